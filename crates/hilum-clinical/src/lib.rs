@@ -1,0 +1,1 @@
+//! Finding to measurement: urinary stones, pure code.

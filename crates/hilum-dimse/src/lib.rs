@@ -1,0 +1,1 @@
+//! DICOM network services: associations, C-ECHO and C-STORE.

@@ -1,0 +1,1 @@
+//! The application: journey, catalogue, storage, reading, reports, jobs.

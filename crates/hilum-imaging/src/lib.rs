@@ -1,0 +1,8 @@
+//! Arrays with an affine and what a radiology platform does with them: windows, reslicing, projections, resampling,
+//! connected components, the preprocessing recipe and the synthetic CT. No files, no network.
+
+mod affine;
+mod volume;
+
+pub use affine::{Affine, DegenerateAffine};
+pub use volume::{Mask, Volume};

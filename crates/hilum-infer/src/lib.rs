@@ -1,0 +1,1 @@
+//! Model artefact in, prediction out: body region, slice-by-slice prediction in bounded memory.

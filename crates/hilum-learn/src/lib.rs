@@ -1,0 +1,1 @@
+//! Training: plan file, patients and patches, training loop, evaluation, model folder.

@@ -1,0 +1,1 @@
+//! HTTP: STOW-RS, the application's API, the embedded user interface.

@@ -1,0 +1,2 @@
+//! The Hilum binary.
+fn main() {}
