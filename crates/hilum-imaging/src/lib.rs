@@ -2,6 +2,7 @@
 //! connected components, the preprocessing recipe and the synthetic CT. No files, no network.
 
 mod affine;
+pub mod phantom;
 mod volume;
 
 pub use affine::{Affine, DegenerateAffine};
