@@ -1,1 +1,14 @@
 //! The application: journey, catalogue, storage, reading, reports, jobs.
+
+pub mod access;
+pub mod catalog;
+mod engine;
+mod error;
+pub mod import;
+pub mod storage;
+pub mod views;
+
+pub use access::{InstitutionCode, Role, Scope};
+pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
+pub use error::{AcceptError, EngineError, ErrorKind};
+pub use import::{ImportControl, ImportSummary};

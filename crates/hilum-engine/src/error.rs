@@ -1,0 +1,163 @@
+//! The engine's errors. Outside text names what was expected; nothing in it identifies a patient.
+
+use crate::catalog::CatalogError;
+use crate::import::ImportError;
+use crate::storage::StorageError;
+
+/// The kind of a failure: the ONE thing that the HTTP and DIMSE status tables look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The object is not DICOM, or lacks what identifies it.
+    NotDicom,
+    /// The object is DICOM, but damaged (e.g. pixel data end too early).
+    Damaged,
+    /// A value of the call cannot be read.
+    BadRequest,
+    /// Asked for something this build refuses, e.g. the research zone.
+    Refused,
+    /// The caller's role does not allow it.
+    Forbidden,
+    /// No such study, report or image in the caller's scope.
+    NotFound,
+    /// It exists, but not in a state that allows this.
+    Conflict,
+    /// The disk is full or a quota is reached.
+    OutOfSpace,
+    /// Busy; the same call may work later.
+    Busy,
+    /// A fault of the machine or of this software.
+    Internal,
+}
+
+/// Why an instance was not accepted. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The bytes are no DICOM object.
+    #[error("not a DICOM object: {0}")]
+    NotDicom(String),
+    /// The bytes are a DICOM object that is cut short or contradicts itself.
+    #[error("damaged DICOM object ({code}): {text}")]
+    Damaged {
+        /// Stable, `snake_case`, e.g. `pixel_data_truncated`.
+        code: &'static str,
+        /// What was expected and what is there.
+        text: String,
+    },
+    /// The research zone takes de-identified objects only.
+    #[error(
+        "the research zone needs de-identification, which this version does not have yet; \
+         keep the data in the clinical zone (--zone clinical)"
+    )]
+    ResearchZoneNeedsDeidentification,
+    /// The caller may not send data.
+    #[error("this role may look, but not send data")]
+    Forbidden,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The engine is shutting down.
+    #[error("the engine is shutting down; send again later")]
+    ShuttingDown,
+}
+
+impl AcceptError {
+    /// For the status tables.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotDicom(_) => ErrorKind::NotDicom,
+            Self::Damaged { .. } => ErrorKind::Damaged,
+            Self::ResearchZoneNeedsDeidentification => ErrorKind::Refused,
+            Self::Forbidden => ErrorKind::Forbidden,
+            Self::Storage(error) => error.kind(),
+            Self::Catalog(error) => error.kind(),
+            Self::ShuttingDown => ErrorKind::Busy,
+        }
+    }
+
+    /// Stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotDicom(_) => "not_dicom",
+            Self::Damaged { code, .. } => code,
+            Self::ResearchZoneNeedsDeidentification => "research_zone_needs_deidentification",
+            Self::Forbidden => "forbidden",
+            Self::Storage(error) => error.code(),
+            Self::Catalog(error) => error.code(),
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Nothing of that name in the caller's scope.
+    #[error("no such {what}")]
+    NotFound {
+        /// `study`, `report`, `key image` ...
+        what: &'static str,
+    },
+    /// The state does not allow it.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// The caller's role does not allow it.
+    #[error("this role may look, but not change anything")]
+    Forbidden,
+    /// A cursor, a UID or another value that cannot be read.
+    #[error("{field} cannot be read: {expected}")]
+    BadRequest {
+        /// Which value.
+        field: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// An import failed as a whole.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The job queue failed.
+    #[error("job queue: {0}")]
+    Queue(String),
+    /// A job ended in a panic or was aborted.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl EngineError {
+    /// For the status tables.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Forbidden => ErrorKind::Forbidden,
+            Self::BadRequest { .. } => ErrorKind::BadRequest,
+            Self::Storage(error) => error.kind(),
+            Self::Catalog(error) => error.kind(),
+            Self::Import(error) => error.kind(),
+            Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// Stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Forbidden => "forbidden",
+            Self::BadRequest { .. } => "bad_request",
+            Self::Storage(error) => error.code(),
+            Self::Catalog(error) => error.code(),
+            Self::Import(error) => error.code(),
+            Self::Queue(_) => "queue_failed",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
