@@ -1,0 +1,99 @@
+//! Static plans: every buffer, offset and job of a network at one input shape, fixed before the first run.
+
+mod inference;
+mod training;
+
+pub use inference::Inference;
+pub use training::Trainer;
+
+use crate::kernels::Isa;
+use crate::weights::WeightsError;
+
+/// Batch, height and width of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InputShape {
+    /// Images per batch.
+    pub n: usize,
+    /// Height in pixels.
+    pub h: usize,
+    /// Width in pixels.
+    pub w: usize,
+}
+
+/// How a plan runs. Results do not depend on `threads`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Threads, the caller included; 0 means one per processor.
+    pub threads: usize,
+    /// The instruction set; `None`: environment variable `HILUM_NN_ISA` (avx512, avx2, portable), else the best that this processor has.
+    pub isa: Option<Isa>,
+}
+
+/// Why a network cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// Batch, height or width is zero or absurdly large.
+    #[error("input shape n {n}, h {h}, w {w}: every extent must be 1 to {max}")]
+    Extent {
+        /// Batch.
+        n: usize,
+        /// Height.
+        h: usize,
+        /// Width.
+        w: usize,
+        /// Largest accepted.
+        max: usize,
+    },
+    /// Height or width do not survive the poolings.
+    #[error(
+        "input {h}x{w}: height and width must be multiples of {multiple} (layer {layer} halves them); pad the input"
+    )]
+    NotAMultiple {
+        /// Height.
+        h: usize,
+        /// Width.
+        w: usize,
+        /// What both must be multiples of.
+        multiple: usize,
+        /// The first layer that fails.
+        layer: String,
+    },
+    /// The weights belong to another network.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The losses need the logits before a last sigmoid.
+    #[error("the last layer {0} is no sigmoid: training takes the logits before it")]
+    NoSigmoid(String),
+    /// The plan would need more memory than can be addressed sensibly.
+    #[error("the plan needs {bytes} bytes, more than the limit of {limit}")]
+    TooLarge {
+        /// Bytes needed.
+        bytes: u128,
+        /// The limit.
+        limit: u128,
+    },
+    /// The instruction set is unknown or this processor lacks it.
+    #[error("instruction set {0}: use avx512, avx2 or portable, and one that this processor has")]
+    Isa(String),
+    /// A thread could not be started.
+    #[error("cannot start worker threads: {0}")]
+    Threads(String),
+}
+
+/// Why a run was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// A slice has the wrong length.
+    #[error("{what} has {got} values, the plan needs {expected}")]
+    Length {
+        /// Input, output or target.
+        what: &'static str,
+        /// Values given.
+        got: usize,
+        /// Values needed.
+        expected: usize,
+    },
+    /// The loss is NaN or infinite; the weights were not changed.
+    #[error("the loss is {0}: check the input for NaN, or lower the learning rate")]
+    NotFinite(String),
+}
