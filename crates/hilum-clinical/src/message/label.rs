@@ -1,0 +1,155 @@
+//! Labels of the rendered report: headings, column titles, words for kinds.
+
+use super::Language;
+use crate::report::{Sex, SliceFinding, StonePresent};
+use crate::urinary_stone::{Side, TractPart};
+
+macro_rules! labels {
+    ($($variant:ident, $en:literal, $ko:literal;)*) => {
+        /// A label of the rendered report.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Label {
+            $(#[doc = $en] $variant,)*
+        }
+
+        impl Label {
+            /// Every label.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in templates.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($variant),)*
+                }
+            }
+
+            /// Its text.
+            pub fn text(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$variant, Language::English) => $en, (Self::$variant, Language::Korean) => $ko,)*
+                }
+            }
+        }
+    };
+}
+
+labels! {
+    Title, "Urinary stone report", "요로결석 판독 지원 보고서";
+    Subtitle, "CT decision support", "CT 의사결정 지원";
+    Patient, "Patient", "환자";
+    PatientId, "Patient ID", "환자 번호";
+    BirthDate, "Born", "생년월일";
+    Sex, "Sex", "성별";
+    Age, "Age at study", "검사 시 나이";
+    Years, "years", "세";
+    Study, "Study", "검사";
+    StudyDate, "Date", "검사일";
+    Description, "Description", "검사명";
+    Accession, "Accession", "접수 번호";
+    Institution, "Institution", "기관";
+    Series, "Series read", "판독 시리즈";
+    StonePresent, "Stone found", "결석 있음";
+    StoneAbsent, "No stone found in the part that was searched", "확인한 범위에서 결석이 발견되지 않음";
+    StoneNotAssessed, "Not assessed", "판독하지 않음";
+    HighestScore, "Highest score", "최고 점수";
+    Threshold, "Threshold", "기준값";
+    Stones, "Stones", "결석";
+    Number, "No.", "번호";
+    Side, "Side", "좌우";
+    Site, "Site", "부위";
+    LargestDiameter, "Largest diameter (mm)", "최대 직경 (mm)";
+    Volume, "Volume (mm³)", "부피 (mm³)";
+    Hu, "HU mean / max / SD", "HU 평균 / 최대 / 표준편차";
+    HuMean, "HU mean", "HU 평균";
+    HuMax, "HU max", "HU 최대";
+    HuSd, "HU SD", "HU 표준편차";
+    Score, "Score", "점수";
+    Slices, "Slices", "단면";
+    TablePosition, "z (mm)", "z (mm)";
+    KeyImages, "Key images", "주요 영상";
+    Coverage, "What was looked at", "확인한 범위";
+    NotLookedAt, "What was NOT looked at", "확인하지 않은 범위";
+    OtherSeries, "Series not read", "판독하지 않은 시리즈";
+    GeometryFindings, "Geometry", "영상 기하";
+    Provenance, "How this was made", "생성 정보";
+    Model, "Model", "모델";
+    ModelHash, "Model hash", "모델 해시";
+    PlanHash, "Plan hash", "계획 해시";
+    Engine, "Engine", "엔진";
+    InputHash, "Input hash", "입력 해시";
+    Software, "Software", "소프트웨어";
+    CreatedAt, "Made", "작성 시각";
+    Version, "Report version", "보고서 버전";
+    Supersedes, "supersedes", "대체";
+    FileName, "File name", "파일 이름";
+    InstanceNumber, "Instance number", "영상 번호";
+    Finding, "Normal/Abnormal", "정상/비정상";
+    Normal, "Normal", "정상";
+    Abnormal, "Abnormal", "비정상";
+    NotAssessed, "Not assessed", "미확인";
+    About, "About", "정보";
+    Right, "Right", "우측";
+    Left, "Left", "좌측";
+    Midline, "Midline", "정중앙";
+    Unknown, "Unknown", "알 수 없음";
+    Kidney, "Kidney", "신장";
+    Ureter, "Ureter", "요관";
+    Bladder, "Bladder", "방광";
+    Female, "Female", "여";
+    Male, "Male", "남";
+    OtherSex, "Other", "기타";
+    More, "more in the JSON and XLSX report", "개 더 있음 (JSON, XLSX 보고서 참조)";
+    MoreKeyImages, "more key images in the application", "개의 주요 영상은 프로그램에서 확인";
+}
+
+impl From<Side> for Label {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Right => Self::Right,
+            Side::Left => Self::Left,
+            Side::Midline => Self::Midline,
+            Side::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<TractPart> for Label {
+    fn from(part: TractPart) -> Self {
+        match part {
+            TractPart::Kidney => Self::Kidney,
+            TractPart::Ureter => Self::Ureter,
+            TractPart::Bladder => Self::Bladder,
+            TractPart::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Sex> for Label {
+    fn from(sex: Sex) -> Self {
+        match sex {
+            Sex::F => Self::Female,
+            Sex::M => Self::Male,
+            Sex::O => Self::OtherSex,
+        }
+    }
+}
+
+impl From<SliceFinding> for Label {
+    fn from(finding: SliceFinding) -> Self {
+        match finding {
+            SliceFinding::Normal => Self::Normal,
+            SliceFinding::Abnormal => Self::Abnormal,
+            SliceFinding::NotAssessed => Self::NotAssessed,
+        }
+    }
+}
+
+impl From<StonePresent> for Label {
+    fn from(present: StonePresent) -> Self {
+        match present {
+            StonePresent::Yes => Self::StonePresent,
+            StonePresent::No => Self::StoneAbsent,
+            StonePresent::NotAssessed => Self::StoneNotAssessed,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! From candidate voxels to measured stones.
+
+mod measure;
+mod site;
+
+use serde::{Deserialize, Serialize};
+
+pub use measure::measure;
+pub use site::{MidlinePoint, Side, TractBox, TractPart, TractReference};
+
+/// One voxel that the network marked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CandidateVoxel {
+    /// Index `[z, y, x]` in the series as it was read.
+    pub index: [u32; 3],
+    /// Output of the network, 0..1. A score, not a probability.
+    pub score: f32,
+    /// Density in HU.
+    pub hu: i16,
+}
+
+/// The voxels of one 26-connected component.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Candidate {
+    /// Its voxels, in any order; none of them twice.
+    pub voxels: Vec<CandidateVoxel>,
+}
+
+/// A measured stone together with the voxels it was measured from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoneReading {
+    /// What the report prints.
+    pub stone: Stone,
+    /// What the key image and the mask draw, sorted by index `[z, y, x]`.
+    pub voxels: Vec<CandidateVoxel>,
+}
+
+/// One stone as the report states it. Millimetres are absent where the geometry of the stack was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stone {
+    /// 1, 2, 3 ... in the order of the report: largest first.
+    pub number: u32,
+    /// Side of the patient, from patient coordinates.
+    pub side: Side,
+    /// Part of the urinary tract whose region holds the centre.
+    pub part: TractPart,
+    /// Centre of mass as a fractional index `[z, y, x]`.
+    pub centre_index: [f64; 3],
+    /// Centre of mass `[x, y, z]` in patient coordinates (mm, LPS+).
+    pub centre_mm: Option<[f64; 3]>,
+    /// Largest distance between two points of its surface (mm), in any direction.
+    pub largest_diameter_mm: Option<f64>,
+    /// Largest distance between two points of its outline within one slice (mm).
+    pub axial_diameter_mm: Option<f64>,
+    /// Volume in mm³.
+    pub volume_mm3: Option<f64>,
+    /// Number of voxels.
+    pub voxels: u32,
+    /// Density over its voxels.
+    pub hu: HuStatistics,
+    /// Highest score of its voxels, 0..1. Not a probability: it is not calibrated.
+    pub score: f32,
+    /// The slices that show it.
+    pub slices: SliceSpan,
+    /// Smallest box of voxels around it.
+    pub bounding_box: IndexBox,
+}
+
+/// Density of a stone in HU.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HuStatistics {
+    /// Mean.
+    pub mean: f64,
+    /// Highest value.
+    pub max: i16,
+    /// Population standard deviation.
+    pub sd: f64,
+}
+
+/// The slices that show a stone, as indices into the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SliceSpan {
+    /// First slice.
+    pub first: u32,
+    /// Last slice, included.
+    pub last: u32,
+    /// The slice that shows most of it: the key image.
+    pub key: u32,
+    /// Patient z (mm) of the stone's centre on the key slice.
+    pub table_position_mm: Option<f64>,
+}
+
+/// A box of voxels `[z, y, x]`, both corners included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexBox {
+    /// Lowest index of each axis.
+    pub min: [u32; 3],
+    /// Highest index of each axis.
+    pub max: [u32; 3],
+}
