@@ -1,1 +1,21 @@
 //! DICOM words: UIDs, character sets, header walk, geometry of a slice stack, pixel data in HU, writing CT.
+//!
+//! An object is valid or does not exist: strict when writing, tolerant when reading. Whatever a tolerant reader had to guess
+//! or leave out comes back as a typed finding, never silently. Errors and findings name attributes, never their values.
+
+pub mod ae_title;
+pub mod charset;
+pub mod digest;
+pub mod facts;
+pub mod geometry;
+pub mod header;
+pub mod pixels;
+pub mod uid;
+pub mod write;
+
+pub use ae_title::{AeTitle, AeTitleError};
+pub use charset::PersonName;
+pub use digest::data_set_digest;
+pub use facts::{DicomError, InstanceFacts, read_facts};
+pub use header::{Header, HeaderError, Instance};
+pub use uid::{FrameOfReferenceUid, SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid, UidError};

@@ -1,0 +1,1 @@
+//! Enhanced multi-frame functional groups.

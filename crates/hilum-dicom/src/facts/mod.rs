@@ -1,0 +1,12 @@
+//! What the platform needs to know of one instance, all text in UTF-8.
+
+mod frames;
+mod read;
+mod types;
+mod value;
+
+pub use read::{DicomError, read_facts};
+pub use types::{
+    Attribute, EquipmentFacts, FactFinding, FactProblem, FrameFacts, ImageFacts, InstanceFacts, PatientFacts, Rescale,
+    SeriesFacts, StudyFacts,
+};

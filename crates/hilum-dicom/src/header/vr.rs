@@ -1,0 +1,1 @@
+//! Value representations from bytes and from the dictionary.
