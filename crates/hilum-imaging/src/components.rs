@@ -155,8 +155,8 @@ pub struct Extent {
     pub voxels: usize,
     /// Number of voxels times the volume of one, mm³.
     pub volume_mm3: f64,
-    /// Largest distance (mm) between two points of the voxels' surface at half height (the face centres, whose convex hull
-    /// scikit-image's `feret_diameter_max` measures too): one isotropic voxel has its own edge as diameter.
+    /// Largest distance (mm) between two points of the voxels' surface at half height, which are the face centres (the vertices of
+    /// marching cubes at level 0.5): one isotropic voxel has its own edge as diameter.
     pub largest_diameter_mm: f64,
     /// Mean of the voxel centres, patient `[x, y, z]` mm.
     pub centroid: [f64; 3],
