@@ -1,0 +1,171 @@
+//! The listening side: limits, one task per association, shutdown.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use hilum_dicom::{AeTitle, SopClassUid};
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    association::{Shared, refuse, serve},
+    service::StoreHandler,
+};
+
+/// How many connections above the limit are told so at the same time; more are dropped.
+const REFUSED_AT_ONCE: usize = 16;
+
+/// How the service class provider behaves.
+#[derive(Debug, Clone)]
+pub struct ScpConfig {
+    /// Where to listen. Only loopback addresses, until access control exists.
+    pub address: SocketAddr,
+    /// Our AE title.
+    pub ae_title: AeTitle,
+    /// Refuse associations that call another AE title than ours.
+    pub check_called_ae: bool,
+    /// Associations at the same time; one more is rejected as transient (local limit exceeded).
+    pub max_associations: usize,
+    /// Longest data set in bytes; a longer one is read past and answered A700.
+    pub max_instance_bytes: u64,
+    /// Bytes of data sets in memory at the same time, all associations together; what goes beyond is answered A700.
+    pub max_bytes_in_flight: u64,
+    /// A PDU, once begun, must be complete within this, and an answer taken.
+    pub pdu_timeout: Duration,
+    /// Longest silence between two messages of an association.
+    pub idle_timeout: Duration,
+    /// How long a shutdown waits for instances that are being received.
+    pub shutdown_grace: Duration,
+    /// Private storage SOP classes to accept besides those in wide use.
+    pub private_storage: Vec<SopClassUid>,
+}
+
+impl ScpConfig {
+    /// The defaults: 64 associations, 2 GiB an instance, 4 GiB in all, 30 s a PDU, 5 min of silence, 10 s at shutdown.
+    pub fn new(address: SocketAddr, ae_title: AeTitle) -> Self {
+        Self {
+            address,
+            ae_title,
+            check_called_ae: false,
+            max_associations: 64,
+            max_instance_bytes: 2 << 30,
+            max_bytes_in_flight: 4 << 30,
+            pdu_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_mins(5),
+            shutdown_grace: Duration::from_secs(10),
+            private_storage: Vec::new(),
+        }
+    }
+}
+
+/// Why the service cannot listen.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// The address can be reached from other machines.
+    #[error(
+        "DIMSE address {0} can be reached from other machines. Until access control exists, Hilum answers on loopback only: \
+         use 127.0.0.1 or [::1]."
+    )]
+    NotLoopback(SocketAddr),
+    /// The operating system refuses the address.
+    #[error("cannot listen for DICOM on {address}: {source}. Is another program using this port?")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// A C-ECHO and C-STORE service class provider that is listening.
+pub struct Scp {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+impl Scp {
+    /// Listens; nothing is accepted before [`Scp::serve`].
+    pub async fn bind(config: ScpConfig, handler: Arc<dyn StoreHandler>) -> Result<Self, BindError> {
+        let address = config.address;
+        if !address.ip().is_loopback() {
+            return Err(BindError::NotLoopback(address));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
+        Ok(Self { listener, shared: Arc::new(Shared { config, handler, in_flight: AtomicU64::new(0) }) })
+    }
+
+    /// The address listened on, with the port that port 0 became.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` is done, then finishes the messages that are being received, within the configured grace.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let config = &self.shared.config;
+        let served = Arc::new(Semaphore::new(config.max_associations));
+        let refused = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
+        let (stop, stopping) = watch::channel(false);
+        let mut associations = JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            let socket = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = self.listener.accept() => accepted,
+                Some(ended) = associations.join_next(), if !associations.is_empty() => {
+                    log_panic(ended);
+                    continue;
+                }
+            };
+            let socket = match socket {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    // Out of file descriptors, most likely: wait for associations to end instead of spinning.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
+                let (shared, stopping) = (Arc::clone(&self.shared), stopping.clone());
+                associations.spawn(async move {
+                    serve(socket, shared, stopping).await;
+                    drop(permit);
+                });
+            } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
+                tracing::warn!(limit = config.max_associations, "all associations are in use");
+                let pdu_timeout = config.pdu_timeout;
+                associations.spawn(async move {
+                    refuse(socket, pdu_timeout).await;
+                    drop(permit);
+                });
+            }
+        }
+        drop(self.listener);
+        stop.send_replace(true);
+        let finished = timeout(config.shutdown_grace, async {
+            while let Some(ended) = associations.join_next().await {
+                log_panic(ended);
+            }
+        });
+        if finished.await.is_err() {
+            tracing::warn!(left = associations.len(), "associations cut at shutdown");
+            associations.shutdown().await;
+        }
+    }
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if ended.is_err_and(|error| error.is_panic()) {
+        tracing::error!("an association ended by a bug; the others go on");
+    }
+}

@@ -1,0 +1,205 @@
+//! PDUs on a socket (PS3.8 9.3), each within a time limit and a size limit.
+
+use std::{io, time::Duration};
+
+use bytes::{Buf, Bytes, BytesMut};
+use dicom_ul::{Pdu, pdu};
+use thiserror::Error;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Longest P-DATA-TF that we receive: length field, without the six bytes of header (PS3.8 D.1).
+pub(crate) const MAX_PDU: u32 = 128 * 1024;
+/// Longest A-ASSOCIATE-RQ: 128 presentation contexts with every transfer syntax there is stay far below.
+const MAX_ASSOCIATE_RQ: u32 = 1024 * 1024;
+const HEADER: usize = 6;
+
+/// Why an association ends before its release.
+#[derive(Debug, Error)]
+pub(crate) enum UlError {
+    #[error("the peer hung up")]
+    HungUp,
+    #[error("the peer aborted the association")]
+    Aborted,
+    #[error("nothing came for {0:?}")]
+    TimedOut(Duration),
+    #[error("the peer does not take our answer within {0:?}")]
+    StuckWriting(Duration),
+    #[error("socket: {0}")]
+    Socket(#[from] io::Error),
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error("protocol error: {what}")]
+    Protocol { what: &'static str, reason: AbortReason },
+}
+
+/// Reason/Diag. of an A-ABORT from the service provider (PS3.8 Table 9-26).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AbortReason {
+    NotSpecified = 0,
+    UnrecognizedPdu = 1,
+    UnexpectedPdu = 2,
+    UnexpectedParameter = 5,
+    InvalidParameterValue = 6,
+}
+
+pub(crate) fn protocol_error(reason: AbortReason, what: &'static str) -> UlError {
+    UlError::Protocol { what, reason }
+}
+
+/// PDU types (PS3.8 9.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PduType {
+    AssociateRq,
+    PData,
+    ReleaseRq,
+    Abort,
+}
+
+/// One whole PDU; `bytes` includes the header.
+pub(crate) struct RawPdu {
+    pub(crate) kind: PduType,
+    pub(crate) bytes: Bytes,
+}
+
+/// One presentation data value (PS3.8 9.3.5.1 and Annex E).
+pub(crate) struct Pdv {
+    pub(crate) context_id: u8,
+    pub(crate) is_command: bool,
+    pub(crate) is_last: bool,
+    pub(crate) data: Bytes,
+}
+
+impl RawPdu {
+    /// The presentation data values of a P-DATA-TF; slices of the received bytes, nothing is copied.
+    pub(crate) fn pdvs(&self) -> Result<Vec<Pdv>, UlError> {
+        let malformed = || protocol_error(AbortReason::InvalidParameterValue, "a PDV's length does not fit its PDU");
+        let mut rest = self.bytes.slice(HEADER..);
+        let mut pdvs = Vec::with_capacity(1);
+        while rest.has_remaining() {
+            let length = rest.try_get_u32().map_err(|_| malformed())? as usize;
+            if length < 2 || length > rest.len() {
+                return Err(malformed());
+            }
+            let mut item = rest.split_to(length);
+            let context_id = item.get_u8();
+            let control = item.get_u8();
+            pdvs.push(Pdv { context_id, is_command: control & 1 != 0, is_last: control & 2 != 0, data: item });
+        }
+        Ok(pdvs)
+    }
+}
+
+/// A socket that speaks whole PDUs.
+pub(crate) struct PduStream {
+    socket: TcpStream,
+    inbound: BytesMut,
+    /// A whole PDU, once begun, must arrive within this; an answer must be taken within this.
+    pdu_timeout: Duration,
+}
+
+impl PduStream {
+    pub(crate) fn new(socket: TcpStream, pdu_timeout: Duration) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, inbound: BytesMut::new(), pdu_timeout })
+    }
+
+    /// True when the peer has begun a PDU that is not complete yet.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.inbound.is_empty()
+    }
+
+    /// Waits until the first byte of the next PDU is there, at most `idle`. Loses nothing when cancelled.
+    pub(crate) async fn wait(&mut self, idle: Duration) -> Result<(), UlError> {
+        if self.inbound.is_empty() {
+            timeout(idle, self.fill()).await.map_err(|_| UlError::TimedOut(idle))??;
+        }
+        Ok(())
+    }
+
+    /// The next whole PDU. A length that lies is refused before anything is allocated for it.
+    pub(crate) async fn read(&mut self) -> Result<RawPdu, UlError> {
+        let limit = self.pdu_timeout;
+        timeout(limit, self.read_whole()).await.map_err(|_| UlError::TimedOut(limit))?
+    }
+
+    async fn read_whole(&mut self) -> Result<RawPdu, UlError> {
+        while self.inbound.len() < HEADER {
+            self.fill().await?;
+        }
+        let length = u32::from_be_bytes([self.inbound[2], self.inbound[3], self.inbound[4], self.inbound[5]]);
+        let (kind, limit) = match self.inbound[0] {
+            0x01 => (PduType::AssociateRq, MAX_ASSOCIATE_RQ),
+            0x04 => (PduType::PData, MAX_PDU),
+            0x05 => (PduType::ReleaseRq, 4),
+            0x07 => (PduType::Abort, 4),
+            0x02 | 0x03 | 0x06 => {
+                return Err(protocol_error(AbortReason::UnexpectedPdu, "a PDU that only an acceptor sends"));
+            }
+            _ => return Err(protocol_error(AbortReason::UnrecognizedPdu, "this is not a DICOM PDU")),
+        };
+        if length > limit {
+            return Err(protocol_error(AbortReason::InvalidParameterValue, "a PDU longer than negotiated"));
+        }
+        let whole = HEADER + length as usize;
+        while self.inbound.len() < whole {
+            self.fill().await?;
+        }
+        Ok(RawPdu { kind, bytes: self.inbound.split_to(whole).freeze() })
+    }
+
+    /// Appends what the socket has. Linux forgets TCP_QUICKACK after a while, so it is set again before every read: without it
+    /// Nagle's algorithm on the peer's side and our delayed acknowledgements cost 40 ms an instance.
+    async fn fill(&mut self) -> Result<(), UlError> {
+        #[cfg(target_os = "linux")]
+        self.socket.set_quickack(true)?;
+        self.inbound.reserve(MAX_PDU as usize / 2);
+        match self.socket.read_buf(&mut self.inbound).await? {
+            0 => Err(UlError::HungUp),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends bytes that are already PDUs.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), UlError> {
+        let limit = self.pdu_timeout;
+        timeout(limit, self.socket.write_all(bytes)).await.map_err(|_| UlError::StuckWriting(limit))??;
+        Ok(())
+    }
+
+    /// Sends one PDU.
+    pub(crate) async fn write_pdu(&mut self, pdu: &Pdu) -> Result<(), UlError> {
+        let mut bytes = Vec::new();
+        pdu::write_pdu(&mut bytes, pdu).map_err(io::Error::other)?;
+        self.write(&bytes).await
+    }
+
+    /// A-ABORT from the service provider, then a short while in which the peer may read it and close (PS3.8 9.2, Sta13).
+    /// The peer may be gone already, which is what an abort is for.
+    pub(crate) async fn abort(mut self, reason: AbortReason) {
+        let pdu = [0x07, 0, 0, 0, 0, 4, 0, 0, 2, reason as u8];
+        if self.write(&pdu).await.is_ok() {
+            self.close().await;
+        }
+    }
+
+    /// Half-closes and drains, so that the peer reads our last PDU instead of a reset connection; at most two seconds.
+    pub(crate) async fn close(mut self) {
+        let drained = timeout(Duration::from_secs(2), async {
+            self.socket.shutdown().await?;
+            loop {
+                self.inbound.clear();
+                if self.socket.read_buf(&mut self.inbound).await? == 0 {
+                    return io::Result::Ok(());
+                }
+            }
+        })
+        .await;
+        if !matches!(drained, Ok(Ok(()))) {
+            tracing::debug!("the peer did not close its side in time");
+        }
+    }
+}

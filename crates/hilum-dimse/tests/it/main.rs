@@ -1,0 +1,6 @@
+//! The service over real sockets: the peers' own tools, and peers that misbehave.
+
+mod dcmtk;
+mod misbehaviour;
+mod pynetdicom;
+mod server;
