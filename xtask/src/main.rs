@@ -1,2 +1,51 @@
-//! Development verbs.
-fn main() {}
+//! Development verbs of Hilum: `cargo xtask <verb>`.
+
+mod bench;
+mod demo;
+mod interop;
+mod models;
+mod oracles;
+mod requirements;
+mod run;
+mod test;
+mod tidy;
+mod ui;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and measures Hilum")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the user interface and the server, then show four synthetic patients at http://127.0.0.1:8080
+    Demo(demo::Demo),
+    /// Run every test: format, lints, layout, user interface, Rust
+    Test(test::Test),
+    /// Run the built binary against the peers' tools (dcmtk, pynetdicom, dicomweb-client, Chromium)
+    Interop(interop::Interop),
+    /// Measure, and write docs/benchmarks.md
+    Bench(bench::Bench),
+    /// Train the shipped models anew from their plans
+    Models(models::Models),
+    /// Check the layout: arrows between crates, SQL only in catalog/, sizes, licences
+    Tidy,
+    /// Build the user interface into ui/dist
+    Ui,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().verb {
+        Verb::Demo(demo) => demo::run(&demo),
+        Verb::Test(test) => test::run(&test),
+        Verb::Interop(interop) => interop::run(&interop),
+        Verb::Bench(bench) => bench::run(&bench),
+        Verb::Models(models) => models::run(&models),
+        Verb::Tidy => tidy::run(),
+        Verb::Ui => ui::build(),
+    }
+}

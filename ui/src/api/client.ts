@@ -1,0 +1,52 @@
+import type {
+  Activity, Page, QuarantineEntry, StudyDetail, StudySummary, SystemView, UrinaryStoneReport,
+} from "./types";
+
+/** An answer of the server that is not a success. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function request<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(path, { headers: { Accept: "application/json" }, ...init });
+  if (response.ok) {
+    const text = await response.text();
+    return (text === "" ? undefined : JSON.parse(text)) as T;
+  }
+  const problem = (await response.json().catch(() => null)) as { code?: string; message?: string } | null;
+  throw new ApiError(response.status, problem?.code ?? "unknown", problem?.message ?? response.statusText);
+}
+
+function post<T>(path: string, body: unknown): Promise<T> {
+  return request(path, {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+const study = (uid: string) => `/api/v1/studies/${encodeURIComponent(uid)}`;
+
+export const api = {
+  system: () => request<SystemView>("/api/v1/system"),
+  activity: () => request<Activity>("/api/v1/activity"),
+  quarantine: () => request<QuarantineEntry[]>("/api/v1/quarantine"),
+  /** Names are searched in the body, never in the address. */
+  searchStudies: (search: { text?: string; after?: string; limit?: number }) =>
+    post<Page<StudySummary>>("/api/v1/studies/search", search),
+  study: (uid: string) => request<StudyDetail>(study(uid)),
+  report: (uid: string) => request<UrinaryStoneReport>(`${study(uid)}/report`),
+  cancelReading: (uid: string) => post<void>(`${study(uid)}/reading/cancel`, {}),
+  resumeReading: (uid: string) => post<void>(`${study(uid)}/reading/resume`, {}),
+  pdfAddress: (uid: string, language: string) => `${study(uid)}/report.pdf?lang=${language}`,
+  xlsxAddress: (uid: string) => `${study(uid)}/report.xlsx`,
+  jsonAddress: (uid: string) => `${study(uid)}/report`,
+  keyImageAddress: (uid: string, number: number, version: number) =>
+    `${study(uid)}/report/key-images/${number}.png?v=${version}`,
+};

@@ -1,0 +1,75 @@
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { api, ApiError } from "./client";
+import type { ReadingState } from "./types";
+
+const busyInterval = 1_000;
+const quietInterval = 5_000;
+
+/** A reading that will change by itself. */
+export function isPending(reading: ReadingState): boolean {
+  return reading.state === "receiving" || reading.state === "queued" || reading.state === "reading";
+}
+
+export function useSystem() {
+  return useQuery({ queryKey: ["system"], queryFn: api.system, refetchInterval: 15_000 });
+}
+
+export function useActivity() {
+  return useQuery({
+    queryKey: ["activity"],
+    queryFn: api.activity,
+    refetchInterval: ({ state: { data } }) =>
+      data && (data.readings.length > 0 || data.imports.some((running) => running.state === "running"))
+        ? busyInterval
+        : quietInterval,
+  });
+}
+
+export function useQuarantine() {
+  return useQuery({ queryKey: ["quarantine"], queryFn: api.quarantine, refetchInterval: 10_000 });
+}
+
+export function useStudies(text: string) {
+  return useInfiniteQuery({
+    queryKey: ["studies", text],
+    queryFn: ({ pageParam }) => api.searchStudies({ ...(text && { text }), ...(pageParam && { after: pageParam }) }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state: { data } }) =>
+      data?.pages.some((page) => page.items.some((study) => isPending(study.reading))) ? busyInterval : quietInterval,
+  });
+}
+
+export function useStudy(uid: string) {
+  return useQuery({
+    queryKey: ["study", uid],
+    queryFn: () => api.study(uid),
+    refetchInterval: ({ state: { data } }) => (data && isPending(data.reading) ? busyInterval : quietInterval),
+  });
+}
+
+/** The study's current report, or null while there is none. */
+export function useReport(uid: string, reading: ReadingState | undefined) {
+  return useQuery({
+    queryKey: ["report", uid, reading?.state ?? "unknown"],
+    queryFn: () =>
+      api.report(uid).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }),
+    enabled: reading !== undefined,
+    refetchInterval: quietInterval,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Cancels or resumes a study's reading. */
+export function useReadingSwitch(uid: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (act: "cancel" | "resume") => (act === "cancel" ? api.cancelReading(uid) : api.resumeReading(uid)),
+    onSettled: () => client.invalidateQueries(),
+  });
+}

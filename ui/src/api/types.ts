@@ -1,0 +1,150 @@
+/** The application's views, as crates/hilum-engine/src/views.rs and crates/hilum-clinical/src/report define them. */
+
+export interface Note {
+  code: string;
+  text: string;
+}
+
+export interface Statement {
+  code: string;
+  en: string;
+  ko: string;
+}
+
+export interface ModelSummary {
+  name: string;
+  task: string;
+  synthetic_trained: boolean;
+  first_line: string;
+  hash: string;
+  trained_at: string;
+}
+
+export interface SystemView {
+  version: string;
+  loopback_only: boolean;
+  model: ModelSummary | null;
+  zone: string;
+  demo: boolean;
+}
+
+export type ReadingStatus =
+  | "receiving" | "queued" | "reading" | "done" | "refused" | "not_applicable" | "no_model" | "cancelled" | "failed";
+
+export interface ReadingState {
+  state: ReadingStatus;
+  progress: number;
+  reason: Note | null;
+  stone_present: boolean | null;
+  stone_count: number | null;
+  highest_score: number | null;
+}
+
+export interface StudySummary {
+  study_uid: string;
+  patient: { name: string; name_ideographic: string | null; id: string; sex: string; birth_date: string };
+  study_date: string;
+  study_time: string;
+  description: string;
+  modalities: string[];
+  series_count: number;
+  instance_count: number;
+  synthetic: boolean;
+  reading: ReadingState;
+}
+
+export interface SeriesSummary {
+  series_uid: string;
+  number: number | null;
+  description: string;
+  modality: string;
+  plane: string | null;
+  slices: number;
+  spacing_mm: [number, number, number] | null;
+  kernel: string | null;
+  contrast: boolean | null;
+  geometry_findings: Note[];
+  chosen: boolean;
+  why: string;
+}
+
+export interface StudyDetail extends StudySummary {
+  series: SeriesSummary[];
+  conflicts: Note[];
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export interface Activity {
+  imports: { id: number; kind: string; done: number; total: number | null; state: "running" | "done" | "cancelled" | "failed" }[];
+  readings: { study_uid: string; state: ReadingStatus; progress: number }[];
+  queue_depth: number;
+}
+
+export interface QuarantineEntry {
+  id: number;
+  received_at: string;
+  sop_uid: string;
+  reason: Note;
+  zone: string;
+  bytes: number;
+}
+
+export interface Stone {
+  number: number;
+  side: "right" | "left" | "midline" | "unknown";
+  part: "kidney" | "ureter" | "bladder" | "unknown";
+  centre_mm: [number, number, number] | null;
+  largest_diameter_mm: number | null;
+  axial_diameter_mm: number | null;
+  volume_mm3: number | null;
+  voxels: number;
+  hu: { mean: number; max: number; sd: number };
+  score: number;
+  slices: { first: number; last: number; key: number; table_position_mm: number | null };
+}
+
+export interface SliceRow {
+  index: number;
+  instance_number: number | null;
+  file_name: string;
+  score: number | null;
+  finding: "normal" | "abnormal" | "not_assessed";
+}
+
+export interface UrinaryStoneReport {
+  schema: string;
+  version: number;
+  supersedes: number | null;
+  created_at: string;
+  study: { series: { series_uid: string; number: number | null; description: string; why: Statement } | null; synthetic: boolean };
+  result: {
+    stone_present: "yes" | "no" | "not_assessed";
+    stone_count: number;
+    highest_score: number | null;
+    score_threshold: number | null;
+    score_is_calibrated: boolean;
+    refusal: Statement | null;
+  };
+  stones: Stone[];
+  slices: SliceRow[];
+  coverage: {
+    slices_searched: number;
+    slices_total: number;
+    looked_at: Statement[];
+    not_looked_at: Statement[];
+    series_not_chosen: { series_uid: string; number: number | null; description: string; reason: Statement }[];
+  };
+  geometry_findings: Statement[];
+  provenance: {
+    model: { name: string; hash: string; plan_hash: string; first_line: string; synthetic_trained: boolean } | null;
+    engine: string;
+    precision: string;
+    input_hash: string | null;
+    software_version: string;
+  };
+  disclaimers: Statement[];
+}

@@ -1,0 +1,64 @@
+import { Card, Modal, SimpleGrid, Text, UnstyledButton } from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { api } from "../../api/client";
+import type { Stone, UrinaryStoneReport } from "../../api/types";
+import { millimetres } from "../../components/text";
+
+/** One image per stone, with red mask and green box; a click enlarges, arrow keys step through. */
+export function KeyImages({ studyUid, report }: { studyUid: string; report: UrinaryStoneReport }) {
+  const { t } = useTranslation();
+  const [shown, setShown] = useState<number | null>(null);
+  const stones = report.stones;
+  const step = (by: number) => setShown((at) => (at === null ? at : (at + by + stones.length) % stones.length));
+  useHotkeys([
+    ["ArrowRight", () => step(1)],
+    ["ArrowLeft", () => step(-1)],
+  ]);
+  const caption = (stone: Stone) =>
+    [
+      t(`side.${stone.side}`),
+      t(`part.${stone.part}`),
+      stone.largest_diameter_mm === null ? null : `${millimetres(stone.largest_diameter_mm)} mm`,
+    ]
+      .filter(Boolean)
+      .join(" · ");
+  const image = (stone: Stone) => (
+    <img
+      className="key-image"
+      loading="lazy"
+      src={api.keyImageAddress(studyUid, stone.number, report.version)}
+      alt={t("keyImages.alt", { number: stone.number, slice: stone.slices.key + 1 })}
+    />
+  );
+  const current = shown === null ? undefined : stones[shown];
+  return (
+    <>
+      <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }}>
+        {stones.map((stone, index) => (
+          <Card key={stone.number} withBorder padding={0}>
+            <UnstyledButton onClick={() => setShown(index)} aria-label={t("keyImages.enlarge", { number: stone.number })}>
+              {image(stone)}
+            </UnstyledButton>
+            <Text size="sm" fw={600} px="sm" pt="xs">
+              {t("keyImages.stone", { number: stone.number })}
+            </Text>
+            <Text size="xs" c="dimmed" px="sm" pb="xs">
+              {caption(stone)}
+            </Text>
+          </Card>
+        ))}
+      </SimpleGrid>
+      <Modal
+        opened={current !== undefined}
+        onClose={() => setShown(null)}
+        size="xl"
+        title={current && `${t("keyImages.stone", { number: current.number })} · ${caption(current)}`}
+      >
+        {current && image(current)}
+      </Modal>
+    </>
+  );
+}

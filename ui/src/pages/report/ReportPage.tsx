@@ -1,0 +1,165 @@
+import { Alert, Anchor, Badge, Button, Center, Grid, Group, Loader, Menu, Progress, Stack, Text, Title } from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { lazy, Suspense, useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, useNavigate, useParams } from "react-router";
+
+import { api } from "../../api/client";
+import { isPending, useReadingSwitch, useReport, useStudy } from "../../api/hooks";
+import type { StudyDetail } from "../../api/types";
+import { ReadingBadge } from "../../components/ReadingBadge";
+import { displayName, useNote } from "../../components/text";
+import { CoverageCard } from "./CoverageCard";
+import { KeyImages } from "./KeyImages";
+import { ProvenanceCard } from "./ProvenanceCard";
+import { ResultCard } from "./ResultCard";
+import { SeriesTable } from "./SeriesTable";
+import { StonesTable } from "./StonesTable";
+
+const SliceScores = lazy(() => import("./SliceScores"));
+
+export function ReportPage() {
+  const { t } = useTranslation();
+  const { studyUid = "" } = useParams();
+  const navigate = useNavigate();
+  useHotkeys([["Escape", () => void navigate("/")]]);
+  const study = useStudy(studyUid);
+  const report = useReport(studyUid, study.data?.reading);
+  useEffect(() => {
+    document.title = `${t("report.title")} · Hilum`;
+  }, [t]);
+
+  if (study.isError) {
+    return (
+      <Alert color="red" title={t("report.notFound")}>
+        {study.error.message} <Anchor component={Link} to="/">{t("report.back")}</Anchor>
+      </Alert>
+    );
+  }
+  if (!study.data) {
+    return (
+      <Center py={80}>
+        <Loader />
+      </Center>
+    );
+  }
+  const found = report.data ?? null;
+  return (
+    <Stack gap="md">
+      <StudyHeader study={study.data} hasReport={found !== null} />
+      <ReadingProgress study={study.data} />
+      {found && (
+        <>
+          <ResultCard report={found} />
+          {found.stones.length > 0 && (
+            <>
+              <KeyImages studyUid={studyUid} report={found} />
+              <StonesTable stones={found.stones} />
+            </>
+          )}
+          <Grid>
+            <Grid.Col span={{ base: 12, md: 6 }}>
+              <CoverageCard report={found} />
+            </Grid.Col>
+            <Grid.Col span={{ base: 12, md: 6 }}>
+              <Suspense fallback={<Loader />}>
+                <SliceScores slices={found.slices} threshold={found.result.score_threshold} />
+              </Suspense>
+            </Grid.Col>
+          </Grid>
+        </>
+      )}
+      <SeriesTable series={study.data.series} />
+      {found && <ProvenanceCard report={found} />}
+    </Stack>
+  );
+}
+
+function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: boolean }) {
+  const { t } = useTranslation();
+  const { patient } = study;
+  const sex = patient.sex === "M" || patient.sex === "F" || patient.sex === "O" ? t(`sex.${patient.sex}`) : "";
+  return (
+    <Group justify="space-between" align="start">
+      <Stack gap={4}>
+        <Anchor component={Link} to="/" size="sm" className="no-print">
+          ← {t("report.back")}
+        </Anchor>
+        <Group gap="sm">
+          <Title order={2}>{displayName(patient.name) || t("studies.nameless")}</Title>
+          {patient.name_ideographic && (
+            <Text size="lg" c="dimmed">
+              {displayName(patient.name_ideographic)}
+            </Text>
+          )}
+          {study.synthetic && (
+            <Badge color="grape" variant="light">
+              {t("studies.synthetic")}
+            </Badge>
+          )}
+        </Group>
+        <Text c="dimmed" size="sm">
+          {[patient.id, sex, patient.birth_date, study.description, `${study.study_date} ${study.study_time.slice(0, 5)}`]
+            .filter((part) => part.trim())
+            .join(" · ")}
+        </Text>
+      </Stack>
+      {hasReport && (
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <Button className="no-print">{t("report.download")}</Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item component="a" href={api.pdfAddress(study.study_uid, "ko")} target="_blank">
+              PDF · 한국어
+            </Menu.Item>
+            <Menu.Item component="a" href={api.pdfAddress(study.study_uid, "en")} target="_blank">
+              PDF · English
+            </Menu.Item>
+            <Menu.Item component="a" href={api.xlsxAddress(study.study_uid)}>
+              Excel (XLSX)
+            </Menu.Item>
+            <Menu.Item component="a" href={api.jsonAddress(study.study_uid)} target="_blank">
+              JSON
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+      )}
+    </Group>
+  );
+}
+
+function ReadingProgress({ study }: { study: StudyDetail }) {
+  const { t } = useTranslation();
+  const note = useNote();
+  const reading = useReadingSwitch(study.study_uid);
+  const { state, progress, reason } = study.reading;
+  if (isPending(study.reading)) {
+    return (
+      <Alert color="hilum" variant="light" title={t(`reading.${state}`)}>
+        <Group>
+          <Progress flex={1} animated value={state === "reading" ? 100 * progress : 0} aria-label={t("reading.reading")} />
+          <Text size="sm" w={44} ta="right">
+            {Math.round(100 * progress)} %
+          </Text>
+          <Button size="xs" variant="default" loading={reading.isPending} onClick={() => reading.mutate("cancel")}>
+            {t("report.cancel")}
+          </Button>
+        </Group>
+      </Alert>
+    );
+  }
+  if (state === "cancelled" || state === "failed") {
+    return (
+      <Alert color={state === "failed" ? "red" : "yellow"} title={t(`reading.${state}`)}>
+        <Group justify="space-between">
+          <Text size="sm">{reason ? note(reason) : ""}</Text>
+          <Button size="xs" loading={reading.isPending} onClick={() => reading.mutate("resume")}>
+            {t("report.resume")}
+          </Button>
+        </Group>
+      </Alert>
+    );
+  }
+  return study.reading.state === "done" || study.reading.state === "refused" ? null : <ReadingBadge reading={study.reading} />;
+}

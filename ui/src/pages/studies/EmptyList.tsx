@@ -1,0 +1,23 @@
+import { Center, Code, Stack, Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+
+/** What to do when nothing is there, or nothing matches. */
+export function EmptyList({ searched }: { searched: string }) {
+  const { t } = useTranslation();
+  return (
+    <Center py={60} px="md">
+      {searched ? (
+        <Text c="dimmed">{t("studies.noMatch", { text: searched })}</Text>
+      ) : (
+        <Stack align="center" gap="xs">
+          <Text fw={600}>{t("studies.empty")}</Text>
+          <Text c="dimmed" ta="center" maw={560}>
+            {t("studies.emptyHelp")}
+          </Text>
+          <Code>hilum import /path/to/ct</Code>
+          <Code>storescu -aec HILUM 127.0.0.1 11112 *.dcm</Code>
+        </Stack>
+      )}
+    </Center>
+  );
+}

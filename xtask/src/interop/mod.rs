@@ -1,0 +1,70 @@
+//! `cargo xtask interop`: the built binary on this machine's loopback, against the tools of its peers.
+
+mod checks;
+pub mod server;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+use crate::{oracles, requirements, run};
+use server::Server;
+
+/// Options of the verb.
+#[derive(clap::Args)]
+pub struct Interop {
+    /// Install missing Debian packages (as root) and the oracles' Python environment
+    #[arg(long)]
+    install: bool,
+    /// Keep the pages' screenshots and the reports in this folder
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+/// What every check may use.
+pub struct Bench {
+    /// The program under test.
+    pub hilum: PathBuf,
+    /// Python with the oracles.
+    pub python: PathBuf,
+    /// Scratch folder, gone afterwards.
+    pub scratch: PathBuf,
+    /// Where screenshots and reports are left.
+    pub keep: PathBuf,
+}
+
+/// Builds the binary, then runs every check and counts them.
+pub fn run(interop: &Interop) -> anyhow::Result<()> {
+    requirements::ensure(&[requirements::BUILD, requirements::TEST, requirements::PEERS], interop.install)?;
+    let Some(python) = oracles::python(interop.install)? else {
+        bail!("the oracles are not installed: cargo xtask interop --install");
+    };
+    crate::ui::build()?;
+    run::step("build");
+    run::status(std::process::Command::new(run::cargo()).args(["build", "--locked", "--package", "hilum"]))?;
+    let scratch = run::target().join("interop");
+    let _gone = std::fs::remove_dir_all(&scratch);
+    std::fs::create_dir_all(&scratch)?;
+    let keep = interop.keep.clone().unwrap_or_else(|| scratch.join("kept"));
+    std::fs::create_dir_all(&keep)?;
+    let bench = Bench { hilum: run::hilum("debug"), python, scratch, keep };
+    run::step("interop");
+    let (mut passed, mut failed) = (0, 0);
+    for (name, check) in checks::ALL {
+        match check(&bench) {
+            Ok(said) => {
+                passed += 1;
+                println!("ok      {name}{}{said}", if said.is_empty() { "" } else { ": " });
+            }
+            Err(error) => {
+                failed += 1;
+                println!("FAILED  {name}: {error:#}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed > 0 {
+        bail!("{failed} checks failed");
+    }
+    Ok(())
+}

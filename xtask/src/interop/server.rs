@@ -1,0 +1,157 @@
+//! A `hilum serve` of our own: free ports, its own data folder, gone when dropped.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::Bench;
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    /// Where it answers HTTP.
+    pub http: SocketAddr,
+    /// Where it answers DICOM.
+    pub dimse: SocketAddr,
+}
+
+impl Server {
+    /// Starts the checked binary on a data folder and waits until it is ready.
+    pub fn start(bench: &Bench, data: &Path) -> anyhow::Result<Self> {
+        Self::start_with(&bench.hilum, data)
+    }
+
+    /// Starts a binary on a data folder and waits until it is ready.
+    pub fn start_with(hilum: &Path, data: &Path) -> anyhow::Result<Self> {
+        let (http, dimse) = (free_port()?, free_port()?);
+        let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log"))?;
+        let child = Command::new(hilum)
+            .arg("serve")
+            .args(["--http", &http.to_string(), "--dimse", &dimse.to_string()])
+            .arg("--data")
+            .arg(data)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("could not start hilum serve")?;
+        let mut server = Self { child, http, dimse };
+        server.wait(Duration::from_secs(30), "be ready", |server| {
+            Ok(server.get("/readyz").is_ok_and(|(status, _)| status == 200))
+        })?;
+        Ok(server)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until something is true, or fails with what was expected.
+    pub fn wait(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        mut check: impl FnMut(&Self) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while !check(self)? {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended with {status} before it could {what}");
+            }
+            if start.elapsed() > limit {
+                bail!("the server did not {what} within {} s", limit.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Pulls the plug, as a power cut would.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// `GET`, with status and body.
+    pub fn get(&self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http))
+    }
+
+    /// Studies of the list.
+    pub fn studies(&self) -> anyhow::Result<Vec<Value>> {
+        let body = "{}";
+        let (status, answer) = self.request(&format!(
+            "POST /api/v1/studies/search HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.http,
+            body.len()
+        ))?;
+        if status != 200 {
+            bail!("the study list answered {status}: {}", String::from_utf8_lossy(&answer));
+        }
+        let page: Value = serde_json::from_slice(&answer)?;
+        Ok(page["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The one study of the list.
+    pub fn only_study(&self) -> anyhow::Result<Value> {
+        match self.studies()?.as_slice() {
+            [study] => Ok(study.clone()),
+            studies => bail!("expected one study, found {}", studies.len()),
+        }
+    }
+
+    /// Waits until no study waits for its reading.
+    pub fn settled(&mut self, limit: Duration) -> anyhow::Result<()> {
+        self.wait(limit, "finish the readings", |server| {
+            let studies = server.studies()?;
+            let pending = |study: &Value| {
+                matches!(study["reading"]["state"].as_str(), Some("receiving" | "queued" | "reading") | None)
+            };
+            Ok(!studies.is_empty() && !studies.iter().any(pending))
+        })
+    }
+
+    fn request(&self, request: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+        let mut stream = TcpStream::connect_timeout(&self.http, Duration::from_secs(5))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("no HTTP answer")?;
+        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no HTTP status")?;
+        let body = &answer[end + 4..];
+        let body = if head.contains("transfer-encoding: chunked") { unchunk(body)? } else { body.to_vec() };
+        Ok((status, body))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn unchunk(mut body: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line = body.windows(2).position(|two| two == b"\r\n").context("chunk without a size")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..line])?.trim(), 16)?;
+        if size == 0 {
+            return Ok(whole);
+        }
+        whole.extend_from_slice(body.get(line + 2..line + 2 + size).context("chunk cut short")?);
+        body = &body[line + size + 4..];
+    }
+}
+
+fn free_port() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

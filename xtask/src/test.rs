@@ -1,0 +1,57 @@
+//! `cargo xtask test`: every test, in the order in which a mistake is cheapest to find.
+
+use std::process::Command;
+
+use crate::{oracles, requirements, run, tidy, ui};
+
+/// Options of the verb.
+#[derive(clap::Args)]
+pub struct Test {
+    /// Install missing Debian packages (as root) and the oracles' Python environment
+    #[arg(long)]
+    install: bool,
+}
+
+/// Format, layout, licences, user interface, lints, tests.
+pub fn run(test: &Test) -> anyhow::Result<()> {
+    requirements::ensure(&[requirements::BUILD, requirements::TEST], test.install)?;
+    if test.install {
+        requirements::ensure(&[requirements::PEERS], true)?;
+    }
+    let python = oracles::python(test.install)?;
+    if python.is_none() {
+        println!(
+            "The oracles are not installed: tests that need them are skipped (cargo xtask test --install brings them)."
+        );
+    }
+    run::step("format");
+    run::status(Command::new(run::cargo()).args(["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    ui::build()?;
+    ui::test()?;
+    run::step("lints");
+    run::status(Command::new(run::cargo()).args([
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run::step("tests");
+    let mut command = Command::new(run::cargo());
+    if run::exists("cargo-nextest") {
+        command.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
+    } else {
+        command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    }
+    if let Some(python) = python {
+        command.env("HILUM_ORACLE_PYTHON", python);
+    }
+    if let Some(shared) = run::shared() {
+        command.env("HILUM_SHARED", shared);
+    }
+    run::status(&mut command)
+}
