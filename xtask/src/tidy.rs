@@ -116,6 +116,8 @@ fn licences() -> anyhow::Result<()> {
         println!("cargo-deny is not installed: licences are not checked (cargo install --locked cargo-deny)");
         return Ok(());
     }
+    // cargo-deny asks for the manifests of every platform, also of those that are not built here.
+    run::status(Command::new(run::cargo()).args(["fetch", "--locked", "--quiet"]))?;
     run::status(Command::new("cargo-deny").args([
         "--offline",
         "check",
