@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::header::Encoding;
+
 /// The longest UID that PS3.5 9.1 allows, in characters.
 pub const MAX_UID_LENGTH: usize = 64;
 
@@ -169,6 +171,29 @@ impl TransferSyntaxUid {
     /// Deflated Explicit VR Little Endian (PS3.5 A.5).
     pub fn deflated_explicit_little_endian() -> Self {
         Self("1.2.840.10008.1.2.1.99".to_owned())
+    }
+
+    /// The uncompressed syntax of an encoding.
+    pub(crate) fn of(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding { explicit_vr: false, .. } => Self::implicit_little_endian(),
+            Encoding { big_endian: true, .. } => Self::explicit_big_endian(),
+            Encoding { .. } => Self::explicit_little_endian(),
+        }
+    }
+
+    /// How a data set in this syntax is encoded: every syntax but three is Explicit VR Little Endian (PS3.5 Annex A).
+    pub fn encoding(&self) -> Encoding {
+        match self.0.as_str() {
+            "1.2.840.10008.1.2" | "1.2.840.113619.5.2" => Encoding::IMPLICIT_LE,
+            "1.2.840.10008.1.2.2" => Encoding::EXPLICIT_BE,
+            _ => Encoding::EXPLICIT_LE,
+        }
+    }
+
+    /// The whole data set is deflated (PS3.5 A.5 and the JPIP Referenced Deflate syntaxes).
+    pub fn is_deflated(&self) -> bool {
+        matches!(self.0.as_str(), "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.4.95" | "1.2.840.10008.1.2.4.205")
     }
 
     /// How this syntax keeps pixel data (PS3.5 Annex A).

@@ -1,7 +1,9 @@
 //! Character sets (PS3.5 6.1.2 and Annexes H, I, J, K): all text becomes UTF-8, and back.
 mod decode;
 mod encode;
+mod guess;
 mod person_name;
+mod plane;
 mod terms;
 
 pub use decode::{DecodedText, TextFinding, decode, decode_person_names, decode_values};
