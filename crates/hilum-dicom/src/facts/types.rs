@@ -29,7 +29,8 @@ pub struct InstanceFacts {
     /// The image, as far as it is one.
     pub image: ImageFacts,
     /// One entry a frame for enhanced multi-frame objects (PS3.3 C.7.6.16), empty for all others. Use
-    /// [`InstanceFacts::frame`], which serves both.
+    /// [`InstanceFacts::frame`], which serves both. What the functional groups state stands in `image` too, as it holds for
+    /// the first frame.
     pub frames: Vec<FrameFacts>,
     /// What could not be read, or only by guessing. Attributes are named, values are not.
     pub findings: Vec<FactFinding>,
@@ -76,8 +77,8 @@ impl fmt::Debug for PatientFacts {
     }
 }
 
-/// The study.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The study. `Debug` shows its UID only.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct StudyFacts {
     /// Study Instance UID (0020,000D).
     pub uid: StudyUid,
@@ -93,6 +94,12 @@ pub struct StudyFacts {
     pub id: Option<String>,
     /// Referring Physician's Name (0008,0090).
     pub referring_physician: PersonName,
+}
+
+impl fmt::Debug for StudyFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StudyFacts").field("uid", &self.uid).finish_non_exhaustive()
+    }
 }
 
 /// The series.
