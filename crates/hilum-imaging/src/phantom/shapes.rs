@@ -1,0 +1,289 @@
+//! Analytic shapes with a signed distance: negative inside, in mm.
+
+use std::sync::Arc;
+
+/// A point of the anatomy: x to the left, y to the back, z to the head (mm).
+pub(super) type Point = [f64; 3];
+
+/// Cross section of a [`Loft`] at one height: an ellipse, turned by `angle` about its centre.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Section {
+    pub z: f64,
+    pub x: f64,
+    pub y: f64,
+    pub a: f64,
+    pub b: f64,
+    pub angle: f64,
+}
+
+/// Sections `(z, x, y, a, b)` without rotation.
+pub(super) fn sections(rows: &[(f64, f64, f64, f64, f64)]) -> Vec<Section> {
+    rows.iter().map(|&(z, x, y, a, b)| Section { z, x, y, a, b, angle: 0.0 }).collect()
+}
+
+/// Ellipses stacked along z, with interpolation between them.
+#[derive(Debug)]
+pub(super) struct Loft {
+    low: f32,
+    high: f32,
+    /// x, y, a, b, cos, sin at every [`LOFT_STEP`] from `low`.
+    table: Vec<[f32; 6]>,
+    /// Rounded rectangle (exponent 4) instead of an ellipse.
+    square: bool,
+    bounds: Bounds,
+}
+
+const LOFT_STEP: f32 = 2.0;
+
+impl Loft {
+    pub(super) fn new(mut rows: Vec<Section>, square: bool) -> Self {
+        rows.sort_by(|p, q| p.z.total_cmp(&q.z));
+        let (low, high) = (rows[0].z, rows[rows.len() - 1].z);
+        let steps = ((high - low) / f64::from(LOFT_STEP)).ceil() as usize + 1;
+        let mut bounds = Bounds::empty();
+        let table = (0..=steps)
+            .map(|i| {
+                let z = (low + i as f64 * f64::from(LOFT_STEP)).min(high);
+                let s = section_at(&rows, z);
+                let reach = s.a.max(s.b);
+                let (wide, deep) = if s.angle == 0.0 { (s.a, s.b) } else { (reach, reach) };
+                bounds.include([s.x - wide, s.y - deep, z]);
+                bounds.include([s.x + wide, s.y + deep, z]);
+                [s.x as f32, s.y as f32, s.a as f32, s.b as f32, s.angle.cos() as f32, s.angle.sin() as f32]
+            })
+            .collect();
+        Self { low: low as f32, high: high as f32, table, square, bounds }
+    }
+
+    /// The section at height z, clamped to the ends.
+    pub(super) fn at(&self, z: f64) -> Section {
+        let [x, y, a, b, cos, sin] = self.row(z as f32).map(f64::from);
+        Section { z, x, y, a, b, angle: sin.atan2(cos) }
+    }
+
+    fn row(&self, z: f32) -> [f32; 6] {
+        let f = ((z - self.low) / LOFT_STEP).clamp(0.0, (self.table.len() - 2) as f32);
+        let i = f as usize;
+        let t = f - i as f32;
+        let (p, q) = (&self.table[i], &self.table[i + 1]);
+        std::array::from_fn(|k| p[k] + (q[k] - p[k]) * t)
+    }
+
+    pub(super) fn distance(&self, p: [f32; 3]) -> f32 {
+        let [x, y, a, b, cos, sin] = self.row(p[2]);
+        let (dx, dy) = (p[0] - x, p[1] - y);
+        let u = (dx * cos + dy * sin) / a;
+        let v = (dy * cos - dx * sin) / b;
+        let side = if self.square {
+            let (u2, v2) = (u * u, v * v);
+            let k = (u2 * u2 + v2 * v2).sqrt().sqrt();
+            let k3 = (k * k * k).max(1e-9);
+            let (gu, gv) = (u2 * u / (k3 * a), v2 * v / (k3 * b));
+            (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-4)
+        } else {
+            let k = (u * u + v * v).sqrt();
+            let (gu, gv) = (u / a, v / b);
+            if k < 1e-3 { -a.min(b) } else { k * (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-6) }
+        };
+        side.max(self.low - p[2]).max(p[2] - self.high)
+    }
+}
+
+fn section_at(rows: &[Section], z: f64) -> Section {
+    let after = rows.iter().position(|s| s.z >= z).unwrap_or(rows.len() - 1);
+    if after == 0 {
+        return Section { z, ..rows[0] };
+    }
+    let (p, q) = (&rows[after - 1], &rows[after]);
+    let t = ((z - p.z) / (q.z - p.z)).clamp(0.0, 1.0);
+    let mix = |a: f64, b: f64| a + (b - a) * t;
+    Section { z, x: mix(p.x, q.x), y: mix(p.y, q.y), a: mix(p.a, q.a), b: mix(p.b, q.b), angle: mix(p.angle, q.angle) }
+}
+
+/// A shape of the anatomy.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// Ellipsoid with semi-axes along the rows of `axes`; `square` makes it a rounded box.
+    Ellipsoid { centre: [f32; 3], radii: [f32; 3], axes: [[f32; 3]; 3], square: bool },
+    /// Tapered capsule.
+    Capsule { a: [f32; 3], b: [f32; 3], ra: f32, rb: f32 },
+    /// Stacked sections, grown outwards by the second value.
+    Loft(Arc<Loft>, f32),
+    /// A patch of a vessel wall: `half_arc` mm around and `half_length` mm along.
+    WallPatch { on_axis: [f32; 3], axis: [f32; 3], towards: [f32; 3], radius: f32, half_thickness: f32, half_arc: f32, half_length: f32 },
+}
+
+pub(super) fn single(p: Point) -> [f32; 3] {
+    p.map(|c| c as f32)
+}
+
+impl Shape {
+    pub(super) fn ellipsoid(centre: Point, radii: Point) -> Self {
+        Self::turned_ellipsoid(centre, radii, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    }
+
+    pub(super) fn turned_ellipsoid(centre: Point, radii: Point, axes: [Point; 3]) -> Self {
+        Self::Ellipsoid { centre: single(centre), radii: single(radii), axes: axes.map(single), square: false }
+    }
+
+    pub(super) fn block(centre: Point, radii: Point) -> Self {
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        Self::Ellipsoid { centre: single(centre), radii: single(radii), axes, square: true }
+    }
+
+    pub(super) fn capsule(a: Point, b: Point, ra: f64, rb: f64) -> Self {
+        Self::Capsule { a: single(a), b: single(b), ra: ra as f32, rb: rb as f32 }
+    }
+
+    /// Distance to the surface in mm, exact near the surface.
+    #[inline]
+    pub(super) fn distance(&self, p: [f32; 3]) -> f32 {
+        match self {
+            Self::Ellipsoid { centre, radii, axes, square } => {
+                let d = [p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]];
+                let u: [f32; 3] = std::array::from_fn(|k| dot(d, axes[k]) / radii[k]);
+                if *square {
+                    let s = u.map(|c| c * c);
+                    let k = (s[0] * s[0] + s[1] * s[1] + s[2] * s[2]).sqrt().sqrt();
+                    let k3 = (k * k * k).max(1e-9);
+                    let g: [f32; 3] = std::array::from_fn(|i| s[i] * u[i] / (k3 * radii[i]));
+                    (k - 1.0) / dot(g, g).sqrt().max(1e-4)
+                } else {
+                    let k = dot(u, u).sqrt();
+                    let g: [f32; 3] = std::array::from_fn(|i| u[i] / radii[i]);
+                    if k < 1e-3 { -radii[0].min(radii[1]).min(radii[2]) } else { k * (k - 1.0) / dot(g, g).sqrt().max(1e-6) }
+                }
+            }
+            Self::Capsule { a, b, ra, rb } => {
+                let ab = [b[0] - a[0], b[1] - a[1], b[2] - a[2]];
+                let ap = [p[0] - a[0], p[1] - a[1], p[2] - a[2]];
+                let t = (dot(ap, ab) / dot(ab, ab).max(1e-9)).clamp(0.0, 1.0);
+                let q = [ap[0] - ab[0] * t, ap[1] - ab[1] * t, ap[2] - ab[2] * t];
+                dot(q, q).sqrt() - (ra + (rb - ra) * t)
+            }
+            Self::Loft(loft, grow) => loft.distance(p) - grow,
+            Self::WallPatch { on_axis, axis, towards, radius, half_thickness, half_arc, half_length } => {
+                let d = [p[0] - on_axis[0], p[1] - on_axis[1], p[2] - on_axis[2]];
+                let along = dot(d, *axis);
+                let r = [d[0] - axis[0] * along, d[1] - axis[1] * along, d[2] - axis[2] * along];
+                let length = dot(r, r).sqrt().max(1e-4);
+                let cosine = (dot(r, *towards) / length).clamp(-1.0, 1.0);
+                // A plaque tapers towards its rim: an ellipse over arc and length scales the thickness.
+                let (u, v) = (cosine.acos() * radius / half_arc, along / half_length);
+                let rim = (u * u + v * v).sqrt();
+                let thin = half_thickness * (1.0 - rim * rim).max(0.0).sqrt();
+                let wall = (length - radius).abs() - thin;
+                wall.max((rim - 1.0) * half_arc.min(*half_length))
+            }
+        }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        match self {
+            Self::Ellipsoid { centre, radii, axes, .. } => {
+                let mut bounds = Bounds::empty();
+                let reach: [f64; 3] =
+                    std::array::from_fn(|i| (0..3).map(|k| f64::from((axes[k][i] * radii[k]).abs())).sum::<f64>());
+                bounds.include(std::array::from_fn(|i| f64::from(centre[i]) - reach[i]));
+                bounds.include(std::array::from_fn(|i| f64::from(centre[i]) + reach[i]));
+                bounds
+            }
+            Self::Capsule { a, b, ra, rb } => {
+                let mut bounds = Bounds::empty();
+                for (end, r) in [(a, ra), (b, rb)] {
+                    bounds.include(end.map(|c| f64::from(c - r)));
+                    bounds.include(end.map(|c| f64::from(c + r)));
+                }
+                bounds
+            }
+            Self::Loft(loft, grow) => loft.bounds.grown(f64::from(*grow).max(0.0)),
+            Self::WallPatch { on_axis, radius, half_thickness, half_length, .. } => {
+                let mut bounds = Bounds::empty();
+                bounds.include(on_axis.map(f64::from));
+                bounds.grown(f64::from((radius + half_thickness).hypot(*half_length)))
+            }
+        }
+    }
+}
+
+fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+/// An axis-parallel box.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub low: Point,
+    pub high: Point,
+}
+
+impl Bounds {
+    pub(super) fn empty() -> Self {
+        Self { low: [f64::INFINITY; 3], high: [f64::NEG_INFINITY; 3] }
+    }
+
+    pub(super) fn include(&mut self, p: Point) {
+        for i in 0..3 {
+            self.low[i] = self.low[i].min(p[i]);
+            self.high[i] = self.high[i].max(p[i]);
+        }
+    }
+
+    pub(super) fn grown(&self, by: f64) -> Self {
+        Self { low: self.low.map(|c| c - by), high: self.high.map(|c| c + by) }
+    }
+
+    pub(super) fn corners(&self) -> [Point; 8] {
+        std::array::from_fn(|i| {
+            std::array::from_fn(|axis| if i >> axis & 1 == 0 { self.low[axis] } else { self.high[axis] })
+        })
+    }
+
+    pub(super) fn centre(&self) -> Point {
+        std::array::from_fn(|i| f64::midpoint(self.low[i], self.high[i]))
+    }
+}
+
+/// A smooth curve through the points (Catmull-Rom), sampled about every `step` mm.
+pub(super) fn spline(points: &[Point], step: f64) -> Vec<Point> {
+    let mut curve = Vec::new();
+    for i in 0..points.len() - 1 {
+        let p1 = points[i];
+        let p2 = points[i + 1];
+        let p0 = if i == 0 { p1 } else { points[i - 1] };
+        let p3 = points.get(i + 2).copied().unwrap_or(p2);
+        let pieces = (distance(p1, p2) / step).ceil().max(1.0) as usize;
+        for k in 0..pieces {
+            let t = k as f64 / pieces as f64;
+            curve.push(std::array::from_fn(|c| {
+                let (a, b, d, e) = (p0[c], p1[c], p2[c], p3[c]);
+                0.5 * (2.0 * b
+                    + (d - a) * t
+                    + (2.0 * a - 5.0 * b + 4.0 * d - e) * t * t
+                    + (3.0 * b - a - 3.0 * d + e) * t * t * t)
+            }));
+        }
+    }
+    curve.push(points[points.len() - 1]);
+    curve
+}
+
+pub(super) fn distance(a: Point, b: Point) -> f64 {
+    a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt()
+}
+
+pub(super) fn plus(a: Point, b: Point) -> Point {
+    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
+}
+
+pub(super) fn minus(a: Point, b: Point) -> Point {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+pub(super) fn times(a: Point, k: f64) -> Point {
+    a.map(|c| c * k)
+}
+
+pub(super) fn normalised(a: Point) -> Point {
+    times(a, 1.0 / a.iter().map(|c| c * c).sum::<f64>().sqrt().max(1e-9))
+}
