@@ -1,1 +1,14 @@
-//! HTTP: STOW-RS, the application's API, the embedded user interface.
+//! HTTP, and the only crate that knows it: STOW-RS, the application's API and the embedded user interface.
+//!
+//! The server answers on loopback only until access control exists; [`guard`] keeps web pages of other sites out of it. What an
+//! error means in HTTP stands in one table, in [`error`]. Logs hold method, route pattern, status and time, never an address,
+//! a body or a name.
+
+mod api;
+mod dicomweb;
+mod error;
+mod guard;
+mod server;
+mod ui;
+
+pub use server::{BindError, WebConfig, WebServer};

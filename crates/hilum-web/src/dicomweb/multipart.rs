@@ -1,0 +1,347 @@
+//! A multipart body (RFC 2046 5.1) read part by part: no more than one part and one network read are in memory.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use memchr::memmem;
+use thiserror::Error;
+use tokio::time::timeout;
+
+/// Longest text before the first part, and longest headers of a part.
+const MAX_OVERHEAD: usize = 16 * 1024;
+/// A boundary has at most 70 characters (RFC 2046 5.1.1).
+const MAX_BOUNDARY: usize = 70;
+/// A buffer above this is given back after its part.
+const KEPT_BUFFER: usize = 64 * 1024 * 1024;
+
+/// Why a body cannot be read further. The parts before are not affected.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(super) enum MultipartError {
+    #[error("the boundary has {0} characters; RFC 2046 allows 1 to {MAX_BOUNDARY}")]
+    Boundary(usize),
+    #[error("no line with the boundary stands at the start of the body")]
+    NoFirstBoundary,
+    #[error("the headers of a part have no end")]
+    EndlessHeaders,
+    #[error("the headers of a part cannot be read; each is a line `Name: value`")]
+    Headers,
+    #[error("the body ends in the middle of a part, without a closing boundary")]
+    Truncated,
+    #[error("the connection broke in the middle of the body")]
+    Broken,
+    #[error("nothing came for {0:?} in the middle of the body")]
+    TimedOut(Duration),
+}
+
+/// One part.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Content-Type, as sent.
+    pub(super) content_type: Option<String>,
+    pub(super) body: PartBody,
+}
+
+/// What a part holds.
+#[derive(Debug)]
+pub(super) enum PartBody {
+    Whole(Bytes),
+    /// Longer than the limit; it was read past.
+    TooLong,
+}
+
+/// Reads the parts of a body, one after the other.
+pub(super) struct Multipart<S> {
+    stream: S,
+    buffer: BytesMut,
+    /// What one network read brought beyond what is in `buffer`.
+    waiting: VecDeque<Bytes>,
+    delimiter: memmem::Finder<'static>,
+    read_timeout: Duration,
+    max_part: u64,
+    body: BytesMut,
+    /// The text before the first boundary has been read.
+    begun: bool,
+    ended: bool,
+}
+
+impl<S, E> Multipart<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    pub(super) fn new(
+        stream: S,
+        boundary: &str,
+        max_part: u64,
+        read_timeout: Duration,
+    ) -> Result<Self, MultipartError> {
+        if boundary.is_empty() || boundary.len() > MAX_BOUNDARY {
+            return Err(MultipartError::Boundary(boundary.len()));
+        }
+        // The CRLF before a boundary belongs to it; the first boundary may stand at the very start, so one is put there.
+        let delimiter = memmem::Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
+        let (waiting, body) = (VecDeque::new(), BytesMut::new());
+        let buffer = BytesMut::from(&b"\r\n"[..]);
+        Ok(Self { stream, buffer, waiting, delimiter, read_timeout, max_part, body, begun: false, ended: false })
+    }
+
+    /// The next part, or None after the closing boundary.
+    pub(super) async fn next(&mut self) -> Result<Option<Part>, MultipartError> {
+        if !self.begun {
+            self.skip_preamble().await?;
+            self.begun = true;
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        let content_type = self.read_headers().await?;
+        let body = self.read_body().await?;
+        Ok(Some(Part { content_type, body }))
+    }
+
+    async fn skip_preamble(&mut self) -> Result<(), MultipartError> {
+        loop {
+            if let Some(at) = self.delimiter.find(&self.buffer) {
+                self.buffer.advance(at + self.delimiter.needle().len());
+                if self.end_delimiter().await? {
+                    return Ok(());
+                }
+            } else if self.buffer.len() > MAX_OVERHEAD || !self.fill().await? {
+                return Err(MultipartError::NoFirstBoundary);
+            }
+        }
+    }
+
+    /// What follows the boundary's characters: `--` closes the body, white space and a line end start a part. Anything else
+    /// means that it was no boundary but one that begins like it; then nothing is consumed and the answer is false.
+    async fn end_delimiter(&mut self) -> Result<bool, MultipartError> {
+        loop {
+            if self.buffer.starts_with(b"--") {
+                self.ended = true;
+                return Ok(true);
+            }
+            let padding = self.buffer.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            match &self.buffer[padding..] {
+                [b'\r', b'\n', ..] => {
+                    self.buffer.advance(padding + 2);
+                    return Ok(true);
+                }
+                [] | [b'\r'] if padding < MAX_OVERHEAD => {}
+                [b'-'] if padding == 0 => {}
+                _ => return Ok(false),
+            }
+            if !self.fill().await? {
+                return Err(MultipartError::Truncated);
+            }
+        }
+    }
+
+    /// The Content-Type among a part's headers.
+    async fn read_headers(&mut self) -> Result<Option<String>, MultipartError> {
+        let mut content_type = None;
+        let mut left = MAX_OVERHEAD;
+        loop {
+            let Some(end) = memmem::find(&self.buffer, b"\r\n") else {
+                if self.buffer.len() > left {
+                    return Err(MultipartError::EndlessHeaders);
+                }
+                if !self.fill().await? {
+                    return Err(MultipartError::Truncated);
+                }
+                continue;
+            };
+            left = left.checked_sub(end + 2).ok_or(MultipartError::EndlessHeaders)?;
+            let line = self.buffer.split_to(end);
+            if line.is_empty() {
+                // The CRLF of the empty line stays: it may be the one before the next boundary, when the part is empty.
+                return self.after_empty_line(content_type).await;
+            }
+            self.buffer.advance(2);
+            let line = std::str::from_utf8(&line).map_err(|_| MultipartError::Headers)?;
+            let (name, value) = line.split_once(':').ok_or(MultipartError::Headers)?;
+            if name.trim().eq_ignore_ascii_case("content-type") {
+                content_type = Some(value.trim().to_owned());
+            }
+        }
+    }
+
+    /// Steps over the empty line that ends the headers, unless the boundary follows at once.
+    async fn after_empty_line(&mut self, content_type: Option<String>) -> Result<Option<String>, MultipartError> {
+        while self.buffer.len() < self.delimiter.needle().len() {
+            if !self.fill().await? {
+                return Err(MultipartError::Truncated);
+            }
+        }
+        if !self.buffer.starts_with(self.delimiter.needle()) {
+            self.buffer.advance(2);
+        }
+        Ok(content_type)
+    }
+
+    async fn read_body(&mut self) -> Result<PartBody, MultipartError> {
+        let mut too_long = false;
+        self.body.clear();
+        loop {
+            if let Some(at) = self.delimiter.find(&self.buffer) {
+                let head = self.buffer.split_to(at);
+                self.take(&head, &mut too_long);
+                let delimiter = self.buffer.split_to(self.delimiter.needle().len());
+                if self.end_delimiter().await? {
+                    break;
+                }
+                self.take(&delimiter, &mut too_long);
+                continue;
+            }
+            // The last bytes may be the start of a delimiter.
+            let sure = (self.buffer.len() + 1).saturating_sub(self.delimiter.needle().len());
+            let head = self.buffer.split_to(sure);
+            self.take(&head, &mut too_long);
+            if !self.fill().await? {
+                return Err(MultipartError::Truncated);
+            }
+        }
+        if too_long {
+            return Ok(PartBody::TooLong);
+        }
+        let whole = self.body.split().freeze();
+        if whole.len() <= KEPT_BUFFER {
+            self.body.reserve(whole.len());
+        }
+        Ok(PartBody::Whole(whole))
+    }
+
+    fn take(&mut self, bytes: &[u8], too_long: &mut bool) {
+        if *too_long {
+            return;
+        }
+        if (self.body.len() + bytes.len()) as u64 > self.max_part {
+            *too_long = true;
+            self.body = BytesMut::new();
+        } else {
+            self.body.extend_from_slice(bytes);
+        }
+    }
+
+    /// Appends one network read; false at the end of the body.
+    async fn fill(&mut self) -> Result<bool, MultipartError> {
+        let next = match self.waiting.pop_front() {
+            Some(bytes) => Some(bytes),
+            None => match timeout(self.read_timeout, self.stream.next()).await {
+                Err(_) => return Err(MultipartError::TimedOut(self.read_timeout)),
+                Ok(Some(Err(_))) => return Err(MultipartError::Broken),
+                Ok(Some(Ok(bytes))) => Some(bytes),
+                Ok(None) => None,
+            },
+        };
+        let Some(mut bytes) = next else { return Ok(false) };
+        // A sender's chunk can be as long as it likes: it is looked at in pieces.
+        let piece = bytes.split_to(bytes.len().min(256 * 1024));
+        self.buffer.extend_from_slice(&piece);
+        if !bytes.is_empty() {
+            self.waiting.push_front(bytes);
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every part's type and body (None: too long), or the error after them.
+    type Read = (Vec<(Option<String>, Option<Vec<u8>>)>, Option<MultipartError>);
+
+    fn read_in_chunks(body: &[u8], boundary: &str, chunk: usize, max_part: u64) -> Read {
+        let chunks: Vec<Result<Bytes, Infallible>> =
+            body.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        let mut parts = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let stream = futures::stream::iter(chunks);
+            let mut multipart = Multipart::new(stream, boundary, max_part, Duration::from_secs(5)).unwrap();
+            loop {
+                match multipart.next().await {
+                    Ok(None) => return (parts, None),
+                    Err(error) => return (parts, Some(error)),
+                    Ok(Some(Part { content_type, body: PartBody::Whole(bytes) })) => {
+                        parts.push((content_type, Some(bytes.to_vec())));
+                    }
+                    Ok(Some(Part { content_type, body: PartBody::TooLong })) => parts.push((content_type, None)),
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn parts_are_read_whatever_the_chunks() {
+        let body = b"preamble\r\n--bb\r\nContent-Type: application/dicom\r\nX: y\r\n\r\none\r\n--b not yet\r\n--bbb\r\n\
+                     --bb \t\r\n\r\n\r\n--bb\r\nCONTENT-TYPE:text/plain\r\n\r\n\r\n\r\n--bb\r\n\r\nthree\r\n--bb--\r\nepilogue";
+        for chunk in 1..body.len() {
+            let (parts, error) = read_in_chunks(body, "bb", chunk, 1000);
+            assert_eq!(error, None, "chunks of {chunk}");
+            assert_eq!(
+                parts,
+                [
+                    (Some("application/dicom".into()), Some(b"one\r\n--b not yet\r\n--bbb".to_vec())),
+                    (None, Some(Vec::new())),
+                    (Some("text/plain".into()), Some(b"\r\n".to_vec())),
+                    (None, Some(b"three".to_vec())),
+                ],
+                "chunks of {chunk}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_breaks_says_where() {
+        for (body, expected) in [
+            (&b""[..], MultipartError::NoFirstBoundary),
+            (b"no boundary at all", MultipartError::NoFirstBoundary),
+            (b"--b", MultipartError::Truncated),
+            (b"--b\r\nContent-Type: a/b", MultipartError::Truncated),
+            (b"--b\r\nno colon\r\n\r\n", MultipartError::Headers),
+            (b"--b\r\n\r\nhalf a par", MultipartError::Truncated),
+            (b"--b\r\n\r\nhalf a par\r\n--b", MultipartError::Truncated),
+        ] {
+            for chunk in [1, 3, 1000] {
+                let (_, error) = read_in_chunks(body, "b", chunk, 1000);
+                assert_eq!(error.as_ref(), Some(&expected), "{body:?}");
+            }
+        }
+        let endless = [b"--b\r\n".to_vec(), b"X: y\r\n".repeat(10_000)].concat();
+        assert_eq!(read_in_chunks(&endless, "b", 4096, 1000).1, Some(MultipartError::EndlessHeaders));
+        let preamble = vec![b'x'; 100_000];
+        assert_eq!(read_in_chunks(&preamble, "b", 4096, 1000).1, Some(MultipartError::NoFirstBoundary));
+    }
+
+    #[test]
+    fn a_part_above_the_limit_is_read_past_and_the_next_one_is_whole() {
+        let body = [b"--b\r\n\r\n".to_vec(), vec![7; 5_000], b"\r\n--b\r\n\r\nshort\r\n--b--".to_vec()].concat();
+        let (parts, error) = read_in_chunks(&body, "b", 700, 1_000);
+        assert_eq!(error, None);
+        assert_eq!(parts, [(None, None), (None, Some(b"short".to_vec()))]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..4),
+            chunk in 1usize..400,
+        ) {
+            let mut written = Vec::new();
+            for body in &bodies {
+                written.extend(b"\r\n--boundary-of-this-test\r\nContent-Type: application/dicom\r\n\r\n");
+                written.extend(body);
+            }
+            written.extend(b"\r\n--boundary-of-this-test--");
+            let (parts, error) = read_in_chunks(&written, "boundary-of-this-test", chunk, 1000);
+            prop_assert_eq!(error, None);
+            let read: Vec<_> = parts.into_iter().filter_map(|(_, body)| body).collect();
+            prop_assert_eq!(read, bodies);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The Store Instances Response (PS3.18 10.5.3 and Annex I.2) in the DICOM JSON model (Annex F).
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use hilum_dicom::{SopClassUid, SopUid};
+use serde_json::{Map, Value, json};
+
+/// Warning Reason (0008,1196) of an instance in quarantine; see `hilum_dimse`'s status table for why B000.
+const QUARANTINED: u16 = 0xB000;
+
+/// SOP class and instance, as far as the object says.
+pub(super) struct Reference {
+    pub(super) sop_class: SopClassUid,
+    pub(super) sop: SopUid,
+}
+
+/// What became of the parts of one request.
+#[derive(Default)]
+pub(super) struct StoreResponse {
+    stored: Vec<Value>,
+    failed: Vec<Value>,
+    others: Vec<Value>,
+    warned: bool,
+}
+
+impl StoreResponse {
+    /// Durable under its own UID.
+    pub(super) fn stored(&mut self, reference: &Reference) {
+        self.stored.push(item(reference));
+    }
+
+    /// Durable, but set aside.
+    pub(super) fn quarantined(&mut self, reference: &Reference) {
+        let mut item = item(reference);
+        item["00081196"] = json!({"vr": "US", "Value": [QUARANTINED]});
+        self.stored.push(item);
+        self.warned = true;
+    }
+
+    /// Not kept, with Failure Reason (0008,1197); without a reference it goes to Other Failures (0008,119A).
+    pub(super) fn failed(&mut self, reference: Option<&Reference>, reason: u16) {
+        let failure = json!({"vr": "US", "Value": [reason]});
+        if let Some(reference) = reference {
+            let mut item = item(reference);
+            item["00081197"] = failure;
+            self.failed.push(item);
+        } else {
+            self.others.push(json!({"00081197": failure}));
+        }
+    }
+
+    /// Nothing was sent at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.failed.is_empty() && self.others.is_empty()
+    }
+
+    /// 200 all stored, 202 some failed or were set aside, 409 none stored (PS3.18 Table 10.5.3-1).
+    fn status(&self) -> StatusCode {
+        let failures = !self.failed.is_empty() || !self.others.is_empty();
+        match (self.stored.is_empty(), failures) {
+            (true, _) => StatusCode::CONFLICT,
+            (false, true) => StatusCode::ACCEPTED,
+            (false, false) if self.warned => StatusCode::ACCEPTED,
+            (false, false) => StatusCode::OK,
+        }
+    }
+}
+
+impl IntoResponse for StoreResponse {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut body = Map::new();
+        // Retrieve URL (type 2): empty until instances can be retrieved.
+        body.insert("00081190".into(), json!({"vr": "UR"}));
+        for (tag, items) in [("00081198", self.failed), ("00081199", self.stored), ("0008119A", self.others)] {
+            if !items.is_empty() {
+                body.insert(tag.into(), json!({"vr": "SQ", "Value": items}));
+            }
+        }
+        (status, [(header::CONTENT_TYPE, "application/dicom+json")], Value::Object(body).to_string()).into_response()
+    }
+}
+
+fn item(reference: &Reference) -> Value {
+    json!({
+        "00081150": {"vr": "UI", "Value": [reference.sop_class]},
+        "00081155": {"vr": "UI", "Value": [reference.sop]},
+    })
+}

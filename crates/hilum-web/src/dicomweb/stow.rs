@@ -1,0 +1,123 @@
+//! STOW-RS: the Store transaction (PS3.18 10.5).
+
+use axum::{
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+};
+use bytes::Bytes;
+use hilum_dicom::{StudyUid, read_facts};
+use hilum_engine::{Accepted, Source, Zone};
+
+use super::{
+    media_type::{MediaType, accepts},
+    multipart::{Multipart, Part, PartBody},
+    store_response::{Reference, StoreResponse},
+};
+use crate::{
+    error::{ApiError, outside},
+    server::App,
+};
+
+const DICOM: &str = "application/dicom";
+const DICOM_JSON: &str = "application/dicom+json";
+const ACCEPTED_REQUEST: &str = "multipart/related; type=\"application/dicom\"; boundary=...";
+
+/// `POST /dicom-web/studies`
+pub(super) async fn store(State(app): State<App>, request: Request) -> Result<StoreResponse, ApiError> {
+    receive(&app, None, request).await
+}
+
+/// `POST /dicom-web/studies/{study_uid}`: instances of other studies fail.
+pub(super) async fn store_in_study(
+    State(app): State<App>,
+    Path(study): Path<String>,
+    request: Request,
+) -> Result<StoreResponse, ApiError> {
+    let study = study.parse().map_err(|error| ApiError::bad_request(format!("the address names no study: {error}")))?;
+    receive(&app, Some(study), request).await
+}
+
+async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result<StoreResponse, ApiError> {
+    let boundary = boundary_of(request.headers())?;
+    let stream = request.into_body().into_data_stream();
+    let broken = |error: super::multipart::MultipartError| {
+        ApiError::new(StatusCode::BAD_REQUEST, "multipart_broken", format!("the request body cannot be read: {error}"))
+    };
+    let mut multipart = Multipart::new(stream, &boundary, app.max_instance_bytes, app.read_timeout).map_err(broken)?;
+    let mut response = StoreResponse::default();
+    loop {
+        match multipart.next().await {
+            Ok(Some(part)) => store_part(app, study.as_ref(), part, &mut response).await,
+            Ok(None) if response.is_empty() => {
+                return Err(ApiError::bad_request("the request has no part; send one instance a part"));
+            }
+            Ok(None) => return Ok(response),
+            // What was answered for the parts before stays true, so it is told.
+            Err(error) if response.is_empty() => return Err(broken(error)),
+            Err(error) => {
+                tracing::info!(%error, "STOW-RS body broke off");
+                response.failed(None, 0xC000);
+                return Ok(response);
+            }
+        }
+    }
+}
+
+/// The boundary, when request and wanted response are of the types that are spoken here.
+fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if text(header::ACCEPT).is_some_and(|accept| !accepts(accept, DICOM_JSON)) {
+        let message = format!("the response to a store request comes as {DICOM_JSON} only");
+        return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message));
+    }
+    let unsupported = || {
+        let message = format!("expected Content-Type: {ACCEPTED_REQUEST}");
+        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    };
+    let media_type = text(header::CONTENT_TYPE).and_then(MediaType::read).ok_or_else(unsupported)?;
+    let dicom = media_type.parameter("type").is_none_or(|inner| inner.eq_ignore_ascii_case(DICOM));
+    if media_type.essence != "multipart/related" || !dicom {
+        return Err(unsupported());
+    }
+    let boundary = media_type.parameter("boundary").ok_or_else(|| {
+        ApiError::bad_request(format!("the Content-Type has no boundary; expected {ACCEPTED_REQUEST}"))
+    })?;
+    Ok(boundary.to_owned())
+}
+
+async fn store_part(app: &App, study: Option<&StudyUid>, part: Part, response: &mut StoreResponse) {
+    let dicom = match &part.content_type {
+        // multipart/related says the type for all parts; a part need not repeat it.
+        None => true,
+        Some(text) => MediaType::read(text).is_some_and(|media_type| media_type.essence == DICOM),
+    };
+    let PartBody::Whole(bytes) = part.body else {
+        return response.failed(None, 0xA700);
+    };
+    if !dicom {
+        return response.failed(None, 0xC000);
+    }
+    let facts = match read_facts_aside(bytes.clone()).await {
+        Some(facts) => facts,
+        None => return response.failed(None, 0xC000),
+    };
+    let reference = Reference { sop_class: facts.sop_class, sop: facts.sop };
+    if study.is_some_and(|study| *study != facts.study.uid) {
+        // A9xx: the data set does not match what the request says.
+        return response.failed(Some(&reference), 0xA900);
+    }
+    match app.engine.accept_instance(&app.scope, Zone::Clinical, bytes, Source::Stow).await {
+        Ok(Accepted::Kept | Accepted::AlreadyThere) => response.stored(&reference),
+        Ok(Accepted::Quarantined { .. }) => response.quarantined(&reference),
+        Err(error) => {
+            let (_, reason) = outside(error.kind());
+            tracing::warn!(code = error.code(), reason, "instance of a STOW-RS request not kept");
+            response.failed(Some(&reference), reason);
+        }
+    }
+}
+
+/// What the object says about itself, read beside the network's thread: a deflated one has to be inflated first.
+async fn read_facts_aside(bytes: Bytes) -> Option<hilum_dicom::InstanceFacts> {
+    tokio::task::spawn_blocking(move || read_facts(&bytes)).await.ok()?.ok()
+}

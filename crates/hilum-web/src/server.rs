@@ -1,0 +1,151 @@
+//! The listening side and the routes.
+
+use std::{future::Future, io, net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+    serve::ListenerExt,
+};
+use hilum_engine::{Engine, Scope};
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+
+use crate::{api, dicomweb, error::ApiError, guard, ui};
+
+/// How the server behaves.
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    /// Where to listen. Only loopback addresses, until access control exists.
+    pub address: SocketAddr,
+    /// Longest instance of a STOW-RS request in bytes; a longer one is read past and reported as failed.
+    pub max_instance_bytes: u64,
+    /// Longest silence of a sender in the middle of a STOW-RS request.
+    pub read_timeout: Duration,
+    /// How long a shutdown waits for requests in hand.
+    pub shutdown_grace: Duration,
+}
+
+impl WebConfig {
+    /// The defaults: 2 GiB an instance, 60 s of silence, 10 s at shutdown.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            max_instance_bytes: 2 << 30,
+            read_timeout: Duration::from_mins(1),
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the server cannot listen.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// The address can be reached from other machines.
+    #[error(
+        "HTTP address {0} can be reached from other machines. Until access control exists, Hilum answers on loopback only: \
+         use 127.0.0.1 or [::1]."
+    )]
+    NotLoopback(SocketAddr),
+    /// The operating system refuses the address.
+    #[error("cannot listen for HTTP on {address}: {source}. Is another program using this port?")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// What every handler sees.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) engine: Engine,
+    /// The one caller there is until access control exists.
+    pub(crate) scope: Scope,
+    pub(crate) max_instance_bytes: u64,
+    pub(crate) read_timeout: Duration,
+}
+
+/// An HTTP server that is listening.
+pub struct WebServer {
+    listener: TcpListener,
+    config: WebConfig,
+    engine: Engine,
+}
+
+impl WebServer {
+    /// Listens; nothing is answered before [`WebServer::serve`].
+    pub async fn bind(config: WebConfig, engine: Engine) -> Result<Self, BindError> {
+        let address = config.address;
+        if !address.ip().is_loopback() {
+            return Err(BindError::NotLoopback(address));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
+        Ok(Self { listener, config, engine })
+    }
+
+    /// The address listened on, with the port that port 0 became.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` is done, then finishes the requests in hand, within the configured grace.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let app = App {
+            engine: self.engine,
+            scope: Scope::local(),
+            max_instance_bytes: self.config.max_instance_bytes,
+            read_timeout: self.config.read_timeout,
+        };
+        let listener = self.listener.tap_io(|socket| {
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY");
+            }
+        });
+        let (stop, mut stopping) = watch::channel(false);
+        let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+            shutdown.await;
+            stop.send_replace(true);
+        });
+        let grace = async {
+            // An error means that the server ended by itself.
+            if stopping.wait_for(|asked| *asked).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(self.config.shutdown_grace).await;
+        };
+        tokio::select! {
+            ended = serving.into_future() => ended,
+            () = grace => {
+                tracing::warn!("requests cut at shutdown");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .nest("/api/v1", api::routes())
+        .nest("/dicom-web", dicomweb::routes())
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .fallback(ui::serve)
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(middleware::from_fn(guard::log))
+        .layer(middleware::from_fn(guard::check_and_protect))
+        .with_state(app)
+}
+
+/// Ready means that the catalogue answers.
+async fn ready(State(app): State<App>) -> Response {
+    match timeout(Duration::from_secs(5), app.engine.activity(&app.scope)).await {
+        Ok(Ok(_)) => "ready".into_response(),
+        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response(),
+    }
+}
