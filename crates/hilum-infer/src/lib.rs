@@ -1,1 +1,26 @@
-//! Model artefact in, prediction out: body region, slice-by-slice prediction in bounded memory.
+//! Model artefact in, prediction out: the model folder, the body region, and prediction slice by slice in bounded memory.
+
+pub mod card;
+pub mod model;
+pub mod read;
+pub mod region;
+
+use hilum_imaging::Affine;
+
+pub use card::ModelCard;
+pub use model::{Model, ModelError};
+pub use read::{Candidate, Reading, VoxelScore, read_stack};
+pub use region::{Region, find_urinary_region};
+
+/// The shape and the place of a stack of slices.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SliceStack {
+    /// Number of slices.
+    pub slices: usize,
+    /// Rows of every slice.
+    pub rows: usize,
+    /// Columns of every slice.
+    pub columns: usize,
+    /// Patient coordinates of index `[slice, row, column]`.
+    pub geometry: Affine,
+}
