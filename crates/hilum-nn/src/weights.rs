@@ -1,5 +1,10 @@
 //! Parameters by name, in the layouts of PyTorch, in and out of safetensors.
 
+use std::collections::HashMap;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::graph::{Parameter, Role};
 use crate::network::Network;
 
 /// One named tensor.
@@ -16,15 +21,60 @@ pub struct Tensor {
 /// All parameters of one network, in the order of its layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
-    tensors: Vec<Tensor>,
+    pub(crate) tensors: Vec<Tensor>,
 }
 
 impl Weights {
     /// He-normal initialisation (fan-in, gain of ReLU: standard deviation `sqrt(2 / (in * kh * kw))`; a transposed convolution 2x2 with stride 2
     /// adds one tap per output pixel, so its fan-in is `in`); biases 0; BatchNorm weight 1, bias 0, running mean 0, running variance 1.
-    /// The same seed gives the same bits on every machine.
+    /// (He et al. 2015.) The same seed gives the same bits wherever the platform's `ln`, `sqrt` and `cos` do.
     pub fn init(network: &Network, seed: u64) -> Self {
-        todo!("{network:?} {seed}")
+        let mut normal = Normal { state: seed };
+        let graph = network.graph();
+        let tensors = graph.parameters().iter().map(|p| {
+            let len = p.shape.iter().product();
+            let data = match p.role {
+                Role::Kernel { fan_in } => {
+                    let deviation = (2.0 / fan_in as f64).sqrt();
+                    (0..len).map(|_| (normal.next() * deviation) as f32).collect()
+                }
+                Role::Scale | Role::RunningVar => vec![1.0; len],
+                Role::Bias | Role::RunningMean => vec![0.0; len],
+            };
+            Tensor { name: p.name.clone(), shape: p.shape.clone(), data }
+        });
+        Self { tensors: tensors.collect() }
+    }
+
+    /// Tensors in any order, checked against the network: every key there, none besides, right shapes, finite values, no negative variance.
+    pub fn new(network: &Network, tensors: Vec<Tensor>) -> Result<Self, WeightsError> {
+        let mut by_name: HashMap<String, Tensor> = tensors.into_iter().map(|t| (t.name.clone(), t)).collect();
+        let graph = network.graph();
+        let take = |p: &Parameter| {
+            let tensor = by_name.remove(&p.name).ok_or_else(|| WeightsError::Missing(p.name.clone()))?;
+            check(p, &tensor)?;
+            Ok(tensor)
+        };
+        let tensors = graph.parameters().iter().map(take).collect::<Result<_, _>>()?;
+        match by_name.into_keys().min() {
+            Some(key) => Err(WeightsError::Unexpected(key)),
+            None => Ok(Self { tensors }),
+        }
+    }
+
+    /// Checks that these weights belong to the network.
+    pub(crate) fn check(&self, network: &Network) -> Result<(), WeightsError> {
+        let graph = network.graph();
+        for (i, p) in graph.parameters().iter().enumerate() {
+            match self.tensors.get(i) {
+                Some(t) if t.name == p.name => check(p, t)?,
+                _ => return Err(WeightsError::Missing(p.name.clone())),
+            }
+        }
+        match self.tensors.get(graph.parameters().len()) {
+            Some(t) => Err(WeightsError::Unexpected(t.name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The tensors in order.
@@ -32,14 +82,67 @@ impl Weights {
         &self.tensors
     }
 
-    /// The safetensors file, little endian, dtype F32.
-    pub fn to_safetensors(&self) -> Vec<u8> {
-        todo!()
+    /// The tensor of this name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.iter().find(|t| t.name == name)
     }
 
-    /// Reads a safetensors file and checks it against the network: every key there, right shape, F32, finite.
+    /// The safetensors file, little endian, dtype F32.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        let format = |e: safetensors::SafeTensorError| WeightsError::Format(e.to_string());
+        let bytes: Vec<Vec<u8>> =
+            self.tensors.iter().map(|t| t.data.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+        let views = self.tensors.iter().zip(&bytes).map(|(t, b)| {
+            TensorView::new(Dtype::F32, t.shape.clone(), b).map(|view| (t.name.clone(), view)).map_err(format)
+        });
+        safetensors::serialize(views.collect::<Result<Vec<_>, _>>()?, None).map_err(format)
+    }
+
+    /// Reads a safetensors file and checks it as [`Weights::new`].
     pub fn from_safetensors(network: &Network, bytes: &[u8]) -> Result<Self, WeightsError> {
-        todo!("{network:?} {bytes:?}")
+        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format(e.to_string()))?;
+        let tensors = file.tensors().into_iter().map(|(name, view)| {
+            if view.dtype() != Dtype::F32 {
+                return Err(WeightsError::Dtype { key: name, got: format!("{:?}", view.dtype()) });
+            }
+            let (chunks, _) = view.data().as_chunks::<4>();
+            let data = chunks.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            Ok(Tensor { name, shape: view.shape().to_vec(), data })
+        });
+        Self::new(network, tensors.collect::<Result<_, _>>()?)
+    }
+}
+
+fn check(parameter: &Parameter, tensor: &Tensor) -> Result<(), WeightsError> {
+    let Parameter { name, shape, role } = parameter;
+    if tensor.shape != *shape || tensor.data.len() != shape.iter().product::<usize>() {
+        return Err(WeightsError::Shape { key: name.clone(), got: tensor.shape.clone(), expected: shape.clone() });
+    }
+    let bad = |v: &f32| !v.is_finite() || (*role == Role::RunningVar && *v < 0.0);
+    match tensor.data.iter().position(bad) {
+        Some(index) => Err(WeightsError::Value { key: name.clone(), index, value: tensor.data[index].to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// Standard normal numbers by Box and Muller from SplitMix64 (Steele, Lea and Flood 2014).
+struct Normal {
+    state: u64,
+}
+
+impl Normal {
+    /// Uniform in (0, 1].
+    fn uniform(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (((z ^ (z >> 31)) >> 11) as f64 + 1.0) / (1_u64 << 53) as f64
+    }
+
+    fn next(&mut self) -> f64 {
+        let (radius, angle) = ((-2.0 * self.uniform().ln()).sqrt(), std::f64::consts::TAU * self.uniform());
+        radius * angle.cos()
     }
 }
 

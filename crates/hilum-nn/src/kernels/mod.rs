@@ -1,17 +1,53 @@
-//! Kernels over blocked activations.
+//! Kernels over blocked activations: generic bodies ([`simd::Simd`]), one compiled copy per instruction set, chosen once per plan.
+//!
+//! All `unsafe` of the crate is in this folder. The safe functions here take views and check them against their arena ([`buffer::Base::of`]); what
+//! they hand to a tile lies inside those views.
 
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub(crate) mod buffer;
+pub(crate) mod conv;
+pub(crate) mod conv_grad;
+pub(crate) mod norm;
+pub(crate) mod pack;
+pub(crate) mod pointwise;
+pub(crate) mod pool;
+mod portable;
+mod simd;
+
+use conv::TileFn;
+use conv_grad::WeightTileFn;
+use norm::{Lanes, NormBlock, PARTIAL};
+
 /// The instruction sets with kernels of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// AVX-512 F, VL, BW, DQ.
+    /// AVX-512 F, VL, BW and DQ.
     Avx512,
     /// AVX2 and FMA.
     Avx2,
     /// Plain Rust for any processor.
     Portable,
+}
+
+impl Isa {
+    /// All, the fastest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
+    /// Whether this processor has it.
+    pub fn available(self) -> bool {
+        Kernels::get(self).is_some()
+    }
+
+    /// The fastest that this processor has.
+    pub fn best() -> Self {
+        Self::ALL.into_iter().find(|isa| isa.available()).unwrap_or(Self::Portable)
+    }
 }
 
 impl fmt::Display for Isa {
@@ -27,12 +63,184 @@ impl fmt::Display for Isa {
 impl FromStr for Isa {
     type Err = String;
 
+    /// Reads what [`Isa`] displays as; the error is the text itself.
     fn from_str(s: &str) -> Result<Self, String> {
-        match s {
-            "avx512" => Ok(Self::Avx512),
-            "avx2" => Ok(Self::Avx2),
-            "portable" => Ok(Self::Portable),
-            other => Err(other.to_owned()),
+        Self::ALL.into_iter().find(|isa| isa.to_string() == s).ok_or_else(|| s.to_owned())
+    }
+}
+
+/// The compiled kernels of one instruction set.
+pub(crate) struct Kernels {
+    /// Output blocks that one tile computes together.
+    pub(crate) panel_blocks: usize,
+    /// Widest tile for a panel of that many blocks.
+    pub(crate) max_pixels: fn(usize) -> usize,
+    /// Kernel columns, floats between input pixels, panel blocks, pixels, left border, right border.
+    pub(crate) tile: fn(usize, usize, usize, usize, bool, bool) -> TileFn,
+    /// Input channels, panel blocks, floats between gradient pixels.
+    pub(crate) weight_tile: fn(usize, usize, usize) -> WeightTileFn,
+    /// Input channels of the next weight tile when that many are left in the block.
+    pub(crate) weight_group: fn(usize) -> usize,
+    pub(crate) moments: unsafe fn(*const f32, usize, &Lanes, &mut [f64; PARTIAL]),
+    pub(crate) affine: unsafe fn(*const f32, *mut f32, usize, &Lanes, &Lanes, bool),
+    pub(crate) grad_sums: unsafe fn(*const f32, *const f32, usize, &NormBlock, bool, &mut [f64; PARTIAL]),
+    pub(crate) grad_apply: unsafe fn(*const f32, *const f32, *mut f32, usize, &NormBlock, &[Lanes; 2], bool, bool),
+    pub(crate) max_row: unsafe fn(*const f32, usize, *mut f32, usize),
+    pub(crate) max_row_grad: unsafe fn(*const f32, usize, *const f32, *mut f32, usize, bool),
+    pub(crate) relu: unsafe fn(*const f32, *mut f32, usize),
+    pub(crate) relu_grad: unsafe fn(*const f32, *const f32, *mut f32, usize, bool),
+}
+
+impl Kernels {
+    /// The kernels of an instruction set, if this processor has it. Holding the table is the proof that its functions may be called.
+    pub(crate) fn get(isa: Isa) -> Option<&'static Self> {
+        match isa {
+            Isa::Portable => Some(&portable::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&avx2::KERNELS)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => (is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma"))
+            .then_some(&avx512::KERNELS),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => None,
         }
     }
 }
+
+/// Compiles every generic kernel for one instruction set.
+///
+/// `$two` and `$one`: tile widths for panels of two blocks and of one; `$v2`, `$v1`: registers of such a panel; `$groups`: input channels of weight tiles.
+macro_rules! compile_kernels {
+    ($simd:ty, $(#[$features:meta])?, panel $panel:literal, one $v1:literal x [$($one:literal)*], two $v2:literal x [$($two:literal)*]) => {
+        use crate::kernels::conv::{Tile, TileFn, tile};
+        use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
+        use crate::kernels::norm::{self, Lanes, NormBlock, PARTIAL};
+        use crate::kernels::{Kernels, pointwise};
+
+        $(#[$features])?
+        unsafe fn conv_tile<const V: usize, const PX: usize, const K: usize, const XS: usize, const LE: bool, const RE: bool>(t: &Tile) {
+            // SAFETY: the caller's promise is that of the generic kernel.
+            unsafe { tile::<$simd, V, PX, K, XS, LE, RE>(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn grad_tile<const IC: usize, const V: usize, const DS: usize>(t: &WeightTile) {
+            // SAFETY: as above.
+            unsafe { weight_tile::<$simd, IC, V, DS>(t) }
+        }
+
+        fn pick_tile(kernel: usize, x_pixel: usize, blocks: usize, pixels: usize, left: bool, right: bool) -> TileFn {
+            match (kernel, x_pixel, blocks, pixels, left, right) {
+                $(
+                    (3, 16, 1, $one, false, false) => conv_tile::<$v1, $one, 3, 16, false, false>,
+                    (3, 16, 1, $one, true, false) => conv_tile::<$v1, $one, 3, 16, true, false>,
+                    (3, 16, 1, $one, false, true) => conv_tile::<$v1, $one, 3, 16, false, true>,
+                    (3, 16, 1, $one, true, true) => conv_tile::<$v1, $one, 3, 16, true, true>,
+                    (1, 16, 1, $one, false, false) => conv_tile::<$v1, $one, 1, 16, false, false>,
+                    (1, 32, 1, $one, false, false) => conv_tile::<$v1, $one, 1, 32, false, false>,
+                )*
+                $(
+                    (3, 16, 2, $two, false, false) => conv_tile::<$v2, $two, 3, 16, false, false>,
+                    (3, 16, 2, $two, true, false) => conv_tile::<$v2, $two, 3, 16, true, false>,
+                    (3, 16, 2, $two, false, true) => conv_tile::<$v2, $two, 3, 16, false, true>,
+                    (3, 16, 2, $two, true, true) => conv_tile::<$v2, $two, 3, 16, true, true>,
+                    (1, 16, 2, $two, false, false) => conv_tile::<$v2, $two, 1, 16, false, false>,
+                    (1, 32, 2, $two, false, false) => conv_tile::<$v2, $two, 1, 32, false, false>,
+                )*
+                _ => unreachable!("no tile for kernel {kernel}, pixel {x_pixel}, blocks {blocks}, pixels {pixels}"),
+            }
+        }
+
+        fn pick_weight_tile(group: usize, blocks: usize, dy_pixel: usize) -> WeightTileFn {
+            match (group, blocks, dy_pixel) {
+                (4, 1, 16) => grad_tile::<4, $v1, 16>,
+                (4, 1, 32) => grad_tile::<4, $v1, 32>,
+                (8, 1, 16) => grad_tile::<8, $v1, 16>,
+                (8, 1, 32) => grad_tile::<8, $v1, 32>,
+                (4, 2, 16) => grad_tile::<4, $v2, 16>,
+                (4, 2, 32) => grad_tile::<4, $v2, 32>,
+                (8, 2, 16) => grad_tile::<8, $v2, 16>,
+                (8, 2, 32) => grad_tile::<8, $v2, 32>,
+                _ => unreachable!("no weight tile for {group} channels, {blocks} blocks, pixel {dy_pixel}"),
+            }
+        }
+
+        fn max_pixels(blocks: usize) -> usize {
+            if blocks == 1 { [$($one),*].len() } else { [0, $($two),*].len() - 1 }
+        }
+
+        $(#[$features])?
+        unsafe fn moments(x: *const f32, pixels: usize, shift: &Lanes, out: &mut [f64; PARTIAL]) {
+            // SAFETY: as above.
+            unsafe { norm::moments::<$simd>(x, pixels, shift, out) }
+        }
+
+        $(#[$features])?
+        unsafe fn affine(x: *const f32, y: *mut f32, pixels: usize, scale: &Lanes, shift: &Lanes, relu: bool) {
+            // SAFETY: as above.
+            unsafe { norm::affine::<$simd>(x, y, pixels, scale, shift, relu) }
+        }
+
+        $(#[$features])?
+        unsafe fn grad_sums(x: *const f32, dy: *const f32, pixels: usize, block: &NormBlock, relu: bool, out: &mut [f64; PARTIAL]) {
+            // SAFETY: as above.
+            unsafe { norm::grad_sums::<$simd>(x, dy, pixels, block, relu, out) }
+        }
+
+        $(#[$features])?
+        unsafe fn grad_apply(
+            x: *const f32, dy: *const f32, dx: *mut f32, pixels: usize, block: &NormBlock, means: &[Lanes; 2], relu: bool, add: bool,
+        ) {
+            // SAFETY: as above.
+            unsafe { norm::grad_apply::<$simd>(x, dy, dx, pixels, block, means, relu, add) }
+        }
+
+        $(#[$features])?
+        unsafe fn max_row(x: *const f32, row: usize, y: *mut f32, pixels: usize) {
+            // SAFETY: as above.
+            unsafe { pointwise::max_row::<$simd>(x, row, y, pixels) }
+        }
+
+        $(#[$features])?
+        unsafe fn max_row_grad(x: *const f32, row: usize, dy: *const f32, dx: *mut f32, pixels: usize, add: bool) {
+            // SAFETY: as above.
+            unsafe { pointwise::max_row_grad::<$simd>(x, row, dy, dx, pixels, add) }
+        }
+
+        $(#[$features])?
+        unsafe fn relu(x: *const f32, y: *mut f32, pixels: usize) {
+            // SAFETY: as above.
+            unsafe { pointwise::relu_run::<$simd>(x, y, pixels) }
+        }
+
+        $(#[$features])?
+        unsafe fn relu_grad(x: *const f32, dy: *const f32, dx: *mut f32, pixels: usize, add: bool) {
+            // SAFETY: as above.
+            unsafe { pointwise::relu_run_grad::<$simd>(x, dy, dx, pixels, add) }
+        }
+
+        pub(super) static KERNELS: Kernels = Kernels {
+            panel_blocks: $panel,
+            max_pixels,
+            tile: pick_tile,
+            weight_tile: pick_weight_tile,
+            weight_group: |left| if left > 4 && GROUP_OF_8 { 8 } else { 4 },
+            moments,
+            affine,
+            grad_sums,
+            grad_apply,
+            max_row,
+            max_row_grad,
+            relu,
+            relu_grad,
+        };
+    };
+}
+use compile_kernels;

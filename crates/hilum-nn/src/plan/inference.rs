@@ -1,11 +1,26 @@
 //! The forward plan.
 
-use super::{CompileError, InputShape, Options, RunError};
-use crate::network::Network;
+use super::layout::{Lowered, Step, lies_in, place};
+use super::{CompileError, InputShape, Options, RunError, check_length};
+use crate::graph::{Graph, Shape};
+use crate::kernels::Kernels;
+use crate::kernels::buffer::{Aligned, LANES, View};
+use crate::kernels::conv::{Conv, Start};
+use crate::kernels::norm::{self, Lanes};
+use crate::kernels::pack::{self, Packing};
+use crate::kernels::pointwise;
+use crate::kernels::pool::Pool;
+use crate::network::{Network, Op};
 use crate::weights::Weights;
 
+/// BatchNorm's epsilon, PyTorch's default.
+pub(crate) const NORM_EPS: f64 = 1e-5;
+
 /// A network ready to run at one input shape.
-pub struct Inference {}
+pub struct Inference {
+    plan: ForwardPlan,
+    pool: Pool,
+}
 
 impl Inference {
     /// Plans the network, folds BatchNorm into the convolutions and packs the weights.
@@ -15,21 +30,210 @@ impl Inference {
         shape: InputShape,
         options: Options,
     ) -> Result<Self, CompileError> {
-        todo!("{network:?} {weights:?} {shape:?} {options:?}")
+        let mut pool = options.pool()?;
+        let mut plan = ForwardPlan::new(network, shape, options.kernels()?)?;
+        weights.check(network)?;
+        plan.load(weights, &mut pool);
+        Ok(Self { plan, pool })
     }
 
-    /// Runs the network: `input` is `[n, c, h, w]`, `output` `[n, out, h', w']`, row-major. Allocates nothing.
+    /// Runs the network: `input` is `[n, c, h, w]`, `output` `[n, out, h', w']` (see [`Inference::output_shape`]), row-major. Allocates nothing.
     pub fn forward(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), RunError> {
-        todo!("{} {}", input.len(), output.len())
+        if self.plan.sigmoid {
+            self.plan.run(&mut self.pool, input, output, pointwise::sigmoid_of)
+        } else {
+            self.plan.run(&mut self.pool, input, output, |v| v)
+        }
     }
 
-    /// Channels, height and width of the output.
-    pub fn output_shape(&self) -> crate::Shape {
-        todo!()
+    /// Channels, height and width of one image's output.
+    pub fn output_shape(&self) -> Shape {
+        let View { h, w, .. } = self.plan.output;
+        Shape { c: self.plan.output_lanes.iter().sum(), h, w }
     }
 
-    /// Bytes of all buffers and packed weights of this plan.
+    /// Bytes of all activations and packed weights of this plan; nothing else is allocated later.
     pub fn peak_bytes(&self) -> usize {
-        todo!()
+        self.plan.bytes()
+    }
+}
+
+/// The plan without threads of its own.
+pub(super) struct ForwardPlan {
+    kernels: &'static Kernels,
+    graph: Graph,
+    arena: Aligned,
+    steps: Vec<Ready>,
+    input: View,
+    input_lanes: Vec<usize>,
+    output: View,
+    output_lanes: Vec<usize>,
+    sigmoid: bool,
+}
+
+enum Ready {
+    Conv { conv: Conv, packing: Packing, weights: Aligned, bias: Aligned, relu: bool, node: usize, norm: Option<usize> },
+    Norm { x: View, y: View, scale: Vec<Lanes>, shift: Vec<Lanes>, relu: bool, node: usize, lanes: Vec<usize> },
+    MaxPool { x: View, y: View },
+    Relu { x: View, y: View },
+    Sigmoid { x: View, y: View, lanes: Vec<usize> },
+    Copy { x: View, y: View },
+}
+
+impl ForwardPlan {
+    pub(super) fn new(network: &Network, shape: InputShape, kernels: &'static Kernels) -> Result<Self, CompileError> {
+        let graph = network.graph();
+        let mut lowered = Lowered::of(&graph, shape, true)?;
+        let touch = |lowered: &mut Lowered, value: usize, time: usize| {
+            if let Some(home) = lowered.homes[value] {
+                lowered.buffers[home.buffer].touch(time);
+            }
+        };
+        touch(&mut lowered, 0, 0);
+        for (i, step) in lowered.steps.clone().iter().enumerate() {
+            touch(&mut lowered, step.reads(), i + 1);
+            touch(&mut lowered, step.writes(), i + 1);
+        }
+        let end = lowered.steps.len() + 1;
+        let output = lowered.output;
+        touch(&mut lowered, output, end);
+        let floats = place(&mut lowered.buffers)?;
+        let steps = lowered.steps.iter().filter_map(|s| Ready::of(s, &lowered, &graph, kernels)).collect();
+        Ok(Self {
+            kernels,
+            arena: Aligned::zeroed(floats),
+            steps,
+            input: lowered.view(0),
+            input_lanes: lowered.lanes[0].clone(),
+            output: lowered.view(output),
+            output_lanes: lowered.lanes[output].clone(),
+            sigmoid: lowered.sigmoid,
+            graph,
+        })
+    }
+
+    /// Folds and packs weights, which must have been checked against the network.
+    pub(super) fn load(&mut self, weights: &Weights, pool: &mut Pool) {
+        let tensors = weights.tensors();
+        let affine = |node: usize| {
+            let first = self.graph.nodes()[node].first_parameter;
+            let [weight, bias, mean, var] = [0, 1, 2, 3].map(|i| &tensors[first + i].data);
+            let scale: Vec<f64> =
+                weight.iter().zip(var).map(|(w, v)| f64::from(*w) / (f64::from(*v) + NORM_EPS).sqrt()).collect();
+            let shift: Vec<f64> =
+                bias.iter().zip(mean).zip(&scale).map(|((b, m), s)| f64::from(*b) - f64::from(*m) * s).collect();
+            (scale, shift)
+        };
+        for step in &mut self.steps {
+            match step {
+                Ready::Conv { packing, weights, bias, node, norm, .. } => {
+                    let first = self.graph.nodes()[*node].first_parameter;
+                    let (has_bias, transposed) = match self.graph.nodes()[*node].op {
+                        Op::Conv2d { bias, .. } => (bias, false),
+                        Op::ConvTranspose2d { bias, .. } => (bias, true),
+                        _ => unreachable!("a convolution step comes from a convolution"),
+                    };
+                    let channels = self.graph.values()[*node + 1].channels;
+                    let (scale, shift) = norm.map_or_else(|| (vec![1.0; channels], vec![0.0; channels]), affine);
+                    let w = &tensors[first];
+                    let taps = w.shape[2] * w.shape[3];
+                    let outer = if transposed { taps } else { w.shape[1] * taps };
+                    let folded: Vec<f32> = w
+                        .data
+                        .iter()
+                        .enumerate()
+                        .map(|(i, v)| (f64::from(*v) * scale[i / outer % channels]) as f32)
+                        .collect();
+                    packing.pack(pool, &folded, weights);
+                    for (c, b) in bias.iter_mut().take(channels).enumerate() {
+                        let own = if has_bias { f64::from(tensors[first + 1].data[c]) } else { 0.0 };
+                        *b = (own * scale[c] + shift[c]) as f32;
+                    }
+                }
+                Ready::Norm { scale, shift, node, lanes, .. } => {
+                    let (s, t) = affine(*node);
+                    for (slot, channel) in pack::channels(lanes).into_iter().enumerate() {
+                        let Some(c) = channel else { continue };
+                        scale[slot / LANES][slot % LANES] = s[c] as f32;
+                        shift[slot / LANES][slot % LANES] = t[c] as f32;
+                    }
+                }
+                Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => {}
+            }
+        }
+    }
+
+    /// Runs the plan and hands the output out through `map`.
+    pub(super) fn run(
+        &mut self,
+        pool: &mut Pool,
+        input: &[f32],
+        output: &mut [f32],
+        map: impl Fn(f32) -> f32 + Sync,
+    ) -> Result<(), RunError> {
+        let length = |v: View, lanes: &[usize]| v.n * v.h * v.w * lanes.iter().sum::<usize>();
+        check_length("input", input.len(), length(self.input, &self.input_lanes))?;
+        check_length("output", output.len(), length(self.output, &self.output_lanes))?;
+        let (k, arena) = (self.kernels, &mut self.arena);
+        pointwise::import(pool, arena, input, self.input, &self.input_lanes);
+        for step in &self.steps {
+            match step {
+                Ready::Conv { conv, weights, bias, relu, .. } => {
+                    conv.run(pool, arena, weights, bias, Start::Bias, *relu)
+                }
+                Ready::Norm { x, y, scale, shift, relu, .. } => {
+                    norm::apply(k, pool, arena, *x, *y, scale, shift, *relu)
+                }
+                Ready::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
+                Ready::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),
+                Ready::Sigmoid { x, y, lanes } => pointwise::sigmoid(pool, arena, *x, *y, lanes),
+                Ready::Copy { x, y } => pointwise::copy(pool, arena, *x, *y, false),
+            }
+        }
+        pointwise::export(pool, arena, self.output, &self.output_lanes, output, map);
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let packed = self.steps.iter().map(|s| match s {
+            Ready::Conv { weights, bias, .. } => weights.bytes() + bias.bytes(),
+            Ready::Norm { scale, shift, .. } => (scale.len() + shift.len()) * size_of::<Lanes>(),
+            Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => 0,
+        });
+        self.arena.bytes() + packed.sum::<usize>()
+    }
+}
+
+impl Ready {
+    fn of(step: &Step, lowered: &Lowered, graph: &Graph, k: &Kernels) -> Option<Self> {
+        let view = |v: usize| lowered.view(v);
+        Some(match *step {
+            Step::Conv { node, x, y, norm, relu } => {
+                let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
+                let (conv, packing) = match graph.nodes()[node].op {
+                    Op::Conv2d { kernel, .. } => (
+                        Conv::same(k, view(x), x_lanes, view(y), kernel),
+                        Packing::new(k, pack::Source::Forward, kernel, y_lanes, x_lanes),
+                    ),
+                    _ => {
+                        (Conv::up(k, view(x), x_lanes, view(y)), Packing::new(k, pack::Source::Up, 1, y_lanes, x_lanes))
+                    }
+                };
+                let weights = Aligned::zeroed(conv.weight_len());
+                Self::Conv { conv, packing, weights, bias: Aligned::zeroed(y_lanes.len() * LANES), relu, node, norm }
+            }
+            Step::Norm { node, x, y, relu } => {
+                let zero = vec![[0.0; LANES]; lowered.lanes[x].len()];
+                let lanes = lowered.lanes[x].clone();
+                Self::Norm { x: view(x), y: view(y), scale: zero.clone(), shift: zero, relu, node, lanes }
+            }
+            Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y) },
+            Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y) },
+            Step::Sigmoid { x, y } => Self::Sigmoid { x: view(x), y: view(y), lanes: lowered.lanes[x].clone() },
+            Step::Copy { x, y, first_block } if lies_in(&lowered.homes, x, y, first_block) => return None,
+            Step::Copy { x, y, first_block } => {
+                Self::Copy { x: view(x), y: view(y).part(first_block, lowered.lanes[x].len()) }
+            }
+        })
     }
 }

@@ -1,13 +1,19 @@
 //! Static plans: every buffer, offset and job of a network at one input shape, fixed before the first run.
 
+mod backward;
 mod inference;
+mod layout;
 mod training;
 
 pub use inference::Inference;
 pub use training::Trainer;
 
-use crate::kernels::Isa;
+use crate::kernels::pool::Pool;
+use crate::kernels::{Isa, Kernels};
 use crate::weights::WeightsError;
+
+/// Environment variable that names the instruction set when [`Options::isa`] does not.
+pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
 
 /// Batch, height and width of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +35,25 @@ pub struct Options {
     pub isa: Option<Isa>,
 }
 
+impl Options {
+    fn kernels(&self) -> Result<&'static Kernels, CompileError> {
+        let isa = match (self.isa, std::env::var(ISA_VARIABLE)) {
+            (Some(isa), _) => isa,
+            (None, Ok(name)) if !name.is_empty() => name.parse().map_err(CompileError::Isa)?,
+            (None, _) => Isa::best(),
+        };
+        Kernels::get(isa).ok_or_else(|| CompileError::Isa(isa.to_string()))
+    }
+
+    fn pool(&self) -> Result<Pool, CompileError> {
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        Pool::new(threads).map_err(|e| CompileError::Threads(e.to_string()))
+    }
+}
+
 /// Why a network cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
@@ -46,7 +71,7 @@ pub enum CompileError {
     },
     /// Height or width do not survive the poolings.
     #[error(
-        "input {h}x{w}: height and width must be multiples of {multiple} (layer {layer} halves them); pad the input"
+        "input {h}x{w}: height and width must be multiples of {multiple} (layer {layer} halves an odd size); pad the input"
     )]
     NotAMultiple {
         /// Height.
@@ -64,7 +89,7 @@ pub enum CompileError {
     /// The losses need the logits before a last sigmoid.
     #[error("the last layer {0} is no sigmoid: training takes the logits before it")]
     NoSigmoid(String),
-    /// The plan would need more memory than can be addressed sensibly.
+    /// The plan would need more memory than a plan may.
     #[error("the plan needs {bytes} bytes, more than the limit of {limit}")]
     TooLarge {
         /// Bytes needed.
@@ -93,7 +118,14 @@ pub enum RunError {
         /// Values needed.
         expected: usize,
     },
+    /// The plan for evaluation could not be made.
+    #[error("cannot plan the evaluation: {0}")]
+    Plan(String),
     /// The loss is NaN or infinite; the weights were not changed.
     #[error("the loss is {0}: check the input for NaN, or lower the learning rate")]
     NotFinite(String),
+}
+
+fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {
+    if got == expected { Ok(()) } else { Err(RunError::Length { what, got, expected }) }
 }

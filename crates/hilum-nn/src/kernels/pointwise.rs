@@ -1,0 +1,284 @@
+//! Max-pool, ReLU, sigmoid, copies, and the way between `[n, c, h, w]` and blocked activations.
+
+use super::Kernels;
+use super::buffer::{Aligned, Base, LANES, View};
+use super::norm::Runs;
+use super::pool::Pool;
+use super::simd::{Simd, sub_vectors};
+
+/// One output row of 2x2 max-pool: `x` and the row below it, `pixels` outputs.
+///
+/// # Safety
+/// `x` is valid for two rows of `2 * pixels` pixels, `row` floats apart; `y` for `pixels` pixels; they do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn max_row<S: Simd>(x: *const f32, row: usize, y: *mut f32, pixels: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for sub in sub_vectors!(S) {
+            for p in 0..pixels {
+                let at = x.add(2 * p * LANES + sub);
+                let top = S::max(S::load(at), S::load(at.add(LANES)));
+                let bottom = S::max(S::load(at.add(row)), S::load(at.add(row + LANES)));
+                S::store(y.add(p * LANES + sub), S::max(top, bottom));
+            }
+        }
+    }
+}
+
+/// Backward of [`max_row`]: the gradient goes to the first of the four that holds the maximum, as PyTorch does.
+///
+/// # Safety
+/// As [`max_row`], with `dx` like `x` and `dy` like `y`.
+#[inline(always)]
+pub(crate) unsafe fn max_row_grad<S: Simd>(
+    x: *const f32,
+    row: usize,
+    dy: *const f32,
+    dx: *mut f32,
+    pixels: usize,
+    add: bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for sub in sub_vectors!(S) {
+            for p in 0..pixels {
+                let at = 2 * p * LANES + sub;
+                let offsets = [at, at + LANES, at + row, at + row + LANES];
+                let v = offsets.map(|o| S::load(x.add(o)));
+                let max = S::max(S::max(v[0], v[1]), S::max(v[2], v[3]));
+                // What is not handed out yet: subtracting what was given leaves exactly zero.
+                let mut left = S::load(dy.add(p * LANES + sub));
+                for (o, v) in offsets.into_iter().zip(v) {
+                    let mut give = S::where_equal(v, max, left);
+                    left = S::sub(left, give);
+                    if add {
+                        give = S::add(give, S::load(dx.add(o)));
+                    }
+                    S::store(dx.add(o), give);
+                }
+            }
+        }
+    }
+}
+
+/// `y = max(x, 0)`.
+///
+/// # Safety
+/// `x` and `y` are valid for `pixels * 16` floats and do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn relu_run<S: Simd>(x: *const f32, y: *mut f32, pixels: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in (0..pixels * LANES).step_by(S::L) {
+            S::store(y.add(i), S::max(S::zero(), S::load(x.add(i))));
+        }
+    }
+}
+
+/// `dx = dy` where `x > 0`, else 0; added to `dx` if asked.
+///
+/// # Safety
+/// All are valid for `pixels * 16` floats; `dx` overlaps none.
+#[inline(always)]
+pub(crate) unsafe fn relu_run_grad<S: Simd>(x: *const f32, dy: *const f32, dx: *mut f32, pixels: usize, add: bool) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in (0..pixels * LANES).step_by(S::L) {
+            let mut v = S::where_positive(S::load(x.add(i)), S::load(dy.add(i)));
+            if add {
+                v = S::add(v, S::load(dx.add(i)));
+            }
+            S::store(dx.add(i), v);
+        }
+    }
+}
+
+/// 2x2 max-pool with stride 2.
+pub(crate) fn max_pool(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
+    assert!(x.blocks == y.blocks && x.h == 2 * y.h && x.w == 2 * y.w, "shapes differ");
+    let base = Base::of(arena, &[x], &[y]);
+    pool.run(y.n * y.blocks, |job| {
+        let (n, b) = (job / y.blocks, job % y.blocks);
+        for r in 0..y.h {
+            let (from, to) = (x.at(n, b) + 2 * r * x.w * LANES, y.at(n, b) + r * y.w * LANES);
+            // SAFETY: whole rows of checked, disjoint views; every job writes its own plane.
+            unsafe { (k.max_row)(base.at(from), x.w * LANES, base.at(to), y.w) };
+        }
+    });
+}
+
+/// Backward of [`max_pool`].
+pub(crate) fn max_pool_grad(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, dy: View, dx: View, add: bool) {
+    assert!(x.blocks == dy.blocks && x.h == 2 * dy.h && x.w == 2 * dy.w && same_shape(x, dx), "shapes differ");
+    let base = Base::of(arena, &[x, dy], &[dx]);
+    pool.run(dy.n * dy.blocks, |job| {
+        let (n, b) = (job / dy.blocks, job % dy.blocks);
+        for r in 0..dy.h {
+            let big = 2 * r * x.w * LANES;
+            // SAFETY: whole rows of checked, disjoint views; every job writes its own plane.
+            unsafe {
+                let (x_at, dx_at) = (base.at(x.at(n, b) + big), base.at(dx.at(n, b) + big));
+                (k.max_row_grad)(x_at, x.w * LANES, base.at(dy.at(n, b) + r * dy.w * LANES), dx_at, dy.w, add);
+            }
+        }
+    });
+}
+
+/// `y = max(x, 0)`.
+pub(crate) fn relu(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
+    assert!(same_shape(x, y), "shapes differ");
+    let base = Base::of(arena, &[x], &[y]);
+    let runs = Runs::of(x);
+    pool.run(runs.count(), |job| {
+        let (n, b, first, pixels) = runs.get(job);
+        // SAFETY: runs of pixels of checked, disjoint views.
+        unsafe { (k.relu)(base.at(x.at(n, b) + first * LANES), base.at(y.at(n, b) + first * LANES), pixels) };
+    });
+}
+
+/// Backward of [`relu`].
+pub(crate) fn relu_grad(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, dy: View, dx: View, add: bool) {
+    assert!(same_shape(x, dy) && same_shape(x, dx), "shapes differ");
+    let base = Base::of(arena, &[x, dy], &[dx]);
+    let runs = Runs::of(x);
+    pool.run(runs.count(), |job| {
+        let (n, b, first, pixels) = runs.get(job);
+        let at = |v: View| v.at(n, b) + first * LANES;
+        // SAFETY: runs of pixels of checked, disjoint views.
+        unsafe { (k.relu_grad)(base.at(at(x)), base.at(at(dy)), base.at(at(dx)), pixels, add) };
+    });
+}
+
+/// `1 / (1 + exp(-x))` without overflow.
+pub(crate) fn sigmoid_of(x: f32) -> f32 {
+    let e = (-x.abs()).exp();
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+}
+
+/// Sigmoid of the channels in use; the padding of `y` stays zero.
+pub(crate) fn sigmoid(pool: &mut Pool, arena: &mut Aligned, x: View, y: View, lanes: &[usize]) {
+    assert!(same_shape(x, y) && lanes.len() == x.blocks, "shapes differ");
+    let base = Base::of(arena, &[x], &[y]);
+    each_run(pool, x, |n, b, first, pixels| {
+        // SAFETY: runs of pixels of checked, disjoint views.
+        let (from, to) = unsafe { (run(base, x, n, b, first, pixels), run_mut(base, y, n, b, first, pixels)) };
+        for (x, y) in from.chunks_exact(LANES).zip(to.chunks_exact_mut(LANES)) {
+            for l in 0..LANES {
+                y[l] = if l < lanes[b] { sigmoid_of(x[l]) } else { 0.0 };
+            }
+        }
+    });
+}
+
+/// Backward of [`sigmoid`] from its result: `dx = dy * y * (1 - y)`, added to `dx` if asked.
+pub(crate) fn sigmoid_grad(pool: &mut Pool, arena: &mut Aligned, y: View, dy: View, dx: View, add: bool) {
+    assert!(same_shape(y, dy) && same_shape(y, dx), "shapes differ");
+    let base = Base::of(arena, &[y, dy], &[dx]);
+    each_run(pool, y, |n, b, first, pixels| {
+        // SAFETY: runs of pixels of checked views; `dx` is disjoint from both.
+        let (y, dy, dx) = unsafe {
+            (
+                run(base, y, n, b, first, pixels),
+                run(base, dy, n, b, first, pixels),
+                run_mut(base, dx, n, b, first, pixels),
+            )
+        };
+        for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
+            let v = dy * y * (1.0 - y);
+            *dx = if add { *dx + v } else { v };
+        }
+    });
+}
+
+/// `y = x`, or `y += x`.
+pub(crate) fn copy(pool: &mut Pool, arena: &mut Aligned, x: View, y: View, add: bool) {
+    assert!(same_shape(x, y), "shapes differ");
+    let base = Base::of(arena, &[x], &[y]);
+    each_run(pool, x, |n, b, first, pixels| {
+        // SAFETY: runs of pixels of checked, disjoint views.
+        let (from, to) = unsafe { (run(base, x, n, b, first, pixels), run_mut(base, y, n, b, first, pixels)) };
+        if add {
+            to.iter_mut().zip(from).for_each(|(y, x)| *y += x);
+        } else {
+            to.copy_from_slice(from);
+        }
+    });
+}
+
+/// Sets a view to zero.
+pub(crate) fn zero(pool: &mut Pool, arena: &mut Aligned, y: View) {
+    let base = Base::of(arena, &[], &[y]);
+    // SAFETY: runs of pixels of a checked view.
+    each_run(pool, y, |n, b, first, pixels| unsafe { run_mut(base, y, n, b, first, pixels) }.fill(0.0));
+}
+
+/// `[n, c, h, w]` into a blocked view; the padding of partial blocks becomes zero.
+pub(crate) fn import(pool: &mut Pool, arena: &mut Aligned, from: &[f32], y: View, lanes: &[usize]) {
+    let hw = y.h * y.w;
+    let channels: usize = lanes.iter().sum();
+    assert!(from.len() == y.n * channels * hw && lanes.len() == y.blocks, "shapes differ");
+    let base = Base::of(arena, &[], &[y]);
+    each_run(pool, y, |n, b, first, pixels| {
+        let before: usize = lanes[..b].iter().sum();
+        // SAFETY: runs of pixels of a checked view.
+        let to = unsafe { run_mut(base, y, n, b, first, pixels) };
+        to.fill(0.0);
+        for l in 0..lanes[b] {
+            let plane = &from[(n * channels + before + l) * hw + first..][..pixels];
+            to[l..].iter_mut().step_by(LANES).zip(plane).for_each(|(y, x)| *y = *x);
+        }
+    });
+}
+
+/// A blocked view into `[n, c, h, w]`, through `map`.
+pub(crate) fn export(
+    pool: &mut Pool,
+    arena: &mut Aligned,
+    x: View,
+    lanes: &[usize],
+    to: &mut [f32],
+    map: impl Fn(f32) -> f32 + Sync,
+) {
+    let hw = x.h * x.w;
+    let channels: usize = lanes.iter().sum();
+    assert!(to.len() == x.n * channels * hw && lanes.len() == x.blocks, "shapes differ");
+    let base = Base::of(arena, &[x], &[]);
+    let target = Base::of_slice(to);
+    each_run(pool, x, |n, b, first, pixels| {
+        let before: usize = lanes[..b].iter().sum();
+        // SAFETY: runs of pixels of a checked view.
+        let from = unsafe { run(base, x, n, b, first, pixels) };
+        for l in 0..lanes[b] {
+            // SAFETY: the plane of one channel, inside `to` by the length checked above; (image, channel, run) is one job's alone.
+            let plane =
+                unsafe { std::slice::from_raw_parts_mut(target.at((n * channels + before + l) * hw + first), pixels) };
+            plane.iter_mut().zip(from[l..].iter().step_by(LANES)).for_each(|(y, x)| *y = map(*x));
+        }
+    });
+}
+
+fn same_shape(a: View, b: View) -> bool {
+    a.n == b.n && a.blocks == b.blocks && a.h == b.h && a.w == b.w
+}
+
+fn each_run(pool: &mut Pool, view: View, work: impl Fn(usize, usize, usize, usize) + Sync) {
+    let runs = Runs::of(view);
+    pool.run(runs.count(), |job| {
+        let (n, b, first, pixels) = runs.get(job);
+        work(n, b, first, pixels);
+    });
+}
+
+/// # Safety
+/// `base` comes from `view`, the run lies in the plane, and nobody writes it meanwhile.
+unsafe fn run<'a>(base: Base, view: View, n: usize, b: usize, first: usize, pixels: usize) -> &'a [f32] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(base.at(view.at(n, b) + first * LANES), pixels * LANES) }
+}
+
+/// # Safety
+/// `base` comes from `view`, the run lies in the plane, and nobody else uses it meanwhile.
+unsafe fn run_mut<'a>(base: Base, view: View, n: usize, b: usize, first: usize, pixels: usize) -> &'a mut [f32] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(base.at(view.at(n, b) + first * LANES), pixels * LANES) }
+}

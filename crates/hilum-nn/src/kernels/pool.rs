@@ -1,0 +1,158 @@
+//! A persistent pool of threads that runs numbered jobs. Jobs write to places of their own and are combined in a fixed order afterwards, so results
+//! do not depend on which thread ran which job.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// Rounds of busy waiting before a thread sleeps; operations of one network follow each other within microseconds.
+const SPINS: u32 = 2000;
+
+type Work = *const (dyn Fn(usize) + Sync);
+
+#[derive(Clone, Copy)]
+struct Task {
+    work: Work,
+    count: usize,
+}
+
+// SAFETY: the pointee is `Sync`, and `Pool::run` keeps it alive until every worker has finished with it.
+unsafe impl Send for Task {}
+
+struct State {
+    task: Option<Task>,
+    stop: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    generation: AtomicU64,
+    next: AtomicUsize,
+    busy: AtomicUsize,
+    panicked: AtomicBool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain(&self, task: Task) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                let job = self.next.fetch_add(1, Ordering::Relaxed);
+                if job >= task.count {
+                    break;
+                }
+                // SAFETY: `run` keeps the closure alive until `busy` is zero; this thread is counted in it.
+                unsafe { (*task.work)(job) };
+            }
+        }));
+        if outcome.is_err() {
+            self.next.store(task.count, Ordering::Relaxed);
+            self.panicked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn work(&self) {
+        let mut seen = 0;
+        loop {
+            let mut spins = 0;
+            while self.generation.load(Ordering::Acquire) == seen && spins < SPINS {
+                spins += 1;
+                std::hint::spin_loop();
+            }
+            let task = {
+                let mut state = self.lock();
+                while self.generation.load(Ordering::Acquire) == seen && !state.stop {
+                    state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                if state.stop {
+                    return;
+                }
+                seen = self.generation.load(Ordering::Acquire);
+                state.task
+            };
+            if let Some(task) = task {
+                self.drain(task);
+            }
+            self.busy.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+/// The threads of one plan: the caller and `threads - 1` workers.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    pub(crate) fn new(threads: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { task: None, stop: false }),
+            wake: Condvar::new(),
+            generation: AtomicU64::new(0),
+            next: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            panicked: AtomicBool::new(false),
+        });
+        let mut pool = Self { shared, workers: Vec::new() };
+        for i in 1..threads {
+            let shared = Arc::clone(&pool.shared);
+            pool.workers.push(std::thread::Builder::new().name(format!("hilum-nn-{i}")).spawn(move || shared.work())?);
+        }
+        Ok(pool)
+    }
+
+    /// Runs `work(0)` to `work(count - 1)`, each once, and returns when all are done. A panic in a job is passed on.
+    pub(crate) fn run(&mut self, count: usize, work: impl Fn(usize) + Sync) {
+        if self.workers.is_empty() || count <= 1 {
+            (0..count).for_each(work);
+            return;
+        }
+        let work: &(dyn Fn(usize) + Sync) = &work;
+        // SAFETY: only the lifetime changes. The pointer is used by threads counted in `busy`; this function returns or unwinds only after `busy`
+        // is zero, and takes the task back before that.
+        let work: Work =
+            unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
+        let task = Task { work, count };
+        let shared = &*self.shared;
+        {
+            let mut state = shared.lock();
+            state.task = Some(task);
+            shared.next.store(0, Ordering::Relaxed);
+            shared.busy.store(self.workers.len(), Ordering::Relaxed);
+            shared.generation.fetch_add(1, Ordering::Release);
+        }
+        shared.wake.notify_all();
+        shared.drain(task);
+        let mut spins = 0;
+        while shared.busy.load(Ordering::Acquire) > 0 {
+            spins += 1;
+            if spins < SPINS {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        shared.lock().task = None;
+        if shared.panicked.swap(false, Ordering::Relaxed) {
+            resume_unwind(Box::new("a kernel job panicked"));
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.wake.notify_all();
+        for worker in self.workers.drain(..) {
+            if worker.join().is_err() {
+                // Jobs are run under catch_unwind: nothing to report that `run` has not.
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! One binary: links once.
+
+mod gradients;
+mod reference;
