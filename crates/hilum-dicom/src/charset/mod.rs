@@ -6,6 +6,7 @@ mod person_name;
 mod plane;
 mod terms;
 
+pub(crate) use decode::uses_character_set;
 pub use decode::{DecodedText, TextFinding, decode, decode_person_names, decode_values};
 pub use encode::{EncodeError, encode, encode_person_name};
 pub use person_name::PersonName;

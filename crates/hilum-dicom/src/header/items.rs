@@ -54,16 +54,9 @@ fn find(elements: &[Element], tag: Tag) -> Option<&Element> {
     }
 }
 
-/// Whether the element's value is a sequence's items: SQ, or UN that holds items.
-pub(crate) fn holds_items(bytes: &[u8], element: &Element) -> bool {
-    let starts_with_item = || {
-        matches!(element.value.of(bytes), [0xFE, 0xFF, 0x00, 0xE0, ..] | [0xFF, 0xFE, 0xE0, 0x00, ..])
-    };
-    match element.vr {
-        VR::SQ => true,
-        VR::UN => element.undefined_length || starts_with_item(),
-        _ => false,
-    }
+/// Whether the element says of itself that its value is a sequence's items.
+pub(crate) fn holds_items(element: &Element) -> bool {
+    element.vr == VR::SQ || element.undefined_length
 }
 
 fn items_of(bytes: &[u8], sequence: &Element, parent: Encoding, depth: usize) -> Result<Vec<Item>, HeaderError> {
