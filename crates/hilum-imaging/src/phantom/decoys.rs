@@ -21,7 +21,14 @@ pub(super) fn paint(anatomy: &mut Anatomy, urinary: &Urinary, keep_clear: &[(Poi
         anatomy.scene.add_organ(Shape::ellipsoid(at, [r + 1.8; 3]), 45.0, 5.0, 4.0, (0.8, 4.0), None);
         for _ in 0..dice.count(2, 5) {
             let p = plus(at, times(dice.unit_vector(), 0.6 * r));
-            anatomy.scene.add_organ(Shape::ellipsoid(p, [r * dice.between(0.3, 0.6); 3]), hu, 60.0, 2.0, (0.5, 2.0), None);
+            anatomy.scene.add_organ(
+                Shape::ellipsoid(p, [r * dice.between(0.3, 0.6); 3]),
+                hu,
+                60.0,
+                2.0,
+                (0.5, 2.0),
+                None,
+            );
         }
         anatomy.note_decoy(DecoyKind::LymphNode, at, 2.0 * r, hu);
     }

@@ -5,6 +5,7 @@
 //! the patient frame by a pose; every truth is stated in patient coordinates.
 
 mod anatomy;
+pub mod baseline;
 mod body;
 mod bowel;
 mod decoys;
@@ -60,13 +61,15 @@ pub fn generate(recipe: &PhantomRecipe) -> Result<PhantomStudy, PhantomError> {
     };
     let waist = anatomy.trunk.at(200.0);
     let size = (waist.a + waist.b + 2.0 * habitus.fat) * habitus.scale;
-    let scanner = Scanner::new(recipe, &pose, size, resting_surface(&anatomy, &pose))?;
+    let scanner = Scanner::new(recipe, &pose, size, greatest_width(&anatomy), resting_surface(&anatomy, &pose))?;
     let stones = stones::place(recipe, &mut urinary, &pose, &|p| scanner.sees(p))?;
     build(&mut anatomy, &urinary, &stones);
     let hu = scanner.scan(&anatomy.scene, &pose, &stones);
 
-    let spine_axis: Vec<Point> =
-        (0..=85).map(|i| 10.0 * f64::from(i)).map(|z| pose.patient_from_anatomy([0.0, anatomy::spine_y(z), z])).collect();
+    let spine_axis: Vec<Point> = (0..=85)
+        .map(|i| 10.0 * f64::from(i))
+        .map(|z| pose.patient_from_anatomy([0.0, anatomy::spine_y(z), z]))
+        .collect();
     let mut labels = Array3::zeros(hu.dim());
     let truths = stones
         .iter()
@@ -74,7 +77,15 @@ pub fn generate(recipe: &PhantomRecipe) -> Result<PhantomStudy, PhantomError> {
         .map(|(stone, id)| {
             let voxels = stones::mark(&stone.shape, stone.centre, &scanner.grid, &mut labels);
             let side = side_of(stone.centre, &spine_axis);
-            stones::truth_of(id, Some(stone.site), Some(side), &stone.shape, stone.centre, stone.spec.diameter_mm, voxels)
+            stones::truth_of(
+                id,
+                Some(stone.site),
+                Some(side),
+                &stone.shape,
+                stone.centre,
+                stone.spec.diameter_mm,
+                voxels,
+            )
         })
         .collect();
     Ok(PhantomStudy {
@@ -93,14 +104,22 @@ pub fn generate(recipe: &PhantomRecipe) -> Result<PhantomStudy, PhantomError> {
 /// Paints the anatomy in order: what comes later lies over what came before.
 fn build(anatomy: &mut Anatomy, urinary: &Urinary, stones: &[PlacedStone]) {
     body::paint(anatomy);
+    organs::paint_chest_and_domes(anatomy);
     bowel::paint(anatomy);
-    organs::paint(anatomy);
+    organs::paint_abdomen(anatomy);
     skeleton::paint(anatomy);
     vessels::paint(anatomy, urinary);
     urinary::paint(anatomy, urinary);
     head::paint(anatomy);
     let keep_clear: Vec<(Point, f64)> = stones.iter().map(|s| (s.anatomy, s.spec.diameter_mm / 2.0)).collect();
     decoys::paint(anatomy, urinary, &keep_clear);
+}
+
+/// Greatest width (mm) of the trunk in the scan.
+fn greatest_width(anatomy: &Anatomy) -> f64 {
+    let [low, high] = anatomy.recipe.scanned_heights_mm();
+    let half = |i: i32| anatomy.trunk.at((low + (high - low) * f64::from(i) / 20.0) / anatomy.habitus.scale).a;
+    ((0..=20).map(half).fold(0.0, f64::max) + 1.4 * anatomy.habitus.fat) * 2.0 * anatomy.habitus.scale
 }
 
 /// Patient y of the skin that lies on the table: the back when supine, the belly when prone.
@@ -153,7 +172,12 @@ fn decoys_in_patient(anatomy: &Anatomy, pose: &Pose, scanner: &Scanner) -> Vec<D
     anatomy
         .decoys
         .iter()
-        .map(|d| Decoy { kind: d.kind, centre_patient_mm: pose.patient_from_anatomy(d.centre), diameter_mm: d.diameter * pose.scale, hu: d.hu })
+        .map(|d| Decoy {
+            kind: d.kind,
+            centre_patient_mm: pose.patient_from_anatomy(d.centre),
+            diameter_mm: d.diameter * pose.scale,
+            hu: d.hu,
+        })
         .filter(|d| scanner.sees(d.centre_patient_mm))
         .collect()
 }

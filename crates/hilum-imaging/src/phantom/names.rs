@@ -32,7 +32,12 @@ const MEN: [(&str, &str, &str); 6] = [
     ("Yeongho", "英浩", "영호"),
     ("Sanghun", "相勳", "상훈"),
 ];
-const LATIN: [(&str, &str); 4] = [("Phantom^Alex", "Phantom^Anna"), ("Specimen^Jan", "Specimen^Jana"), ("Muster^Max", "Muster^Erika"), ("Ejemplo^José", "Ejemplo^María")];
+const LATIN: [(&str, &str); 4] = [
+    ("Phantom^Alex", "Phantom^Anna"),
+    ("Specimen^Jan", "Specimen^Jana"),
+    ("Muster^Max", "Muster^Erika"),
+    ("Ejemplo^José", "Ejemplo^María"),
+];
 
 /// The invented identity of a seed: four in five Korean, the others Latin.
 pub(super) fn patient(seed: u64, habitus: &Habitus) -> PhantomPatient {
@@ -40,8 +45,13 @@ pub(super) fn patient(seed: u64, habitus: &Habitus) -> PhantomPatient {
     let sex = habitus.sex;
     let (alphabetic, ideographic, phonetic) = if dice.chance(0.8) {
         let family = FAMILIES[dice.count(0, FAMILIES.len() - 1)];
-        let given = if sex == Sex::Female { WOMEN[dice.count(0, WOMEN.len() - 1)] } else { MEN[dice.count(0, MEN.len() - 1)] };
-        (format!("{}^{}", family.0, given.0), Some(format!("{}^{}", family.1, given.1)), Some(format!("{}^{}", family.2, given.2)))
+        let given =
+            if sex == Sex::Female { WOMEN[dice.count(0, WOMEN.len() - 1)] } else { MEN[dice.count(0, MEN.len() - 1)] };
+        (
+            format!("{}^{}", family.0, given.0),
+            Some(format!("{}^{}", family.1, given.1)),
+            Some(format!("{}^{}", family.2, given.2)),
+        )
     } else {
         let (man, woman) = LATIN[dice.count(0, LATIN.len() - 1)];
         ((if sex == Sex::Female { woman } else { man }).to_owned(), None, None)

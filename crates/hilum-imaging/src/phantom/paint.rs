@@ -80,7 +80,15 @@ impl Scene {
     }
 
     /// Paints with an irregular outline and a variation inside.
-    pub(super) fn add_organ(&mut self, shape: Shape, hu: f64, variation: f32, grain: f32, rough: (f32, f32), clip: Option<(Arc<Loft>, f32)>) {
+    pub(super) fn add_organ(
+        &mut self,
+        shape: Shape,
+        hu: f64,
+        variation: f32,
+        grain: f32,
+        rough: (f32, f32),
+        clip: Option<(Arc<Loft>, f32)>,
+    ) {
         self.push(shape, Fill::Tissue { hu: hu as f32, variation, grain }, Some(rough), clip);
     }
 
@@ -156,10 +164,15 @@ impl Scene {
         let hu = match primitive.fill {
             Fill::Tissue { hu, variation, grain } => hu + variation * self.lattice.at(p, grain, primitive.offset),
             Fill::GasFluid { level, fluid } => {
-                if p[1] * down < level { -950.0 } else { fluid + 4.0 * self.lattice.at(p, 12.0, primitive.offset) }
+                if p[1] * down < level {
+                    -950.0
+                } else {
+                    fluid + 4.0 * self.lattice.at(p, 12.0, primitive.offset)
+                }
             }
             Fill::Stool { hu, gas } => {
-                let v = self.lattice.at(p, 3.5, primitive.offset) * 0.6 + self.lattice.at(p, 11.0, primitive.offset) * 0.4;
+                let v =
+                    self.lattice.at(p, 3.5, primitive.offset) * 0.6 + self.lattice.at(p, 11.0, primitive.offset) * 0.4;
                 if v > gas { -700.0 } else { hu + 45.0 * v }
             }
         };

@@ -30,7 +30,11 @@ impl Pose {
         let mut dice = Dice::new(recipe.seed, Purpose::Pose);
         let degrees = |dice: &mut Dice, most: f64| (dice.normal() * most / 2.0).clamp(-most, most).to_radians();
         let rotation = turn(degrees(&mut dice, 2.5), degrees(&mut dice, 2.5), degrees(&mut dice, 6.0));
-        let mut translation = [dice.normal() * 6.0, 18.0 * scale + dice.normal() * 6.0, (dice.between(-900.0, 300.0) * 2.0).round() / 2.0];
+        let mut translation = [
+            dice.normal() * 6.0,
+            18.0 * scale + dice.normal() * 6.0,
+            (dice.between(-900.0, 300.0) * 2.0).round() / 2.0,
+        ];
         for (t, s) in translation.iter_mut().zip(recipe.shift_mm) {
             *t += s;
         }
@@ -60,15 +64,11 @@ impl Pose {
         self.translation[2] - recipe.shift_mm[2]
     }
 
-    /// Patient position of the anatomy's origin.
-    pub(super) fn translation(&self) -> Point {
-        self.translation
-    }
-
     /// Before the deformation.
     pub(super) fn rigid_from_patient(&self, p: Point) -> Point {
         let d = [p[0] - self.translation[0], p[1] - self.translation[1], p[2] - self.translation[2]];
-        let mut a: Point = std::array::from_fn(|c| (0..3).map(|r| self.rotation[r][c] * d[r]).sum::<f64>() / self.scale);
+        let mut a: Point =
+            std::array::from_fn(|c| (0..3).map(|r| self.rotation[r][c] * d[r]).sum::<f64>() / self.scale);
         a[0] *= self.mirror;
         a
     }

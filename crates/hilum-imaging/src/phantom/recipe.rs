@@ -205,7 +205,9 @@ pub enum PhantomError {
         expected: &'static str,
     },
     /// The scan would have too many slices.
-    #[error("the scan would have {slices} slices; expected at most {most}: choose a greater slice_spacing_mm or smaller heights_mm")]
+    #[error(
+        "the scan would have {slices} slices; expected at most {most}: choose a greater slice_spacing_mm or smaller heights_mm"
+    )]
     TooManySlices {
         /// Slices of this recipe.
         slices: usize,
@@ -251,7 +253,13 @@ impl PhantomRecipe {
         }
         let [low, high] = self.scanned_heights_mm();
         within("heights_mm", low, -60.0, 860.0, "-60 to 860 mm, lowest first")?;
-        within("heights_mm", high, low + self.spacing_mm(), 900.0, "at most 900 mm, at least one spacing above the lowest")?;
+        within(
+            "heights_mm",
+            high,
+            low + self.spacing_mm(),
+            900.0,
+            "at most 900 mm, at least one spacing above the lowest",
+        )?;
         let slices = self.slices();
         if slices > MOST_SLICES {
             return Err(PhantomError::TooManySlices { slices, most: MOST_SLICES });
@@ -295,7 +303,13 @@ fn check_count(count: usize) -> Result<(), PhantomError> {
 }
 
 /// Refuses `value` outside `low..=high`, and NaN.
-pub(super) fn within(field: &'static str, value: f64, low: f64, high: f64, expected: &'static str) -> Result<(), PhantomError> {
+pub(super) fn within(
+    field: &'static str,
+    value: f64,
+    low: f64,
+    high: f64,
+    expected: &'static str,
+) -> Result<(), PhantomError> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(out_of_range(field, value, expected)) }
 }
 

@@ -30,13 +30,19 @@ pub(super) struct Scanner<'r> {
 const SIGMA_PER_FWHM: f64 = 0.424_661;
 
 impl<'r> Scanner<'r> {
-    /// `waist` is the mean diameter of the patient in mm, `back` the patient y of the surface that lies on the table.
-    pub(super) fn new(recipe: &'r PhantomRecipe, pose: &Pose, waist: f64, back: f64) -> Result<Self, PhantomError> {
+    /// `waist` is the mean diameter of the patient in mm, `width` the greatest, `back` the patient y of the surface that lies on the table.
+    pub(super) fn new(
+        recipe: &'r PhantomRecipe,
+        pose: &Pose,
+        waist: f64,
+        width: f64,
+        back: f64,
+    ) -> Result<Self, PhantomError> {
         let mut dice = Dice::new(recipe.seed, Purpose::Scanner);
         let drawn = if matches!(recipe.region, Region::Head | Region::Neck) {
             dice.between(225.0, 255.0)
         } else {
-            (waist * 1.18 + 40.0 + dice.between(-12.0, 12.0)).clamp(320.0, 420.0)
+            (width + dice.between(8.0, 40.0)).clamp(320.0, 420.0)
         };
         let field_of_view = recipe.field_of_view_mm.unwrap_or(drawn);
         let kernel = match recipe.kernel {
@@ -44,7 +50,7 @@ impl<'r> Scanner<'r> {
             Kernel::Bone => 1.9,
         };
         let dose = dice.between(0.85, 1.3);
-        let typical = 17.0 * (2.0 / recipe.slice_thickness_mm).sqrt() * ((waist - 300.0) / 260.0).exp() * kernel * dose;
+        let typical = 21.0 * (2.0 / recipe.slice_thickness_mm).sqrt() * ((waist - 265.0) / 260.0).exp() * kernel * dose;
         let noise = recipe.noise_hu.unwrap_or(typical.clamp(6.0, 60.0));
         let side = recipe.matrix as usize;
         let slices = recipe.slices();
@@ -57,7 +63,8 @@ impl<'r> Scanner<'r> {
         let head_offset = if matches!(recipe.region, Region::Head) { -12.0 } else { 0.0 };
         let origin: Point = [-half * x[0], -half * y[1] + head_offset, pose.table_z(recipe) + first];
         let grid = Affine::new(origin, [times(z, spacing), times(y, pixel), times(x, pixel)])?;
-        let rings = (0..dice.count(1, 3)).map(|_| (dice.between(8.0, 190.0), dice.between(1.0, 3.0) * dice.sign())).collect();
+        let rings =
+            (0..dice.count(1, 3)).map(|_| (dice.between(8.0, 190.0), dice.between(1.0, 3.0) * dice.sign())).collect();
         let couch = (dice.between(330.0, 480.0), back, dice.chance(0.4));
         Ok(Self { recipe, grid, field_of_view, noise, couch, rings, side, slices })
     }
@@ -139,7 +146,8 @@ impl<'r> Scanner<'r> {
             }
             for y in ys {
                 for x in xs.clone() {
-                    let (share, hu) = stone.shape.cover(&self.grid, [z as f64, y as f64, x as f64], [thickness, 1.0, 1.0], 0.0);
+                    let (share, hu) =
+                        stone.shape.cover(&self.grid, [z as f64, y as f64, x as f64], [thickness, 1.0, 1.0], 0.0);
                     let pixel = &mut image[y * self.side + x];
                     *pixel += (hu as f32 - *pixel) * share as f32;
                 }
@@ -240,7 +248,8 @@ fn blur(image: &mut [f32], n: usize, sigma: f64) {
     if reach == 0 {
         return;
     }
-    let mut weights: Vec<f32> = (0..=2 * reach).map(|i| (-0.5 * ((i as f64 - reach as f64) / sigma).powi(2)).exp() as f32).collect();
+    let mut weights: Vec<f32> =
+        (0..=2 * reach).map(|i| (-0.5 * ((i as f64 - reach as f64) / sigma).powi(2)).exp() as f32).collect();
     let total: f32 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w /= total);
     let mut line = vec![0.0_f32; n + 2 * reach];

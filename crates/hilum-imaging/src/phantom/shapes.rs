@@ -28,15 +28,15 @@ pub(super) struct Loft {
     high: f32,
     /// x, y, a, b, cos, sin at every [`LOFT_STEP`] from `low`.
     table: Vec<[f32; 6]>,
-    /// Rounded rectangle (exponent 4) instead of an ellipse.
-    square: bool,
+    /// 0 is an ellipse, 1 a rounded rectangle (exponent 4).
+    square: f32,
     bounds: Bounds,
 }
 
 const LOFT_STEP: f32 = 2.0;
 
 impl Loft {
-    pub(super) fn new(mut rows: Vec<Section>, square: bool) -> Self {
+    pub(super) fn new(mut rows: Vec<Section>, square: f64) -> Self {
         rows.sort_by(|p, q| p.z.total_cmp(&q.z));
         let (low, high) = (rows[0].z, rows[rows.len() - 1].z);
         let steps = ((high - low) / f64::from(LOFT_STEP)).ceil() as usize + 1;
@@ -52,7 +52,7 @@ impl Loft {
                 [s.x as f32, s.y as f32, s.a as f32, s.b as f32, s.angle.cos() as f32, s.angle.sin() as f32]
             })
             .collect();
-        Self { low: low as f32, high: high as f32, table, square, bounds }
+        Self { low: low as f32, high: high as f32, table, square: square as f32, bounds }
     }
 
     /// The section at height z, clamped to the ends.
@@ -74,16 +74,18 @@ impl Loft {
         let (dx, dy) = (p[0] - x, p[1] - y);
         let u = (dx * cos + dy * sin) / a;
         let v = (dy * cos - dx * sin) / b;
-        let side = if self.square {
-            let (u2, v2) = (u * u, v * v);
+        let (u2, v2) = (u * u, v * v);
+        let k = (u2 + v2).sqrt();
+        let (gu, gv) = (u / a, v / b);
+        let round = if k < 1e-3 { -a.min(b) } else { k * (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-6) };
+        let side = if self.square > 0.0 {
             let k = (u2 * u2 + v2 * v2).sqrt().sqrt();
             let k3 = (k * k * k).max(1e-9);
             let (gu, gv) = (u2 * u / (k3 * a), v2 * v / (k3 * b));
-            (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-4)
+            let boxed = (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-4);
+            round + (boxed - round) * self.square
         } else {
-            let k = (u * u + v * v).sqrt();
-            let (gu, gv) = (u / a, v / b);
-            if k < 1e-3 { -a.min(b) } else { k * (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-6) }
+            round
         };
         side.max(self.low - p[2]).max(p[2] - self.high)
     }
@@ -110,7 +112,15 @@ pub(super) enum Shape {
     /// Stacked sections, grown outwards by the second value.
     Loft(Arc<Loft>, f32),
     /// A patch of a vessel wall: `half_arc` mm around and `half_length` mm along.
-    WallPatch { on_axis: [f32; 3], axis: [f32; 3], towards: [f32; 3], radius: f32, half_thickness: f32, half_arc: f32, half_length: f32 },
+    WallPatch {
+        on_axis: [f32; 3],
+        axis: [f32; 3],
+        towards: [f32; 3],
+        radius: f32,
+        half_thickness: f32,
+        half_arc: f32,
+        half_length: f32,
+    },
 }
 
 pub(super) fn single(p: Point) -> [f32; 3] {
@@ -151,7 +161,11 @@ impl Shape {
                 } else {
                     let k = dot(u, u).sqrt();
                     let g: [f32; 3] = std::array::from_fn(|i| u[i] / radii[i]);
-                    if k < 1e-3 { -radii[0].min(radii[1]).min(radii[2]) } else { k * (k - 1.0) / dot(g, g).sqrt().max(1e-6) }
+                    if k < 1e-3 {
+                        -radii[0].min(radii[1]).min(radii[2])
+                    } else {
+                        k * (k - 1.0) / dot(g, g).sqrt().max(1e-6)
+                    }
                 }
             }
             Self::Capsule { a, b, ra, rb } => {

@@ -18,7 +18,7 @@ impl Bone {
     fn of(anatomy: &Anatomy, dice: &mut Dice) -> Self {
         let loss = (f64::from(anatomy.habitus.age) - 30.0).max(0.0);
         Self {
-            cortex: 620.0 - 1.5 * loss + 40.0 * dice.normal(),
+            cortex: 560.0 - 1.5 * loss + 40.0 * dice.normal(),
             trabecular: (225.0 - 1.9 * loss + 18.0 * dice.normal()).max(70.0),
         }
     }
@@ -51,7 +51,12 @@ fn paint_struts(anatomy: &mut Anatomy, bone: &Bone, struts: &[(Point, Point, f64
         anatomy.scene.push(Shape::capsule(a, b, ra, rb), bone.shell(), Some((0.7, 8.0)), None);
     }
     for &(a, b, ra, rb, wall) in struts {
-        anatomy.scene.push(Shape::capsule(a, b, (ra - wall).max(0.3), (rb - wall).max(0.3)), bone.core(share), None, None);
+        anatomy.scene.push(
+            Shape::capsule(a, b, (ra - wall).max(0.3), (rb - wall).max(0.3)),
+            bone.core(share),
+            None,
+            None,
+        );
     }
 }
 
@@ -63,7 +68,13 @@ fn paint_spine(anatomy: &mut Anatomy, bone: &Bone, dice: &mut Dice) {
             continue;
         }
         let y = spine_y(z);
-        let (a, b) = if i < 5 { (25.0 - 0.8 * i as f64, 17.5) } else if i < 17 { (20.5 - 0.5 * (i - 5) as f64, 15.5 - 0.2 * (i - 5) as f64) } else { (12.5, 8.5) };
+        let (a, b) = if i < 5 {
+            (25.0 - 0.8 * i as f64, 17.5)
+        } else if i < 17 {
+            (20.5 - 0.5 * (i - 5) as f64, 15.5 - 0.2 * (i - 5) as f64)
+        } else {
+            (12.5, 8.5)
+        };
         let disc = Shape::capsule([0.0, y, z + half], [0.0, spine_y(z + 2.0 * half), z + half + 4.0], b * 0.9, b * 0.9);
         anatomy.scene.add(disc, 85.0);
         for side in [-1.0, 1.0] {
@@ -71,10 +82,23 @@ fn paint_spine(anatomy: &mut Anatomy, bone: &Bone, dice: &mut Dice) {
         }
         let body = [a, b, half];
         anatomy.scene.push(Shape::block([0.0, y, z], body), bone.shell(), Some((0.8, 10.0)), None);
-        anatomy.scene.push(Shape::block([0.0, y, z], body.map(|r| r - 1.7)), bone.core(1.0), None, None);
+        anatomy.scene.push(Shape::block([0.0, y, z], body.map(|r| r - 1.2)), bone.core(1.0), None, None);
         // Basivertebral vein.
         anatomy.scene.add(Shape::capsule([0.0, y + b * 0.3, z], [0.0, y + b, z], 1.2, 2.0), 60.0);
-        paint_arch(anatomy, bone, z, y + b, if i < 5 { 1.0 } else if i < 17 { 0.85 } else { 0.62 }, i >= 5);
+        paint_arch(
+            anatomy,
+            bone,
+            z,
+            y + b,
+            if i < 5 {
+                1.0
+            } else if i < 17 {
+                0.85
+            } else {
+                0.62
+            },
+            i >= 5,
+        );
         if old && i < 8 && dice.chance(0.35) {
             let side = dice.sign();
             let at = [a * side * dice.between(0.75, 1.0), y - b * dice.between(0.3, 0.75), z + half * dice.sign()];
@@ -142,7 +166,9 @@ fn paint_ribs(anatomy: &mut Anatomy, bone: &Bone, dice: &mut Dice) {
         let front = |z: f64| anatomy.trunk.at(z).y - anatomy.trunk.at(z).b + 14.0;
         let struts: Vec<_> = [(375.0, 9.0), (420.0, 12.0), (470.0, 10.0), (515.0, 14.0)]
             .windows(2)
-            .flat_map(|w| [-8.0, 0.0, 8.0].map(|x| ([x, front(w[0].0), w[0].0], [x * 1.2, front(w[1].0), w[1].0], 5.5, 6.0, 1.2)))
+            .flat_map(|w| {
+                [-8.0, 0.0, 8.0].map(|x| ([x, front(w[0].0), w[0].0], [x * 1.2, front(w[1].0), w[1].0], 5.5, 6.0, 1.2))
+            })
             .collect();
         paint_struts(anatomy, bone, &struts, 0.6);
     }
@@ -152,7 +178,11 @@ fn paint_cartilage(anatomy: &mut Anatomy, dice: &mut Dice, start: Point, side: f
     let z = start[2] + if n <= 3 { 5.0 } else { 28.0 };
     let s = anatomy.trunk.at(z);
     let end = [side * if n <= 7 { 18.0 } else { 45.0 }, s.y - s.b + 13.0, z];
-    let mid = [f64::midpoint(start[0], end[0]) * 1.1, f64::midpoint(start[1], end[1]) - 6.0, f64::midpoint(start[2], end[2]) - 6.0];
+    let mid = [
+        f64::midpoint(start[0], end[0]) * 1.1,
+        f64::midpoint(start[1], end[1]) - 6.0,
+        f64::midpoint(start[2], end[2]) - 6.0,
+    ];
     let curve = spline(&[start, mid, end], 6.0);
     anatomy.scene.add_tube(&curve, |_| 5.4, Fill::Tissue { hu: 95.0, variation: 25.0, grain: 5.0 });
     for &at in &curve {
@@ -166,17 +196,35 @@ fn paint_cartilage(anatomy: &mut Anatomy, dice: &mut Dice, start: Point, side: f
 }
 
 fn paint_pelvis(anatomy: &mut Anatomy, bone: &Bone) {
-    let sacrum: Vec<Section> = [(112.0, 50.0, 15.0), (95.0, 56.0, 19.0), (70.0, 46.0, 14.0), (45.0, 30.0, 9.0), (28.0, 14.0, 6.0), (12.0, 6.0, 4.5)]
-        .iter()
-        .map(|&(z, a, b)| Section { z, x: 0.0, y: spine_y(z) + 2.0, a, b, angle: 0.0 })
-        .collect();
-    let sacrum = Arc::new(Loft::new(sacrum, false));
+    let sacrum: Vec<Section> = [
+        (112.0, 58.0, 15.0),
+        (95.0, 67.0, 19.0),
+        (70.0, 54.0, 14.0),
+        (45.0, 30.0, 9.0),
+        (28.0, 14.0, 6.0),
+        (12.0, 6.0, 4.5),
+    ]
+    .iter()
+    .map(|&(z, a, b)| Section { z, x: 0.0, y: spine_y(z) + 8.0, a, b, angle: 0.0 })
+    .collect();
+    let sacrum = Arc::new(Loft::new(sacrum, 0.0));
     anatomy.scene.push(Shape::Loft(Arc::clone(&sacrum), 0.0), bone.shell(), Some((1.5, 11.0)), None);
     anatomy.scene.push(Shape::Loft(sacrum, -1.9), bone.core(0.75), None, None);
     for z in [98.0, 78.0, 58.0] {
-        anatomy.scene.add(Shape::capsule([0.0, spine_y(z) + 10.0, z - 12.0], [0.0, spine_y(z + 12.0) + 12.0, z + 12.0], 5.0, 6.5), 5.0);
+        anatomy.scene.add(
+            Shape::capsule([0.0, spine_y(z) + 10.0, z - 12.0], [0.0, spine_y(z + 12.0) + 12.0, z + 12.0], 5.0, 6.5),
+            5.0,
+        );
         for side in [-1.0, 1.0] {
-            anatomy.scene.add(Shape::capsule([20.0 * side, spine_y(z) - 16.0, z - 6.0], [14.0 * side, spine_y(z) + 10.0, z + 4.0], 4.2, 3.5), -20.0);
+            anatomy.scene.add(
+                Shape::capsule(
+                    [20.0 * side, spine_y(z) - 16.0, z - 6.0],
+                    [14.0 * side, spine_y(z) + 10.0, z + 4.0],
+                    4.2,
+                    3.5,
+                ),
+                -20.0,
+            );
         }
     }
     for side in [-1.0, 1.0] {
@@ -188,17 +236,17 @@ fn paint_hip(anatomy: &mut Anatomy, bone: &Bone, side: f64) {
     // Iliac wing: from the front outside to the back inside.
     let wing: Vec<Section> = [
         (168.0, 96.0, 22.0, 3.0, 14.0),
-        (155.0, 97.0, 20.0, 5.5, 36.0),
-        (125.0, 93.0, 20.0, 6.0, 52.0),
-        (95.0, 88.0, 22.0, 6.5, 52.0),
+        (155.0, 97.0, 20.0, 4.6, 36.0),
+        (125.0, 91.0, 20.0, 4.8, 52.0),
+        (95.0, 85.0, 22.0, 5.4, 52.0),
         (70.0, 87.0, 16.0, 8.0, 38.0),
         (48.0, 86.0, 10.0, 12.0, 27.0),
         (30.0, 82.0, 8.0, 15.0, 26.0),
     ]
     .iter()
-    .map(|&(z, x, y, a, b)| Section { z, x: x * side, y, a, b, angle: side * (0.72 - (70.0 - z).max(0.0) * 0.008) })
+    .map(|&(z, x, y, a, b)| Section { z, x: x * side, y, a, b, angle: side * (0.84 - (70.0 - z).max(0.0) * 0.008) })
     .collect();
-    let wing = Arc::new(Loft::new(wing, false));
+    let wing = Arc::new(Loft::new(wing, 0.0));
     let cup = [80.0 * side, -2.0, 14.0];
     let struts = [
         ([72.0 * side, -28.0, 18.0], [34.0 * side, -60.0, 12.0], 9.0, 7.5, 1.6),
@@ -210,7 +258,7 @@ fn paint_hip(anatomy: &mut Anatomy, bone: &Bone, side: f64) {
     anatomy.scene.push(Shape::Loft(Arc::clone(&wing), 0.0), bone.shell(), Some((1.0, 14.0)), None);
     anatomy.scene.push(Shape::ellipsoid(cup, [27.0, 29.0, 29.0]), bone.shell(), None, None);
     paint_struts(anatomy, bone, &struts, 0.7);
-    anatomy.scene.push(Shape::Loft(wing, -2.1), bone.core(0.8), None, None);
+    anatomy.scene.push(Shape::Loft(wing, -1.7), bone.core(0.8), None, None);
     anatomy.scene.push(Shape::ellipsoid(cup, [25.0, 27.0, 27.0]), bone.core(0.9), None, None);
     // Joint space, femoral head, neck, trochanter and shaft.
     let head = [91.0 * side, -3.0, 12.0];

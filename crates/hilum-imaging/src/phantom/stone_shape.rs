@@ -31,13 +31,23 @@ impl StoneShape {
         let other = normalised(crate::affine::cross(long, dice.unit_vector()));
         let third = crate::affine::cross(long, other);
         let half = [1.0, slender, slender * dice.between(0.82, 1.0)];
-        let mut bumps: Vec<(Point, f64, f64)> = (0..6).map(|_| (dice.unit_vector(), dice.between(-0.14, 0.14), dice.between(2.0, 7.0))).collect();
+        let mut bumps: Vec<(Point, f64, f64)> =
+            (0..6).map(|_| (dice.unit_vector(), dice.between(-0.14, 0.14), dice.between(2.0, 7.0))).collect();
         if diameter > 14.0 {
             // Staghorn: branches reach into the calyces.
             let branches = dice.count(2, 4);
             bumps.extend((0..branches).map(|_| (dice.unit_vector(), dice.between(0.5, 1.0), dice.between(9.0, 15.0))));
         }
-        let mut shape = Self { kernel: centre, axes: [long, other, third], half, bumps, size: 1.0, reach: 0.0, volume: 0.0, mean_hu: hu };
+        let mut shape = Self {
+            kernel: centre,
+            axes: [long, other, third],
+            half,
+            bumps,
+            size: 1.0,
+            reach: 0.0,
+            volume: 0.0,
+            mean_hu: hu,
+        };
         let surface: Vec<Point> = directions().map(|d| times(d, shape.radius(d))).collect();
         let mut extent: f64 = 0.0;
         for (i, &p) in surface.iter().enumerate() {

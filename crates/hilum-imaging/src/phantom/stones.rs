@@ -22,7 +22,12 @@ pub(super) struct PlacedStone {
 }
 
 /// Draws or takes the stones, finds their places and lets the tract give way to them.
-pub(super) fn place(recipe: &PhantomRecipe, urinary: &mut Urinary, pose: &Pose, in_scan: &dyn Fn(Point) -> bool) -> Result<Vec<PlacedStone>, PhantomError> {
+pub(super) fn place(
+    recipe: &PhantomRecipe,
+    urinary: &mut Urinary,
+    pose: &Pose,
+    in_scan: &dyn Fn(Point) -> bool,
+) -> Result<Vec<PlacedStone>, PhantomError> {
     let mut dice = Dice::new(recipe.seed, Purpose::Stones);
     let (specs, chosen) = match &recipe.stones {
         StonePlan::Chosen(list) => (list.clone(), true),
@@ -115,7 +120,8 @@ fn try_place(
         StoneSite::Bladder => {
             let (c, radii) = urinary.bladder;
             let low = pose.down * (radii[1] - r - 0.8).max(0.0) * 0.92;
-            let at = [c[0] + dice.between(-0.3, 0.3) * radii[0], c[1] + low, c[2] + dice.between(-0.25, 0.25) * radii[2]];
+            let at =
+                [c[0] + dice.between(-0.3, 0.3) * radii[0], c[1] + low, c[2] + dice.between(-0.25, 0.25) * radii[2]];
             (at, dice.unit_vector(), dice.between(0.75, 0.95), None)
         }
         StoneSite::RenalPelvis | StoneSite::KidneyUpperPole | StoneSite::KidneyMid | StoneSite::KidneyLowerPole => {
@@ -159,7 +165,8 @@ fn try_place(
     if !in_scan(centre) {
         return Err("the site lies outside the scanned heights or the field of view");
     }
-    let apart = |other: &PlacedStone| distance(other.centre, centre) > (spec.diameter_mm + other.spec.diameter_mm) / 2.0 + 7.0;
+    let apart =
+        |other: &PlacedStone| distance(other.centre, centre) > (spec.diameter_mm + other.spec.diameter_mm) / 2.0 + 7.0;
     if !placed.iter().all(apart) {
         return Err("other stones fill the site");
     }
@@ -197,7 +204,15 @@ pub(super) fn mark(shape: &StoneShape, centre: Point, grid: &Affine, labels: &mu
     voxels
 }
 
-pub(super) fn truth_of(id: u32, site: Option<StoneSite>, side: Option<Side>, shape: &StoneShape, centre: Point, diameter: f64, voxels: usize) -> StoneTruth {
+pub(super) fn truth_of(
+    id: u32,
+    site: Option<StoneSite>,
+    side: Option<Side>,
+    shape: &StoneShape,
+    centre: Point,
+    diameter: f64,
+    voxels: usize,
+) -> StoneTruth {
     StoneTruth {
         id,
         site,
@@ -216,7 +231,13 @@ const ADDED_BLUR_MM: f64 = 0.47;
 
 /// Adds a simulated stone of the given largest diameter (1-25 mm) and HU (200-1,700) to any volume, with partial volume
 /// and in-plane blur, and tells where it is. The volume's noise stays as it is. The centre must lie in the volume.
-pub fn add_stone(volume: &mut Volume, centre_patient_mm: [f64; 3], diameter_mm: f64, hu: f64, seed: u64) -> Result<StoneTruth, PhantomError> {
+pub fn add_stone(
+    volume: &mut Volume,
+    centre_patient_mm: [f64; 3],
+    diameter_mm: f64,
+    hu: f64,
+    seed: u64,
+) -> Result<StoneTruth, PhantomError> {
     within("diameter_mm", diameter_mm, 1.0, 25.0, "1 to 25 mm")?;
     within("hu", hu, 200.0, 1700.0, "200 to 1,700 HU")?;
     let (depth, height, width) = volume.hu.dim();
@@ -231,7 +252,8 @@ pub fn add_stone(volume: &mut Volume, centre_patient_mm: [f64; 3], diameter_mm: 
     for z in zs {
         for y in ys.clone() {
             for x in xs.clone() {
-                let (share, stone_hu) = shape.cover(&volume.geometry, [z as f64, y as f64, x as f64], [1.0; 3], ADDED_BLUR_MM);
+                let (share, stone_hu) =
+                    shape.cover(&volume.geometry, [z as f64, y as f64, x as f64], [1.0; 3], ADDED_BLUR_MM);
                 if share > 0.0 {
                     let before = f64::from(volume.hu[[z, y, x]]);
                     volume.hu[[z, y, x]] = (before + (stone_hu - before) * share).round().clamp(-1024.0, 3071.0) as i16;

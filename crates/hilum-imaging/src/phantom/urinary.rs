@@ -75,7 +75,11 @@ impl Urinary {
         let mut dice = Dice::new(recipe.seed, Purpose::Urinary);
         let full = dice.between(0.55, 1.25);
         let bladder_radii = [36.0 * full, 31.0 * full, 26.0 * full];
-        let bladder_centre = [4.0 * dice.normal(), -24.0 + 3.0 * dice.normal(), 14.0 + bladder_radii[2] + if habitus.sex == Sex::Male { 8.0 } else { 2.0 }];
+        let bladder_centre = [
+            4.0 * dice.normal(),
+            -24.0 + 3.0 * dice.normal(),
+            14.0 + bladder_radii[2] + if habitus.sex == Sex::Male { 8.0 } else { 2.0 },
+        ];
         let absent = dice.chance(0.03).then(|| dice.count(0, 1));
         let small = dice.chance(0.06).then(|| dice.count(0, 1));
         let low = dice.chance(0.08).then(|| dice.count(0, 1));
@@ -186,7 +190,8 @@ pub(super) fn paint(anatomy: &mut Anatomy, urinary: &Urinary) {
         if let Some(ureter) = &urinary.ureters[index] {
             let wall = Fill::Tissue { hu: 36.0, variation: 4.0, grain: 6.0 };
             anatomy.scene.add_tube(&ureter.curve, |i| ureter.radius[i], wall);
-            let lumen = Fill::Tissue { hu: anatomy.by_phase([12.0, 12.0, 14.0, 900.0]) as f32, variation: 3.0, grain: 6.0 };
+            let lumen =
+                Fill::Tissue { hu: anatomy.by_phase([12.0, 12.0, 14.0, 900.0]) as f32, variation: 3.0, grain: 6.0 };
             anatomy.scene.add_tube(&ureter.curve, |i| (ureter.radius[i] - 1.1).max(0.35), lumen);
         }
     }
@@ -221,7 +226,8 @@ fn paint_kidney(anatomy: &mut Anatomy, kidney: &Kidney, dilatation: f64, dice: &
         let at = kidney.place([d[0].abs() * 24.0, d[1] * 22.0, d[2] * 48.0]);
         anatomy.scene.add(Shape::ellipsoid(at, [r, r * 0.95, r * 0.95]), 6.0);
     }
-    let sinus = Shape::turned_ellipsoid(kidney.place([-14.0, 0.0, 0.0]), [17.0, 11.5, 30.0].map(|r| r * size), kidney.axes);
+    let sinus =
+        Shape::turned_ellipsoid(kidney.place([-14.0, 0.0, 0.0]), [17.0, 11.5, 30.0].map(|r| r * size), kidney.axes);
     anatomy.scene.add_organ(sinus, -78.0, 12.0, 6.0, (2.5, 8.0), None);
     let urine = anatomy.by_phase([7.0, 7.0, 12.0, 1100.0]);
     let wall = Fill::Tissue { hu: 28.0, variation: 6.0, grain: 5.0 };
@@ -236,14 +242,24 @@ fn paint_kidney(anatomy: &mut Anatomy, kidney: &Kidney, dilatation: f64, dice: &
         for tip in group {
             let neck = [-11.0, 1.0, tip[2] * 0.35];
             tubes.push((kidney.place(neck), kidney.place(tip), 1.9 * wide, 2.6 * wide));
-            tubes.push((kidney.place(tip), kidney.place([tip[0] + 0.5, tip[1], tip[2]]), 3.2 * wide.sqrt(), 3.4 * wide.sqrt()));
+            tubes.push((
+                kidney.place(tip),
+                kidney.place([tip[0] + 0.5, tip[1], tip[2]]),
+                3.2 * wide.sqrt(),
+                3.4 * wide.sqrt(),
+            ));
         }
     }
     for &(a, b, ra, rb) in &tubes {
         anatomy.scene.push(Shape::capsule(a, b, ra * size + 0.8, rb * size + 0.8), wall, None, None);
     }
     for &(a, b, ra, rb) in &tubes {
-        anatomy.scene.push(Shape::capsule(a, b, (ra * size - 0.3).max(0.4), (rb * size - 0.3).max(0.4)), fluid, None, None);
+        anatomy.scene.push(
+            Shape::capsule(a, b, (ra * size - 0.3).max(0.4), (rb * size - 0.3).max(0.4)),
+            fluid,
+            None,
+            None,
+        );
     }
     // Gerota's fascia, seen as a thin line in fat.
     let behind = kidney.place([6.0, -36.0, 10.0]);
@@ -262,8 +278,14 @@ fn paint_bladder(anatomy: &mut Anatomy, (centre, radii): (Point, Point)) {
         // Contrast is heavier than urine: it settles on the dependent wall.
         let level = (anatomy.down * centre[1] + radii[1] * 0.25) as f32;
         let inner = Shape::ellipsoid(centre, radii);
-        let dense = Shape::ellipsoid([centre[0], centre[1] + anatomy.down * radii[1] * 0.45, centre[2]], times(radii, 0.5));
-        anatomy.scene.push(inner, Fill::Tissue { hu: 60.0 + level.abs() * 0.1, variation: 6.0, grain: 12.0 }, None, None);
+        let dense =
+            Shape::ellipsoid([centre[0], centre[1] + anatomy.down * radii[1] * 0.45, centre[2]], times(radii, 0.5));
+        anatomy.scene.push(
+            inner,
+            Fill::Tissue { hu: 60.0 + level.abs() * 0.1, variation: 6.0, grain: 12.0 },
+            None,
+            None,
+        );
         anatomy.scene.add_organ(dense, 700.0, 80.0, 10.0, (3.0, 12.0), None);
     }
 }
