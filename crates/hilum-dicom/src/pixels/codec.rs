@@ -57,7 +57,7 @@ pub(super) fn decode(
     // A decoder gives the value in the low bits. A signed JPEG 2000 sample comes out sign-extended, any other as
     // `precision` bits, which the header's sign applies to.
     let stored = if shape.signed { allocated } else { attributes.bits.stored.min(shape.precision) };
-    let bits = SampleBits { allocated, stored, high_bit: stored - 1, signed: attributes.bits.signed || shape.signed };
+    let bits = SampleBits { allocated, stored, high_bit: stored - 1, signed: attributes.bits.signed };
     Ok(DecodedFrame { samples, bits })
 }
 

@@ -15,5 +15,6 @@ mod volume;
 
 pub use error::PixelError;
 pub use modality::PADDING_HU;
+pub(crate) use read::StoredSamples;
 pub use read::{FrameReader, HuFrame, LARGEST_FRAME_BYTES, read_frame, read_hu};
 pub use volume::{VolumeError, read_volume};

@@ -71,12 +71,9 @@ impl<'a> FrameReader<'a> {
     /// Decodes frame `frame`, from 0.
     pub fn read(&self, frame: u32) -> Result<HuFrame, PixelError> {
         let attributes = &self.attributes;
-        if frame >= attributes.frames {
-            return Err(PixelError::NoSuchFrame { asked: frame, frames: attributes.frames });
-        }
-        let location = self.instance.header().pixel_data.as_ref().ok_or(PixelError::NoPixelData)?;
         let rescale = self.rescales.of_frame(frame)?;
-        let Samples { bytes, big_endian, bits } = samples(&self.instance, location, attributes, frame)?;
+        let StoredSamples { bytes, big_endian, allocated, stored, high_bit } = self.stored_samples(frame)?;
+        let bits = SampleBits { allocated, stored, high_bit, signed: attributes.bits.signed };
         let line = rescale.unwrap_or(Rescale::IDENTITY);
         let converted = hu_from_samples(&bytes, big_endian, bits, attributes.padding, line);
         let shape = (attributes.rows as usize, attributes.columns as usize);
@@ -84,13 +81,34 @@ impl<'a> FrameReader<'a> {
         let hu = Array2::from_shape_vec(shape, converted.hu).map_err(|_| truncated)?;
         Ok(HuFrame { hu, padded: converted.padded, clamped: converted.clamped, rescaled: rescale.is_some() })
     }
+
+    /// The samples of frame `frame`, from 0, as they are stored or come out of the codestream.
+    pub(crate) fn stored_samples(&self, frame: u32) -> Result<StoredSamples<'_>, PixelError> {
+        if frame >= self.attributes.frames {
+            return Err(PixelError::NoSuchFrame { asked: frame, frames: self.attributes.frames });
+        }
+        let location = self.instance.header().pixel_data.as_ref().ok_or(PixelError::NoPixelData)?;
+        samples(&self.instance, location, &self.attributes, frame)
+    }
 }
 
-/// The stored samples of one frame.
-struct Samples<'a> {
-    bytes: Cow<'a, [u8]>,
-    big_endian: bool,
-    bits: SampleBits,
+/// The stored samples of one frame, before sign and rescale.
+pub(crate) struct StoredSamples<'a> {
+    pub bytes: Cow<'a, [u8]>,
+    pub big_endian: bool,
+    /// Bits of a sample in `bytes`: 8, 16 or 32.
+    pub allocated: u16,
+    /// How many of them mean something ...
+    pub stored: u16,
+    /// ... up to this one.
+    pub high_bit: u16,
+}
+
+impl<'a> StoredSamples<'a> {
+    fn new(bytes: Cow<'a, [u8]>, big_endian: bool, bits: SampleBits) -> Self {
+        let SampleBits { allocated, stored, high_bit, signed: _ } = bits;
+        Self { bytes, big_endian, allocated, stored, high_bit }
+    }
 }
 
 fn samples<'a>(
@@ -98,7 +116,7 @@ fn samples<'a>(
     location: &PixelDataLocation,
     attributes: &PixelAttributes,
     frame: u32,
-) -> Result<Samples<'a>, PixelError> {
+) -> Result<StoredSamples<'a>, PixelError> {
     let bits = attributes.bits;
     match &location.value {
         PixelDataValue::Native { present, .. } => {
@@ -106,11 +124,11 @@ fn samples<'a>(
             let big_endian = instance.header().encoding.big_endian;
             // 8-bit samples in 16-bit words come swapped in big endian (PS3.5 8.1.1).
             if big_endian && bits.allocated == 8 && location.vr == VR::OW {
-                let swapped =
-                    swap_pairs(present.of(instance.bytes()), frame as usize * attributes.pixels(), bytes.len());
-                return Ok(Samples { bytes: Cow::Owned(swapped), big_endian: false, bits });
+                let start = frame as usize * attributes.pixels();
+                let swapped = swap_pairs(present.of(instance.bytes()), start, bytes.len());
+                return Ok(StoredSamples::new(Cow::Owned(swapped), false, bits));
             }
-            Ok(Samples { bytes: Cow::Borrowed(bytes), big_endian, bits })
+            Ok(StoredSamples::new(Cow::Borrowed(bytes), big_endian, bits))
         }
         PixelDataValue::Encapsulated { offset_table, fragments } => {
             let syntax = &instance.header().transfer_syntax;
@@ -118,10 +136,10 @@ fn samples<'a>(
             let codestream = frame_codestream(instance, *offset_table, fragments, frame, attributes.frames, is_rle)?;
             if is_rle {
                 let samples = rle::decode(&codestream, attributes.pixels(), bits.bytes())?;
-                return Ok(Samples { bytes: Cow::Owned(samples), big_endian: false, bits });
+                return Ok(StoredSamples::new(Cow::Owned(samples), false, bits));
             }
             let decoded = codec::decode(syntax, &codestream, attributes)?;
-            Ok(Samples { bytes: Cow::Owned(decoded.samples), big_endian: false, bits: decoded.bits })
+            Ok(StoredSamples::new(Cow::Owned(decoded.samples), false, decoded.bits))
         }
     }
 }
