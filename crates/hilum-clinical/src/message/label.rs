@@ -65,6 +65,8 @@ labels! {
     HuSd, "HU SD", "HU 표준편차";
     Score, "Score", "점수";
     Slices, "Slices", "단면";
+    Slice, "slice", "단면";
+    StudyUid, "Study UID", "검사 UID";
     TablePosition, "z (mm)", "z (mm)";
     KeyImages, "Key images", "주요 영상";
     Coverage, "What was looked at", "확인한 범위";

@@ -184,17 +184,17 @@ impl Message {
                 row("refused_failed", "The reading stopped with an error.", "판독이 오류로 중단되었습니다.")
             }
             Self::Covered(part, side) => {
-                ("covered", format!("{}: searched.", part_en(part, side)), format!("{}: 확인함.", part_ko(part, side)))
+                ("covered", format!("{}: searched.", site(side, part, Language::English)), format!("{}: 확인함.", site(side, part, Language::Korean)))
             }
             Self::NotInScan(part, side) => (
                 "not_in_scan",
-                format!("{}: not in this scan.", part_en(part, side)),
-                format!("{}: 이 영상에 포함되지 않음.", part_ko(part, side)),
+                format!("{}: not in this scan.", site(side, part, Language::English)),
+                format!("{}: 이 영상에 포함되지 않음.", site(side, part, Language::Korean)),
             ),
             Self::PartlyInScan(part, side) => (
                 "partly_in_scan",
-                format!("{}: only partly in this scan.", part_en(part, side)),
-                format!("{}: 이 영상에 일부만 포함됨.", part_ko(part, side)),
+                format!("{}: only partly in this scan.", site(side, part, Language::English)),
+                format!("{}: 이 영상에 일부만 포함됨.", site(side, part, Language::Korean)),
             ),
             Self::SearchedSlices { first, last } => (
                 "searched_slices",
@@ -301,18 +301,38 @@ fn row(code: &'static str, en: &str, ko: &str) -> (&'static str, String, String)
     (code, en.to_owned(), ko.to_owned())
 }
 
-fn part_en(part: TractPart, side: Side) -> String {
-    let part = Label::from(part).text(Language::English);
-    match side {
-        Side::Unknown | Side::Midline => part.to_owned(),
-        side => format!("{} {}", Label::from(side).text(Language::English), part.to_lowercase()),
+/// A part of the tract with its side: "Right kidney", "우측 신장", "Bladder"; what is unknown is left out.
+pub fn site(side: Side, part: TractPart, language: Language) -> String {
+    let part_text = Label::from(part).text(language);
+    let side_text = Label::from(side).text(language);
+    match (side, part, language) {
+        (Side::Unknown | Side::Midline, _, _) => part_text.to_owned(),
+        (_, TractPart::Unknown, _) => side_text.to_owned(),
+        (_, _, Language::English) => format!("{side_text} {}", part_text.to_lowercase()),
+        (_, _, Language::Korean) => format!("{side_text} {part_text}"),
     }
 }
 
-fn part_ko(part: TractPart, side: Side) -> String {
-    let part = Label::from(part).text(Language::Korean);
-    match side {
-        Side::Unknown | Side::Midline => part.to_owned(),
-        side => format!("{} {part}", Label::from(side).text(Language::Korean)),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_reads_naturally_in_both_languages() {
+        assert_eq!(site(Side::Right, TractPart::Kidney, Language::English), "Right kidney");
+        assert_eq!(site(Side::Left, TractPart::Ureter, Language::Korean), "좌측 요관");
+        assert_eq!(site(Side::Midline, TractPart::Bladder, Language::English), "Bladder");
+        assert_eq!(site(Side::Left, TractPart::Unknown, Language::Korean), "좌측");
+        assert_eq!(site(Side::Unknown, TractPart::Unknown, Language::English), "Unknown");
+    }
+
+    #[test]
+    fn no_label_is_empty_and_labels_of_the_two_languages_differ_in_script() {
+        let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
+        for label in Label::ALL {
+            let (en, ko) = (label.text(Language::English), label.text(Language::Korean));
+            assert!(!en.is_empty() && !hangul(en), "{en}");
+            assert!(hangul(ko) || ko == en, "{ko}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Size, density, place and order of the stones.
 
-use hilum_imaging::Affine;
+use hilum_imaging::{Affine, Extent};
 
 use super::{
     Candidate, CandidateVoxel, HuStatistics, IndexBox, Side, SliceSpan, Stone, StoneReading, TractPart, TractReference,
@@ -37,24 +37,22 @@ fn measure_one(
     voxels.sort_by_key(|v| v.index);
     let bounding_box = bounding_box(&voxels)?;
     let count = voxels.len() as f64;
-    let mut centre_index = [0.0; 3];
-    for voxel in &voxels {
-        for (sum, i) in centre_index.iter_mut().zip(voxel.index) {
-            *sum += f64::from(i) / count;
-        }
-    }
-    let key = key_slice(&voxels);
-    let centre_mm = geometry.map(|affine| affine.patient_from_index(centre_index));
+    let centre_index = [0, 1, 2].map(|axis| voxels.iter().map(|v| f64::from(v.index[axis])).sum::<f64>() / count);
+    let extent = match geometry {
+        Some(affine) => Extent::measure(&voxels.iter().map(|v| v.index).collect::<Vec<_>>(), affine),
+        None => None,
+    };
+    let centre_mm = extent.as_ref().map(|e| e.centroid);
     let part = centre_mm.map_or(TractPart::Unknown, |centre| reference.part(centre));
+    let key = key_slice(&voxels);
     let stone = Stone {
         number: 0,
         side: centre_mm.map_or(Side::Unknown, |centre| reference.side(centre, part)),
         part,
         centre_index,
         centre_mm,
-        largest_diameter_mm: geometry.map(|affine| largest_diameter_mm(&voxels, affine, &[0, 1, 2])),
-        axial_diameter_mm: geometry.map(|affine| axial_diameter_mm(&voxels, affine)),
-        volume_mm3: geometry.map(|affine| affine.voxel_volume_mm3() * count),
+        largest_diameter_mm: extent.as_ref().map(|e| e.largest_diameter_mm),
+        volume_mm3: extent.as_ref().map(|e| e.volume_mm3),
         voxels: voxels.len() as u32,
         hu: hu_statistics(&voxels),
         score: voxels.iter().map(|v| v.score).fold(0.0, f32::max),
@@ -98,41 +96,4 @@ fn hu_statistics(voxels: &[CandidateVoxel]) -> HuStatistics {
     let mean = voxels.iter().map(|v| f64::from(v.hu)).sum::<f64>() / count;
     let variance = voxels.iter().map(|v| (f64::from(v.hu) - mean).powi(2)).sum::<f64>() / count;
     HuStatistics { mean, max: voxels.iter().map(|v| v.hu).max().unwrap_or(i16::MIN), sd: variance.sqrt() }
-}
-
-/// Largest distance (mm) between two points of the component's surface. The surface passes half a step from the outermost
-/// voxel centres along each of `axes`, which is where marching cubes puts it: one voxel measures one step, not its diagonal.
-fn largest_diameter_mm(voxels: &[CandidateVoxel], affine: &Affine, axes: &[usize]) -> f64 {
-    let mut surface = Vec::new();
-    for &axis in axes {
-        let mut lines: Vec<([u32; 2], u32)> =
-            voxels.iter().map(|v| ([v.index[(axis + 1) % 3], v.index[(axis + 2) % 3]], v.index[axis])).collect();
-        lines.sort_unstable();
-        for line in lines.chunk_by(|a, b| a.0 == b.0) {
-            let ends = [f64::from(line[0].1) - 0.5, f64::from(line[line.len() - 1].1) + 0.5];
-            for end in ends {
-                let mut index = [0.0; 3];
-                index[axis] = end;
-                index[(axis + 1) % 3] = f64::from(line[0].0[0]);
-                index[(axis + 2) % 3] = f64::from(line[0].0[1]);
-                surface.push(affine.patient_from_index(index));
-            }
-        }
-    }
-    let mut largest: f64 = 0.0;
-    for (i, a) in surface.iter().enumerate() {
-        for b in &surface[i + 1..] {
-            let square: f64 = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum();
-            largest = largest.max(square);
-        }
-    }
-    largest.sqrt()
-}
-
-/// Largest in-plane diameter (mm) over the slices. `voxels` are sorted.
-fn axial_diameter_mm(voxels: &[CandidateVoxel], affine: &Affine) -> f64 {
-    voxels
-        .chunk_by(|a, b| a.index[0] == b.index[0])
-        .map(|slice| largest_diameter_mm(slice, affine, &[1, 2]))
-        .fold(0.0, f64::max)
 }

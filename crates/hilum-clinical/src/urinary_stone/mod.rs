@@ -48,10 +48,8 @@ pub struct Stone {
     pub centre_index: [f64; 3],
     /// Centre of mass `[x, y, z]` in patient coordinates (mm, LPS+).
     pub centre_mm: Option<[f64; 3]>,
-    /// Largest distance between two points of its surface (mm), in any direction.
+    /// Largest distance between two points of its surface (mm), in any direction, as `hilum_imaging::Extent` measures it.
     pub largest_diameter_mm: Option<f64>,
-    /// Largest distance between two points of its outline within one slice (mm).
-    pub axial_diameter_mm: Option<f64>,
     /// Volume in mm³.
     pub volume_mm3: Option<f64>,
     /// Number of voxels.

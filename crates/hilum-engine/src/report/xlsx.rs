@@ -1,8 +1,147 @@
-//! The report as a workbook.
+//! The report as a workbook. Every text is written as a string, so `=`, `+`, `-` and `@` in front stay text.
+
+use hilum_clinical::{Label, Language};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::{ReportError, UrinaryStoneReport};
 
+/// The workbook's column titles are English: its readers are programs as often as people (paper S1).
+const LANGUAGE: Language = Language::English;
+
 /// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones" and "About".
 pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
-    todo!("{report:?}")
+    let created = OffsetDateTime::parse(&report.created_at, &Rfc3339)
+        .map_err(|_| ReportError::Time)?
+        .to_offset(UtcOffset::UTC)
+        .unix_timestamp();
+    let mut workbook = Workbook::new();
+    workbook.set_properties(
+        &DocProperties::new()
+            .set_title(Label::Title.text(LANGUAGE))
+            .set_author("Hilum")
+            .set_creation_datetime(&ExcelDateTime::from_timestamp(created)?),
+    );
+    slices(workbook.add_worksheet(), report)?;
+    stones(workbook.add_worksheet(), report)?;
+    about(workbook.add_worksheet(), report)?;
+    Ok(workbook.save_to_buffer()?)
+}
+
+fn slices(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
+    sheet.set_name(Label::Slices.text(LANGUAGE))?;
+    titles(sheet, &[Label::FileName, Label::Score, Label::Finding, Label::InstanceNumber], &[44.0, 12.0, 18.0, 18.0])?;
+    if let Some(note) = report.disclaimers.iter().find(|s| s.code == "score_is_no_probability") {
+        sheet.insert_note(0, 1, &rust_xlsxwriter::Note::new(&note.en).set_author("Hilum"))?;
+    }
+    let score = Format::new().set_num_format("0.0000");
+    for (row, slice) in (1..).zip(&report.slices) {
+        text(sheet, row, 0, &slice.file_name)?;
+        if let Some(value) = slice.score {
+            sheet.write_number_with_format(row, 1, f64::from(value), &score)?;
+        }
+        text(sheet, row, 2, Label::from(slice.finding).text(LANGUAGE))?;
+        if let Some(number) = slice.instance_number {
+            sheet.write_number(row, 3, f64::from(number))?;
+        }
+    }
+    Ok(())
+}
+
+fn stones(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
+    sheet.set_name(Label::Stones.text(LANGUAGE))?;
+    let columns = [
+        Label::Number,
+        Label::Side,
+        Label::Site,
+        Label::LargestDiameter,
+        Label::Volume,
+        Label::HuMean,
+        Label::HuMax,
+        Label::HuSd,
+        Label::Score,
+        Label::Slices,
+        Label::TablePosition,
+    ];
+    titles(sheet, &columns, &[6.0, 10.0, 10.0, 22.0, 14.0, 10.0, 10.0, 10.0, 10.0, 12.0, 10.0])?;
+    let one = Format::new().set_num_format("0.0");
+    let score = Format::new().set_num_format("0.0000");
+    for (row, stone) in (1..).zip(&report.stones) {
+        sheet.write_number(row, 0, stone.number)?;
+        text(sheet, row, 1, Label::from(stone.side).text(LANGUAGE))?;
+        text(sheet, row, 2, Label::from(stone.part).text(LANGUAGE))?;
+        let values = [
+            (3, stone.largest_diameter_mm),
+            (4, stone.volume_mm3),
+            (5, Some(stone.hu.mean)),
+            (6, Some(f64::from(stone.hu.max))),
+            (7, Some(stone.hu.sd)),
+            (10, stone.slices.table_position_mm),
+        ];
+        for (column, value) in values {
+            if let Some(value) = value {
+                sheet.write_number_with_format(row, column, value, &one)?;
+            }
+        }
+        sheet.write_number_with_format(row, 8, f64::from(stone.score), &score)?;
+        text(sheet, row, 9, &format!("{}-{}", stone.slices.first + 1, stone.slices.last + 1))?;
+    }
+    Ok(())
+}
+
+fn about(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
+    sheet.set_name(Label::About.text(LANGUAGE))?;
+    sheet.set_column_width(0, 22)?.set_column_width(1, 100)?;
+    let model = report.provenance.model.as_ref();
+    let result = &report.result;
+    let number = |value: Option<f32>| value.map(|v| v.to_string()).unwrap_or_default();
+    let mut rows: Vec<(&str, String)> = vec![
+        (Label::Title.text(LANGUAGE), Label::from(result.stone_present).text(LANGUAGE).to_owned()),
+        (Label::HighestScore.text(LANGUAGE), number(result.highest_score)),
+        (Label::Threshold.text(LANGUAGE), number(result.score_threshold)),
+        (Label::StudyUid.text(LANGUAGE), report.study.study_uid.clone()),
+        (Label::Model.text(LANGUAGE), model.map(|m| format!("{}: {}", m.name, m.first_line)).unwrap_or_default()),
+        (Label::ModelHash.text(LANGUAGE), model.map(|m| m.hash.clone()).unwrap_or_default()),
+        (Label::PlanHash.text(LANGUAGE), model.map(|m| m.plan_hash.clone()).unwrap_or_default()),
+        (Label::Engine.text(LANGUAGE), format!("{} {}", report.provenance.engine, report.provenance.precision)),
+        (Label::InputHash.text(LANGUAGE), report.provenance.input_hash.clone().unwrap_or_default()),
+        (Label::Software.text(LANGUAGE), format!("Hilum {}", report.provenance.software_version)),
+        (Label::CreatedAt.text(LANGUAGE), report.created_at.clone()),
+        (Label::Version.text(LANGUAGE), report.version.to_string()),
+    ];
+    let statements = report.result.refusal.iter().chain(&report.coverage.not_looked_at).chain(&report.geometry_findings);
+    rows.extend(statements.map(|s| (Label::NotLookedAt.text(LANGUAGE), s.en.clone())));
+    rows.extend(report.coverage.series_not_chosen.iter().map(|series| {
+        (Label::OtherSeries.text(LANGUAGE), format!("{}: {}", series.description, series.reason.en))
+    }));
+    rows.extend(report.disclaimers.iter().map(|s| ("", s.en.clone())));
+    rows.extend(report.disclaimers.iter().map(|s| ("", s.ko.clone())));
+    let bold = Format::new().set_bold();
+    let wrapped = Format::new().set_text_wrap();
+    for (row, (name, value)) in (0..).zip(&rows) {
+        sheet.write_string_with_format(row, 0, *name, &bold)?;
+        sheet.write_string_with_format(row, 1, cell_text(value), &wrapped)?;
+    }
+    Ok(())
+}
+
+fn titles(sheet: &mut Worksheet, labels: &[Label], widths: &[f64]) -> Result<(), XlsxError> {
+    let format = Format::new().set_bold().set_align(FormatAlign::Left).set_background_color(0x00E6_EEF0);
+    for (column, (label, width)) in (0..).zip(labels.iter().zip(widths)) {
+        sheet.write_string_with_format(0, column, label.text(LANGUAGE), &format)?;
+        sheet.set_column_width(column, *width)?;
+    }
+    sheet.set_freeze_panes(1, 0)?;
+    Ok(())
+}
+
+fn text(sheet: &mut Worksheet, row: u32, column: u16, value: &str) -> Result<(), XlsxError> {
+    sheet.write_string(row, column, cell_text(value))?;
+    Ok(())
+}
+
+/// A cell holds 32,767 UTF-16 units; characters take at most two.
+fn cell_text(value: &str) -> String {
+    value.chars().take(16_000).collect()
 }

@@ -1,0 +1,300 @@
+//! What stands on the page, as text in one language. The template only lays it out.
+
+use std::collections::BTreeMap;
+
+use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
+use hilum_clinical::message::site;
+use hilum_clinical::urinary_stone::Stone;
+use hilum_clinical::{Label, Language, Statement};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::super::KeyImage;
+
+/// How much goes onto the page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Density {
+    stones: usize,
+    key_images: usize,
+    image_columns: usize,
+    statements: usize,
+    characters: usize,
+}
+
+/// From generous to tight. The last one fits whatever the report holds.
+pub(super) const DENSITIES: [Density; 5] = [
+    Density { stones: 12, key_images: 4, image_columns: 2, statements: 12, characters: 240 },
+    Density { stones: 12, key_images: 6, image_columns: 3, statements: 12, characters: 240 },
+    Density { stones: 12, key_images: 4, image_columns: 4, statements: 10, characters: 160 },
+    Density { stones: 8, key_images: 4, image_columns: 4, statements: 6, characters: 120 },
+    Density { stones: 6, key_images: 2, image_columns: 4, statements: 4, characters: 80 },
+];
+
+/// Longest run of characters without a place to break; longer ones get one.
+const LONGEST_WORD: usize = 66;
+
+#[derive(Serialize)]
+pub(super) struct Content<'a> {
+    language: &'static str,
+    labels: BTreeMap<&'static str, &'static str>,
+    created_at: String,
+    version: String,
+    patient_name: String,
+    patient_name_other: String,
+    patient: Vec<(&'static str, String)>,
+    study: Vec<(&'static str, String)>,
+    tone: &'static str,
+    headline: String,
+    result_detail: String,
+    stones: Vec<StoneRow>,
+    stones_left_out: usize,
+    key_images: Vec<KeyImageCell>,
+    image_columns: usize,
+    key_images_left_out: usize,
+    looked_at: Vec<String>,
+    not_looked_at: Vec<String>,
+    geometry: Vec<String>,
+    other_series: Vec<String>,
+    provenance: Vec<(&'static str, String)>,
+    disclaimers: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StoneRow {
+    number: String,
+    site: String,
+    diameter: String,
+    volume: String,
+    hu: String,
+    score: String,
+    slices: String,
+    table_position: String,
+}
+
+#[derive(Serialize)]
+struct KeyImageCell {
+    file: String,
+    caption: String,
+}
+
+impl<'a> Content<'a> {
+    pub(super) fn new(
+        report: &'a UrinaryStoneReport,
+        key_images: &[KeyImage],
+        language: Language,
+        created: OffsetDateTime,
+        density: Density,
+    ) -> Self {
+        let words = Words { language, characters: density.characters };
+        let result = &report.result;
+        let statements = |list: &[Statement]| words.list(list.iter().map(|s| words.statement(s)), density.statements);
+        let shown = key_images.len().min(density.key_images);
+        Self {
+            language: match language {
+                Language::Korean => "ko",
+                Language::English => "en",
+            },
+            labels: Label::ALL.iter().map(|label| (label.name(), label.text(language))).collect(),
+            created_at: created
+                .format(format_description!("[year]-[month]-[day] [hour]:[minute] UTC[offset_hour sign:mandatory]:[offset_minute]"))
+                .unwrap_or_else(|_| report.created_at.clone()),
+            version: match report.supersedes {
+                Some(old) => format!("{} ({} {old})", report.version, words.label(Label::Supersedes)),
+                None => report.version.to_string(),
+            },
+            patient_name: words.text(main_name(report, language)),
+            patient_name_other: words.text(&other_names(report, language)),
+            patient: words.patient(report),
+            study: words.study(report),
+            tone: match result.stone_present {
+                StonePresent::Yes => "found",
+                StonePresent::No => "clear",
+                StonePresent::NotAssessed => "not_assessed",
+            },
+            headline: match result.stone_present {
+                StonePresent::Yes => format!("{}: {}", words.label(Label::StonePresent), result.stone_count),
+                present => words.label(present.into()).to_owned(),
+            },
+            result_detail: words.result_detail(report),
+            stones: report.stones.iter().take(density.stones).map(|stone| words.stone(stone)).collect(),
+            stones_left_out: report.stones.len().saturating_sub(density.stones),
+            key_images: (0..shown)
+                .map(|n| KeyImageCell { file: format!("key-{n}.png"), caption: words.caption(report, &key_images[n]) })
+                .collect(),
+            image_columns: density.image_columns,
+            key_images_left_out: key_images.len() - shown,
+            looked_at: statements(&report.coverage.looked_at),
+            not_looked_at: statements(&report.coverage.not_looked_at),
+            geometry: statements(&report.geometry_findings),
+            other_series: words.list(
+                report.coverage.series_not_chosen.iter().map(|series| {
+                    let number = series.number.map(|n| format!("{n} · ")).unwrap_or_default();
+                    format!("{number}{}: {}", words.text(&series.description), series.reason.text(language))
+                }),
+                density.statements,
+            ),
+            provenance: words.provenance(report),
+            disclaimers: report.disclaimers.iter().map(|s| s.text(language)).collect(),
+        }
+    }
+}
+
+/// Turns values of a report into text of one language.
+struct Words {
+    language: Language,
+    characters: usize,
+}
+
+impl Words {
+    fn label(&self, label: Label) -> &'static str {
+        label.text(self.language)
+    }
+
+    /// User text: without control and direction characters, not longer than the page allows, breakable.
+    fn text(&self, text: &str) -> String {
+        printable(text, self.characters)
+    }
+
+    fn statement(&self, statement: &Statement) -> String {
+        self.text(statement.text(self.language))
+    }
+
+    /// The first `most` lines; the last one says how many more there are.
+    fn list(&self, lines: impl ExactSizeIterator<Item = String>, most: usize) -> Vec<String> {
+        let more = lines.len().saturating_sub(most);
+        let mut list: Vec<String> = lines.take(most).collect();
+        if more > 0 {
+            list.push(format!("+ {more} {}", self.label(Label::More)));
+        }
+        list
+    }
+
+    fn patient(&self, report: &UrinaryStoneReport) -> Vec<(&'static str, String)> {
+        let patient = &report.patient;
+        let age = patient.age_at_study.map(|age| match self.language {
+            Language::Korean => format!("{age}{}", self.label(Label::Years)),
+            Language::English => format!("{age} {}", self.label(Label::Years)),
+        });
+        vec![
+            (self.label(Label::PatientId), self.text(&patient.id)),
+            (self.label(Label::BirthDate), patient.birth_date.map(|d| d.to_string()).unwrap_or_default()),
+            (self.label(Label::Sex), patient.sex.map(|sex| self.label(sex.into()).to_owned()).unwrap_or_default()),
+            (self.label(Label::Age), age.unwrap_or_default()),
+        ]
+    }
+
+    fn study(&self, report: &UrinaryStoneReport) -> Vec<(&'static str, String)> {
+        let study = &report.study;
+        let date = study.date.map(|d| d.to_string()).unwrap_or_default();
+        let series = study.series.as_ref().map(|series| {
+            format!("{}{}", series.number.map(|n| format!("{n} · ")).unwrap_or_default(), series.description)
+        });
+        vec![
+            (self.label(Label::StudyDate), format!("{date} {}", self.text(study.time.as_deref().unwrap_or_default()))),
+            (self.label(Label::Description), self.text(&study.description)),
+            (self.label(Label::Accession), self.text(&study.accession)),
+            (self.label(Label::Institution), self.text(&study.institution)),
+            (self.label(Label::Series), self.text(&series.unwrap_or_default())),
+        ]
+    }
+
+    fn result_detail(&self, report: &UrinaryStoneReport) -> String {
+        let result = &report.result;
+        if let Some(refusal) = &result.refusal {
+            return self.statement(refusal);
+        }
+        let score = |label, value: Option<f32>| value.map(|v| format!("{} {v:.3}", self.label(label)));
+        [score(Label::HighestScore, result.highest_score), score(Label::Threshold, result.score_threshold)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" · ")
+    }
+
+    fn stone(&self, stone: &Stone) -> StoneRow {
+        let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1}"));
+        StoneRow {
+            number: stone.number.to_string(),
+            site: site(stone.side, stone.part, self.language),
+            diameter: number(stone.largest_diameter_mm),
+            volume: number(stone.volume_mm3),
+            hu: format!("{:.0} / {} / {:.0}", stone.hu.mean, stone.hu.max, stone.hu.sd),
+            score: format!("{:.3}", stone.score),
+            slices: format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1),
+            table_position: number(stone.slices.table_position_mm),
+        }
+    }
+
+    fn caption(&self, report: &UrinaryStoneReport, image: &KeyImage) -> String {
+        let slice = format!("{} {}", self.label(Label::Slice), image.slice + 1);
+        match report.stones.iter().find(|stone| stone.number == image.stone) {
+            Some(stone) => format!("{}. {}, {slice}", stone.number, site(stone.side, stone.part, self.language)),
+            None => slice,
+        }
+    }
+
+    fn provenance(&self, report: &UrinaryStoneReport) -> Vec<(&'static str, String)> {
+        let provenance = &report.provenance;
+        let mut rows = Vec::new();
+        if let Some(model) = &provenance.model {
+            rows.push((self.label(Label::Model), self.text(&format!("{}: {}", model.name, model.first_line))));
+            rows.push((self.label(Label::ModelHash), self.text(&model.hash)));
+            rows.push((self.label(Label::PlanHash), self.text(&model.plan_hash)));
+        }
+        rows.push((self.label(Label::Engine), self.text(&format!("{} · {}", provenance.engine, provenance.precision))));
+        if let Some(hash) = &provenance.input_hash {
+            rows.push((self.label(Label::InputHash), self.text(hash)));
+        }
+        rows.push((self.label(Label::Software), self.text(&format!("Hilum {}", provenance.software_version))));
+        rows.push((self.label(Label::StudyUid), self.text(&report.study.study_uid)));
+        rows
+    }
+}
+
+/// The name in the reader's script where the study has it: the phonetic group is hangul in Korean data sets (PS3.5 Annex I).
+fn main_name(report: &UrinaryStoneReport, language: Language) -> &str {
+    let name = &report.patient.name;
+    match language {
+        Language::Korean => name.phonetic.as_deref().or(name.ideographic.as_deref()).unwrap_or(&name.alphabetic),
+        Language::English if name.alphabetic.is_empty() => {
+            name.phonetic.as_deref().or(name.ideographic.as_deref()).unwrap_or_default()
+        }
+        Language::English => &name.alphabetic,
+    }
+}
+
+fn other_names(report: &UrinaryStoneReport, language: Language) -> String {
+    let name = &report.patient.name;
+    let main = main_name(report, language);
+    [Some(name.alphabetic.as_str()), name.ideographic.as_deref(), name.phonetic.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter(|group| !group.is_empty() && *group != main)
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+fn printable(text: &str, most: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut run = 0;
+    let visible = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control() && !is_direction(*c));
+    for (n, c) in visible.enumerate() {
+        if n == most {
+            out.push('…');
+            break;
+        }
+        run = if c == ' ' { 0 } else { run + 1 };
+        if run > LONGEST_WORD {
+            out.push('\u{200B}');
+            run = 1;
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Characters that would let a text change the order in which its surroundings are read.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,68 @@
+//! The report as one A4 page.
+
+mod content;
+mod world;
+
+use hilum_clinical::Language;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+use typst::foundations::{Datetime, Smart};
+use typst_layout::PagedDocument;
+use typst_pdf::{PdfOptions, Timestamp};
+
+use self::content::{Content, DENSITIES};
+use self::world::PageWorld;
+use super::{KeyImage, ReportError, UrinaryStoneReport};
+
+/// One A4 page as PDF. The same report, key images and language give the same bytes.
+///
+/// What does not fit is left to the JSON and XLSX report, and the page says so: the page is set with as much as the first of
+/// several densities allows, then with less, until it is one page.
+pub fn pdf(report: &UrinaryStoneReport, key_images: &[KeyImage], language: Language) -> Result<Vec<u8>, ReportError> {
+    let created = OffsetDateTime::parse(&report.created_at, &Rfc3339).map_err(|_| ReportError::Time)?;
+    for density in DENSITIES {
+        let content = Content::new(report, key_images, language, created, density);
+        let document = typeset(&content, key_images)?;
+        if document.pages().len() == 1 {
+            return write(&document, report, language, created);
+        }
+    }
+    Err(ReportError::Page("the report does not fit on one page even at the highest density".to_owned()))
+}
+
+fn typeset(content: &Content<'_>, key_images: &[KeyImage]) -> Result<PagedDocument, ReportError> {
+    let world = PageWorld::new(serde_json::to_vec(content)?, key_images)?;
+    let document = typst::compile::<PagedDocument>(&world).output.map_err(|errors| diagnosis(&errors));
+    // The typesetter memoises across calls; what is older than the last few pages is dropped.
+    typst::comemo::evict(4);
+    document
+}
+
+fn write(
+    document: &PagedDocument,
+    report: &UrinaryStoneReport,
+    language: Language,
+    created: OffsetDateTime,
+) -> Result<Vec<u8>, ReportError> {
+    let utc = created.to_offset(UtcOffset::UTC);
+    let datetime = Datetime::from_ymd_hms(
+        utc.year(),
+        u8::from(utc.month()),
+        utc.day(),
+        utc.hour(),
+        utc.minute(),
+        utc.second(),
+    )
+    .ok_or(ReportError::Time)?;
+    let options = PdfOptions {
+        ident: Smart::Custom(format!("{}/{}/{language:?}", report.study.study_uid, report.version)),
+        creator: Smart::Custom(Some(format!("Hilum {}", report.provenance.software_version))),
+        timestamp: Some(Timestamp::new_utc(datetime)),
+        ..PdfOptions::default()
+    };
+    typst_pdf::pdf(document, &options).map_err(|errors| diagnosis(&errors))
+}
+
+fn diagnosis(errors: &[typst::diag::SourceDiagnostic]) -> ReportError {
+    ReportError::Page(errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join("; "))
+}
