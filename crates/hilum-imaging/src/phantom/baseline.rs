@@ -12,9 +12,11 @@ use crate::Volume;
 pub struct BaselineSettings {
     /// Voxels above this HU are bright.
     pub threshold_hu: i16,
+    /// Components above this HU that are larger than the greatest volume are bone; candidates inside them do not count.
+    pub bone_hu: i16,
     /// Components smaller than this (mm³) are noise.
     pub least_volume_mm3: f64,
-    /// Components larger than this (mm³) are bone.
+    /// Components larger than this (mm³) are bone or enhanced organs.
     pub greatest_volume_mm3: f64,
     /// Only voxels of this patient-space box `[low, high]` (each `[x, y, z]` mm) become candidates; absent: all.
     pub within_patient_mm: Option<[[f64; 3]; 2]>,
@@ -22,7 +24,13 @@ pub struct BaselineSettings {
 
 impl Default for BaselineSettings {
     fn default() -> Self {
-        Self { threshold_hu: 200, least_volume_mm3: 8.0, greatest_volume_mm3: 3000.0, within_patient_mm: None }
+        Self {
+            threshold_hu: 200,
+            bone_hu: 130,
+            least_volume_mm3: 8.0,
+            greatest_volume_mm3: 3000.0,
+            within_patient_mm: None,
+        }
     }
 }
 
@@ -39,11 +47,11 @@ pub struct BaselineCandidate {
     pub voxels: Vec<[usize; 3]>,
 }
 
-/// Bright 26-connected components of plausible size whose centre lies in the box, in scan order. Bone is what is larger
-/// than the greatest volume: the components are grown over the whole volume first.
+/// Bright 26-connected components of plausible size whose centre lies in the box, in scan order, outside of bone.
 pub fn threshold_components(volume: &Volume, settings: BaselineSettings) -> Vec<BaselineCandidate> {
     let voxel = volume.geometry.voxel_volume_mm3();
     let mut seen = Array3::from_elem(volume.hu.dim(), false);
+    exclude_bone(volume, settings, &mut seen);
     let mut candidates = Vec::new();
     for ((z, y, x), &hu) in volume.hu.indexed_iter() {
         if hu <= settings.threshold_hu || seen[[z, y, x]] {
@@ -71,6 +79,23 @@ pub fn threshold_components(volume: &Volume, settings: BaselineSettings) -> Vec<
         }
     }
     candidates
+}
+
+/// Marks the large components above the bone threshold as seen.
+fn exclude_bone(volume: &Volume, settings: BaselineSettings, seen: &mut Array3<bool>) {
+    let voxel = volume.geometry.voxel_volume_mm3();
+    let mut visited = seen.clone();
+    for ((z, y, x), &hu) in volume.hu.indexed_iter() {
+        if hu <= settings.bone_hu || visited[[z, y, x]] {
+            continue;
+        }
+        let voxels = grow(volume, settings.bone_hu, [z, y, x], &mut visited);
+        if voxels.len() as f64 * voxel > settings.greatest_volume_mm3 {
+            for at in voxels {
+                seen[at] = true;
+            }
+        }
+    }
 }
 
 fn grow(volume: &Volume, threshold: i16, seed: [usize; 3], seen: &mut Array3<bool>) -> Vec<[usize; 3]> {

@@ -104,7 +104,7 @@ pub(super) fn paint(anatomy: &mut Anatomy) {
     let skin = Arc::new(Loft::new(fat_rows, ROUNDED));
     let whole = Shape::Loft(Arc::clone(&skin), 1.6);
     anatomy.note_organ("body", &whole);
-    anatomy.scene.add(whole, 0.0);
+    anatomy.scene.push(whole, Fill::Tissue { hu: 0.0, variation: 0.0, grain: 1.0 }, None, None);
     let fat = Fill::Tissue { hu: -105.0, variation: 12.0, grain: 9.0 };
     anatomy.scene.push(Shape::Loft(skin, 0.0), fat, None, None);
     let trunk = Arc::clone(&anatomy.trunk);

@@ -171,15 +171,6 @@ fn paint_upper_abdomen(anatomy: &mut Anatomy, dice: &mut Dice) {
         anatomy.scene.add_organ(Shape::capsule(a, b, r, 1.2), vein, 3.0, 8.0, (0.6, 8.0), inside(6.0));
     }
     paint_gallbladder(anatomy, dice);
-    let spleen_hu = anatomy.by_phase([50.0, 110.0, 125.0, 90.0]);
-    let k = (1.0 + 0.15 * dice.normal()).clamp(0.7, 1.4);
-    let spleen = Shape::turned_ellipsoid(
-        [96.0, 22.0, 298.0],
-        [23.0 * k, 46.0 * k, 52.0 * k],
-        [[0.9, 0.43, 0.0], [-0.41, 0.86, 0.3], [0.13, -0.27, 0.95]],
-    );
-    anatomy.note_organ("spleen", &spleen);
-    anatomy.scene.add_organ(spleen, spleen_hu, 4.0, 12.0, (2.5, 20.0), inside(-3.0));
     anatomy.scene.add_organ(
         Shape::ellipsoid([66.0, 18.0, 252.0], [32.0, 30.0, 60.0]),
         -101.0,
@@ -188,6 +179,15 @@ fn paint_upper_abdomen(anatomy: &mut Anatomy, dice: &mut Dice) {
         (2.0, 18.0),
         inside(0.0),
     );
+    let spleen_hu = anatomy.by_phase([50.0, 110.0, 125.0, 90.0]);
+    let k = (1.0 + 0.15 * dice.normal()).clamp(0.7, 1.4);
+    let spleen = Shape::turned_ellipsoid(
+        [88.0, 16.0, 300.0],
+        [23.0 * k, 46.0 * k, 52.0 * k],
+        [[0.9, 0.43, 0.0], [-0.41, 0.86, 0.3], [0.13, -0.27, 0.95]],
+    );
+    anatomy.note_organ("spleen", &spleen);
+    anatomy.scene.add_organ(spleen, spleen_hu, 4.0, 12.0, (2.5, 20.0), inside(1.5));
     let stomach = spline(
         &[[50.0, 8.0, 335.0], [62.0, -35.0, 315.0], [55.0, -68.0, 275.0], [10.0, -72.0, 255.0], [-28.0, -52.0, 258.0]],
         8.0,

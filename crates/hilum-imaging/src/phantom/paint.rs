@@ -44,10 +44,12 @@ impl Lattice {
 
     #[inline]
     fn at(&self, p: [f32; 3], grain: f32, offset: [f32; 3]) -> f32 {
-        let f: [f32; 3] = std::array::from_fn(|i| p[i] / grain + offset[i]);
-        let floor = f.map(f32::floor);
-        let t: [f32; 3] = std::array::from_fn(|i| f[i] - floor[i]);
-        let i0 = floor.map(|c| c as i32 as usize & (LATTICE - 1));
+        let per_mm = 1.0 / grain;
+        let f: [f32; 3] = std::array::from_fn(|i| p[i] * per_mm + offset[i]);
+        // Truncation of a positive number: `floor` would be a library call on the portable x86-64 target.
+        let whole = f.map(|c| c as u32);
+        let t: [f32; 3] = std::array::from_fn(|i| f[i] - whole[i] as f32);
+        let i0 = whole.map(|c| c as usize & (LATTICE - 1));
         let i1 = i0.map(|c| (c + 1) & (LATTICE - 1));
         let row = |z: usize, y: usize| {
             let base = (z * LATTICE + y) * LATTICE;
@@ -96,7 +98,8 @@ impl Scene {
         let margin = rough.map_or(0.0, |(amplitude, _)| f64::from(amplitude));
         let bounds = shape.bounds().grown(margin + 1.5);
         let n = self.primitives.len() as f32;
-        let offset = [n * 0.37, n * 0.61, n * 0.83];
+        // Whole periods keep lattice coordinates positive; the fractions keep equal textures apart.
+        let offset = [0.37, 0.61, 0.83].map(|k| 1024.0 + (n * k) % LATTICE as f32);
         self.primitives.push(Primitive { shape, fill, rough, clip, offset, bounds });
     }
 
@@ -130,7 +133,7 @@ impl Scene {
             }
             let n = sheet.side;
             let rows = bounds.low[1].max(0.0) as usize..(bounds.high[1].max(-1.0) + 1.0) as usize;
-            let columns = bounds.low[2].max(0.0) as usize..(bounds.high[2].max(-1.0) + 1.0) as usize;
+            let columns = (bounds.low[2].max(0.0) as usize).min(n)..(bounds.high[2].max(-1.0) + 1.0) as usize;
             for row in rows.start..rows.end.min(n) {
                 for i in row * n + columns.start..row * n + columns.end.clamp(columns.start, n) {
                     self.paint_point(primitive, sheet, i, down as f32, soft_mm);
@@ -162,7 +165,9 @@ impl Scene {
             return;
         }
         let hu = match primitive.fill {
-            Fill::Tissue { hu, variation, grain } => hu + variation * self.lattice.at(p, grain, primitive.offset),
+            Fill::Tissue { hu, variation, grain } => {
+                hu + if variation > 0.0 { variation * self.lattice.at(p, grain, primitive.offset) } else { 0.0 }
+            }
             Fill::GasFluid { level, fluid } => {
                 if p[1] * down < level {
                     -950.0

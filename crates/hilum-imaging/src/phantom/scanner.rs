@@ -115,6 +115,11 @@ impl<'r> Scanner<'r> {
         let (radius, back, blanket) = self.couch;
         let [_, down, _] = gantry_axes(self.recipe.position);
         for row in 0..n {
+            // Rows above the couch by more than its sag hold only air and the patient.
+            let [_, level, _] = self.grid.patient_from_index([z, row as f64, 0.0]);
+            if (level - back) * down[1] + 80.0 < 0.0 {
+                continue;
+            }
             for column in 0..n {
                 let [x, y, _] = self.grid.patient_from_index([z, row as f64, column as f64]);
                 // Depth below the couch surface along gravity.
@@ -233,7 +238,9 @@ impl<'r> Scanner<'r> {
         }
         let power = field.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / field.len() as f64;
         let gain = (self.noise / power.sqrt()) as f32;
-        field.iter_mut().for_each(|v| *v *= gain);
+        for value in &mut field {
+            *value *= gain;
+        }
         field
     }
 }
@@ -251,7 +258,9 @@ fn blur(image: &mut [f32], n: usize, sigma: f64) {
     let mut weights: Vec<f32> =
         (0..=2 * reach).map(|i| (-0.5 * ((i as f64 - reach as f64) / sigma).powi(2)).exp() as f32).collect();
     let total: f32 = weights.iter().sum();
-    weights.iter_mut().for_each(|w| *w /= total);
+    for weight in &mut weights {
+        *weight /= total;
+    }
     let mut line = vec![0.0_f32; n + 2 * reach];
     for row in image.chunks_mut(n) {
         line[reach..reach + n].copy_from_slice(row);

@@ -84,7 +84,7 @@ impl StoneShape {
             return None;
         }
         let share = if length < 1e-9 { 0.0 } else { length / self.radius(times(d, 1.0 / length)) };
-        (share <= 1.0).then(|| self.mean_hu * (PEAK - RIND * share * share))
+        (share <= 1.0).then_some(self.mean_hu * (PEAK - RIND * share * share))
     }
 
     /// Box around the stone in patient mm.

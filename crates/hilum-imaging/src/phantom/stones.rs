@@ -165,8 +165,9 @@ fn try_place(
     if !in_scan(centre) {
         return Err("the site lies outside the scanned heights or the field of view");
     }
-    let apart =
-        |other: &PlacedStone| distance(other.centre, centre) > (spec.diameter_mm + other.spec.diameter_mm) / 2.0 + 7.0;
+    let apart = |other: &PlacedStone| {
+        distance(other.centre, centre) > f64::midpoint(spec.diameter_mm, other.spec.diameter_mm) + 7.0
+    };
     if !placed.iter().all(apart) {
         return Err("other stones fill the site");
     }

@@ -237,7 +237,7 @@ fn every_region_is_made() {
 #[test]
 fn decoys_lie_beside_the_distal_ureter_and_not_in_it() {
     let mut beside = 0;
-    for seed in 0..12 {
+    for seed in 0..8 {
         let recipe = PhantomRecipe { heights_mm: Some([0.0, 80.0]), slice_thickness_mm: 10.0, ..quick(seed, vec![]) };
         let study = generate(&recipe).expect("a study");
         for decoy in study.decoys.iter().filter(|d| d.kind == DecoyKind::Phlebolith) {
@@ -251,7 +251,7 @@ fn decoys_lie_beside_the_distal_ureter_and_not_in_it() {
             beside += usize::from((4.0..12.0).contains(&away));
         }
     }
-    assert!(beside >= 3, "only {beside} phleboliths beside a ureter in 12 patients");
+    assert!(beside >= 2, "only {beside} phleboliths beside a ureter in 8 patients");
 }
 
 /// Found stones of 4 mm and more, all such stones, false positives.
@@ -325,7 +325,7 @@ fn assert_too_hard_for_a_threshold(rows: &[(String, f64, f64)]) {
 
 #[test]
 fn a_threshold_with_components_does_not_reach_the_gate() {
-    assert_too_hard_for_a_threshold(&baseline(100..106, |seed| PhantomRecipe {
+    assert_too_hard_for_a_threshold(&baseline(100..105, |seed| PhantomRecipe {
         stones: StonePlan::Random,
         ..quick(seed, vec![])
     }));
