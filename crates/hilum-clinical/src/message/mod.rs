@@ -183,9 +183,11 @@ impl Message {
             Self::RefusedFailed => {
                 row("refused_failed", "The reading stopped with an error.", "판독이 오류로 중단되었습니다.")
             }
-            Self::Covered(part, side) => {
-                ("covered", format!("{}: searched.", site(side, part, Language::English)), format!("{}: 확인함.", site(side, part, Language::Korean)))
-            }
+            Self::Covered(part, side) => (
+                "covered",
+                format!("{}: searched.", site(side, part, Language::English)),
+                format!("{}: 확인함.", site(side, part, Language::Korean)),
+            ),
             Self::NotInScan(part, side) => (
                 "not_in_scan",
                 format!("{}: not in this scan.", site(side, part, Language::English)),

@@ -1,0 +1,6 @@
+//! Tests of the clinical rules against independent oracles.
+
+mod measure;
+mod oracle;
+mod report;
+mod side;
