@@ -306,7 +306,7 @@ pub(crate) fn apply(
                 &scale[b],
                 &shift[b],
                 relu,
-            )
+            );
         };
     });
 }
@@ -377,7 +377,7 @@ pub(crate) fn backward(
                 &means[b],
                 relu,
                 add,
-            )
+            );
         };
     });
 }
@@ -398,7 +398,7 @@ pub(crate) fn channel_sums(
         let (n, b, first, pixels) = runs.get(job);
         // SAFETY: a run of pixels of a checked view; partial sums by job.
         unsafe {
-            (k.moments)(base.at(dy.at(n, b) + first * LANES), pixels, &[0.0; LANES], sums.of_job::<PARTIAL>(job))
+            (k.moments)(base.at(dy.at(n, b) + first * LANES), pixels, &[0.0; LANES], sums.of_job::<PARTIAL>(job));
         };
     });
     for b in 0..dy.blocks {

@@ -71,8 +71,19 @@ pub(super) struct ForwardPlan {
     sigmoid: bool,
 }
 
+/// A convolution with what follows it folded in.
+struct FoldedConv {
+    conv: Conv,
+    packing: Packing,
+    weights: Aligned,
+    bias: Aligned,
+    relu: bool,
+    node: usize,
+    norm: Option<usize>,
+}
+
 enum Ready {
-    Conv { conv: Conv, packing: Packing, weights: Aligned, bias: Aligned, relu: bool, node: usize, norm: Option<usize> },
+    Conv(Box<FoldedConv>),
     Norm { x: View, y: View, scale: Vec<Lanes>, shift: Vec<Lanes>, relu: bool, node: usize, lanes: Vec<usize> },
     MaxPool { x: View, y: View },
     Relu { x: View, y: View },
@@ -126,7 +137,8 @@ impl ForwardPlan {
         };
         for step in &mut self.steps {
             match step {
-                Ready::Conv { packing, weights, bias, node, norm, .. } => {
+                Ready::Conv(folded) => {
+                    let FoldedConv { packing, weights, bias, node, norm, .. } = folded.as_mut();
                     let first = self.graph.nodes()[*node].first_parameter;
                     let (has_bias, transposed) = match self.graph.nodes()[*node].op {
                         Op::Conv2d { bias, .. } => (bias, false),
@@ -178,11 +190,11 @@ impl ForwardPlan {
         pointwise::import(pool, arena, input, self.input, &self.input_lanes);
         for step in &self.steps {
             match step {
-                Ready::Conv { conv, weights, bias, relu, .. } => {
-                    conv.run(pool, arena, weights, bias, Start::Bias, *relu)
+                Ready::Conv(c) => {
+                    c.conv.run(pool, arena, &c.weights, &c.bias, Start::Bias, c.relu);
                 }
                 Ready::Norm { x, y, scale, shift, relu, .. } => {
-                    norm::apply(k, pool, arena, *x, *y, scale, shift, *relu)
+                    norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
                 }
                 Ready::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
                 Ready::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),
@@ -196,7 +208,7 @@ impl ForwardPlan {
 
     pub(super) fn bytes(&self) -> usize {
         let packed = self.steps.iter().map(|s| match s {
-            Ready::Conv { weights, bias, .. } => weights.bytes() + bias.bytes(),
+            Ready::Conv(c) => c.weights.bytes() + c.bias.bytes(),
             Ready::Norm { scale, shift, .. } => (scale.len() + shift.len()) * size_of::<Lanes>(),
             Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => 0,
         });
@@ -220,7 +232,8 @@ impl Ready {
                     }
                 };
                 let weights = Aligned::zeroed(conv.weight_len());
-                Self::Conv { conv, packing, weights, bias: Aligned::zeroed(y_lanes.len() * LANES), relu, node, norm }
+                let bias = Aligned::zeroed(y_lanes.len() * LANES);
+                Self::Conv(Box::new(FoldedConv { conv, packing, weights, bias, relu, node, norm }))
             }
             Step::Norm { node, x, y, relu } => {
                 let zero = vec![[0.0; LANES]; lowered.lanes[x].len()];

@@ -171,7 +171,9 @@ impl Lowered {
         let mut exists = vec![false; last + 1];
         exists[0] = true;
         exists[output] = true;
-        steps.iter().for_each(|s| exists[s.writes()] = true);
+        for step in &steps {
+            exists[step.writes()] = true;
+        }
         let mut lowered = Self {
             steps,
             lanes,

@@ -6,6 +6,7 @@ mod layout;
 mod training;
 
 pub use inference::Inference;
+pub(crate) use inference::NORM_EPS;
 pub use training::Trainer;
 
 use crate::kernels::pool::Pool;

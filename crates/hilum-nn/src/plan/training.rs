@@ -4,7 +4,7 @@ use super::backward::{Gradients, Write};
 use super::inference::{ForwardPlan, NORM_EPS};
 use super::layout::{Buffer, Lowered, Step, lies_in, place};
 use super::{CompileError, InputShape, Options, RunError, check_length};
-use crate::graph::Graph;
+use crate::graph::{Graph, Parameter};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
 use crate::kernels::conv::{Conv, Start};
@@ -16,7 +16,7 @@ use crate::kernels::pool::Pool;
 use crate::loss::LossConfig;
 use crate::network::{Network, Op};
 use crate::optim::{AdamConfig, Moments};
-use crate::weights::Weights;
+use crate::weights::{Tensor, Weights};
 
 /// How much of a batch's statistics enters the running ones, PyTorch's default.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -166,12 +166,14 @@ impl Trainer {
         Ok(loss)
     }
 
-    /// The loss of a batch in training mode (batch statistics) with the gradient of every parameter, by name; changes nothing.
-    pub fn gradients(&mut self, x: &[f32], y: &[f32]) -> Result<(f32, Vec<(String, Vec<f32>)>), RunError> {
+    /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
+    pub fn gradients(&mut self, x: &[f32], y: &[f32]) -> Result<(f32, Vec<Tensor>), RunError> {
         let loss = self.backpropagate(x, y)?;
         let graph = self.network.graph();
-        let named = graph.parameters().iter().zip(&self.gradients);
-        Ok((loss, named.filter(|(p, _)| p.role.trainable()).map(|(p, g)| (p.name.clone(), g.clone())).collect()))
+        let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
+        let tensor =
+            |(p, g): (&Parameter, &Vec<f32>)| Tensor { name: p.name.clone(), shape: p.shape.clone(), data: g.clone() };
+        Ok((loss, trainable.map(tensor).collect()))
     }
 
     /// The loss in inference mode (running statistics); changes nothing.

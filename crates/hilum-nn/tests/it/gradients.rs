@@ -41,7 +41,7 @@ fn check(what: &str, network: &Network, shape: InputShape) {
             (f64::from(got) - expected_loss).abs() < 2e-5 * (1.0 + expected_loss),
             "{what} {isa}: loss {got}, reference {expected_loss}"
         );
-        for (t, (name, gradient)) in gradients.iter().enumerate() {
+        for (t, Tensor { name, data: gradient, .. }) in gradients.iter().enumerate() {
             let scale = gradient.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
             let jitter = noise(gradient.len(), 100 + t as u64);
             let length = jitter.iter().map(|j| f64::from(j * j)).sum::<f64>().sqrt();

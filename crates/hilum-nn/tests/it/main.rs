@@ -1,5 +1,8 @@
 //! One binary: links once.
 
 mod gradients;
+mod memory;
+mod oracle;
 mod reference;
+mod refusals;
 mod training;

@@ -53,7 +53,7 @@ pub fn run(
     let mut values = HashMap::from([(INPUT.to_owned(), Map { n, c: network.in_channels(), h, w, data })]);
     let mut previous = INPUT.to_owned();
     for layer in network.layers() {
-        let names = if layer.inputs.is_empty() { vec![previous] } else { layer.inputs.clone() };
+        let names = if layer.inputs.is_empty() { vec![previous.clone()] } else { layer.inputs.clone() };
         let inputs: Vec<&Map> = names.iter().map(|n| &values[n]).collect();
         let get = |kind: &str| p.get(&format!("{}.{kind}", layer.name));
         let x = inputs[0];
@@ -71,7 +71,7 @@ pub fn run(
             Op::Concat => concat(&inputs),
         };
         values.insert(layer.name.clone(), y);
-        previous = layer.name.clone();
+        previous.clone_from(&layer.name);
     }
     values
 }

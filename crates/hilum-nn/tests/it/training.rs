@@ -1,6 +1,8 @@
 //! Training as a whole: determinism, optimiser, running statistics, and that it learns.
 
-use hilum_nn::{AdamConfig, InputShape, Isa, LossConfig, Network, Op, Options, RunError, Trainer, UNet2d, Weights, unet2d};
+use hilum_nn::{
+    AdamConfig, InputShape, Isa, LossConfig, Network, Op, Options, RunError, Tensor, Trainer, UNet2d, Weights, unet2d,
+};
 
 use crate::reference::{noise, targets};
 
@@ -123,13 +125,14 @@ fn adam_and_running_statistics_follow_pytorchs_formulas() {
             expected[4][c] = 0.9 * expected[4][c] + 0.1 * variance;
         }
         let (_, gradients) = t.gradients(&x, &y).unwrap();
-        for (name, gradient) in gradients {
+        for Tensor { name, data: gradient, .. } in gradients {
             let i = now.tensors().iter().position(|t| t.name == name).unwrap();
             for (k, g) in gradient.into_iter().enumerate() {
                 let g = f64::from(g) + 0.01 * expected[i][k];
                 m[i][k] = 0.9 * m[i][k] + 0.1 * g;
                 v[i][k] = 0.999 * v[i][k] + 0.001 * g * g;
-                let (mh, vh) = (m[i][k] / (1.0 - 0.9_f64.powi(step as i32)), v[i][k] / (1.0 - 0.999_f64.powi(step as i32)));
+                let (mh, vh) =
+                    (m[i][k] / (1.0 - 0.9_f64.powi(step as i32)), v[i][k] / (1.0 - 0.999_f64.powi(step as i32)));
                 expected[i][k] -= lr * mh / (vh.sqrt() + 1e-8);
             }
         }

@@ -1,0 +1,132 @@
+//! Prints GFLOP/s of single layers and seconds of the U-Net's training step and forward pass: `cargo bench -p hilum-nn -- [threads]`.
+//!
+//! Counted are the multiplications and additions of direct convolution; backward counts twice the forward (data and weights).
+
+use std::time::Instant;
+
+use hilum_nn::{
+    AdamConfig, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Trainer, UNet2d, Weights, unet2d,
+};
+
+fn noise(len: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 8_388_608.0 - 1.0).collect()
+}
+
+/// Seconds of processor time of the calling thread, where the system tells (Linux); unlike the clock on the wall it is not disturbed by neighbours.
+fn thread_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+}
+
+/// Seconds of a run: mean processor time where one thread does all, else the best time on the wall.
+fn seconds(threads: usize, mut run: impl FnMut()) -> f64 {
+    run();
+    let (start, cpu) = (Instant::now(), thread_seconds());
+    let (mut best, mut runs) = (f64::MAX, 0.0);
+    while start.elapsed().as_secs_f64() < 1.5 {
+        let from = Instant::now();
+        run();
+        runs += 1.0;
+        best = best.min(from.elapsed().as_secs_f64());
+    }
+    match (cpu, thread_seconds()) {
+        (Some(from), Some(to)) if threads == 1 => (to - from) / runs,
+        _ => best,
+    }
+}
+
+/// Operations of one forward pass, from the typed graph.
+fn gflop(network: &Network, shape: InputShape) -> f64 {
+    let graph = network.graph();
+    let per_layer = graph.nodes().iter().enumerate().map(|(i, node)| {
+        let (x, y) = (&graph.values()[node.inputs[0]], &graph.values()[i + 1]);
+        let pixels = |level: i32| (shape.n * shape.h * shape.w) as f64 / 4_f64.powi(level);
+        let products = match node.op {
+            Op::Conv2d { kernel, .. } => pixels(x.level) * (kernel * kernel) as f64,
+            Op::ConvTranspose2d { .. } => pixels(y.level),
+            _ => 0.0,
+        };
+        2.0 * products * x.channels as f64 * y.channels as f64
+    });
+    per_layer.sum::<f64>() / 1e9
+}
+
+fn layer(inp: usize, out: usize, kernel: usize, size: usize, options: Options) {
+    let mut net = Network::builder(inp);
+    net.then("conv", Op::Conv2d { out_channels: out, kernel, bias: false });
+    let network = net.build().expect("one convolution is a network");
+    let shape = InputShape { n: 1, h: size, w: size };
+    let weights = Weights::init(&network, 1);
+    let mut plan = Inference::compile(&network, &weights, shape, options).expect("compiles");
+    let (x, mut y) = (noise(inp * size * size), vec![0.0; out * size * size]);
+    let layout = {
+        let mut pool = Network::builder(inp);
+        pool.then("relu", Op::Relu);
+        let network = pool.build().expect("a ReLU is a network");
+        let mut plan = Inference::compile(&network, &Weights::init(&network, 1), shape, options).expect("compiles");
+        let mut y = vec![0.0; inp * size * size];
+        seconds(options.threads, || plan.forward(&x, &mut y).expect("runs"))
+    };
+    let time = seconds(options.threads, || plan.forward(&x, &mut y).expect("runs"));
+    let work = gflop(&network, shape);
+    println!(
+        "  {kernel}x{kernel} {inp:>3} -> {out:>3} at {size:>3}: {:>6.1} GFLOP/s with the way in and out of NCHW ({:.2} of {:.2} ms)",
+        work / time,
+        layout * 1e3,
+        time * 1e3
+    );
+}
+
+fn unet(base: usize, depth: usize, n: usize, size: usize, options: Options) {
+    let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base, depth }).expect("a U-Net is a network");
+    let shape = InputShape { n, h: size, w: size };
+    let weights = Weights::init(&network, 1);
+    let work = gflop(&network, shape);
+    let (x, y) = (noise(n * 3 * size * size), vec![0.0; n * size * size]);
+    let mut scores = y.clone();
+    let mut inference = Inference::compile(&network, &weights, shape, options).expect("compiles");
+    let forward = seconds(options.threads, || inference.forward(&x, &mut scores).expect("runs"));
+    println!(
+        "  U-Net base {base} depth {depth}, {n} x {size}x{size}: forward {:.1} ms, {:.1} GFLOP/s, {:.0} MB",
+        forward * 1e3,
+        work / forward,
+        inference.peak_bytes() as f64 / 1e6
+    );
+    let mut trainer = Trainer::compile(&network, weights, shape, LossConfig::default(), AdamConfig::default(), options)
+        .expect("compiles");
+    let step = seconds(options.threads, || assert!(trainer.step(&x, &y, 1e-3).expect("runs").is_finite()));
+    println!(
+        "  U-Net base {base} depth {depth}, {n} x {size}x{size}: training step {:.1} ms, {:.1} GFLOP/s, {:.0} MB",
+        step * 1e3,
+        3.0 * work / step,
+        trainer.peak_bytes() as f64 / 1e6
+    );
+}
+
+fn main() {
+    let threads: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
+    let threads = if threads.is_empty() { vec![1, 2] } else { threads };
+    for isa in Isa::ALL
+        .into_iter()
+        .filter(|i| i.available() && (*i != Isa::Portable || std::env::args().any(|a| a == "portable")))
+    {
+        for &threads in &threads {
+            println!("{isa}, {threads} threads");
+            let options = Options { threads, isa: Some(isa) };
+            for (inp, out, size) in [
+                (3, 16, 512),
+                (16, 16, 512),
+                (32, 16, 512),
+                (32, 32, 256),
+                (64, 64, 128),
+                (128, 128, 64),
+                (256, 256, 32),
+            ] {
+                layer(inp, out, 3, size, options);
+            }
+            layer(64, 64, 1, 128, options);
+            unet(16, 4, 8, 128, options);
+            unet(16, 4, 1, 512, options);
+        }
+    }
+}

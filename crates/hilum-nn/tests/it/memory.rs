@@ -1,0 +1,66 @@
+//! What a plan allocates, and that a run allocates nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use hilum_nn::{Inference, InputShape, Options, UNet2d, Weights, unet2d};
+
+use crate::reference::noise;
+
+static WATCHING: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: hands everything to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if WATCHING.load(Ordering::Relaxed) {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Needs a process of its own, as nextest gives it.
+#[test]
+fn a_forward_pass_allocates_nothing() {
+    if std::env::var_os("NEXTEST").is_none() {
+        println!("SKIPPED: other tests of this process allocate; run with nextest");
+        return;
+    }
+    let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 8, depth: 3 }).unwrap();
+    let shape = InputShape { n: 2, h: 32, w: 32 };
+    let options = Options { threads: 3, isa: None };
+    let mut plan = Inference::compile(&network, &Weights::init(&network, 1), shape, options).unwrap();
+    let (x, mut y) = (noise(2 * 3 * 32 * 32, 1), vec![0.0; 2 * 32 * 32]);
+    plan.forward(&x, &mut y).unwrap();
+    let first = y.clone();
+    WATCHING.store(true, Ordering::Relaxed);
+    plan.forward(&x, &mut y).unwrap();
+    WATCHING.store(false, Ordering::Relaxed);
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), 0);
+    assert!(first == y, "the second pass over a reused arena gives the same bits");
+}
+
+#[test]
+fn buffers_are_shared_by_liveness() {
+    let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 4 }).unwrap();
+    let weights = Weights::init(&network, 1);
+    let shape = InputShape { n: 1, h: 128, w: 128 };
+    let plan = Inference::compile(&network, &weights, shape, Options { threads: 1, isa: None }).unwrap();
+    let parameters: usize = weights.tensors().iter().map(|t| 4 * t.data.len()).sum();
+    let plane = 4 * 16 * 128 * 128;
+    // Two halves of the top concatenation, and what the widest moment needs beside it; every layer on its own would take more than 13 planes.
+    let activations = plan.peak_bytes() - parameters;
+    assert!(activations <= 5 * plane, "{activations} bytes, one plane has {plane}");
+}

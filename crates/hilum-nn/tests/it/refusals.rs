@@ -1,0 +1,199 @@
+//! Bad descriptions, shapes and weights come back as typed errors that name the place.
+
+use hilum_nn::{
+    AdamConfig, CompileError, Inference, InputShape, LossConfig, Network, NetworkError, Op, Options, RunError, Trainer,
+    UNet2d, Weights, WeightsError, unet2d,
+};
+use proptest::prelude::*;
+
+fn small() -> Network {
+    unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 4, depth: 2 }).unwrap()
+}
+
+fn compile(shape: InputShape) -> Result<Inference, CompileError> {
+    let network = small();
+    Inference::compile(&network, &Weights::init(&network, 1), shape, Options::default())
+}
+
+#[test]
+fn descriptions_that_are_no_network_are_refused_by_name() {
+    let toml = |layers: &str| Network::from_toml(&format!("in_channels = 2\n{layers}")).unwrap_err().to_string();
+    let conv = |name: &str, extra: &str| format!("[[layer]]\nname = \"{name}\"\nop = \"conv2d\"\n{extra}\n");
+    for (text, expected) in [
+        (String::from("layer = []"), "no layers"),
+        (conv("a", "out_channels = 0\nkernel = 3"), "layer a: out_channels is 0"),
+        (conv("a", "out_channels = 4\nkernel = 5"), "layer a: kernel 5"),
+        (conv("a", "out_channels = 4\nkernel = 3\ninputs = [\"b\"]"), "layer a reads \"b\""),
+        (conv("input", "out_channels = 4\nkernel = 3"), "layer name \"input\""),
+        (conv("a", "out_channels = 4\nkernel = 3\ninputs = [\"input\", \"input\"]"), "has 2 inputs"),
+        (conv("a", "kernel = 3"), "out_channels"),
+        (conv("a", "out_channels = 70000\nkernel = 3"), "70000"),
+        (String::from("[[layer]]\nname = \"a\"\nop = \"conv9d\""), "conv9d"),
+        (
+            conv("a", "out_channels = 1\nkernel = 3")
+                + &conv("b", "out_channels = 1\nkernel = 3\ninputs = [\"input\"]"),
+            "layer a is not used",
+        ),
+    ] {
+        let error = toml(&text);
+        assert!(error.contains(expected), "{text}\ngave: {error}\nexpected: {expected}");
+    }
+    let mut net = Network::builder(1);
+    net.then("pool", Op::MaxPool2d);
+    net.layer("cat", &["pool", "input"], Op::Concat);
+    assert_eq!(net.build(), Err(NetworkError::Resolution { layer: "cat".into(), a: 1, b: 0 }));
+    assert!(unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 0, depth: 2 }).is_err());
+    assert!(unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 1, depth: 63 }).is_err());
+    assert!(unet2d(UNet2d { in_channels: 1, out_channels: 1, base: usize::MAX, depth: 200 }).is_err());
+}
+
+#[test]
+fn a_network_survives_the_way_through_toml() {
+    let network = small();
+    assert_eq!(Network::from_toml(&network.to_toml().unwrap()).unwrap(), network);
+    assert_eq!((network.multiple_of(), network.out_channels()), (4, 1));
+}
+
+#[test]
+fn parameter_counts_are_those_of_the_same_u_net_in_pytorch() {
+    // Counted by hand from the layer list: 3x3 convolutions without bias, BatchNorm weight and bias, transposed convolutions and head with bias.
+    let count = |base: usize, depth: usize, inp: usize| {
+        unet2d(UNet2d { in_channels: inp, out_channels: 1, base, depth }).unwrap().parameter_count()
+    };
+    let double = |i: usize, o: usize| 9 * i * o + 9 * o * o + 4 * o;
+    assert_eq!(count(8, 1, 3), double(3, 8) + double(8, 16) + (16 * 8 * 4 + 8) + double(16, 8) + 8 + 1);
+    assert_eq!(count(32, 4, 1), 7_762_465);
+}
+
+#[test]
+fn shapes_of_zero_odd_shapes_and_giant_shapes_are_refused() {
+    for (n, h, w) in [(0, 8, 8), (1, 0, 8), (1, 8, 0), (1, usize::MAX, 8)] {
+        assert!(matches!(compile(InputShape { n, h, w }), Err(CompileError::Extent { .. })), "{n} {h} {w}");
+    }
+    let odd = compile(InputShape { n: 1, h: 8, w: 10 }).err();
+    let expected = CompileError::NotAMultiple { h: 8, w: 10, multiple: 4, layer: "enc1.pool".into() };
+    assert_eq!(odd, Some(expected));
+    let giant = compile(InputShape { n: 1 << 16, h: 1 << 16, w: 1 << 16 });
+    assert!(matches!(giant, Err(CompileError::TooLarge { .. })));
+}
+
+#[test]
+fn slices_of_a_wrong_length_are_refused() {
+    let mut plan = compile(InputShape { n: 1, h: 8, w: 8 }).unwrap();
+    let error = plan.forward(&[0.0; 63], &mut [0.0; 64]);
+    assert_eq!(error, Err(RunError::Length { what: "input", got: 63, expected: 64 }));
+    let error = plan.forward(&[0.0; 64], &mut [0.0; 65]);
+    assert_eq!(error, Err(RunError::Length { what: "output", got: 65, expected: 64 }));
+}
+
+#[test]
+fn training_without_a_last_sigmoid_is_refused() {
+    let mut net = Network::builder(1);
+    net.then("only", Op::Conv2d { out_channels: 1, kernel: 3, bias: true });
+    let network = net.build().unwrap();
+    let shape = InputShape { n: 1, h: 4, w: 4 };
+    let weights = Weights::init(&network, 1);
+    let trainer =
+        Trainer::compile(&network, weights, shape, LossConfig::default(), AdamConfig::default(), Options::default());
+    assert_eq!(trainer.err(), Some(CompileError::NoSigmoid("only".into())));
+}
+
+#[test]
+fn weights_survive_the_way_through_safetensors() {
+    let network = small();
+    let weights = Weights::init(&network, 5);
+    let read = Weights::from_safetensors(&network, &weights.to_safetensors().unwrap()).unwrap();
+    assert!(read == weights);
+    assert!(Weights::init(&network, 6) != weights);
+}
+
+#[test]
+fn damaged_weights_are_refused_by_key() {
+    let network = small();
+    let weights = Weights::init(&network, 5);
+    let with = |change: &dyn Fn(&mut Vec<hilum_nn::Tensor>)| {
+        let mut tensors = weights.tensors().to_vec();
+        change(&mut tensors);
+        Weights::new(&network, tensors).unwrap_err()
+    };
+    let key = "enc0.conv1.weight".to_owned();
+    assert_eq!(with(&|t| drop(t.remove(0))), WeightsError::Missing(key.clone()));
+    let nan = with(&|t| t[0].data[7] = f32::NAN);
+    assert_eq!(nan, WeightsError::Value { key: key.clone(), index: 7, value: "NaN".into() });
+    let variance = with(&|t| t.iter_mut().filter(|t| t.name == "enc0.bn1.running_var").for_each(|t| t.data[1] = -1.0));
+    assert_eq!(variance, WeightsError::Value { key: "enc0.bn1.running_var".into(), index: 1, value: "-1".into() });
+    let shape = with(&|t| t[0].shape = vec![4, 9]);
+    assert_eq!(shape, WeightsError::Shape { key, got: vec![4, 9], expected: vec![4, 1, 3, 3] });
+    let unexpected = with(&|t| {
+        let mut more = t[0].clone();
+        more.name = "zzz".into();
+        t.push(more);
+    });
+    assert_eq!(unexpected, WeightsError::Unexpected("zzz".into()));
+
+    let other = unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 5, depth: 2 }).unwrap();
+    let bytes = Weights::init(&other, 1).to_safetensors().unwrap();
+    assert!(matches!(Weights::from_safetensors(&network, &bytes), Err(WeightsError::Shape { .. })));
+    let shape = InputShape { n: 1, h: 4, w: 4 };
+    let foreign = Inference::compile(&network, &Weights::init(&other, 1), shape, Options::default());
+    assert!(matches!(foreign.err(), Some(CompileError::Weights(WeightsError::Shape { .. }))));
+    for cut in [0, 7, 100, bytes.len() - 1] {
+        assert!(
+            matches!(Weights::from_safetensors(&other, &bytes[..cut]), Err(WeightsError::Format(_))),
+            "{cut} bytes"
+        );
+    }
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (0_usize..40, 0_usize..5, any::<bool>()).prop_map(|(out_channels, kernel, bias)| Op::Conv2d {
+            out_channels,
+            kernel,
+            bias
+        }),
+        (1_usize..40, any::<bool>()).prop_map(|(out_channels, bias)| Op::Conv2d { out_channels, kernel: 3, bias }),
+        (0_usize..40, any::<bool>()).prop_map(|(out_channels, bias)| Op::ConvTranspose2d { out_channels, bias }),
+        Just(Op::MaxPool2d),
+        Just(Op::BatchNorm2d),
+        Just(Op::Relu),
+        Just(Op::Sigmoid),
+        Just(Op::Concat),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the description and the shape: an error, or a plan that gives finite numbers for a step and a forward pass.
+    #[test]
+    fn no_description_makes_the_engine_panic(
+        channels in 0_usize..20,
+        ops in prop::collection::vec((any_op(), prop::collection::vec(0_usize..8, 0..3)), 0..8),
+        n in 0_usize..3, h in 0_usize..9, w in 0_usize..9,
+    ) {
+        let mut net = Network::builder(channels);
+        for (i, (op, more)) in ops.into_iter().enumerate() {
+            // Every layer reads the one before it, concatenations any others besides.
+            let name = |k: usize| if k == 0 { "input".to_owned() } else { format!("l{}", k - 1) };
+            let more = if op == Op::Concat { more } else { Vec::new() };
+            let inputs: Vec<String> = std::iter::once(i).chain(more.into_iter().map(|k| k % (i + 1))).map(name).collect();
+            net.layer(format!("l{i}"), &inputs.iter().map(String::as_str).collect::<Vec<_>>(), op);
+        }
+        net.then("score", Op::Sigmoid);
+        if let Ok(network) = net.build() {
+            let (weights, shape, options) = (Weights::init(&network, 1), InputShape { n, h, w }, Options { threads: 1, isa: None });
+            let x = vec![0.25; n * channels * h * w];
+            if let Ok(mut plan) = Inference::compile(&network, &weights, shape, options) {
+                let out = plan.output_shape();
+                let mut y = vec![f32::NAN; n * out.c * out.h * out.w];
+                plan.forward(&x, &mut y).unwrap();
+                prop_assert!(y.iter().all(|v| (0.0..=1.0).contains(v)));
+                let (loss, adam) = (LossConfig::default(), AdamConfig::default());
+                let mut trainer = Trainer::compile(&network, weights, shape, loss, adam, options).unwrap();
+                prop_assert!(trainer.step(&x, &y, 1e-3).unwrap().is_finite());
+                prop_assert!(trainer.weights().tensors().iter().all(|t| t.data.iter().all(|v| v.is_finite())));
+            }
+        }
+    }
+}
