@@ -1,2 +1,39 @@
-//! The Hilum binary.
-fn main() {}
+//! The Hilum binary: one program for server, import, reading and training.
+
+mod cli;
+mod commands;
+mod failure;
+mod job_lock;
+mod phantom_files;
+mod progress;
+mod server;
+mod settings;
+mod shutdown;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command, ModelCommand},
+    settings::Settings,
+};
+
+fn main() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    let done = Settings::load(&common).and_then(|settings| match command {
+        Command::Serve(arguments) => commands::serve::run(settings, &arguments),
+        Command::Demo(arguments) => commands::demo::run(settings, &arguments),
+        Command::Import(arguments) => commands::import::run(&settings, &arguments),
+        Command::Report(arguments) => commands::report::run(&settings, &arguments),
+        Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::Phantom(arguments) => commands::phantom::run(&arguments),
+        Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
+        Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::tell(&error),
+    }
+}

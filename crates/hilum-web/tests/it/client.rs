@@ -1,0 +1,123 @@
+//! A server on port 0, and an HTTP/1.1 client that says exactly what a test wants said.
+
+use std::net::SocketAddr;
+
+use hilum_engine::{Engine, EngineConfig};
+use hilum_web::{WebConfig, WebServer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+pub struct Running {
+    pub address: SocketAddr,
+    pub engine: Engine,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+    _data: tempfile::TempDir,
+}
+
+pub async fn start() -> Running {
+    start_with(|_| {}).await
+}
+
+pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Engine::open(EngineConfig::new(data.path())).await.unwrap();
+    let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());
+    change(&mut config);
+    let server = WebServer::bind(config, engine.clone()).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(server.serve(async {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }));
+    Running { address, engine, stop: Some(stop), task, _data: data }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (own, value) = line.split_once(':')?;
+            own.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
+
+impl Running {
+    pub async fn stop(mut self) -> std::io::Result<()> {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.task.await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"").await
+    }
+
+    /// One request on a connection of its own, with the headers a client must send and those given.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head += &format!("Host: {}\r\n", self.address);
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        self.raw(&[format!("{head}\r\n").as_bytes(), body].concat()).await
+    }
+
+    /// Bytes as they are; then the answer until the server closes.
+    pub async fn raw(&self, request: &[u8]) -> Answer {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        // The server may answer and close before it has taken everything.
+        let sent = socket.write_all(request).await;
+        let mut bytes = Vec::new();
+        let read = socket.read_to_end(&mut bytes).await;
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no answer: {sent:?} {read:?}"));
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = bytes[end + 4..].to_vec();
+        let answer = Answer { status, head, body };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            Answer { body: unchunk(&answer.body), ..answer }
+        } else {
+            answer
+        }
+    }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let line = bytes.windows(2).position(|window| window == b"\r\n").unwrap();
+        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
+        if length == 0 {
+            return body;
+        }
+        body.extend(&bytes[line + 2..line + 2 + length]);
+        bytes = &bytes[line + 2 + length + 2..];
+    }
+}

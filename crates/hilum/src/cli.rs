@@ -1,0 +1,247 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hilum_engine::{InstitutionCode, Zone};
+
+/// Radiology AI platform: receives CT, keeps it, reads it, reports.
+#[derive(Debug, Parser)]
+#[command(name = "hilum", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 the work failed, 2 the call is wrong.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Configuration file (its keys: `hilum serve --help`)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder that everything is kept in [default: ./hilum-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server: web page, DICOMweb, DICOM network node and readings in one process
+    Serve(ServeArguments),
+    /// Run the server and show it synthetic patients
+    Demo(ServeArguments),
+    /// Take in files, folders, zips and DICOMDIRs; works beside a running server
+    Import(ImportArguments),
+    /// Write the report of a study; reads the study first where that is due
+    Report(ReportArguments),
+    /// Read files with a model, without keeping them: one line a slice
+    Predict(PredictArguments),
+    /// Make synthetic CT: DICOM files with the truth as NIfTI mask and JSON
+    Phantom(PhantomArguments),
+    /// Look at models
+    #[command(subcommand)]
+    Model(ModelCommand),
+}
+
+/// Where to listen.
+#[derive(Debug, Args)]
+#[command(after_long_help = SETTINGS_HELP)]
+pub struct ServeArguments {
+    /// Address of web page, API and DICOMweb [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Address of the DICOM network node [default: 127.0.0.1:11112]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub dimse: Option<SocketAddr>,
+}
+
+const SETTINGS_HELP: &str = "\
+Keys of the configuration file (TOML); what the command line says goes first, and relative paths start at the file's folder:
+  data = \"hilum-data\"            folder that everything is kept in
+  http = \"127.0.0.1:8080\"        loopback only, until access control exists
+  dimse = \"127.0.0.1:11112\"      loopback only, until access control exists
+  ae_title = \"HILUM\"             our AE title
+  check_called_ae = false        refuse associations that call another AE title
+  max_associations = 64          DICOM associations at the same time
+  max_instance_mib = 2048        longest instance taken, over DIMSE and STOW-RS
+  private_storage = []           private storage SOP class UIDs to accept besides those in wide use
+  model = \"models/my-model\"      model folder instead of the built-in model
+  quiet_after_seconds = 5        a series is settled after this long without a new instance
+  log = \"warn,hilum=info\"        what is logged; the environment variable HILUM_LOG goes first";
+
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// Files, folders, zips or DICOMDIRs
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Zone that keeps them: clinical (research needs de-identification, which this version does not have)
+    #[arg(long, default_value = "clinical")]
+    pub zone: Zone,
+    /// Institution that they belong to
+    #[arg(long, value_name = "CODE", default_value = InstitutionCode::LOCAL)]
+    pub institution: InstitutionCode,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Pdf,
+    Json,
+    Xlsx,
+}
+
+impl ReportFormat {
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Json => "json",
+            Self::Xlsx => "xlsx",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportLanguage {
+    Ko,
+    En,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Study Instance UID, as `hilum import` prints it
+    pub study: String,
+    /// Format of the file
+    #[arg(long, value_enum)]
+    pub format: ReportFormat,
+    /// Language of a PDF
+    #[arg(long, value_enum, default_value = "en")]
+    pub lang: ReportLanguage,
+    /// File to write; `-` is standard output [default: report-<hash>.<format>]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Institution that the study belongs to
+    #[arg(long, value_name = "CODE", default_value = InstitutionCode::LOCAL)]
+    pub institution: InstitutionCode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PredictMode {
+    /// Every slice
+    All,
+    /// Of each series the slices up to the first abnormal one
+    First,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Model folder
+    pub model: PathBuf,
+    /// DICOM files, folders of them, or NIfTI files (.nii, .nii.gz)
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Which slices to list
+    #[arg(long, value_enum, default_value = "all")]
+    pub mode: PredictMode,
+    /// Excel file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhantomRegion {
+    AbdomenPelvis,
+    Abdomen,
+    Pelvis,
+    Chest,
+    Neck,
+    Head,
+    Torso,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhantomContrast {
+    None,
+    Arterial,
+    Portal,
+    Excretory,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhantomPosition {
+    Hfs,
+    Hfp,
+    Ffs,
+    Ffp,
+}
+
+#[derive(Debug, Args)]
+pub struct PhantomArguments {
+    /// Folder to write; one folder a study is made in it
+    pub out: PathBuf,
+    /// Seed of the first study; the next ones count on
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Number of studies
+    #[arg(long, default_value_t = 1)]
+    pub studies: u64,
+    /// Stones a study; drawn as patients have them when not given
+    #[arg(long)]
+    pub stones: Option<u32>,
+    /// Slice thickness in mm
+    #[arg(long, value_name = "MM", default_value_t = 3.0)]
+    pub thickness: f64,
+    /// Distance of slice centres in mm; the thickness when not given
+    #[arg(long, value_name = "MM")]
+    pub spacing: Option<f64>,
+    /// Intravenous contrast; without a value: portal
+    #[arg(long, value_enum, num_args = 0..=1, default_value = "none", default_missing_value = "portal")]
+    pub contrast: PhantomContrast,
+    /// Scanned part of the body
+    #[arg(long, value_enum, default_value = "abdomen-pelvis")]
+    pub region: PhantomRegion,
+    /// How the patient lies
+    #[arg(long, value_enum, default_value = "hfs")]
+    pub position: PhantomPosition,
+    /// Rows and columns: 512 or 256
+    #[arg(long, default_value_t = 512)]
+    pub matrix: u32,
+    /// Also a localizer and coronal reformats, as scanners send them
+    #[arg(long)]
+    pub all_series: bool,
+    /// Print what was made as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// The models that are installed
+    List(ModelListArguments),
+    /// Check that the files of model folders are those that their cards name
+    Verify(ModelVerifyArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ModelListArguments {
+    /// Folder of model folders
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub models: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelVerifyArguments {
+    /// Model folders
+    #[arg(required = true, value_name = "MODEL")]
+    pub models: Vec<PathBuf>,
+}

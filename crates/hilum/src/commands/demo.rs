@@ -1,0 +1,85 @@
+//! `hilum demo`: the server, with synthetic patients that arrive while it runs.
+
+use anyhow::Context;
+use hilum_engine::{Engine, EngineConfig, EngineError, ImportControl, Scope, Zone};
+use hilum_imaging::phantom::{PatientPosition, PhantomRecipe, StonePlan};
+
+use crate::{
+    cli::ServeArguments,
+    commands::{
+        block_on,
+        serve::{LOG, listen_where_told},
+    },
+    phantom_files::{self, SeriesSet},
+    progress,
+    server::Server,
+    settings::Settings,
+    shutdown::Shutdown,
+};
+
+/// Apart from the default data folder, so that synthetic patients never stand among real ones.
+const DATA: &str = "hilum-data/demo";
+
+pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result<()> {
+    settings.start_log(LOG)?;
+    listen_where_told(&mut settings, arguments);
+    let data_dir = settings.data_dir(DATA);
+    block_on(async {
+        let shutdown = Shutdown::on_signals()?;
+        let engine = EngineConfig { demo: true, ..settings.engine(&data_dir) };
+        let server = Server::open(&settings, &data_dir, engine).await?;
+        let engine = server.engine.clone();
+        let patients = async {
+            tokio::select! {
+                arrived = send_patients(&engine) => arrived,
+                () = shutdown.asked() => Ok(()),
+            }
+        };
+        let patients = async {
+            // The server stays useful without them.
+            if let Err(error) = patients.await {
+                tracing::error!(error = %format!("{error:#}"), "synthetic patients");
+            }
+        };
+        let (served, ()) = tokio::join!(server.run(&shutdown), patients);
+        served
+    })
+}
+
+/// The patients: with stones and without, supine and prone.
+fn patients() -> [PhantomRecipe; 4] {
+    let recipe = |seed, stones| PhantomRecipe { seed, stones, ..PhantomRecipe::default() };
+    [
+        recipe(1001, StonePlan::Count(1)),
+        recipe(1002, StonePlan::Count(3)),
+        recipe(1003, StonePlan::Chosen(Vec::new())),
+        PhantomRecipe { position: PatientPosition::HeadFirstProne, ..recipe(1004, StonePlan::Count(2)) },
+    ]
+}
+
+/// Makes each patient and imports it, one after the other; those of an earlier start are left as they are.
+async fn send_patients(engine: &Engine) -> anyhow::Result<()> {
+    let scope = Scope::local();
+    let bar = progress::bar("making synthetic patients");
+    progress::set_total(&bar, patients().len() as u64);
+    for recipe in patients() {
+        let study = phantom_files::study_uid(&recipe)?;
+        match engine.study(&scope, &study).await {
+            Ok(_) => {}
+            Err(EngineError::NotFound { .. }) => send(engine, &scope, recipe).await?,
+            Err(error) => return Err(error.into()),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn send(engine: &Engine, scope: &Scope, recipe: PhantomRecipe) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("folder for synthetic patients")?;
+    let out = folder.path().to_owned();
+    let files = tokio::task::spawn_blocking(move || phantom_files::write(&out, &recipe, SeriesSet::All)).await??;
+    let paths = [files.folder.join("dicom")];
+    engine.import(scope, &paths, Zone::Clinical, &ImportControl::new()).await?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! `hilum.toml` and what the command line says over it.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use hilum_dicom::{AeTitle, SopClassUid};
+use hilum_engine::EngineConfig;
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::{cli::Common, failure::WrongCall};
+
+const MIB: u64 = 1024 * 1024;
+
+/// The keys of `hilum.toml`; every one may be absent. `hilum serve --help` documents them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    http: Option<SocketAddr>,
+    dimse: Option<SocketAddr>,
+    ae_title: Option<AeTitle>,
+    check_called_ae: Option<bool>,
+    max_associations: Option<usize>,
+    max_instance_mib: Option<u64>,
+    private_storage: Option<Vec<SopClassUid>>,
+    model: Option<PathBuf>,
+    quiet_after_seconds: Option<u64>,
+    log: Option<String>,
+}
+
+/// Everything that can be configured, with its defaults.
+#[derive(Debug)]
+pub struct Settings {
+    /// None: the command's own default.
+    pub data: Option<PathBuf>,
+    pub http: SocketAddr,
+    pub dimse: SocketAddr,
+    pub ae_title: AeTitle,
+    pub check_called_ae: bool,
+    pub max_associations: usize,
+    pub max_instance_bytes: u64,
+    pub private_storage: Vec<SopClassUid>,
+    model: Option<PathBuf>,
+    quiet_after: Duration,
+    log: Option<String>,
+}
+
+impl Settings {
+    /// Reads the configuration file, where one is named. Anything wrong in it is a wrong call.
+    pub fn load(common: &Common) -> anyhow::Result<Self> {
+        let file = match &common.config {
+            Some(path) => {
+                read(path).map_err(|error| WrongCall(format!("configuration {}: {error:#}", path.display())))?
+            }
+            None => File::default(),
+        };
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let max_associations = file.max_associations.unwrap_or(64);
+        let max_instance_mib = file.max_instance_mib.unwrap_or(2048);
+        if max_associations == 0 || !(1..=1024 * 1024).contains(&max_instance_mib) {
+            let message = "configuration: max_associations is at least 1, max_instance_mib 1 to 1048576";
+            return Err(WrongCall(message.to_owned()).into());
+        }
+        Ok(Self {
+            data: common.data.clone().or(file.data),
+            http: file.http.unwrap_or(loopback(8080)),
+            dimse: file.dimse.unwrap_or(loopback(11112)),
+            ae_title: match file.ae_title {
+                Some(title) => title,
+                None => "HILUM".parse()?,
+            },
+            check_called_ae: file.check_called_ae.unwrap_or(false),
+            max_associations,
+            max_instance_bytes: max_instance_mib * MIB,
+            private_storage: file.private_storage.unwrap_or_default(),
+            model: file.model,
+            quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
+            log: file.log,
+        })
+    }
+
+    /// The data folder, or the default of a command.
+    pub fn data_dir(&self, default: &str) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from(default))
+    }
+
+    /// How to open the engine on a data folder.
+    pub fn engine(&self, data_dir: &Path) -> EngineConfig {
+        EngineConfig {
+            model_dir: self.model.clone(),
+            quiet_after: self.quiet_after,
+            ..EngineConfig::new(data_dir)
+        }
+    }
+
+    /// Logs to standard error from now on. `default` is what a command logs when nobody says otherwise.
+    pub fn start_log(&self, default: &str) -> anyhow::Result<()> {
+        let directives = match std::env::var("HILUM_LOG") {
+            Ok(directives) => directives,
+            Err(_) => self.log.clone().unwrap_or_else(|| default.to_owned()),
+        };
+        let filter = EnvFilter::try_new(&directives)
+            .map_err(|error| WrongCall(format!("HILUM_LOG or log = {directives:?} cannot be read: {error}")))?;
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+        Ok(())
+    }
+}
+
+/// Relative paths start at the file's folder.
+fn read(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).context("cannot be read")?;
+    let mut file: File = toml::from_str(&text)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for path in [&mut file.data, &mut file.model].into_iter().flatten() {
+        *path = folder.join(&*path);
+    }
+    Ok(file)
+}

@@ -1,0 +1,38 @@
+//! C-STORE into the engine.
+
+use hilum_dimse::{ReceivedInstance, StoreFuture, StoreHandler, StoreOutcome};
+use hilum_engine::{Accepted, Engine, ErrorKind, Scope, Source, Zone};
+
+/// Hands received instances to the engine.
+pub struct EngineStore {
+    pub engine: Engine,
+    pub scope: Scope,
+}
+
+impl StoreHandler for EngineStore {
+    fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
+        Box::pin(async move {
+            let accepted =
+                self.engine.accept_instance(&self.scope, Zone::Clinical, instance.part10, Source::Dimse).await;
+            match accepted {
+                Ok(Accepted::Kept) => StoreOutcome::Kept,
+                Ok(Accepted::AlreadyThere) => StoreOutcome::AlreadyThere,
+                Ok(Accepted::Quarantined { .. }) => StoreOutcome::Quarantined,
+                Err(error) => {
+                    tracing::warn!(calling_ae = %instance.calling_ae, code = error.code(), "instance not kept");
+                    outcome_of(error.kind())
+                }
+            }
+        })
+    }
+}
+
+/// The one table from the engine's failures to the network node's outcomes, which have their own table to DIMSE status.
+fn outcome_of(kind: ErrorKind) -> StoreOutcome {
+    match kind {
+        ErrorKind::NotDicom | ErrorKind::Damaged | ErrorKind::BadRequest => StoreOutcome::CannotUnderstand,
+        ErrorKind::Refused | ErrorKind::Forbidden => StoreOutcome::NotAuthorized,
+        ErrorKind::OutOfSpace | ErrorKind::Busy => StoreOutcome::OutOfResources,
+        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Internal => StoreOutcome::Failed,
+    }
+}
