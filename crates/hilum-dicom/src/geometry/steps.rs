@@ -5,6 +5,8 @@ use super::stack::{TOLERATED_JITTER_MM, TOLERATED_JITTER_SPACINGS};
 
 /// A lone step this much larger than the regular one is a gap; a smaller excess is unevenness.
 const GAP_STEPS: f64 = 1.5;
+/// Runs of steps that differ by this factor were planned so; less is a drift.
+const DISTINCT_SPACINGS: f64 = 1.1;
 
 /// How far (mm) a slice may lie from its even place.
 pub(super) fn tolerance(spacing_mm: f64) -> f64 {
@@ -68,10 +70,11 @@ pub(super) fn explain(positions: &[f64], place: &[usize], findings: &mut Vec<Geo
             explained = false;
         }
     }
-    if regular.len() > 1 {
+    let span = |pick: fn(f64, f64) -> f64| regular.iter().copied().reduce(pick).unwrap_or(0.0);
+    if span(f64::max) > span(f64::min) * DISTINCT_SPACINGS {
         findings.push(GeometryFinding::MixedSliceSpacing { spacings_mm: regular });
-    } else if !explained || runs.len() == 1 {
-        // One run and yet not even: the steps drift, each within the tolerance of the one before.
+    } else if !explained || runs.len() == 1 || regular.len() > 1 {
+        // Also one run that is not even: the steps drift, each within the tolerance of the one before.
         findings.push(uneven);
     }
 }

@@ -85,10 +85,9 @@ fn number(instance: &Instance<'_>, tag: Tag) -> Option<Result<f64, ()>> {
 
 fn frames(instance: &Instance<'_>) -> Result<u32, PixelError> {
     match number(instance, tags::NUMBER_OF_FRAMES) {
-        None => Ok(1),
-        Some(Ok(n)) if n >= 1.0 && n <= f64::from(u32::MAX) => Ok(n as u32),
         // Some writers state 0 for one image.
-        Some(Ok(0.0)) => Ok(1),
+        None | Some(Ok(0.0)) => Ok(1),
+        Some(Ok(n)) if n >= 1.0 && n <= f64::from(u32::MAX) => Ok(n as u32),
         Some(_) => Err(PixelError::Attribute {
             name: "NumberOfFrames",
             tag: tags::NUMBER_OF_FRAMES,

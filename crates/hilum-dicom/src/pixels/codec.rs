@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
-use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
+use dicom_encoding::transfer_syntax::{Codec, TransferSyntax, TransferSyntaxIndex};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::PixelError;
@@ -24,9 +24,9 @@ pub(super) fn decode(
     codestream: &[u8],
     attributes: &PixelAttributes,
 ) -> Result<DecodedFrame, PixelError> {
-    let reader = match TransferSyntaxRegistry.get(syntax.as_str()).map(|known| known.codec()) {
-        Some(Codec::EncapsulatedPixelData(Some(reader), _)) => reader,
-        _ => return Err(PixelError::UnsupportedTransferSyntax(syntax.clone())),
+    let known = TransferSyntaxRegistry.get(syntax.as_str());
+    let Some(Codec::EncapsulatedPixelData(Some(reader), _)) = known.map(TransferSyntax::codec) else {
+        return Err(PixelError::UnsupportedTransferSyntax(syntax.clone()));
     };
     let refused = |reason: &str| PixelError::Codec { syntax: syntax.clone(), reason: reason.to_owned() };
     let shape =

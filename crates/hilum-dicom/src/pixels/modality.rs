@@ -96,7 +96,7 @@ pub(super) fn hu_from_samples(
     }
 }
 
-/// The common case, in whole numbers; the loop has no branch, so that the compiler makes it wide.
+/// The common case, in whole numbers; nothing in the loop branches once compiled, which makes it wide.
 #[inline(always)]
 fn whole_16(
     samples: &[u8],
@@ -117,9 +117,9 @@ fn whole_16(
             let stored = place.narrow(u32::from(number(*pair)));
             let value = stored * slope + intercept;
             let held = value.clamp(i32::from(i16::MIN), i32::from(i16::MAX));
-            let is_padding = (stored >= from) & (stored <= to);
+            let is_padding = stored >= from && stored <= to;
             padded += u32::from(is_padding);
-            clamped += u32::from((held != value) & !is_padding);
+            clamped += u32::from(held != value && !is_padding);
             if is_padding { PADDING_HU } else { held as i16 }
         })
         .collect();

@@ -68,7 +68,9 @@ mod tests {
             at += segment.len();
         }
         bytes.resize(HEADER, 0);
-        segments.iter().for_each(|segment| bytes.extend(*segment));
+        for segment in segments {
+            bytes.extend(*segment);
+        }
         bytes
     }
 

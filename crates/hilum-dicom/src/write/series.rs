@@ -106,13 +106,13 @@ impl CtSeries<'_> {
         elements.integer(tags::INSTANCE_NUMBER, slice + 1);
         let position = self.layout.geometry.patient_from_index([slice as f64, 0.0, 0.0]);
         elements.decimals(tags::IMAGE_POSITION_PATIENT, &position)?;
-        elements.words(tags::PIXEL_DATA, little_endian(self.layout.hu.index_axis(Axis(0), slice)));
+        elements.words(tags::PIXEL_DATA, little_endian(&self.layout.hu.index_axis(Axis(0), slice)));
         let file = elements.into_file(uids::CT_IMAGE_STORAGE, sop.as_str())?;
         Ok((sop, file))
     }
 }
 
-fn little_endian(slice: ArrayView2<'_, i16>) -> Vec<u8> {
+fn little_endian(slice: &ArrayView2<'_, i16>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(slice.len() * 2);
     for hu in slice {
         bytes.extend(hu.to_le_bytes());
