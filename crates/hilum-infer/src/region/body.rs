@@ -25,9 +25,9 @@ impl Section {
         let (ny, nx) = hu.dim();
         let shape = [ny, nx];
         let solid: Vec<bool> = hu.iter().map(|&v| v > BODY_HU).collect();
-        // Opening by three cells (12 mm) takes the table's shell and tubes away.
-        let opened = dilated(&eroded(&solid, shape), shape);
-        let body = filled(&largest(&opened, shape), shape);
+        // Opening by three cells (12 mm) takes the table's shell and tubes away, and the thin parts of the chest wall with them.
+        let core = largest(&dilated(&eroded(&solid, shape), shape), shape);
+        let body = filled(&with_cavities(&core, &solid, shape), shape);
         let inside = |test: &dyn Fn(i16) -> bool| hu.iter().zip(&body).map(|(&v, &b)| b && test(v)).collect();
         let (gas, bone) = (inside(&|v| v < GAS_HU), inside(&|v| v > BONE_HU));
         Self { shape, body, gas, bone }
@@ -48,6 +48,23 @@ impl Section {
         }
         bounds
     }
+}
+
+/// The core, the gas-filled cavities that lie within its outline (lungs, not the hollow table behind it), and their walls.
+fn with_cavities(core: &[bool], solid: &[bool], shape: [usize; 2]) -> Vec<bool> {
+    let nx = shape[1];
+    let rows: Vec<usize> = (0..core.len()).filter(|i| core[*i]).map(|i| i / nx).collect();
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return core.to_vec() };
+    let holes: Vec<bool> = filled(solid, shape).iter().zip(solid).map(|(f, s)| *f && !s).collect();
+    let mut cavities = vec![false; core.len()];
+    for hole in components(&holes, shape) {
+        let row = hole.iter().map(|i| i / nx).sum::<usize>() / hole.len();
+        if (first + 2..last.saturating_sub(1)).contains(&row) {
+            hole.iter().for_each(|i| cavities[*i] = true);
+        }
+    }
+    let near = dilated(&dilated(&cavities, shape), shape);
+    (0..core.len()).map(|i| core[i] || cavities[i] || (near[i] && solid[i])).collect()
 }
 
 fn neighbours(i: usize, [ny, nx]: [usize; 2]) -> impl Iterator<Item = Option<usize>> {
@@ -86,10 +103,10 @@ fn dilated(mask: &[bool], [ny, nx]: [usize; 2]) -> Vec<bool> {
     out
 }
 
-/// The largest component by edges; the first in raster order of equals.
-fn largest(mask: &[bool], shape: [usize; 2]) -> Vec<bool> {
+/// The components by edges, in raster order of their first cell.
+fn components(mask: &[bool], shape: [usize; 2]) -> Vec<Vec<usize>> {
     let mut seen = vec![false; mask.len()];
-    let mut best: Vec<usize> = Vec::new();
+    let mut all = Vec::new();
     for start in 0..mask.len() {
         if !mask[start] || seen[start] {
             continue;
@@ -106,6 +123,15 @@ fn largest(mask: &[bool], shape: [usize; 2]) -> Vec<bool> {
                 }
             }
         }
+        all.push(component);
+    }
+    all
+}
+
+/// The largest component; the first in raster order of equals.
+fn largest(mask: &[bool], shape: [usize; 2]) -> Vec<bool> {
+    let mut best: Vec<usize> = Vec::new();
+    for component in components(mask, shape) {
         if component.len() > best.len() {
             best = component;
         }

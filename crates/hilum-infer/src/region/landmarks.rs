@@ -33,8 +33,9 @@ pub struct Landmarks {
     pub trunk_z_mm: Option<[f64; 2]>,
 }
 
-/// Smallest cross-section (cm²) of a trunk; a head has about 280.
-const TRUNK_CM2: f64 = 310.0;
+/// Smallest cross-section (cm²) and width (mm) of a trunk; a head has up to 280 cm² and 195 mm.
+const TRUNK_CM2: f64 = 190.0;
+const TRUNK_WIDTH_MM: f64 = 215.0;
 /// Lung beside the spine (cm²) that makes a slice thoracic.
 const LUNG_CM2: f64 = 8.0;
 /// Height (mm) over which the lungs must go on.
@@ -215,7 +216,8 @@ fn longest_trunk(profiles: &[Profile]) -> Vec<&Profile> {
     let mut best: Vec<&Profile> = Vec::new();
     let mut current: Vec<&Profile> = Vec::new();
     for (i, profile) in profiles.iter().enumerate() {
-        let large = |p: &Profile| p.area_cm2 >= TRUNK_CM2;
+        let wide = |p: &Profile| p.body_mm.is_some_and(|[low, high]| high[0] - low[0] >= TRUNK_WIDTH_MM);
+        let large = |p: &Profile| p.area_cm2 >= TRUNK_CM2 && wide(p);
         let held =
             large(profile) || (i > 0 && i + 1 < profiles.len() && large(&profiles[i - 1]) && large(&profiles[i + 1]));
         if held {
