@@ -50,8 +50,11 @@ impl<'r> Scanner<'r> {
             Kernel::Bone => 1.9,
         };
         let dose = dice.between(0.85, 1.3);
-        let typical = 21.0 * (2.0 / recipe.slice_thickness_mm).sqrt() * ((waist - 265.0) / 260.0).exp() * kernel * dose;
-        let noise = recipe.noise_hu.unwrap_or(typical.clamp(6.0, 60.0));
+        // Heads are scanned with more dose.
+        let (share, quietest) = if recipe.region == Region::Head { (0.45, 3.0) } else { (1.0, 6.0) };
+        let typical =
+            21.0 * (2.0 / recipe.slice_thickness_mm).sqrt() * ((waist - 265.0) / 260.0).exp() * kernel * dose * share;
+        let noise = recipe.noise_hu.unwrap_or(typical.clamp(quietest, 60.0));
         let side = recipe.matrix as usize;
         let slices = recipe.slices();
         let pixel = field_of_view / side as f64;
