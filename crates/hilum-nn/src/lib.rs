@@ -1,4 +1,46 @@
-//! CNN engine for CPUs: network description, static plan, SIMD kernels, training and inference, ONNX out.
+//! A CNN engine for CPUs: networks are described, planned once for an input shape, then trained or run on all cores, without any library.
+//!
+//! ```ignore
+//! use hilum_nn::{AdamConfig, Inference, InputShape, LossConfig, Options, Trainer, UNet2d, Weights, onnx, unet2d};
+//!
+//! let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 4 })?;
+//! let shape = InputShape { n: 8, h: 128, w: 128 };                     // h and w: multiples of network.multiple_of()
+//! let start = Weights::init(&network, 42);
+//! let mut trainer = Trainer::compile(&network, start, shape, LossConfig::default(), AdamConfig::default(), Options::default())?;
+//! for (x, y) in batches {                                              // [n, c, h, w] and [n, out, h, w], row-major
+//!     let loss = trainer.step(&x, &y, 1e-3)?;
+//! }
+//! let weights = trainer.weights();
+//! std::fs::write("model.safetensors", weights.to_safetensors()?)?;
+//! std::fs::write("model.onnx", onnx::encode(&network, &weights)?)?;
+//!
+//! let whole_slice = InputShape { n: 1, h: 512, w: 512 };
+//! let mut plan = Inference::compile(&network, &weights, whole_slice, Options::default())?;
+//! plan.forward(&slice, &mut scores)?;                                  // scores in 0..=1; allocates nothing
+//! ```
+//!
+//! # From description to kernels
+//!
+//! 1. [`network`]: the description, by builder, serde or TOML: named layers in order.
+//! 2. [`graph`]: names resolved, channels and resolutions inferred, parameters listed; a [`Network`] that exists has passed this.
+//! 3. [`plan`]: for one [`InputShape`], steps over values. Inference folds BatchNorm and ReLU into the convolution before them; training keeps
+//!    BatchNorm and ReLU as one pass. The inputs of a concatenation are written where its result lies. Activations, and in training gradients, that are
+//!    never needed at the same time share memory; all of it is one allocation, made by `compile`.
+//! 4. Kernels: activations in blocks of 16 channels (nChw16c); a partial block's padding is always zero. One register tile serves the 3x3, the 1x1 and
+//!    the transposed 2x2 convolution, forward and backward data: it sums a list of segments (channel runs at offsets). A second one serves all weight
+//!    gradients. Deep 3x3 layers are run by Winograd's F(4x4, 3x3) in inference. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
+//!    and plain Rust.
+//!
+//! # What holds
+//!
+//! - **Determinism.** Same description, weights, data and instruction set give the same bits, whatever the number of threads: jobs are cut by the shape
+//!   alone, and their partial sums are added in a fixed order.
+//! - **Sizes.** Any batch, height and width of which the poolings never halve an odd one: multiples of [`Network::multiple_of`]. Anything else is refused
+//!   with that number; padding is the caller's.
+//! - **Errors.** Bad descriptions, shapes and weights come back as typed errors that name layer or key. A NaN reaches the loss, and the step is refused.
+//! - **Unsafe** code is in the kernels only. Every operation checks its views against the arena once per call; a tile stays inside its views.
+//!
+//! The instruction set is the best that the processor has, or [`Options::isa`], or the environment variable `HILUM_NN_ISA`.
 
 pub mod graph;
 pub mod loss;

@@ -145,6 +145,27 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Calls `work(i, item)` for every item, each on one thread.
+    pub(crate) fn each<T: Send>(&mut self, items: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
+        struct Items<T>(*mut T);
+        // SAFETY: items are `Send`, and every index is handed to one job.
+        unsafe impl<T: Send> Sync for Items<T> {}
+        impl<T> Items<T> {
+            /// # Safety
+            /// `i` is within the slice and no other job uses it.
+            #[allow(clippy::mut_from_ref, reason = "the pointer stands for an exclusive borrow that `each` holds")]
+            unsafe fn get(&self, i: usize) -> &mut T {
+                // SAFETY: the caller's promise.
+                unsafe { &mut *self.0.add(i) }
+            }
+        }
+        let shared = Items(items.as_mut_ptr());
+        // SAFETY: `run` calls every index below the length once, and returns before the borrow of `items` ends.
+        self.run(items.len(), |i| work(i, unsafe { shared.get(i) }));
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.lock().stop = true;

@@ -155,12 +155,8 @@ impl Trainer {
     pub fn step(&mut self, x: &[f32], y: &[f32], lr: f32) -> Result<f32, RunError> {
         let loss = self.backpropagate(x, y)?;
         self.steps += 1;
-        let Self { weights, gradients, moments, adam, steps, .. } = self;
-        for ((tensor, gradient), moments) in weights.tensors.iter_mut().zip(gradients).zip(moments) {
-            if let Some(moments) = moments {
-                adam.update(&mut tensor.data, gradient, moments, lr, *steps);
-            }
-        }
+        let Self { pool, weights, gradients, moments, adam, steps, .. } = self;
+        adam.update(pool, &mut weights.tensors, gradients, moments, lr, *steps);
         self.update_running_statistics();
         self.pack();
         Ok(loss)
@@ -192,7 +188,7 @@ impl Trainer {
             *version = self.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
-        Ok(self.loss.value(&self.logits, y, self.output_lanes.iter().sum(), self.output.h * self.output.w) as f32)
+        Ok(self.loss.value(&mut self.pool, &self.logits, y, self.output_lanes.iter().sum(), self.output.h * self.output.w) as f32)
     }
 
     /// A copy of the current weights, running statistics included.
@@ -225,7 +221,7 @@ impl Trainer {
         }
         pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
         let channels = self.output_lanes.iter().sum();
-        let loss = self.loss.gradient(&mut self.logits, y, channels, self.output.h * self.output.w) as f32;
+        let loss = self.loss.gradient(pool, &mut self.logits, y, channels, self.output.h * self.output.w) as f32;
         if !loss.is_finite() {
             return Err(RunError::NotFinite(loss.to_string()));
         }
