@@ -26,7 +26,7 @@ pub struct ReportInputs {
     pub slices: Vec<SliceInput>,
     /// From this score on a slice is abnormal.
     pub score_threshold: Option<f32>,
-    /// What was looked at.
+    /// What was looked at; left out when nothing was assessed.
     pub looked_at: Vec<Message>,
     /// What was not looked at.
     pub not_looked_at: Vec<Message>,
@@ -99,7 +99,7 @@ pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
         coverage: Coverage {
             slices_searched: slices.iter().filter(|row| row.score.is_some()).count() as u32,
             slices_total: slices.len() as u32,
-            looked_at: inputs.looked_at.into_iter().map(Message::statement).collect(),
+            looked_at: inputs.looked_at.into_iter().filter(|_| !refused).map(Message::statement).collect(),
             not_looked_at: inputs.not_looked_at.into_iter().map(Message::statement).collect(),
             series_not_chosen: inputs.series_not_chosen,
         },

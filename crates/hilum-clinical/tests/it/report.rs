@@ -100,7 +100,7 @@ fn a_slice_at_the_threshold_is_abnormal_and_one_that_was_not_searched_is_not_ass
 fn a_refusal_states_no_stone_and_no_absence_of_stones() {
     let report = build(ReportInputs { refusal: Some(Message::RefusedGeometry), ..inputs() });
     assert_eq!(report.result.stone_present, StonePresent::NotAssessed);
-    assert!(report.stones.is_empty());
+    assert!(report.stones.is_empty() && report.coverage.looked_at.is_empty());
     let refusal = report.result.refusal.expect("a reason");
     assert_eq!(refusal.code, "refused_geometry");
     assert!(refusal.text(Language::Korean).contains("볼륨"));

@@ -110,11 +110,16 @@ fn about(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxE
         (Label::CreatedAt.text(LANGUAGE), report.created_at.clone()),
         (Label::Version.text(LANGUAGE), report.version.to_string()),
     ];
-    let statements = report.result.refusal.iter().chain(&report.coverage.not_looked_at).chain(&report.geometry_findings);
+    let statements =
+        report.result.refusal.iter().chain(&report.coverage.not_looked_at).chain(&report.geometry_findings);
     rows.extend(statements.map(|s| (Label::NotLookedAt.text(LANGUAGE), s.en.clone())));
-    rows.extend(report.coverage.series_not_chosen.iter().map(|series| {
-        (Label::OtherSeries.text(LANGUAGE), format!("{}: {}", series.description, series.reason.en))
-    }));
+    rows.extend(
+        report
+            .coverage
+            .series_not_chosen
+            .iter()
+            .map(|series| (Label::OtherSeries.text(LANGUAGE), format!("{}: {}", series.description, series.reason.en))),
+    );
     rows.extend(report.disclaimers.iter().map(|s| ("", s.en.clone())));
     rows.extend(report.disclaimers.iter().map(|s| ("", s.ko.clone())));
     let bold = Format::new().set_bold();

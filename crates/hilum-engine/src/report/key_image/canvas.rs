@@ -72,7 +72,8 @@ impl Canvas {
     pub(super) fn outline(&mut self, of: PixelBox, thickness: usize, colour: [u8; 3]) {
         for y in of.top..(of.top + of.height).min(self.height) {
             for x in of.left..(of.left + of.width).min(self.width) {
-                let to_edge = (x - of.left).min(of.left + of.width - 1 - x).min(y - of.top).min(of.top + of.height - 1 - y);
+                let to_edge =
+                    (x - of.left).min(of.left + of.width - 1 - x).min(y - of.top).min(of.top + of.height - 1 - y);
                 if to_edge < thickness {
                     self.put(x, y, colour);
                 }

@@ -19,15 +19,14 @@ const BODY_HU: i16 = -400;
 impl Frame {
     /// The body with a margin, and in any case the `boxes` (`[lowest, highest]` `[y, x]`), centred in a picture `(width, height)`.
     pub(super) fn body(
-        hu: ArrayView2<'_, i16>,
+        hu: &ArrayView2<'_, i16>,
         boxes: impl Iterator<Item = [[usize; 2]; 2]>,
         aspect: f64,
         picture: (usize, usize),
     ) -> Self {
         let (rows, columns) = hu.dim();
-        let dense = |line: ndarray::ArrayView1<'_, i16>| {
-            line.iter().filter(|v| **v > BODY_HU).count() * 20 > line.len()
-        };
+        let dense =
+            |line: ndarray::ArrayView1<'_, i16>| line.iter().filter(|v| **v > BODY_HU).count() * 20 > line.len();
         let y: Vec<usize> = (0..rows).filter(|y| dense(hu.row(*y))).collect();
         let x: Vec<usize> = (0..columns).filter(|x| dense(hu.column(*x))).collect();
         let mut low = [y.first().copied().unwrap_or(0), x.first().copied().unwrap_or(0)];
@@ -78,7 +77,7 @@ impl Frame {
     }
 
     /// Grey value at a picture point: HU between voxel centres, bilinear, in the stone window (W 400, L 60: paper S2).
-    pub(super) fn grey(&self, hu: ArrayView2<'_, i16>, x: f64, y: f64) -> u8 {
+    pub(super) fn grey(&self, hu: &ArrayView2<'_, i16>, x: f64, y: f64) -> u8 {
         let [row, column] = self.index_from_picture(x, y);
         let (rows, columns) = hu.dim();
         if row < -0.5 || column < -0.5 || row > rows as f64 - 0.5 || column > columns as f64 - 0.5 {

@@ -48,7 +48,7 @@ pub fn key_image(slice: KeySlice<'_>, stones: &[StoneReading], focus: usize) -> 
     }
 
     let aspect = slice.geometry.map_or(1.0, |affine| affine.spacing_mm()[1] / affine.spacing_mm()[2]);
-    let body = Frame::body(slice.hu, shown.iter().map(|s| s.bounds), aspect, PICTURE);
+    let body = Frame::body(&slice.hu, shown.iter().map(|s| s.bounds), aspect, PICTURE);
     let mut canvas = Canvas::new(PICTURE.0, PICTURE.1);
     draw(&mut canvas, &body, slice, &shown, 0.42);
     if let Some(affine) = slice.geometry {
@@ -105,7 +105,7 @@ impl Shown {
 
 /// Grey image, red mask, green boxes with a margin that keeps stones under 3 mm visible (paper S2).
 fn draw(canvas: &mut Canvas, frame: &Frame, slice: KeySlice<'_>, shown: &[Shown], alpha: f32) {
-    canvas.grey(|x, y| frame.grey(slice.hu, x, y));
+    canvas.grey(|x, y| frame.grey(&slice.hu, x, y));
     for stone in shown {
         let contains = |x: f64, y: f64| frame.voxel(x, y).is_some_and(|v| stone.voxels.binary_search(&v).is_ok());
         let low = frame.picture_from_index([stone.bounds[0][0] as f64 - 0.5, stone.bounds[0][1] as f64 - 0.5]);

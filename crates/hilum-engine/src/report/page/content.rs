@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_clinical::message::site;
+use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language, Statement};
 use serde::Serialize;
@@ -23,13 +23,17 @@ pub(super) struct Density {
 }
 
 /// From generous to tight. The last one fits whatever the report holds.
-pub(super) const DENSITIES: [Density; 5] = [
+pub(super) const DENSITIES: [Density; 6] = [
     Density { stones: 12, key_images: 4, image_columns: 2, statements: 12, characters: 240 },
     Density { stones: 12, key_images: 6, image_columns: 3, statements: 12, characters: 240 },
     Density { stones: 12, key_images: 4, image_columns: 4, statements: 10, characters: 160 },
     Density { stones: 8, key_images: 4, image_columns: 4, statements: 6, characters: 120 },
+    Density { stones: 7, key_images: 4, image_columns: 4, statements: 5, characters: 100 },
     Density { stones: 6, key_images: 2, image_columns: 4, statements: 4, characters: 80 },
 ];
+
+/// A component group of a person name has at most 64 characters (PS3.5 6.2).
+const LONGEST_NAME: usize = 64;
 
 /// Longest run of characters without a place to break; longer ones get one.
 const LONGEST_WORD: usize = 66;
@@ -97,14 +101,16 @@ impl<'a> Content<'a> {
             },
             labels: Label::ALL.iter().map(|label| (label.name(), label.text(language))).collect(),
             created_at: created
-                .format(format_description!("[year]-[month]-[day] [hour]:[minute] UTC[offset_hour sign:mandatory]:[offset_minute]"))
+                .format(format_description!(
+                    "[year]-[month]-[day] [hour]:[minute] UTC[offset_hour sign:mandatory]:[offset_minute]"
+                ))
                 .unwrap_or_else(|_| report.created_at.clone()),
             version: match report.supersedes {
                 Some(old) => format!("{} ({} {old})", report.version, words.label(Label::Supersedes)),
                 None => report.version.to_string(),
             },
-            patient_name: words.text(main_name(report, language)),
-            patient_name_other: words.text(&other_names(report, language)),
+            patient_name: printable(main_name(report, language), LONGEST_NAME),
+            patient_name_other: printable(&other_names(report, language), 2 * LONGEST_NAME),
             patient: words.patient(report),
             study: words.study(report),
             tone: match result.stone_present {
@@ -160,7 +166,7 @@ impl Words {
         self.text(statement.text(self.language))
     }
 
-    /// The first `most` lines; the last one says how many more there are.
+    /// The first `most` lines, and one that says how many more there are.
     fn list(&self, lines: impl ExactSizeIterator<Item = String>, most: usize) -> Vec<String> {
         let more = lines.len().saturating_sub(most);
         let mut list: Vec<String> = lines.take(most).collect();
@@ -278,7 +284,8 @@ fn other_names(report: &UrinaryStoneReport, language: Language) -> String {
 fn printable(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = 0;
-    let visible = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control() && !is_direction(*c));
+    let visible =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control() && !is_direction(*c));
     for (n, c) in visible.enumerate() {
         if n == most {
             out.push('…');

@@ -45,15 +45,9 @@ fn write(
     created: OffsetDateTime,
 ) -> Result<Vec<u8>, ReportError> {
     let utc = created.to_offset(UtcOffset::UTC);
-    let datetime = Datetime::from_ymd_hms(
-        utc.year(),
-        u8::from(utc.month()),
-        utc.day(),
-        utc.hour(),
-        utc.minute(),
-        utc.second(),
-    )
-    .ok_or(ReportError::Time)?;
+    let datetime =
+        Datetime::from_ymd_hms(utc.year(), u8::from(utc.month()), utc.day(), utc.hour(), utc.minute(), utc.second())
+            .ok_or(ReportError::Time)?;
     let options = PdfOptions {
         ident: Smart::Custom(format!("{}/{}/{language:?}", report.study.study_uid, report.version)),
         creator: Smart::Custom(Some(format!("Hilum {}", report.provenance.software_version))),

@@ -33,7 +33,10 @@ impl Picture {
     }
 
     fn at(&self, x: usize, y: usize, width: usize, height: usize) -> Vec<u8> {
-        (y..y + height).flat_map(|row| &self.rgb[(row * self.width + x) * 3..(row * self.width + x + width) * 3]).copied().collect()
+        (y..y + height)
+            .flat_map(|row| &self.rgb[(row * self.width + x) * 3..(row * self.width + x + width) * 3])
+            .copied()
+            .collect()
     }
 }
 
@@ -49,7 +52,7 @@ fn green(p: &[u8]) -> bool {
 fn the_mask_is_red_at_the_stone_and_the_green_box_stands_around_it() {
     let stones = fixture::stones(1);
     let picture = Picture::read(&fixture::key_images(&stones)[0].png);
-    // The body is centred: 155 x 108 mm half axes fill the picture, the stone is 46 columns right of... the middle's left.
+    // The body, 221 columns wide, stands in the middle of the picture and fills its width.
     let (mask, pixels) = picture.find(red);
     let (frame, border) = picture.find(green);
     assert!(pixels > 20, "{pixels} red pixels");
@@ -67,10 +70,13 @@ fn edges_are_marked_from_patient_coordinates_not_from_columns() {
     let steps = supine.steps();
     let opposite = |v: [f64; 3]| v.map(|x| -x);
     // Prone head-first and supine feet-first: the columns grow to the patient's right.
-    let mirrored = Affine::new(opposite(supine.origin()), [steps[0], opposite(steps[1]), opposite(steps[2])]).expect("a grid");
+    let mirrored =
+        Affine::new(opposite(supine.origin()), [steps[0], opposite(steps[1]), opposite(steps[2])]).expect("a grid");
     let draw = |affine: &Affine| {
         let stones = measure(vec![fixture::ball([20, 150, 90], 2, 0.9)], Some(affine), &TractReference::default());
-        Picture::read(&key_image(KeySlice { hu: hu.view(), geometry: Some(affine) }, &stones, 0).expect("a picture").png)
+        Picture::read(
+            &key_image(KeySlice { hu: hu.view(), geometry: Some(affine) }, &stones, 0).expect("a picture").png,
+        )
     };
     let (upright, turned) = (draw(&supine), draw(&mirrored));
     let (left, right) = ((10, 270, 32, 60), (758, 270, 32, 60));
@@ -78,8 +84,12 @@ fn edges_are_marked_from_patient_coordinates_not_from_columns() {
         p.at(x, y, w, h).chunks(3).map(|c| c == [240, 240, 240]).collect::<Vec<_>>()
     };
     assert_ne!(letter(&upright, left), letter(&turned, left));
-    assert!(letter(&upright, left).iter().filter(|w| **w).count() > letter(&turned, left).iter().filter(|w| **w).count());
-    assert!(letter(&turned, right).iter().filter(|w| **w).count() > letter(&upright, right).iter().filter(|w| **w).count());
+    assert!(
+        letter(&upright, left).iter().filter(|w| **w).count() > letter(&turned, left).iter().filter(|w| **w).count()
+    );
+    assert!(
+        letter(&turned, right).iter().filter(|w| **w).count() > letter(&upright, right).iter().filter(|w| **w).count()
+    );
 }
 
 #[test]

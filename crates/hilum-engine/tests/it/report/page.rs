@@ -71,7 +71,8 @@ fn twenty_stones_with_long_korean_texts_stay_on_one_page_and_the_page_says_what_
         series.description = inputs.study.description.clone();
     }
     let report = build(inputs);
-    for (language, more) in [(Language::Korean, "개 더 있음"), (Language::English, "more in the JSON and XLSX report")] {
+    for (language, more) in [(Language::Korean, "개 더 있음"), (Language::English, "more in the JSON and XLSX report")]
+    {
         let Some(text) = one_page(&report, &fixture::key_images(&stones), language) else { return };
         assert!(text.contains(more), "{text}");
     }

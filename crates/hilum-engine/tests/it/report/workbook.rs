@@ -42,7 +42,9 @@ fn openpyxl_reads_the_slices_the_stones_and_the_model() {
         assert_eq!(cells[6][0], reading.stone.hu.max);
     }
     let about = book["About"].to_string();
-    for expected in ["9f86d081884c7d65", "synthetic-trained demonstration model", "not for diagnosis without a physician"] {
+    for expected in
+        ["9f86d081884c7d65", "synthetic-trained demonstration model", "not for diagnosis without a physician"]
+    {
         assert!(about.contains(expected), "{expected} is missing in {about}");
     }
 }
@@ -64,7 +66,13 @@ fn texts_that_look_like_formulas_stay_texts() {
         assert_eq!(book["Slices"][row][0], serde_json::json!([text, "s"]), "as openpyxl reads it");
     }
     let formulas = |sheet: &str| {
-        book[sheet].as_array().into_iter().flatten().flat_map(|r| r.as_array().into_iter().flatten()).filter(|c| c[1] == "f").count()
+        book[sheet]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|r| r.as_array().into_iter().flatten())
+            .filter(|c| c[1] == "f")
+            .count()
     };
     assert_eq!(["Slices", "Stones", "About"].map(formulas), [0, 0, 0]);
 }
