@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use dicom_dictionary_std::uids;
 use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntax, TransferSyntaxIndex};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
-use super::PixelError;
 use super::attributes::{PixelAttributes, SampleBits};
 use super::codestream::shape_of;
+use super::{PixelError, jpeg_extended};
 use crate::uid::TransferSyntaxUid;
 
 /// Little endian samples of a decoded frame, with the bits that they now have.
@@ -24,10 +25,6 @@ pub(super) fn decode(
     codestream: &[u8],
     attributes: &PixelAttributes,
 ) -> Result<DecodedFrame, PixelError> {
-    let known = TransferSyntaxRegistry.get(syntax.as_str());
-    let Some(Codec::EncapsulatedPixelData(Some(reader), _)) = known.map(TransferSyntax::codec) else {
-        return Err(PixelError::UnsupportedTransferSyntax(syntax.clone()));
-    };
     let refused = |reason: &str| PixelError::Codec { syntax: syntax.clone(), reason: reason.to_owned() };
     let shape =
         shape_of(codestream).ok_or_else(|| refused("it does not begin as a JPEG, JPEG-LS or JPEG 2000 image"))?;
@@ -39,14 +36,11 @@ pub(super) fn decode(
     if shape.precision > attributes.bits.allocated {
         return Err(refused("its samples are wider than BitsAllocated"));
     }
-    let frame = OneFrame { syntax, codestream, attributes };
-    let mut samples = Vec::new();
-    // The decoders are other people's code and index by what a damaged codestream tells them.
-    match catch_unwind(AssertUnwindSafe(|| reader.decode_frame(&frame, 0, &mut samples))) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(refused(&error.to_string())),
-        Err(_) => return Err(refused("the decoder gave up on damaged data")),
-    }
+    let samples = if syntax.as_str() == uids::JPEG_EXTENDED12_BIT && shape.precision == 12 {
+        jpeg_extended::decode(codestream, rows as usize, columns as usize).map_err(refused)?
+    } else {
+        by_registry(syntax, codestream, attributes)?
+    };
     let pixels = attributes.pixels();
     // A codestream of up to 8 bits may come out as bytes whatever BitsAllocated says.
     let bytes = if shape.precision <= 8 && samples.len() == pixels { 1 } else { attributes.bits.bytes() };
@@ -59,6 +53,26 @@ pub(super) fn decode(
     let stored = if shape.signed { allocated } else { attributes.bits.stored.min(shape.precision) };
     let bits = SampleBits { allocated, stored, high_bit: stored - 1, signed: attributes.bits.signed };
     Ok(DecodedFrame { samples, bits })
+}
+
+fn by_registry(
+    syntax: &TransferSyntaxUid,
+    codestream: &[u8],
+    attributes: &PixelAttributes,
+) -> Result<Vec<u8>, PixelError> {
+    let known = TransferSyntaxRegistry.get(syntax.as_str());
+    let Some(Codec::EncapsulatedPixelData(Some(reader), _)) = known.map(TransferSyntax::codec) else {
+        return Err(PixelError::UnsupportedTransferSyntax(syntax.clone()));
+    };
+    let refused = |reason: String| PixelError::Codec { syntax: syntax.clone(), reason };
+    let frame = OneFrame { syntax, codestream, attributes };
+    let mut samples = Vec::new();
+    // The decoders are other people's code and index by what a damaged codestream tells them.
+    match catch_unwind(AssertUnwindSafe(|| reader.decode_frame(&frame, 0, &mut samples))) {
+        Ok(Ok(())) => Ok(samples),
+        Ok(Err(error)) => Err(refused(error.to_string())),
+        Err(_) => Err(refused("the decoder gave up on damaged data".to_owned())),
+    }
 }
 
 /// One compressed frame as the registry's decoders want to see it.

@@ -8,6 +8,7 @@ mod codec;
 mod codestream;
 mod error;
 mod fragments;
+mod jpeg_extended;
 mod modality;
 mod read;
 mod rle;
@@ -15,6 +16,5 @@ mod volume;
 
 pub use error::PixelError;
 pub use modality::PADDING_HU;
-pub(crate) use read::StoredSamples;
 pub use read::{FrameReader, HuFrame, LARGEST_FRAME_BYTES, read_frame, read_hu};
 pub use volume::{VolumeError, read_volume};

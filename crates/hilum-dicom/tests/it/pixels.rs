@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Instant;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
@@ -35,11 +34,13 @@ fn numbers(told: &str) -> Vec<i64> {
     told.split(' ').skip(1).map(|v| v.parse().unwrap()).collect()
 }
 
-/// Compares every frame that the oracle decodes; returns equal frames by transfer syntax.
+/// Lossy by a discrete cosine transform, whose inverse may round either way.
+const DCT: [&str; 2] = [uids::JPEG_BASELINE8_BIT, uids::JPEG_EXTENDED12_BIT];
+
+/// Compares every frame that the oracle decodes; returns equal frames (DCT: nearly so) by transfer syntax.
 fn compare(folder: &Path) -> Option<BTreeMap<String, usize>> {
-    // 12-bit DCT JPEG has no decoder here, and says so.
+    // Retired DCT processes have no decoder here, and say so.
     let without_decoder = [
-        uids::JPEG_EXTENDED12_BIT,
         "1.2.840.10008.1.2.4.53", // Spectral Selection, Process 6 and 8, retired
         "1.2.840.10008.1.2.4.55", // Full Progression, Process 10 and 12, retired
     ];
@@ -49,11 +50,12 @@ fn compare(folder: &Path) -> Option<BTreeMap<String, usize>> {
         let [path, frame, syntax, rows, columns, expected] = fields[..] else { panic!("{line}") };
         let ours = read_frame(&std::fs::read(path).unwrap(), frame.parse().unwrap());
         match ours {
-            Ok(read) if syntax == uids::JPEG_BASELINE8_BIT && !expected.starts_with("error") => {
-                // Two inverse DCTs may round differently: the same to half a value in the mean, and at the ends.
+            Ok(read) if DCT.contains(&syntax) && !expected.starts_with("error") => {
+                // The same to half a value in the mean, and nearly so at the ends.
                 let (ours, theirs) = (numbers(&told(&read.hu)), numbers(expected));
                 assert!((ours[0] - theirs[0]).abs() * 2 <= read.hu.len() as i64, "{line}");
-                assert_eq!(ours[1..], theirs[1..], "{line}");
+                assert!(ours[1..].iter().zip(&theirs[1..]).all(|(a, b)| (a - b).abs() <= 2), "{line}");
+                *equal.entry(syntax.to_owned()).or_insert(0) += 1;
             }
             Ok(read) if !expected.starts_with("error") => {
                 assert_eq!(told(&read.hu), expected, "{path} frame {frame}");
@@ -75,7 +77,7 @@ fn hu_of_every_monochrome_conformance_file_is_pydicoms_in_every_transfer_syntax_
     let Some(folder) = shared("dicom-conformance") else { return };
     let Some(equal) = compare(&folder) else { return };
     println!("equal frames by transfer syntax: {equal:#?}");
-    let expected: BTreeSet<&str> = [
+    let expected: BTreeSet<&str> = BTreeSet::from([
         uids::IMPLICIT_VR_LITTLE_ENDIAN,
         uids::EXPLICIT_VR_LITTLE_ENDIAN,
         "1.2.840.10008.1.2.2", // Explicit VR Big Endian, retired
@@ -87,8 +89,10 @@ fn hu_of_every_monochrome_conformance_file_is_pydicoms_in_every_transfer_syntax_
         uids::JPEGLS_NEAR_LOSSLESS,
         uids::JPEG2000_LOSSLESS,
         uids::JPEG2000,
-    ]
-    .into();
+    ])
+    .union(&DCT.into())
+    .copied()
+    .collect();
     let found: BTreeSet<&str> = equal.keys().map(String::as_str).collect();
     assert_eq!(found, expected);
 }
@@ -183,6 +187,13 @@ fn a_damaged_codestream_is_an_error_and_never_a_panic_or_a_wrong_size() {
     assert_eq!(seen.len(), coded.len(), "{seen:?}");
 }
 
+/// User and system time of this thread (proc_pid_stat(5)), so that other work on the machine does not count.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let ticks = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+    ticks.map(|v| v.parse::<f64>().unwrap() / 100.0).sum()
+}
+
 /// `cargo test -p hilum-dicom --test it -- --ignored --nocapture decode_rate`
 #[test]
 #[ignore = "a measurement, for a quiet machine"]
@@ -198,14 +209,14 @@ fn decode_rate() {
         sets.push(("JPEG-LS, real chest", files(&folder).iter().take(40).map(|p| std::fs::read(p).unwrap()).collect()));
     }
     for (name, set) in sets {
-        let started = Instant::now();
+        let started = cpu_seconds();
         let mut read = 0;
-        while started.elapsed().as_secs_f64() < 2.0 {
+        while cpu_seconds() - started < 2.0 {
             for bytes in &set {
                 read_hu(bytes, 0).unwrap();
                 read += 1;
             }
         }
-        println!("{name}: {:.0} slices of 512 x 512 a second", f64::from(read) / started.elapsed().as_secs_f64());
+        println!("{name}: {:.0} slices of 512 x 512 per CPU second", f64::from(read) / (cpu_seconds() - started));
     }
 }

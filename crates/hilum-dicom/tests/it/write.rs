@@ -107,7 +107,7 @@ fn pydicom_reads_the_same_names_texts_and_pixels() {
         \x20   ds = pydicom.dcmread(os.path.join(sys.argv[1], name))\n\
         \x20   a = ds.pixel_array\n\
         \x20   print(ds.PatientName, ds.StudyDescription, ds.SOPInstanceUID == ds.file_meta.MediaStorageSOPInstanceUID,\n\
-        \x20         a.dtype, a.shape, a[0, 0], a[-1, -1], list(ds.ImagePositionPatient), ds.SliceThickness, sep='|')";
+        \x20         a.dtype, a.shape, a[0, 0], a[-1, -1], [float(v) for v in ds.ImagePositionPatient], ds.SliceThickness, sep='|')";
     let Some(said) = python(script, &[folder.path()]) else { return };
     let expected: Vec<String> = cases
         .iter()
