@@ -81,3 +81,42 @@ fn by_start_marker<'s>(bytes: &[u8], fragments: &'s [Span], frame: usize) -> Opt
     let first = starts.nth(frame)?;
     fragments.get(first..starts.next().unwrap_or(fragments.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fragments of these lengths, each after its item's tag and length; the first value lies at byte 100.
+    fn fragments(lengths: &[usize]) -> Vec<Span> {
+        let mut offset = 100;
+        let place = |&len: &usize| {
+            let span = Span { offset, len };
+            offset += len + ITEM_START as usize;
+            span
+        };
+        lengths.iter().map(place).collect()
+    }
+
+    #[test]
+    fn an_offset_counts_from_the_first_fragments_item_to_the_frames_first_item() {
+        let fragments = fragments(&[10, 20, 30, 40]);
+        let offsets = [0, 46, 84];
+        assert_eq!(by_offset(&fragments, &offsets, 0), Some(&fragments[..2]));
+        assert_eq!(by_offset(&fragments, &offsets, 1), Some(&fragments[2..3]));
+        assert_eq!(by_offset(&fragments, &offsets, 2), Some(&fragments[3..]));
+        assert_eq!(by_offset(&fragments, &[0, 45, 84], 1), None, "an offset that meets no item");
+        assert_eq!(by_offset(&fragments, &[46, 0, 84], 0), None, "offsets out of order");
+    }
+
+    #[test]
+    fn without_offsets_a_frame_begins_with_a_start_marker() {
+        let fragments = fragments(&[4, 4, 4]);
+        let mut bytes = vec![0; 200];
+        for start in [100, 124] {
+            bytes[start..start + 4].copy_from_slice(&[0xFF, 0xD8, 0xFF, 0xE0]);
+        }
+        assert_eq!(by_start_marker(&bytes, &fragments, 0), Some(&fragments[..2]));
+        assert_eq!(by_start_marker(&bytes, &fragments, 1), Some(&fragments[2..]));
+        assert_eq!(by_start_marker(&bytes, &fragments, 2), None);
+    }
+}
