@@ -14,6 +14,8 @@
 //! Objects that only differ in one of these points are taken for the same; every other difference changes the digest. A false
 //! difference costs a look at the quarantine, a false sameness would lose an object: every doubt counts as a difference.
 
+use std::borrow::Cow;
+
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
@@ -229,8 +231,8 @@ impl Canonical<'_> {
         let before = self.sha.clone();
         self.start(location.tag, Kind::Samples, layout.total_bytes()?);
         for frame in 0..reader.frames() {
-            let frame_samples = stored_samples(&reader, frame);
-            let Some(bytes) = frame_samples.and_then(|(bytes, allocated)| layout.widen(bytes, allocated)) else {
+            let frame_samples = reader.stored_samples(frame).ok();
+            let Some(bytes) = frame_samples.and_then(|s| layout.widen(s.bytes, s.allocated)) else {
                 self.sha = before;
                 return None;
             };
@@ -317,17 +319,13 @@ impl SampleLayout {
     }
 
     /// Decoded samples at the header's width; `None` where they do not go into it.
-    fn widen<'a>(&self, samples: std::borrow::Cow<'a, [u8]>, allocated: u16) -> Option<std::borrow::Cow<'a, [u8]>> {
+    fn widen<'a>(&self, samples: Cow<'a, [u8]>, allocated: u16) -> Option<Cow<'a, [u8]>> {
         match (allocated, self.allocated) {
             (decoded, stated) if decoded == stated => Some(samples),
             (8, 16) => Some(samples.iter().flat_map(|&b| [b, 0]).collect::<Vec<u8>>().into()),
             _ => None,
         }
     }
-}
-
-fn stored_samples<'a>(_: &'a FrameReader<'_>, _: u32) -> Option<(std::borrow::Cow<'a, [u8]>, u16)> {
-    None
 }
 
 /// Without the spaces and NULs that pad a value.

@@ -124,8 +124,10 @@ impl CharacterSet {
             (Gbk, false)
         } else {
             let (_, set) = FOREIGN_NAMES.iter().find(|(name, _)| *name == squeezed)?;
-            (*set, set.is_multi_byte_extension())
+            (*set, false)
         };
+        // Multi-byte sets of ISO 2022 have no term without code extensions.
+        let extension = extension || set.is_multi_byte_extension();
         Some((set, extension, set.term(extension) == term))
     }
 
@@ -185,7 +187,7 @@ impl SpecificCharacterSet {
                     if !well_spelt {
                         note(TextFinding::MisspeltTerm);
                     }
-                    set.extends |= extension || character_set.is_multi_byte_extension();
+                    set.extends |= extension;
                     Some(character_set)
                 }
             };

@@ -101,7 +101,7 @@ impl Start {
             (Some(stated), Some(found)) if stated != found && contradicts(bytes, self.data_set_offset, stated) => found,
             (Some(stated), _) => stated,
             (None, Some(found)) => found,
-            (None, None) if self.is_part_10 && bytes.len() - self.data_set_offset < 8 => Encoding::EXPLICIT_LE,
+            (None, None) if self.is_part_10 => guess(bytes, self.data_set_offset),
             (None, None) => return Err(HeaderError::NotDicom),
         };
         let transfer_syntax_stated = self.transfer_syntax.is_some();
@@ -151,7 +151,7 @@ fn walk_top_level(bytes: &[u8], header: &mut Header) -> Result<(), HeaderError> 
 }
 
 /// Recognises the encoding of the data set at `offset` by its first element.
-pub(super) fn recognise(bytes: &[u8], offset: usize) -> Option<Encoding> {
+fn recognise(bytes: &[u8], offset: usize) -> Option<Encoding> {
     let head: [u8; 8] = bytes.get(offset..offset + 8)?.try_into().ok()?;
     let little = Tag(u16::from_le_bytes([head[0], head[1]]), u16::from_le_bytes([head[2], head[3]]));
     let big = Tag(u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]]));
@@ -166,6 +166,14 @@ pub(super) fn recognise(bytes: &[u8], offset: usize) -> Option<Encoding> {
     let vr = dictionary_vr(little);
     let fits = length as usize <= bytes.len() - offset - 8 || (length == u32::MAX && vr == VR::SQ);
     (is_first(little) && vr != VR::UN && fits).then_some(Encoding::IMPLICIT_LE)
+}
+
+/// Of a Part 10 file that states no transfer syntax and begins with an unusual element.
+fn guess(bytes: &[u8], offset: usize) -> Encoding {
+    match bytes.get(offset + 4..offset + 6) {
+        Some(&[a, b]) if vr_from_letters([a, b]).is_none() => Encoding::IMPLICIT_LE,
+        _ => Encoding::EXPLICIT_LE,
+    }
 }
 
 /// Whether the first element shows that the stated encoding is false (a known fault of some senders).

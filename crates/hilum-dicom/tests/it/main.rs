@@ -1,5 +1,12 @@
 //! Integration tests of hilum-dicom: one binary, one module an act.
 
+mod charset;
+mod conformance;
+mod digest;
+mod facts;
 mod geometry;
+mod header;
+mod objects;
+mod oracle;
 mod pixels;
 mod write;
