@@ -23,17 +23,21 @@ pub(super) struct Density {
 }
 
 /// From generous to tight. The last one fits whatever the report holds.
-pub(super) const DENSITIES: [Density; 6] = [
+pub(super) const DENSITIES: [Density; 7] = [
     Density { stones: 12, key_images: 4, image_columns: 2, statements: 12, characters: 240 },
     Density { stones: 12, key_images: 6, image_columns: 3, statements: 12, characters: 240 },
     Density { stones: 12, key_images: 4, image_columns: 4, statements: 10, characters: 160 },
     Density { stones: 8, key_images: 4, image_columns: 4, statements: 6, characters: 120 },
     Density { stones: 7, key_images: 4, image_columns: 4, statements: 5, characters: 100 },
     Density { stones: 6, key_images: 2, image_columns: 4, statements: 4, characters: 80 },
+    Density { stones: 6, key_images: 0, image_columns: 4, statements: 3, characters: 48 },
 ];
 
 /// A component group of a person name has at most 64 characters (PS3.5 6.2).
 const LONGEST_NAME: usize = 64;
+
+/// Hashes and UIDs (64 characters) are never cut.
+const LONGEST_FINE_PRINT: usize = 120;
 
 /// Longest run of characters without a place to break; longer ones get one.
 const LONGEST_WORD: usize = 66;
@@ -244,18 +248,25 @@ impl Words {
         let provenance = &report.provenance;
         let mut rows = Vec::new();
         if let Some(model) = &provenance.model {
-            rows.push((self.label(Label::Model), self.text(&format!("{}: {}", model.name, model.first_line))));
-            rows.push((self.label(Label::ModelHash), self.text(&model.hash)));
-            rows.push((self.label(Label::PlanHash), self.text(&model.plan_hash)));
+            rows.push((self.label(Label::Model), fine_print(&format!("{}: {}", model.name, model.first_line))));
+            rows.push((self.label(Label::ModelHash), fine_print(&model.hash)));
+            rows.push((self.label(Label::PlanHash), fine_print(&model.plan_hash)));
         }
-        rows.push((self.label(Label::Engine), self.text(&format!("{} · {}", provenance.engine, provenance.precision))));
+        rows.push((
+            self.label(Label::Engine),
+            fine_print(&format!("{} · {}", provenance.engine, provenance.precision)),
+        ));
         if let Some(hash) = &provenance.input_hash {
-            rows.push((self.label(Label::InputHash), self.text(hash)));
+            rows.push((self.label(Label::InputHash), fine_print(hash)));
         }
-        rows.push((self.label(Label::Software), self.text(&format!("Hilum {}", provenance.software_version))));
-        rows.push((self.label(Label::StudyUid), self.text(&report.study.study_uid)));
+        rows.push((self.label(Label::Software), fine_print(&format!("Hilum {}", provenance.software_version))));
+        rows.push((self.label(Label::StudyUid), fine_print(&report.study.study_uid)));
         rows
     }
+}
+
+fn fine_print(text: &str) -> String {
+    printable(text, LONGEST_FINE_PRINT)
 }
 
 /// The name in the reader's script where the study has it: the phonetic group is hangul in Korean data sets (PS3.5 Annex I).

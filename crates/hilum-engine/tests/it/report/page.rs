@@ -79,6 +79,43 @@ fn twenty_stones_with_long_korean_texts_stay_on_one_page_and_the_page_says_what_
 }
 
 #[test]
+fn a_report_with_everything_at_its_longest_still_fits_on_one_page() {
+    let stones = fixture::stones(20);
+    let wide = "W".repeat(5000);
+    let mut inputs = fixture::inputs(&stones);
+    let name = &mut inputs.patient.name;
+    (name.alphabetic, name.ideographic, name.phonetic) = (wide.clone(), Some(wide.clone()), Some(wide.clone()));
+    inputs.patient.id = wide.clone();
+    let study = &mut inputs.study;
+    for text in [&mut study.study_uid, &mut study.description, &mut study.accession, &mut study.institution] {
+        text.clone_from(&wide);
+    }
+    study.time = Some(wide.clone());
+    if let Some(series) = &mut study.series {
+        series.description.clone_from(&wide);
+    }
+    inputs.looked_at = vec![Message::SearchedSlices { first: 1, last: 60 }; 40];
+    inputs.not_looked_at = vec![Message::RegionUncertain; 40];
+    inputs.geometry_findings = vec![Message::GeometryUnevenSpacing; 40];
+    let mut other = inputs.series_not_chosen[0].clone();
+    other.description.clone_from(&wide);
+    inputs.series_not_chosen = vec![other; 40];
+    if let Some(model) = &mut inputs.model {
+        for text in [&mut model.name, &mut model.hash, &mut model.plan_hash, &mut model.first_line] {
+            text.clone_from(&wide);
+        }
+    }
+    inputs.engine.clone_from(&wide);
+    inputs.software_version.clone_from(&wide);
+    inputs.input_hash = Some(wide);
+    let report = build(inputs);
+    for language in [Language::Korean, Language::English] {
+        let Some(text) = one_page(&report, &fixture::key_images(&stones), language) else { return };
+        assert!(text.contains("+ 14 ") && text.contains("+ 20 "), "stones and key images left out are counted: {text}");
+    }
+}
+
+#[test]
 fn a_refused_geometry_gives_a_page_without_millimetres() {
     let mut inputs = fixture::inputs(&[]);
     inputs.refusal = Some(Message::RefusedGeometry);
