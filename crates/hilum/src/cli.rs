@@ -39,6 +39,10 @@ pub enum Command {
     Report(ReportArguments),
     /// Read files with a model, without keeping them: one line a slice
     Predict(PredictArguments),
+    /// Train the model of a plan file
+    Train(TrainArguments),
+    /// Measure a model on freshly made synthetic patients, beside a baseline
+    Evaluate(EvaluateArguments),
     /// Make synthetic CT: DICOM files with the truth as NIfTI mask and JSON
     Phantom(PhantomArguments),
     /// Look at models
@@ -151,6 +155,33 @@ pub struct PredictArguments {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// Plan file (TOML), as those in plans/
+    pub plan: PathBuf,
+    /// Model folder to write; patches and checkpoints are kept in OUT.run, from which a stopped training goes on
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// Model folder
+    pub model: PathBuf,
+    /// Seed of the first patient; training and its tests use seeds below 20000
+    #[arg(long, default_value_t = 20_000)]
+    pub seed: u64,
+    /// Number of patients
+    #[arg(long, default_value_t = 20)]
+    pub patients: usize,
+    /// Plan file whose mix of scan protocols the patients get, instead of 3 mm, supine, without contrast
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

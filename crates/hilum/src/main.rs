@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         Command::Import(arguments) => commands::import::run(&settings, &arguments),
         Command::Report(arguments) => commands::report::run(&settings, &arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::Train(arguments) => commands::train::run(&settings, &arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::Phantom(arguments) => commands::phantom::run(&arguments),
         Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
         Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),

@@ -91,11 +91,7 @@ impl Settings {
 
     /// How to open the engine on a data folder.
     pub fn engine(&self, data_dir: &Path) -> EngineConfig {
-        EngineConfig {
-            model_dir: self.model.clone(),
-            quiet_after: self.quiet_after,
-            ..EngineConfig::new(data_dir)
-        }
+        EngineConfig { model_dir: self.model.clone(), quiet_after: self.quiet_after, ..EngineConfig::new(data_dir) }
     }
 
     /// Logs to standard error from now on. `default` is what a command logs when nobody says otherwise.

@@ -29,6 +29,11 @@ impl Shutdown {
         self.asked.send_replace(true);
     }
 
+    /// Whether the end was asked for.
+    pub fn is_asked(&self) -> bool {
+        *self.asked.borrow()
+    }
+
     /// Done once the end was asked for.
     pub fn asked(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut asked = self.asked.subscribe();

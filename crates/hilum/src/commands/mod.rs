@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 pub mod demo;
+pub mod evaluate;
 pub mod import;
 pub mod model;
 pub mod phantom;
 pub mod predict;
 pub mod report;
 pub mod serve;
+pub mod train;
 
 /// The default data folder.
 const DATA: &str = "hilum-data";

@@ -1,0 +1,84 @@
+//! Wrong calls exit with 2 and a sentence that says what to do.
+
+use crate::program::{assert_code, err, hilum, out};
+
+#[test]
+fn a_wrong_call_is_told_apart_from_work_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    for (arguments, said) in [
+        (vec![], "Usage"),
+        (vec!["fly"], "fly"),
+        (vec!["import"], "PATH"),
+        (vec!["import", "/no/such/file", "--data", &data], "does not exist"),
+        (vec!["import", ".", "--zone", "research", "--data", &data], "de-identification"),
+        (vec!["import", ".", "--zone", "mars", "--data", &data], "clinical"),
+        (vec!["import", ".", "--institution", "a b", "--data", &data], "institution code"),
+        (vec!["serve", "--http", "0.0.0.0:8080", "--data", &data], "Until access control exists"),
+        (vec!["serve", "--dimse", "192.168.1.2:104", "--data", &data], "Until access control exists"),
+        (vec!["serve", "--http", "nowhere"], "nowhere"),
+        (vec!["serve", "--config", "/no/such/hilum.toml"], "hilum.toml"),
+        (vec!["report", "not-a-uid", "--format", "pdf", "--data", &data], "Study Instance UID"),
+        (vec!["report", "1.2.3", "--format", "doc"], "doc"),
+        (vec!["report", "1.2.3", "--format", "pdf", "--data", &data], "does not exist"),
+        (vec!["phantom", &data, "--thickness", "99"], "slice_thickness_mm"),
+        (vec!["phantom", &data, "--studies", "0"], "--studies"),
+        (vec!["predict", "model", "/no/such/input"], "does not exist"),
+    ] {
+        let output = hilum(&arguments);
+        assert_code(&output, 2);
+        assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
+    }
+    assert!(!folder.path().join("data").exists(), "a wrong call leaves nothing behind");
+}
+
+#[test]
+fn a_key_that_does_not_exist_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("hilum.toml");
+    for (text, said) in [
+        ("htpp = \"127.0.0.1:1\"", "htpp"),
+        ("http = \"localhost\"", "http"),
+        ("ae_title = \"A TITLE THAT IS TOO LONG\"", "16"),
+        ("max_associations = 0", "max_associations"),
+        ("log = \"hilum=loud\"", "log"),
+    ] {
+        std::fs::write(&config, text).unwrap();
+        let output = hilum(["serve", "--config", &config.display().to_string()]);
+        assert_code(&output, 2);
+        assert!(err(&output).contains(said), "{text}: {}", err(&output));
+    }
+}
+
+#[test]
+fn help_documents_every_command_and_every_key() {
+    let help = out(&hilum(["--help"]));
+    for command in ["serve", "demo", "import", "report", "predict", "train", "evaluate", "phantom", "model"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
+    }
+    let serve = out(&hilum(["serve", "--help"]));
+    for key in [
+        "data",
+        "http",
+        "dimse",
+        "ae_title",
+        "check_called_ae",
+        "max_associations",
+        "max_instance_mib",
+        "private_storage",
+        "model",
+        "quiet_after_seconds",
+        "log",
+    ] {
+        assert!(serve.contains(&format!("\n  {key} = ")), "{key} in {serve}");
+    }
+}
+
+#[test]
+fn a_model_folder_that_is_not_whole_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.toml"), "name = \"x\"").unwrap();
+    let output = hilum(["model".as_ref(), "verify".as_ref(), folder.path().as_os_str()]);
+    assert_code(&output, 1);
+    assert!(out(&output).contains("model.toml"), "{}", out(&output));
+}

@@ -1,0 +1,7 @@
+//! The real binary: what it prints, writes and exits with.
+
+mod calls;
+mod import;
+mod phantom;
+mod program;
+mod serve;

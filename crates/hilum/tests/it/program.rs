@@ -1,0 +1,112 @@
+//! Running the program.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+    command.env_remove("HILUM_LOG");
+    command
+}
+
+/// Runs to the end.
+pub fn hilum<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
+    command().args(arguments).output().expect("the program starts")
+}
+
+/// The exit code, with what was said in the message when it is another.
+#[track_caller]
+pub fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}{}", out(output), err(output));
+}
+
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A small synthetic study below `folder`; the folder of its DICOM files.
+pub fn small_study(folder: &Path, seed: u64) -> PathBuf {
+    let seed_text = seed.to_string();
+    let arguments =
+        ["--seed", &seed_text, "--matrix", "256", "--thickness", "8", "--region", "abdomen", "--stones", "1"];
+    let output = command().arg("phantom").arg(folder).args(arguments).output().unwrap();
+    assert_code(&output, 0);
+    folder.join(format!("study-{seed:06}")).join("dicom")
+}
+
+/// A server that has said where it listens; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub http: String,
+    pub dimse: String,
+}
+
+impl Server {
+    pub fn start(data: &Path) -> Self {
+        let mut child = command()
+            .args(["serve", "--http", "127.0.0.1:0", "--dimse", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (mut http, mut dimse) = (String::new(), String::new());
+        for line in stdout.lines() {
+            let line = line.expect("text");
+            if let Some((_, address)) = line.split_once("http://") {
+                http = address.to_owned();
+            }
+            if let Some((_, address)) = line.split_once(" at ") {
+                dimse = address.to_owned();
+            }
+            if line.starts_with("Ctrl-C") {
+                return Self { child, http, dimse };
+            }
+        }
+        panic!("the server ended: {:?}", child.wait());
+    }
+
+    /// The body of a GET.
+    pub fn get(&self, path: &str) -> String {
+        let mut socket = TcpStream::connect(&self.http).expect("the server listens");
+        let host = &self.http;
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer")
+    }
+
+    /// Sends a signal by its name and waits for the exit code.
+    pub fn signal(mut self, name: &str) -> Option<i32> {
+        let kill = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(kill.expect("kill runs").success());
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the server does not end");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        if matches!(self.child.try_wait(), Ok(None)) && self.child.kill().is_ok() {
+            self.child.wait().expect("a killed child ends");
+        }
+    }
+}
