@@ -1,27 +1,40 @@
 //! The engine's door: everything that a command, the web server or the network node may ask.
 
 use crate::access::Scope;
+use crate::catalog::{Catalog, summary};
 use crate::error::{AcceptError, EngineError};
-use crate::import::{ImportControl, ImportSummary};
-use crate::views::{Activity, Page, QuarantineEntry, ReadingState, StudyDetail, StudySearch, StudySummary, SystemView};
+use crate::import::{self, ImportControl, ImportSummary};
+use crate::journey::{self, Incoming};
+use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
+use crate::recorder::Recorder;
+use crate::storage::Storage;
+use crate::views::{
+    Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
+    StudySummary, SystemView,
+};
+use crate::{jobs, models};
 use bytes::Bytes;
 use hilum_dicom::StudyUid;
+use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Where everything is kept; created when absent.
     pub data_dir: PathBuf,
-    /// A model folder that overrides the embedded model.
+    /// A model folder that overrides the shipped model.
     pub model_dir: Option<PathBuf>,
+    /// Read with the shipped model where no folder is given; without it nothing is read.
+    pub shipped_model: bool,
     /// A series that came over the network is settled after this long without a new instance.
     pub quiet_after: Duration,
-    /// Threads of a reading; 0 means every core.
-    pub threads: usize,
     /// Started by `hilum demo`.
     pub demo: bool,
 }
@@ -32,8 +45,8 @@ impl EngineConfig {
         Self {
             data_dir: data_dir.into(),
             model_dir: None,
+            shipped_model: true,
             quiet_after: Duration::from_secs(5),
-            threads: 0,
             demo: false,
         }
     }
@@ -132,13 +145,62 @@ pub enum ReportPart {
 }
 
 /// The application. Cheap to clone.
-#[derive(Clone)]
-pub struct Engine {}
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: EngineConfig,
+    storage: Arc<Storage>,
+    catalog: Catalog,
+    recorder: Recorder,
+    model: Option<Arc<Model>>,
+    reading_turn: Semaphore,
+    stopping: AtomicBool,
+    imports: Mutex<Vec<RunningImport>>,
+}
+
+#[derive(Debug)]
+struct RunningImport {
+    id: u64,
+    kind: &'static str,
+    control: ImportControl,
+    state: ImportState,
+}
+
+/// Imports that ended and are still shown.
+const SHOWN_IMPORTS: usize = 20;
 
 impl Engine {
     /// Opens (or creates) the data folder, brings the catalogue up to date and clears what a crash left behind.
     pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
-        todo!()
+        let storage = Arc::new(Storage::open(&config.data_dir)?);
+        let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite")).await?;
+        for leftover in storage.leftovers()? {
+            let cleared = catalog.clear_leftover(&storage, &leftover).await?;
+            tracing::info!(cleared, "cleared what a process that is gone had not finished");
+        }
+        let scope = catalog.system_scope().await?;
+        catalog.home(&scope).await?;
+        let model = models::find(&config)?.map(Arc::new);
+        if model.is_some() {
+            catalog.requeue_without_model(&scope).await?;
+        }
+        let recorder = Recorder::start(catalog.clone(), Arc::clone(&storage));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                storage,
+                catalog,
+                recorder,
+                model,
+                reading_turn: Semaphore::new(1),
+                stopping: AtomicBool::new(false),
+                imports: Mutex::default(),
+            }),
+        })
     }
 
     /// Takes one instance: a whole Part 10 file, or file meta and data set without preamble. Success means durable.
@@ -149,10 +211,11 @@ impl Engine {
         bytes: Bytes,
         source: Source,
     ) -> Result<Accepted, AcceptError> {
-        todo!()
+        let incoming = Incoming { bytes, source, file_name: None };
+        Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 
-    /// Imports files, folders (recursively), zips and DICOMDIR.
+    /// Imports files, folders (recursively), zips and DICOMDIR. When it returns, its series are due to be settled at once.
     pub async fn import(
         &self,
         scope: &Scope,
@@ -160,56 +223,173 @@ impl Engine {
         zone: Zone,
         control: &ImportControl,
     ) -> Result<ImportSummary, EngineError> {
-        todo!()
+        let id = self.note_import(paths, control);
+        let outcome = import::run(self, scope, paths, zone, control).await;
+        self.end_import(id, &outcome);
+        outcome
     }
 
     /// Settles and reads what is due, again and again, until `shutdown` resolves.
     pub async fn run_jobs(&self, shutdown: impl Future<Output = ()> + Send) -> Result<(), EngineError> {
-        todo!()
+        jobs::run(self, shutdown).await
     }
 
     /// Settles and reads everything that is due now (a series still within its quiet time counts as due), then returns.
     pub async fn run_until_idle(&self) -> Result<(), EngineError> {
-        todo!()
+        jobs::run_until_idle(self).await
     }
 
-    /// A page of studies, newest first.
+    /// A page of studies, the last received first.
     pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
-        todo!()
+        self.catalog().studies(scope, search).await
     }
 
     /// One study with its series.
     pub async fn study(&self, scope: &Scope, study: &StudyUid) -> Result<StudyDetail, EngineError> {
-        todo!()
+        let catalog = self.catalog();
+        let row = catalog.study_row(scope, study).await?.ok_or(EngineError::NotFound { what: "study" })?;
+        let report = catalog.current_report(scope, study).await?;
+        let chosen = report.as_ref().and_then(|report| report.series_row);
+        let why = report.map(|report| report.series_why).unwrap_or_default();
+        let series = catalog.series_of(scope, row.id, chosen, &why).await?;
+        let conflicts = catalog.conflicts(scope, row.id).await?;
+        Ok(StudyDetail { summary: summary(row)?, series, conflicts })
     }
 
     /// One file of the study's current report.
     pub async fn report(&self, scope: &Scope, study: &StudyUid, part: ReportPart) -> Result<Bytes, EngineError> {
-        todo!()
+        let current = self.catalog().current_report(scope, study).await?;
+        let folder = current.ok_or(EngineError::NotFound { what: "report" })?.folder;
+        let name = match part {
+            ReportPart::Json => JSON_FILE.to_owned(),
+            ReportPart::Pdf(Language::Ko) => PDF_KO_FILE.to_owned(),
+            ReportPart::Pdf(Language::En) => PDF_EN_FILE.to_owned(),
+            ReportPart::Xlsx => XLSX_FILE.to_owned(),
+            ReportPart::KeyImage(n) => key_image_file(n),
+        };
+        let storage = Arc::clone(self.storage());
+        let bytes = tokio::task::spawn_blocking(move || storage.read_file_of(&folder, &name))
+            .await
+            .map_err(|error| EngineError::Internal(format!("reading a report ended early: {error}")))??;
+        bytes.ok_or(EngineError::NotFound { what: "key image" })
     }
 
     /// Stops a reading that waits or runs.
     pub async fn cancel_reading(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
-        todo!()
+        self.catalog().cancel_reading(scope, study).await?;
+        self.reading_state(scope, study).await
     }
 
     /// Lets a cancelled or failed reading start again.
     pub async fn resume_reading(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
-        todo!()
+        self.catalog().resume_reading(scope, study).await?;
+        self.reading_state(scope, study).await
     }
 
     /// Imports and readings under way.
     pub async fn activity(&self, scope: &Scope) -> Result<Activity, EngineError> {
-        todo!()
+        let readings = self.catalog().open_readings(scope).await?;
+        let waiting = readings.iter().filter(|reading| reading.state != ReadingStatus::Reading).count();
+        Ok(Activity { imports: self.imports(), readings, queue_depth: waiting as u64 })
     }
 
     /// What was kept aside, newest first.
     pub async fn quarantine(&self, scope: &Scope) -> Result<Vec<QuarantineEntry>, EngineError> {
-        todo!()
+        Ok(self.catalog().quarantined(scope).await?)
     }
 
     /// Version, model and zone.
     pub fn system(&self) -> SystemView {
-        todo!()
+        SystemView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            loopback_only: true,
+            model: self.inner.model.as_deref().map(models::summary),
+            zone: Zone::Clinical.as_str().to_owned(),
+            demo: self.inner.config.demo,
+        }
+    }
+
+    async fn reading_state(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
+        let row = self.catalog().study_row(scope, study).await?.ok_or(EngineError::NotFound { what: "study" })?;
+        Ok(summary(row)?.reading)
+    }
+
+    fn note_import(&self, paths: &[PathBuf], control: &ImportControl) -> u64 {
+        let kind = match paths {
+            [path] if path.is_dir() => "folder",
+            [path] if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) => "zip",
+            [path] if import::is_dicomdir(path) => "dicomdir",
+            [_] => "file",
+            _ => "mixed",
+        };
+        let mut imports = self.inner.imports.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = imports.last().map_or(1, |last| last.id + 1);
+        imports.push(RunningImport { id, kind, control: control.clone(), state: ImportState::Running });
+        if imports.len() > SHOWN_IMPORTS
+            && let Some(ended) = imports.iter().position(|import| import.state != ImportState::Running)
+        {
+            imports.remove(ended);
+        }
+        id
+    }
+
+    fn end_import(&self, id: u64, outcome: &Result<ImportSummary, EngineError>) {
+        let state = match outcome {
+            Ok(summary) if summary.cancelled => ImportState::Cancelled,
+            Ok(_) => ImportState::Done,
+            Err(_) => ImportState::Failed,
+        };
+        let mut imports = self.inner.imports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(import) = imports.iter_mut().find(|import| import.id == id) {
+            import.state = state;
+        }
+    }
+
+    fn imports(&self) -> Vec<ImportView> {
+        let imports = self.inner.imports.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = |import: &RunningImport| ImportView {
+            id: import.id,
+            kind: import.kind.to_owned(),
+            done: import.control.done(),
+            total: import.control.total(),
+            state: import.state,
+        };
+        imports.iter().map(view).collect()
+    }
+}
+
+/// What the journey and the jobs need.
+impl Engine {
+    pub(crate) fn storage(&self) -> &Arc<Storage> {
+        &self.inner.storage
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.inner.recorder
+    }
+
+    pub(crate) fn model(&self) -> Option<Arc<Model>> {
+        self.inner.model.clone()
+    }
+
+    pub(crate) fn quiet_after(&self) -> Duration {
+        self.inner.config.quiet_after
+    }
+
+    pub(crate) async fn reading_turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        let turn = self.inner.reading_turn.acquire().await;
+        turn.map_err(|_| EngineError::Internal("the engine is closed".to_owned()))
+    }
+
+    pub(crate) fn stop_readings(&self) {
+        self.inner.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::Acquire)
     }
 }

@@ -61,9 +61,17 @@ pub enum AcceptError {
     /// The engine is shutting down.
     #[error("the engine is shutting down; send again later")]
     ShuttingDown,
+    /// Work inside the engine ended in a panic.
+    #[error("work inside the engine was aborted; send again, and report it if it happens again")]
+    Aborted,
 }
 
 impl AcceptError {
+    pub(crate) fn aborted(error: tokio::task::JoinError) -> Self {
+        tracing::error!(panic = error.is_panic(), "a blocking task ended early");
+        Self::Aborted
+    }
+
     /// For the status tables.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -74,6 +82,7 @@ impl AcceptError {
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::ShuttingDown => ErrorKind::Busy,
+            Self::Aborted => ErrorKind::Internal,
         }
     }
 
@@ -87,6 +96,7 @@ impl AcceptError {
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),
             Self::ShuttingDown => "shutting_down",
+            Self::Aborted => "aborted",
         }
     }
 }
@@ -123,6 +133,9 @@ pub enum EngineError {
     /// An import failed as a whole.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The model folder cannot be used.
+    #[error(transparent)]
+    Model(#[from] crate::models::InstallError),
     /// The job queue failed.
     #[error("job queue: {0}")]
     Queue(String),
@@ -142,7 +155,7 @@ impl EngineError {
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Import(error) => error.kind(),
-            Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
+            Self::Model(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 
@@ -156,6 +169,7 @@ impl EngineError {
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),
             Self::Import(error) => error.code(),
+            Self::Model(_) => "model_unusable",
             Self::Queue(_) => "queue_failed",
             Self::Internal(_) => "internal",
         }

@@ -1,13 +1,48 @@
-//! The catalogue: the only place with SQL.
+//! The catalogue: the only place with SQL. Every function takes the caller's [`Scope`](crate::Scope).
+//!
+//! State decides what is due; the job queue only distributes it. Writers take SQLite's write lock at once (`BEGIN IMMEDIATE`), and
+//! `synchronous = FULL` makes a commit survive a power cut.
 
+mod due;
+mod entity;
+mod listing;
+mod migration;
+mod orphans;
+mod reading;
+mod record;
+mod report;
+mod rows;
+mod settle;
+
+pub use due::Due;
+pub(crate) use listing::{StudyRow, summary};
+pub use reading::{Claim, ReadingEnd, Renewal};
+pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
+pub use report::{CurrentReport, NewReport};
+pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
+
+use crate::access::{InstitutionCode, Role, Scope};
 use crate::error::ErrorKind;
+use entity::institution;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ColumnTrait, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
+    RuntimeErr, Set, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use time::OffsetDateTime;
 
 /// Why the catalogue could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The database file could not be opened or brought up to date.
-    #[error("the catalogue could not be opened: {0}")]
-    Open(String),
+    #[error("the catalogue could not be opened or brought up to date: {0}; check the data folder's owner and free space")]
+    Open(DbErr),
     /// The disk under the database is full.
     #[error("the disk under the catalogue is full: free some space, then send again")]
     DiskFull,
@@ -16,11 +51,11 @@ pub enum CatalogError {
     Statement {
         /// What was being done.
         act: &'static str,
-        /// The database's own words (no values of ours).
-        source: sea_orm::DbErr,
+        /// The database's own words: names of columns, no values.
+        source: DbErr,
     },
     /// A stored value cannot be read back.
-    #[error("the catalogue holds an unreadable {what}; run `hilum check`")]
+    #[error("the catalogue holds an unreadable {what}; restore it from a backup")]
     Corrupt {
         /// Which column.
         what: &'static str,
@@ -28,6 +63,10 @@ pub enum CatalogError {
 }
 
 impl CatalogError {
+    fn during(act: &'static str) -> impl FnOnce(DbErr) -> Self {
+        move |source| if is_disk_full(&source) { Self::DiskFull } else { Self::Statement { act, source } }
+    }
+
     /// For the status tables.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -45,4 +84,136 @@ impl CatalogError {
             Self::Corrupt { .. } => "catalogue_corrupt",
         }
     }
+}
+
+/// SQLITE_FULL (13), sqlite.org/rescode.html.
+fn is_disk_full(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13")
+}
+
+/// The catalogue of one data folder. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    /// One connection: writers queue up here instead of at SQLite's busy handler.
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    institutions: Arc<RwLock<HashMap<InstitutionCode, i64>>>,
+}
+
+impl Catalog {
+    /// Opens (or creates) the database file and brings it up to date.
+    pub async fn open(file: &Path) -> Result<Self, CatalogError> {
+        let write = connect(file, 1).await.map_err(CatalogError::Open)?;
+        migration::Migrator::up(&write, None).await.map_err(CatalogError::Open)?;
+        let read = connect(file, 4).await.map_err(CatalogError::Open)?;
+        Ok(Self { write, read, institutions: Arc::default() })
+    }
+
+    /// Every institution there is: the scope of this machine's own jobs.
+    pub async fn system_scope(&self) -> Result<Scope, CatalogError> {
+        let rows = institution::Entity::find()
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("list the institutions"))?;
+        rows.into_iter().try_fold(Scope::new(InstitutionCode::local(), Role::System), |scope, row| {
+            let code = row.code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
+            Ok(scope.and(code))
+        })
+    }
+
+    /// Row id of the institution that the caller's new data belong to; the row is made when it is missing.
+    pub async fn home(&self, scope: &Scope) -> Result<i64, CatalogError> {
+        if let Some(id) = self.known_institution(scope.home()) {
+            return Ok(id);
+        }
+        let row = institution::ActiveModel {
+            code: Set(scope.home().as_str().to_owned()),
+            created_at: Set(now()),
+            ..Default::default()
+        };
+        let act = "add an institution";
+        institution::Entity::insert(row)
+            .on_conflict(OnConflict::column(institution::Column::Code).do_nothing().to_owned())
+            .exec_without_returning(&self.write)
+            .await
+            .map_err(CatalogError::during(act))?;
+        let row = institution::Entity::find()
+            .filter(institution::Column::Code.eq(scope.home().as_str()))
+            .one(&self.write)
+            .await
+            .map_err(CatalogError::during(act))?
+            .ok_or(CatalogError::Corrupt { what: "institution" })?;
+        self.institutions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(scope.home().clone(), row.id);
+        Ok(row.id)
+    }
+
+    fn known_institution(&self, code: &InstitutionCode) -> Option<i64> {
+        self.institutions.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
+    }
+
+    /// Row ids of the institutions that the caller may see.
+    async fn visible(&self, scope: &Scope) -> Result<Vec<i64>, CatalogError> {
+        let known: Option<Vec<i64>> = scope.institutions().map(|code| self.known_institution(code)).collect();
+        if let Some(ids) = known {
+            return Ok(ids);
+        }
+        let rows = institution::Entity::find()
+            .filter(institution::Column::Code.is_in(scope.institutions().map(InstitutionCode::as_str)))
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("look up institutions"))?;
+        let mut known = self.institutions.write().unwrap_or_else(PoisonError::into_inner);
+        for row in &rows {
+            let code = row.code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
+            known.insert(code, row.id);
+        }
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// A transaction that holds the write lock from its first moment.
+    async fn begin(&self, act: &'static str) -> Result<DatabaseTransaction, CatalogError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.write.begin_with_options(options).await.map_err(CatalogError::during(act))
+    }
+}
+
+async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    let file = file.to_owned();
+    options.max_connections(connections).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
+        options
+            .filename(&file)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(30))
+    });
+    Database::connect(options).await
+}
+
+/// Milliseconds since 1970 UTC.
+pub(crate) fn now() -> i64 {
+    (OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as i64
+}
+
+/// RFC 3339, of a time as the catalogue stores it.
+pub(crate) fn rfc3339(milliseconds: i64) -> Result<String, CatalogError> {
+    let corrupt = CatalogError::Corrupt { what: "time" };
+    let Ok(time) = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000) else {
+        return Err(corrupt);
+    };
+    time.format(&time::format_description::well_known::Rfc3339).map_err(|_| corrupt)
 }

@@ -1,6 +1,27 @@
 //! Objects as received, durable before success.
+//!
+//! A file's way: written and fsynced under `incoming/<process>/`, then linked to its place WHILE the catalogue's write lock is
+//! held, the folder fsynced, the row committed, and only then the incoming name removed. So whatever a crash leaves behind has an
+//! incoming name, and [`Storage::leftovers`] finds it without walking the archive. No file name holds a UID or anything of a patient.
+
+mod leftovers;
+mod object_key;
+
+pub use leftovers::Leftover;
+pub(crate) use object_key::hex;
+pub use object_key::ObjectKey;
 
 use crate::error::ErrorKind;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// SHA-256 of bytes as received.
+pub type Sha256Digest = [u8; 32];
 
 /// Why an object could not be kept or read back.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +35,7 @@ pub enum StorageError {
         /// What was being done.
         act: &'static str,
         /// The operating system's reason.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The stored bytes no longer match their digest.
     #[error("a stored object no longer matches its SHA-256; restore it from a backup")]
@@ -22,6 +43,13 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    fn during(act: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::DiskFull,
+            _ => Self::Io { act, source },
+        }
+    }
+
     /// For the status tables.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -37,5 +65,211 @@ impl StorageError {
             Self::Io { .. } => "storage_failed",
             Self::Corrupt => "object_corrupt",
         }
+    }
+}
+
+/// The data folder of one running process.
+#[derive(Debug)]
+pub struct Storage {
+    root: PathBuf,
+    incoming: PathBuf,
+    process: Uuid,
+    /// Held as long as this process lives: whoever can lock it knows that the process is gone.
+    _alive: File,
+}
+
+/// Bytes that are durable under an incoming name, on their way to `target`. Dropped, the incoming name goes.
+#[derive(Debug)]
+pub struct Staged {
+    incoming: PathBuf,
+    target: ObjectKey,
+}
+
+impl Staged {
+    /// Where the bytes will be.
+    pub fn target(&self) -> &ObjectKey {
+        &self.target
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Err(error) = remove_any(&self.incoming) {
+            tracing::warn!(kind = ?error.kind(), "an incoming file stays until the next start");
+        }
+    }
+}
+
+impl Storage {
+    /// Opens (or creates) the data folder for this process. The folder is readable by its owner only.
+    pub fn open(root: &Path) -> Result<Self, StorageError> {
+        create_private(root).map_err(StorageError::during("create the data folder"))?;
+        let process = Uuid::new_v4();
+        // Locked before it gets the name that others look at: nobody can take a process that starts for one that is gone.
+        let unnamed = root.join("incoming").join(format!(".{process}"));
+        fs::create_dir_all(&unnamed).map_err(StorageError::during("create the incoming folder"))?;
+        let alive =
+            File::create(unnamed.join(leftovers::ALIVE)).map_err(StorageError::during("create the process lock"))?;
+        alive.lock().map_err(StorageError::during("lock the incoming folder"))?;
+        let incoming = root.join("incoming").join(process.to_string());
+        fs::rename(&unnamed, &incoming).map_err(StorageError::during("name the incoming folder"))?;
+        Ok(Self { root: root.to_owned(), incoming, process, _alive: alive })
+    }
+
+    /// This process, as leases name it.
+    pub fn process(&self) -> Uuid {
+        self.process
+    }
+
+    /// The data folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes `bytes` durably under an incoming name. Blocks on the disk.
+    pub fn stage(&self, target: ObjectKey, bytes: &[u8]) -> Result<Staged, StorageError> {
+        // From here on `staged` removes whatever a failure leaves.
+        let staged = Staged { incoming: self.incoming.join(target.incoming_name(Uuid::new_v4())), target };
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&staged.incoming)
+            .map_err(StorageError::during("create an incoming file"))?;
+        file.write_all(bytes).map_err(StorageError::during("write an incoming file"))?;
+        file.sync_data().map_err(StorageError::during("sync an incoming file"))?;
+        Ok(staged)
+    }
+
+    /// Writes a folder of files durably under an incoming name: the files of a report. Blocks on the disk.
+    pub fn stage_folder(&self, target: ObjectKey, files: &[(String, Vec<u8>)]) -> Result<Staged, StorageError> {
+        let staged = Staged { incoming: self.incoming.join(target.incoming_name(Uuid::new_v4())), target };
+        fs::create_dir(&staged.incoming).map_err(StorageError::during("create an incoming folder"))?;
+        for (name, bytes) in files {
+            let mut file = File::create_new(staged.incoming.join(name))
+                .map_err(StorageError::during("create a file of an incoming folder"))?;
+            file.write_all(bytes).map_err(StorageError::during("write a file of an incoming folder"))?;
+            file.sync_data().map_err(StorageError::during("sync a file of an incoming folder"))?;
+        }
+        sync_folder(&staged.incoming)?;
+        Ok(staged)
+    }
+
+    /// Links staged files to their places and makes the links durable; returns what was not there before.
+    ///
+    /// The caller holds the catalogue's write lock and calls [`Self::displace`] with the returned keys if its transaction fails.
+    pub fn place<'a>(&self, staged: impl IntoIterator<Item = &'a Staged>) -> Result<Vec<ObjectKey>, StorageError> {
+        let mut placed = Vec::new();
+        let outcome = self.place_into(staged, &mut placed);
+        if outcome.is_err() {
+            self.displace(&placed);
+        }
+        outcome.map(|()| placed)
+    }
+
+    fn place_into<'a>(
+        &self,
+        staged: impl IntoIterator<Item = &'a Staged>,
+        placed: &mut Vec<ObjectKey>,
+    ) -> Result<(), StorageError> {
+        let mut changed = BTreeSet::new();
+        for item in staged {
+            let target = self.root.join(item.target.as_str());
+            if let Some(folder) = target.parent() {
+                self.create_folders(folder, &mut changed)?;
+            }
+            if item.incoming.is_dir() {
+                fs::rename(&item.incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
+                // An empty incoming name stays until the row is committed: it is what a crash is found by.
+                fs::create_dir(&item.incoming).map_err(StorageError::during("mark a folder as incoming"))?;
+                placed.push(item.target.clone());
+            } else {
+                match fs::hard_link(&item.incoming, &target) {
+                    Ok(()) => placed.push(item.target.clone()),
+                    // The same bytes for the same study: another sender was first.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(StorageError::during("link an object to its place")(error)),
+                }
+            }
+            changed.extend(target.parent().map(Path::to_owned));
+        }
+        changed.iter().try_for_each(|folder| sync_folder(folder))
+    }
+
+    fn create_folders(&self, folder: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<(), StorageError> {
+        if folder == self.root || folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = folder.parent() {
+            self.create_folders(parent, changed)?;
+            changed.insert(parent.to_owned());
+        }
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(StorageError::during("create an object folder")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what [`Self::place`] placed, when the transaction around it failed.
+    pub fn displace(&self, placed: &[ObjectKey]) {
+        for key in placed {
+            if let Err(error) = remove_any(&self.root.join(key.as_str())) {
+                tracing::warn!(kind = ?error.kind(), "an object without a row stays behind");
+            }
+        }
+    }
+
+    /// An object's bytes, checked against the digest in its name.
+    pub fn read(&self, key: &ObjectKey) -> Result<Bytes, StorageError> {
+        let bytes = fs::read(self.root.join(key.as_str())).map_err(StorageError::during("read an object"))?;
+        match key.sha256() {
+            Some(digest) if digest != Sha256Digest::from(Sha256::digest(&bytes)) => Err(StorageError::Corrupt),
+            _ => Ok(Bytes::from(bytes)),
+        }
+    }
+
+    /// One file of a folder object, or `None` when the folder has no such file.
+    pub fn read_file_of(&self, folder: &ObjectKey, name: &str) -> Result<Option<Bytes>, StorageError> {
+        match fs::read(self.root.join(folder.as_str()).join(name)) {
+            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::during("read a report")(error)),
+        }
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // Only an orderly end comes here; a folder that still holds something is left for the next start to look at.
+        let empty = fs::read_dir(&self.incoming).is_ok_and(|entries| entries.count() <= 1);
+        if empty && let Err(error) = fs::remove_dir_all(&self.incoming) {
+            tracing::debug!(kind = ?error.kind(), "the incoming folder stays until the next start");
+        }
+    }
+}
+
+fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), StorageError> {
+    File::open(folder).and_then(|handle| handle.sync_all()).map_err(StorageError::during("sync a folder"))
+}
+
+/// Removes a file or a folder; that it is already gone is no error.
+fn remove_any(path: &Path) -> io::Result<()> {
+    let outcome = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }

@@ -1,0 +1,24 @@
+//! Embeds the shipped model, when the repository has one, so that the binary runs alone.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+const FILES: [&str; 3] = ["model.toml", "weights.safetensors", "model.onnx"];
+
+fn main() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/urinary-stone");
+    println!("cargo::rerun-if-changed={}", shipped.display());
+    let files: Vec<PathBuf> = FILES.iter().map(|name| shipped.join(name)).collect();
+    for file in &files {
+        println!("cargo::rerun-if-changed={}", file.display());
+    }
+    let code = if files.iter().all(|file| file.is_file()) {
+        let included: Vec<String> =
+            FILES.iter().zip(&files).map(|(name, file)| format!("({name:?}, include_bytes!({file:?}))")).collect();
+        format!("Some(&[{}])", included.join(", "))
+    } else {
+        "None".to_owned()
+    };
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
+    fs::write(out.join("shipped_model.rs"), code).expect("OUT_DIR is writable");
+}

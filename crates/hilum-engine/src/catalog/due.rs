@@ -1,0 +1,79 @@
+//! What is due, derived from state alone: losing the job queue loses nothing.
+
+use super::{Catalog, CatalogError, now};
+use crate::access::Scope;
+use sea_orm::{DbBackend, FromQueryResult, Statement};
+use serde::{Deserialize, Serialize};
+
+/// A piece of work that the catalogue's state asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Due {
+    /// Settle a series at this revision.
+    Series {
+        /// Row id.
+        row: i64,
+        /// Revision.
+        revision: i64,
+    },
+    /// Settle a study at this revision: choose, read, report.
+    Study {
+        /// Row id.
+        row: i64,
+        /// Revision.
+        revision: i64,
+        /// Rises with every claim and every resume.
+        attempt: i64,
+    },
+}
+
+#[derive(FromQueryResult)]
+struct DueRow {
+    id: i64,
+    revision: i64,
+    attempt: i64,
+}
+
+impl Catalog {
+    /// Unsettled series that are quiet, or all of them where `even_if_not_quiet`.
+    pub async fn due_series(&self, scope: &Scope, even_if_not_quiet: bool) -> Result<Vec<Due>, CatalogError> {
+        let sql = format!(
+            "SELECT id, revision, 0 AS attempt FROM series \
+             WHERE institution_id IN ({}) AND settled_revision < revision AND (quiet_at <= ? OR ?) ORDER BY id",
+            self.visible_list(scope).await?
+        );
+        let rows = self.due_rows(&sql, vec![now().into(), even_if_not_quiet.into()]).await?;
+        Ok(rows.into_iter().map(|row| Due::Series { row: row.id, revision: row.revision }).collect())
+    }
+
+    /// Studies whose series are all settled and whose newest revision is not read, and that nobody reads now.
+    pub async fn due_studies(&self, scope: &Scope) -> Result<Vec<Due>, CatalogError> {
+        let sql = format!(
+            "SELECT study.id AS id, study.revision AS revision, COALESCE(reading.attempt, 0) AS attempt \
+             FROM study LEFT JOIN reading ON reading.study_row = study.id \
+             WHERE study.institution_id IN ({}) AND study.revision > COALESCE(reading.revision, 0) \
+             AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
+             AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \
+             ORDER BY study.id",
+            self.visible_list(scope).await?
+        );
+        let rows = self.due_rows(&sql, vec![now().into()]).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Due::Study { row: row.id, revision: row.revision, attempt: row.attempt })
+            .collect())
+    }
+
+    async fn due_rows(&self, sql: &str, values: Vec<sea_orm::Value>) -> Result<Vec<DueRow>, CatalogError> {
+        DueRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("look for what is due"))
+    }
+
+    /// The caller's institutions as a list of row ids for an SQL `IN`; `NULL` matches nothing.
+    pub(super) async fn visible_list(&self, scope: &Scope) -> Result<String, CatalogError> {
+        let ids: Vec<String> = self.visible(scope).await?.iter().map(i64::to_string).collect();
+        Ok(if ids.is_empty() { "NULL".to_owned() } else { ids.join(",") })
+    }
+}

@@ -1,0 +1,34 @@
+//! A series. It is unsettled while `settled_revision < revision`, and due once `quiet_at` has passed.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "series")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub institution_id: i64,
+    pub study_row: i64,
+    #[sea_orm(column_type = "Text")]
+    pub series_uid: String,
+    pub number: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub description: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub modality: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub kernel: Option<String>,
+    pub revision: i64,
+    pub settled_revision: i64,
+    pub quiet_at: i64,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub stack: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub tags: Option<String>,
+    pub created_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,287 @@
+//! The study list, a study in detail, readings under way, and what was put aside.
+
+use super::entity::{instance, quarantine, series, study_conflict};
+use super::reading::status_of_word;
+use super::{Catalog, CatalogError, now, rfc3339};
+use crate::access::Scope;
+use crate::error::EngineError;
+use crate::views::{
+    Note, Page, PatientView, QuarantineEntry, ReadingState, ReadingStatus, ReadingView, SeriesSummary, StudySearch,
+    StudySummary,
+};
+use hilum_dicom::StudyUid;
+use hilum_dicom::geometry::{GeometryFinding, StackCheck};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
+use std::collections::BTreeMap;
+
+const DEFAULT_PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 200;
+
+/// A study as the list needs it; `pending` counts its unsettled series.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(crate) struct StudyRow {
+    pub(crate) id: i64,
+    study_uid: String,
+    study_date: Option<String>,
+    study_time: Option<String>,
+    description: Option<String>,
+    pub(crate) accession: Option<String>,
+    synthetic: bool,
+    revision: i64,
+    name_alphabetic: String,
+    name_ideographic: Option<String>,
+    pub(crate) name_phonetic: Option<String>,
+    patient_id: String,
+    birth_date: Option<String>,
+    sex: Option<String>,
+    modalities: Option<String>,
+    series_count: i64,
+    instance_count: i64,
+    pending: i64,
+    state: Option<String>,
+    read_revision: Option<i64>,
+    progress: Option<f64>,
+    lease_until: Option<i64>,
+    reason_code: Option<String>,
+    reason_text: Option<String>,
+    stone_present: Option<bool>,
+    stone_count: Option<i64>,
+    highest_score: Option<f64>,
+    pub(crate) institution: String,
+}
+
+const STUDY_ROW: &str = "SELECT s.id, s.study_uid, s.study_date, s.study_time, s.description, s.accession, s.synthetic, s.revision, \
+    p.name_alphabetic, p.name_ideographic, p.name_phonetic, p.patient_id, p.birth_date, p.sex, i.code AS institution, \
+    (SELECT group_concat(DISTINCT modality) FROM series WHERE study_row = s.id) AS modalities, \
+    (SELECT count(*) FROM series WHERE study_row = s.id) AS series_count, \
+    (SELECT count(*) FROM instance JOIN series ON series.id = instance.series_row WHERE series.study_row = s.id) AS instance_count, \
+    (SELECT count(*) FROM series WHERE study_row = s.id AND settled_revision < series.revision) AS pending, \
+    r.state, r.revision AS read_revision, r.progress, r.lease_until, r.reason_code, r.reason_text, \
+    rep.stone_present, rep.stone_count, rep.highest_score \
+    FROM study s JOIN patient p ON p.id = s.patient_row JOIN institution i ON i.id = s.institution_id \
+    LEFT JOIN reading r ON r.study_row = s.id \
+    LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL ";
+
+impl Catalog {
+    /// A page of studies, the last received first.
+    pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
+        let limit = search.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
+        let mut sql = format!("{STUDY_ROW} WHERE s.institution_id IN ({})", self.visible_list(scope).await?);
+        let mut values: Vec<Value> = Vec::new();
+        if let Some(after) = &search.after {
+            let after: i64 = after
+                .parse()
+                .map_err(|_| EngineError::BadRequest { field: "after", expected: "the `next` of the page before" })?;
+            sql.push_str(" AND s.id < ?");
+            values.push(after.into());
+        }
+        if let Some(text) = search.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+            let columns = [
+                "p.name_alphabetic", "p.name_ideographic", "p.name_phonetic", "p.patient_id", "s.description", "s.study_uid",
+                "s.accession", "s.study_date",
+            ];
+            let any: Vec<String> = columns.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
+            sql.push_str(&format!(" AND ({})", any.join(" OR ")));
+            let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_").replace(' ', "%");
+            values.extend(columns.iter().map(|_| Value::from(format!("%{escaped}%"))));
+        }
+        sql.push_str(&format!(" ORDER BY s.id DESC LIMIT {}", limit + 1));
+        let mut rows = self.study_rows(sql, values).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
+        Ok(Page { items: rows.into_iter().map(summary).collect::<Result<_, _>>()?, next })
+    }
+
+    /// A study of the caller's institutions by its UID.
+    pub(crate) async fn study_row(&self, scope: &Scope, uid: &StudyUid) -> Result<Option<StudyRow>, CatalogError> {
+        let sql = format!(
+            "{STUDY_ROW} WHERE s.institution_id IN ({}) AND s.study_uid = ? ORDER BY s.id LIMIT 1",
+            self.visible_list(scope).await?
+        );
+        Ok(self.study_rows(sql, vec![uid.as_str().into()]).await?.pop())
+    }
+
+    /// A study of the caller's institutions by its row.
+    pub(crate) async fn study_by_row(&self, scope: &Scope, row: i64) -> Result<Option<StudyRow>, CatalogError> {
+        let sql =
+            format!("{STUDY_ROW} WHERE s.institution_id IN ({}) AND s.id = ?", self.visible_list(scope).await?);
+        Ok(self.study_rows(sql, vec![row.into()]).await?.pop())
+    }
+
+    async fn study_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<StudyRow>, CatalogError> {
+        StudyRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("list studies"))
+    }
+
+    /// The series of a study, in order of series number; what was chosen and why comes from the current report.
+    pub(crate) async fn series_of(
+        &self,
+        scope: &Scope,
+        study_row: i64,
+        chosen: Option<i64>,
+        why: &BTreeMap<String, String>,
+    ) -> Result<Vec<SeriesSummary>, CatalogError> {
+        let act = "list the series of a study";
+        let rows = series::Entity::find()
+            .filter(series::Column::StudyRow.eq(study_row))
+            .filter(series::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .order_by_asc(series::Column::Number)
+            .order_by_asc(series::Column::Id)
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(act))?;
+        let mut summaries = Vec::with_capacity(rows.len());
+        for row in rows {
+            let frames: Vec<i64> = instance::Entity::find()
+                .select_only()
+                .column(instance::Column::Frames)
+                .filter(instance::Column::SeriesRow.eq(row.id))
+                .into_tuple()
+                .all(&self.read)
+                .await
+                .map_err(CatalogError::during(act))?;
+            let why = why.get(&row.series_uid).cloned().unwrap_or_default();
+            summaries.push(series_summary(row, frames.iter().sum::<i64>() as u64, chosen, why)?);
+        }
+        Ok(summaries)
+    }
+
+    /// What does not fit together in a study.
+    pub async fn conflicts(&self, scope: &Scope, study_row: i64) -> Result<Vec<Note>, CatalogError> {
+        let rows = study_conflict::Entity::find()
+            .filter(study_conflict::Column::StudyRow.eq(study_row))
+            .filter(study_conflict::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .order_by_asc(study_conflict::Column::Id)
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("list the conflicts of a study"))?;
+        Ok(rows.into_iter().map(|row| Note { code: row.code, text: row.text }).collect())
+    }
+
+    /// Readings that wait or run.
+    pub async fn open_readings(&self, scope: &Scope) -> Result<Vec<ReadingView>, CatalogError> {
+        let sql = format!(
+            "{STUDY_ROW} WHERE s.institution_id IN ({}) AND (s.revision > COALESCE(r.revision, 0) OR r.state = 'reading') \
+             ORDER BY s.id LIMIT 200",
+            self.visible_list(scope).await?
+        );
+        self.study_rows(sql, Vec::new())
+            .await?
+            .into_iter()
+            .map(|row| {
+                let summary = summary(row)?;
+                let ReadingState { state, progress, .. } = summary.reading;
+                Ok(ReadingView { study_uid: summary.study_uid, state, progress })
+            })
+            .collect()
+    }
+
+    /// What was put aside, the newest first.
+    pub async fn quarantined(&self, scope: &Scope) -> Result<Vec<QuarantineEntry>, CatalogError> {
+        let rows = quarantine::Entity::find()
+            .filter(quarantine::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .order_by_desc(quarantine::Column::Id)
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("list what was put aside"))?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(QuarantineEntry {
+                    id: row.id,
+                    received_at: rfc3339(row.received_at)?,
+                    sop_uid: row.sop_uid,
+                    reason: Note { code: row.reason_code, text: row.reason_text },
+                    zone: row.zone,
+                    bytes: row.bytes as u64,
+                })
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn summary(row: StudyRow) -> Result<StudySummary, CatalogError> {
+    let reading = reading_state(&row)?;
+    Ok(StudySummary {
+        study_uid: row.study_uid,
+        patient: PatientView {
+            name: row.name_alphabetic,
+            name_ideographic: row.name_ideographic,
+            id: row.patient_id,
+            sex: row.sex.unwrap_or_default(),
+            birth_date: row.birth_date.unwrap_or_default(),
+        },
+        study_date: row.study_date.unwrap_or_default(),
+        study_time: row.study_time.unwrap_or_default(),
+        description: row.description.unwrap_or_default(),
+        modalities: row.modalities.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+        series_count: row.series_count as u64,
+        instance_count: row.instance_count as u64,
+        synthetic: row.synthetic,
+        reading,
+    })
+}
+
+fn reading_state(row: &StudyRow) -> Result<ReadingState, CatalogError> {
+    let stored = row.state.as_deref().map(status_of_word).transpose()?;
+    let behind = row.revision > row.read_revision.unwrap_or(0);
+    let held = row.lease_until.is_some_and(|until| until > now());
+    let state = match stored {
+        Some(ReadingStatus::Reading) if held => ReadingStatus::Reading,
+        Some(state) if !behind => state,
+        _ if row.pending > 0 => ReadingStatus::Receiving,
+        _ => ReadingStatus::Queued,
+    };
+    let settled = !behind && stored == Some(state);
+    Ok(ReadingState {
+        state,
+        progress: match state {
+            ReadingStatus::Reading => row.progress.unwrap_or(0.0) as f32,
+            ReadingStatus::Receiving | ReadingStatus::Queued => 0.0,
+            _ => 1.0,
+        },
+        reason: settled
+            .then(|| row.reason_code.clone().zip(row.reason_text.clone()).map(|(code, text)| Note { code, text }))
+            .flatten(),
+        stone_present: row.stone_present,
+        stone_count: row.stone_count.map(|count| count as u32),
+        highest_score: row.highest_score.map(|score| score as f32),
+    })
+}
+
+fn series_summary(
+    row: series::Model,
+    slices: u64,
+    chosen: Option<i64>,
+    why: String,
+) -> Result<SeriesSummary, CatalogError> {
+    let corrupt = || CatalogError::Corrupt { what: "settled series" };
+    let stack: Option<StackCheck> =
+        row.stack.as_deref().map(serde_json::from_str).transpose().map_err(|_| corrupt())?;
+    let tags: Option<crate::tagging::SeriesTags> =
+        row.tags.as_deref().map(serde_json::from_str).transpose().map_err(|_| corrupt())?;
+    let spacing = stack.as_ref().filter(|stack| stack.volume_allowed()).and_then(|stack| {
+        let [down, across] = stack.in_plane_mm?;
+        Some([stack.slice_spacing_mm?, down, across])
+    });
+    Ok(SeriesSummary {
+        series_uid: row.series_uid,
+        number: row.number.and_then(|number| i32::try_from(number).ok()),
+        description: row.description.unwrap_or_default(),
+        modality: row.modality.unwrap_or_default(),
+        plane: stack.as_ref().and_then(|stack| stack.plane).map(crate::tagging::plane_word).map(str::to_owned),
+        slices,
+        spacing_mm: spacing,
+        kernel: row.kernel,
+        contrast: tags.as_ref().and_then(|tags| tags.contrast.value),
+        geometry_findings: stack.map(|stack| stack.findings.iter().map(finding_note).collect()).unwrap_or_default(),
+        chosen: chosen == Some(row.id),
+        why,
+    })
+}
+
+fn finding_note(finding: &GeometryFinding) -> Note {
+    Note { code: finding.code().to_owned(), text: finding.in_english() }
+}

@@ -1,0 +1,13 @@
+//! The catalogue's migrations, in order.
+
+mod m0001_first_tables;
+
+use sea_orm_migration::prelude::*;
+
+pub(super) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first_tables::FirstTables)]
+    }
+}

@@ -1,0 +1,263 @@
+//! Recording instances: rows and "this series is unsettled, revision n" in one transaction, a batch of instances at a time.
+
+use super::entity::{instance, quarantine, series, study};
+use super::rows::{RowCache, place_of};
+use super::{Catalog, CatalogError, now};
+use crate::access::Scope;
+use crate::engine::{Source, Zone};
+use crate::error::AcceptError;
+use crate::storage::{ObjectKey, Sha256Digest, Staged, Storage, hex};
+use hilum_dicom::{InstanceFacts, SopUid};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the catalogue knows under a SOP Instance UID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownInstance {
+    /// Where its bytes lie.
+    pub object: ObjectKey,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// An instance that was staged and wants a row.
+#[derive(Debug)]
+pub struct NewInstance {
+    /// What its header says.
+    pub facts: Box<InstanceFacts>,
+    /// Its series is settled after this long without a further instance.
+    pub quiet_after: Duration,
+    /// Name of the file it came in (no folder), for the table of slices; never logged.
+    pub file_name: Option<String>,
+}
+
+/// An object that was staged to be put aside.
+#[derive(Debug)]
+pub struct NewQuarantine {
+    /// The UID that was taken.
+    pub sop: SopUid,
+    /// Stable code of the reason.
+    pub reason_code: &'static str,
+    /// The reason as a sentence.
+    pub reason_text: String,
+}
+
+/// What to record.
+#[derive(Debug)]
+pub enum Subject {
+    /// A new instance.
+    Instance(NewInstance),
+    /// An object to put aside.
+    Quarantine(NewQuarantine),
+}
+
+/// One request to record.
+#[derive(Debug)]
+pub struct RecordRequest {
+    /// Row id of the institution, from the caller's scope.
+    pub institution: i64,
+    /// Zone.
+    pub zone: Zone,
+    /// How it came in.
+    pub source: Source,
+    /// Digest of the bytes as received.
+    pub sha256: Sha256Digest,
+    /// Number of bytes.
+    pub bytes: u64,
+    /// The durable bytes.
+    pub staged: Staged,
+    /// What it is.
+    pub subject: Subject,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// A new row; the bytes are at their place.
+    New,
+    /// Another sender was first with this SOP Instance UID.
+    Taken(KnownInstance),
+}
+
+const ACT: &str = "record an instance";
+
+impl Catalog {
+    /// What is known under a SOP Instance UID in the caller's home institution.
+    pub async fn known_instance(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        sop: &SopUid,
+    ) -> Result<Option<KnownInstance>, CatalogError> {
+        let institution = self.home(scope).await?;
+        find_instance(&self.read, institution, zone, sop).await
+    }
+
+    /// Records a batch in one transaction: files are linked to their places and synced while the write lock is held. All or nothing.
+    pub(crate) async fn record_batch(
+        &self,
+        storage: &Arc<Storage>,
+        batch: &Arc<Vec<RecordRequest>>,
+    ) -> Result<Vec<Recorded>, AcceptError> {
+        let txn = self.begin(ACT).await?;
+        let mut cache = RowCache::default();
+        let mut touched: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for request in batch.iter() {
+            outcomes.push(record_one(&txn, &mut cache, &mut touched, request).await?);
+        }
+        raise_revisions(&txn, &touched).await?;
+        let placed = place_new(storage, batch, &outcomes).await?;
+        if let Err(error) = txn.commit().await {
+            self.take_back(storage, &placed).await?;
+            return Err(CatalogError::during(ACT)(error).into());
+        }
+        Ok(outcomes)
+    }
+
+    /// Instances of these series came from an import that has ended: they are quiet now.
+    pub async fn mark_quiet(&self, scope: &Scope, studies: &[String]) -> Result<(), CatalogError> {
+        let institution = self.home(scope).await?;
+        let rows: Vec<i64> = study::Entity::find()
+            .filter(study::Column::InstitutionId.eq(institution))
+            .filter(study::Column::StudyUid.is_in(studies))
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(ACT))?
+            .into_iter()
+            .map(|row| row.id)
+            .collect();
+        series::Entity::update_many()
+            .col_expr(series::Column::QuietAt, Expr::value(now()))
+            .filter(series::Column::StudyRow.is_in(rows))
+            .filter(series::Column::QuietAt.gt(now()))
+            .exec(&self.write)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        Ok(())
+    }
+}
+
+async fn find_instance(
+    connection: &impl sea_orm::ConnectionTrait,
+    institution: i64,
+    zone: Zone,
+    sop: &SopUid,
+) -> Result<Option<KnownInstance>, CatalogError> {
+    let row = instance::Entity::find()
+        .filter(instance::Column::InstitutionId.eq(institution))
+        .filter(instance::Column::Zone.eq(zone.as_str()))
+        .filter(instance::Column::SopUid.eq(sop.as_str()))
+        .one(connection)
+        .await
+        .map_err(CatalogError::during("look up an instance"))?;
+    Ok(row.map(|row| KnownInstance { object: ObjectKey::from_catalogue(row.object_key), sha256: row.sha256 }))
+}
+
+async fn record_one(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    touched: &mut BTreeMap<i64, (i64, i64)>,
+    request: &RecordRequest,
+) -> Result<Recorded, CatalogError> {
+    let new = match &request.subject {
+        Subject::Instance(new) => new,
+        Subject::Quarantine(new) => return quarantine_one(txn, request, new).await.map(|()| Recorded::New),
+    };
+    let facts = &new.facts;
+    if let Some(known) = find_instance(txn, request.institution, request.zone, &facts.sop).await? {
+        return Ok(Recorded::Taken(known));
+    }
+    let place = place_of(txn, cache, request.institution, request.zone, facts).await?;
+    instance::ActiveModel {
+        institution_id: Set(request.institution),
+        zone: Set(request.zone.as_str().to_owned()),
+        sop_uid: Set(facts.sop.to_string()),
+        series_row: Set(place.series_row),
+        sop_class_uid: Set(facts.sop_class.to_string()),
+        transfer_syntax_uid: Set(facts.transfer_syntax.to_string()),
+        object_key: Set(request.staged.target().as_str().to_owned()),
+        sha256: Set(hex(&request.sha256)),
+        bytes: Set(request.bytes as i64),
+        frames: Set(i64::from(facts.image.frames)),
+        source: Set(request.source.as_str().to_owned()),
+        file_name: Set(new.file_name.clone()),
+        facts: Set(serde_json::to_string(facts).map_err(|_| CatalogError::Corrupt { what: "header" })?),
+        received_at: Set(now()),
+        ..Default::default()
+    }
+    .insert(txn)
+    .await
+    .map_err(CatalogError::during(ACT))?;
+    let quiet_at = now() + new.quiet_after.as_millis() as i64;
+    touched.insert(place.series_row, (place.study_row, quiet_at));
+    Ok(Recorded::New)
+}
+
+async fn quarantine_one(
+    txn: &DatabaseTransaction,
+    request: &RecordRequest,
+    new: &NewQuarantine,
+) -> Result<(), CatalogError> {
+    use quarantine::Column;
+    quarantine::Entity::insert(quarantine::ActiveModel {
+        institution_id: Set(request.institution),
+        zone: Set(request.zone.as_str().to_owned()),
+        sop_uid: Set(new.sop.to_string()),
+        object_key: Set(request.staged.target().as_str().to_owned()),
+        sha256: Set(hex(&request.sha256)),
+        bytes: Set(request.bytes as i64),
+        source: Set(request.source.as_str().to_owned()),
+        reason_code: Set(new.reason_code.to_owned()),
+        reason_text: Set(new.reason_text.clone()),
+        received_at: Set(now()),
+        ..Default::default()
+    })
+    .on_conflict(
+        OnConflict::columns([Column::InstitutionId, Column::Zone, Column::SopUid, Column::Sha256]).do_nothing().to_owned(),
+    )
+    .exec_without_returning(txn)
+    .await
+    .map_err(CatalogError::during("put an object aside"))?;
+    Ok(())
+}
+
+/// "This series is unsettled, revision n", and its study has changed.
+async fn raise_revisions(
+    txn: &DatabaseTransaction,
+    touched: &BTreeMap<i64, (i64, i64)>,
+) -> Result<(), CatalogError> {
+    for (series_row, (study_row, quiet_at)) in touched {
+        series::Entity::update_many()
+            .col_expr(series::Column::Revision, Expr::col(series::Column::Revision).add(1))
+            .col_expr(series::Column::QuietAt, Expr::value(*quiet_at))
+            .filter(series::Column::Id.eq(*series_row))
+            .exec(txn)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        study::Entity::update_many()
+            .col_expr(study::Column::Revision, Expr::col(study::Column::Revision).add(1))
+            .col_expr(study::Column::UpdatedAt, Expr::value(now()))
+            .filter(study::Column::Id.eq(*study_row))
+            .exec(txn)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+    }
+    Ok(())
+}
+
+async fn place_new(
+    storage: &Arc<Storage>,
+    batch: &Arc<Vec<RecordRequest>>,
+    outcomes: &[Recorded],
+) -> Result<Vec<ObjectKey>, AcceptError> {
+    let new: Vec<bool> = outcomes.iter().map(|outcome| *outcome == Recorded::New).collect();
+    let (storage, batch) = (Arc::clone(storage), Arc::clone(batch));
+    let placed = tokio::task::spawn_blocking(move || {
+        storage.place(batch.iter().zip(new).filter(|(_, new)| *new).map(|(request, _)| &request.staged))
+    });
+    Ok(placed.await.map_err(AcceptError::aborted)??)
+}

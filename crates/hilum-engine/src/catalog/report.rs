@@ -1,0 +1,134 @@
+//! Reports: one current version per study and service, older ones superseded and kept.
+
+use super::entity::{finding, report, study};
+use super::reading::URINARY_STONE;
+use super::{Catalog, CatalogError, Claim, now};
+use crate::access::Scope;
+use crate::storage::{ObjectKey, Staged};
+use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
+use hilum_dicom::StudyUid;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set};
+use std::collections::BTreeMap;
+
+/// A report to record, with why each series was chosen or passed over.
+#[derive(Clone, Debug)]
+pub struct NewReport {
+    /// The report.
+    pub report: UrinaryStoneReport,
+    /// Row of the series that was read.
+    pub series_row: Option<i64>,
+    /// Series Instance UID -> sentence.
+    pub series_why: BTreeMap<String, String>,
+}
+
+/// The current report of a study.
+#[derive(Clone, Debug)]
+pub struct CurrentReport {
+    /// Its version.
+    pub version: i64,
+    /// The folder with its files.
+    pub folder: ObjectKey,
+    /// Row of the series that was read.
+    pub series_row: Option<i64>,
+    /// Series Instance UID -> sentence.
+    pub series_why: BTreeMap<String, String>,
+}
+
+const ACT: &str = "record a report";
+
+pub(super) async fn insert_report(
+    txn: &DatabaseTransaction,
+    claim: &Claim,
+    new: &NewReport,
+    staged: &Staged,
+) -> Result<(), CatalogError> {
+    let document = &new.report;
+    let model = document.provenance.model.as_ref();
+    let present = match document.result.stone_present {
+        StonePresent::Yes => Some(true),
+        StonePresent::No => Some(false),
+        StonePresent::NotAssessed => None,
+    };
+    let row = report::ActiveModel {
+        institution_id: Set(claim.institution),
+        study_row: Set(claim.study_row),
+        service: Set(URINARY_STONE.to_owned()),
+        version: Set(i64::from(document.version)),
+        revision: Set(claim.revision),
+        series_row: Set(new.series_row),
+        outcome: Set(document.result.refusal.as_ref().map_or("read", |_| "refused").to_owned()),
+        reason_code: Set(document.result.refusal.as_ref().map(|refusal| refusal.code.clone())),
+        reason_text: Set(document.result.refusal.as_ref().map(|refusal| refusal.en.clone())),
+        stone_present: Set(present),
+        stone_count: Set(present.map(|_| i64::from(document.result.stone_count))),
+        highest_score: Set(document.result.highest_score.map(f64::from)),
+        series_why: Set(serde_json::to_string(&new.series_why).map_err(|_| CatalogError::Corrupt { what: "report" })?),
+        model_hash: Set(model.map(|model| model.hash.clone())),
+        plan_hash: Set(model.map(|model| model.plan_hash.clone())),
+        input_hash: Set(document.provenance.input_hash.clone()),
+        engine: Set(model.map(|_| format!("{} {}", document.provenance.engine, document.provenance.precision))),
+        software_version: Set(document.provenance.software_version.clone()),
+        object_key: Set(staged.target().as_str().to_owned()),
+        created_at: Set(now()),
+        ..Default::default()
+    }
+    .insert(txn)
+    .await
+    .map_err(CatalogError::during(ACT))?;
+    report::Entity::update_many()
+        .col_expr(report::Column::SupersededBy, Expr::value(row.id))
+        .filter(report::Column::StudyRow.eq(claim.study_row))
+        .filter(report::Column::Service.eq(URINARY_STONE))
+        .filter(report::Column::SupersededBy.is_null())
+        .filter(report::Column::Id.ne(row.id))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    for stone in &document.stones {
+        finding::ActiveModel {
+            institution_id: Set(claim.institution),
+            report_row: Set(row.id),
+            kind: Set("stone".to_owned()),
+            number: Set(i64::from(stone.number)),
+            data: Set(serde_json::to_string(stone).map_err(|_| CatalogError::Corrupt { what: "finding" })?),
+            ..Default::default()
+        }
+        .insert(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    }
+    Ok(())
+}
+
+impl Catalog {
+    /// The report that is current for a study, if there is one.
+    pub async fn current_report(&self, scope: &Scope, uid: &StudyUid) -> Result<Option<CurrentReport>, CatalogError> {
+        let act = "look up a report";
+        let study = study::Entity::find()
+            .filter(study::Column::StudyUid.eq(uid.as_str()))
+            .filter(study::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .one(&self.read)
+            .await
+            .map_err(CatalogError::during(act))?;
+        let Some(study) = study else { return Ok(None) };
+        let row = report::Entity::find()
+            .filter(report::Column::StudyRow.eq(study.id))
+            .filter(report::Column::Service.eq(URINARY_STONE))
+            .filter(report::Column::SupersededBy.is_null())
+            .order_by_desc(report::Column::Version)
+            .one(&self.read)
+            .await
+            .map_err(CatalogError::during(act))?;
+        row.map(|row| {
+            Ok(CurrentReport {
+                version: row.version,
+                folder: ObjectKey::from_catalogue(row.object_key),
+                series_row: row.series_row,
+                series_why: serde_json::from_str(&row.series_why)
+                    .map_err(|_| CatalogError::Corrupt { what: "report" })?,
+            })
+        })
+        .transpose()
+    }
+}

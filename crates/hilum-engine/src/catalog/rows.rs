@@ -1,0 +1,246 @@
+//! Rows of patient, study and series for an instance, made when they are missing.
+//!
+//! The first object decides what a row says; what later objects say differently is kept as a conflict and shown.
+
+use super::entity::{patient, series, study, study_conflict};
+use super::{CatalogError, now};
+use crate::engine::Zone;
+use hilum_dicom::InstanceFacts;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
+use std::collections::HashMap;
+use time::macros::format_description;
+
+/// Rows already looked up in this transaction.
+#[derive(Default)]
+pub(super) struct RowCache {
+    patients: HashMap<(i64, String, String, String), patient::Model>,
+    studies: HashMap<(i64, String), study::Model>,
+    series: HashMap<(i64, String), i64>,
+    conflicts: HashMap<(i64, &'static str), ()>,
+}
+
+/// Where an instance belongs.
+pub(super) struct Place {
+    pub(super) study_row: i64,
+    pub(super) series_row: i64,
+}
+
+const ACT: &str = "record an instance";
+
+pub(super) async fn place_of(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    institution: i64,
+    zone: Zone,
+    facts: &InstanceFacts,
+) -> Result<Place, CatalogError> {
+    let patient = patient_row(txn, cache, institution, zone, facts).await?;
+    let study = study_row(txn, cache, institution, zone, patient.id, facts).await?;
+    if study.patient_row != patient.id {
+        let text = "The same Study Instance UID was also sent for another patient; all instances are kept.";
+        conflict(txn, cache, institution, study.id, "study_of_two_patients", text).await?;
+    } else if patient_differs(&patient, facts) {
+        let text = "Name, birth date or sex differ from what was sent before for this patient ID; the first ones are shown.";
+        conflict(txn, cache, institution, study.id, "patient_attributes_differ", text).await?;
+    }
+    if study.study_date != date(facts) {
+        let text = "Instances of this study state different study dates; the first one is shown.";
+        conflict(txn, cache, institution, study.id, "study_dates_differ", text).await?;
+    }
+    let series_row = series_row(txn, cache, institution, zone, study.id, facts).await?;
+    Ok(Place { study_row: study.id, series_row })
+}
+
+async fn patient_row(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    institution: i64,
+    zone: Zone,
+    facts: &InstanceFacts,
+) -> Result<patient::Model, CatalogError> {
+    let stated = &facts.patient;
+    let id = stated.id.clone().unwrap_or_default();
+    let issuer = stated.issuer.clone().unwrap_or_default();
+    let only_study = if id.is_empty() { facts.study.uid.to_string() } else { String::new() };
+    let key = (institution, issuer.clone(), id.clone(), only_study.clone());
+    if let Some(row) = cache.patients.get(&key) {
+        return Ok(row.clone());
+    }
+    let found = patient::Entity::find()
+        .filter(patient::Column::InstitutionId.eq(institution))
+        .filter(patient::Column::Zone.eq(zone.as_str()))
+        .filter(patient::Column::Issuer.eq(&issuer))
+        .filter(patient::Column::PatientId.eq(&id))
+        .filter(patient::Column::OnlyStudyUid.eq(&only_study))
+        .one(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    let row = match found {
+        Some(row) => row,
+        None => patient::ActiveModel {
+            institution_id: Set(institution),
+            zone: Set(zone.as_str().to_owned()),
+            issuer: Set(issuer),
+            patient_id: Set(id),
+            only_study_uid: Set(only_study),
+            name_alphabetic: Set(stated.name.alphabetic.clone()),
+            name_ideographic: Set(stated.name.ideographic.clone()),
+            name_phonetic: Set(stated.name.phonetic.clone()),
+            birth_date: Set(birth_date(facts)),
+            sex: Set(stated.sex.clone()),
+            created_at: Set(now()),
+            ..Default::default()
+        }
+        .insert(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?,
+    };
+    cache.patients.insert(key, row.clone());
+    Ok(row)
+}
+
+async fn study_row(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    institution: i64,
+    zone: Zone,
+    patient_row: i64,
+    facts: &InstanceFacts,
+) -> Result<study::Model, CatalogError> {
+    let key = (institution, facts.study.uid.to_string());
+    if let Some(row) = cache.studies.get(&key) {
+        return Ok(row.clone());
+    }
+    let found = study::Entity::find()
+        .filter(study::Column::InstitutionId.eq(institution))
+        .filter(study::Column::Zone.eq(zone.as_str()))
+        .filter(study::Column::StudyUid.eq(facts.study.uid.as_str()))
+        .one(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    let time = facts.study.time.map(|time| time.format(format_description!("[hour]:[minute]:[second]")));
+    let row = match found {
+        Some(row) => row,
+        None => study::ActiveModel {
+            institution_id: Set(institution),
+            zone: Set(zone.as_str().to_owned()),
+            study_uid: Set(facts.study.uid.to_string()),
+            patient_row: Set(patient_row),
+            study_date: Set(date(facts)),
+            study_time: Set(time.and_then(Result::ok)),
+            description: Set(facts.study.description.clone()),
+            accession: Set(facts.study.accession.clone()),
+            age: Set(facts.patient.age.clone()),
+            synthetic: Set(crate::tagging::is_synthetic(facts)),
+            revision: Set(0),
+            created_at: Set(now()),
+            updated_at: Set(now()),
+            ..Default::default()
+        }
+        .insert(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?,
+    };
+    cache.studies.insert(key, row.clone());
+    Ok(row)
+}
+
+async fn series_row(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    institution: i64,
+    zone: Zone,
+    study_row: i64,
+    facts: &InstanceFacts,
+) -> Result<i64, CatalogError> {
+    let key = (study_row, facts.series.uid.to_string());
+    if let Some(row) = cache.series.get(&key) {
+        return Ok(*row);
+    }
+    let same_uid = series::Entity::find()
+        .filter(series::Column::InstitutionId.eq(institution))
+        .filter(series::Column::SeriesUid.eq(facts.series.uid.as_str()))
+        .all(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    if let Some(row) = same_uid.iter().find(|row| row.study_row == study_row) {
+        if row.modality != facts.series.modality {
+            let text = "Instances of one series state different modalities; the first one is shown.";
+            conflict(txn, cache, institution, study_row, "modalities_differ", text).await?;
+        }
+        cache.series.insert(key, row.id);
+        return Ok(row.id);
+    }
+    for other in &same_uid {
+        let shares = study::Entity::find_by_id(other.study_row)
+            .filter(study::Column::Zone.eq(zone.as_str()))
+            .one(txn)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        if shares.is_some() {
+            let text = "A series of this study has the same Series Instance UID as a series of another study; both are kept.";
+            conflict(txn, cache, institution, study_row, "series_of_two_studies", text).await?;
+        }
+    }
+    let row = series::ActiveModel {
+        institution_id: Set(institution),
+        study_row: Set(study_row),
+        series_uid: Set(facts.series.uid.to_string()),
+        number: Set(facts.series.number),
+        description: Set(facts.series.description.clone()),
+        modality: Set(facts.series.modality.clone()),
+        kernel: Set(facts.series.kernel.clone()),
+        revision: Set(0),
+        settled_revision: Set(0),
+        quiet_at: Set(0),
+        created_at: Set(now()),
+        ..Default::default()
+    }
+    .insert(txn)
+    .await
+    .map_err(CatalogError::during(ACT))?;
+    cache.series.insert(key, row.id);
+    Ok(row.id)
+}
+
+async fn conflict(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    institution: i64,
+    study_row: i64,
+    code: &'static str,
+    text: &str,
+) -> Result<(), CatalogError> {
+    if cache.conflicts.insert((study_row, code), ()).is_some() {
+        return Ok(());
+    }
+    study_conflict::Entity::insert(study_conflict::ActiveModel {
+        institution_id: Set(institution),
+        study_row: Set(study_row),
+        code: Set(code.to_owned()),
+        text: Set(text.to_owned()),
+        created_at: Set(now()),
+        ..Default::default()
+    })
+    .on_conflict(
+        OnConflict::columns([study_conflict::Column::StudyRow, study_conflict::Column::Code]).do_nothing().to_owned(),
+    )
+    .exec_without_returning(txn)
+    .await
+    .map_err(CatalogError::during(ACT))?;
+    Ok(())
+}
+
+fn patient_differs(row: &patient::Model, facts: &InstanceFacts) -> bool {
+    let stated = &facts.patient;
+    row.name_alphabetic != stated.name.alphabetic || row.birth_date != birth_date(facts) || row.sex != stated.sex
+}
+
+fn date(facts: &InstanceFacts) -> Option<String> {
+    facts.study.date.map(|date| date.to_string())
+}
+
+fn birth_date(facts: &InstanceFacts) -> Option<String> {
+    facts.patient.birth_date.map(|date| date.to_string())
+}

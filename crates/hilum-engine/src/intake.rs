@@ -1,0 +1,113 @@
+//! What is known of an instance before anything of it is kept.
+
+use crate::catalog::KnownInstance;
+use crate::error::AcceptError;
+use crate::storage::{Sha256Digest, Storage};
+use bytes::Bytes;
+use hilum_dicom::facts::ImageFacts;
+use hilum_dicom::uid::PixelCoding;
+use hilum_dicom::{DicomError, HeaderError, InstanceFacts, TransferSyntaxUid, data_set_digest, read_facts};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// An instance whose header was read and whose bytes are all there.
+#[derive(Clone, Debug)]
+pub(crate) struct Examined {
+    pub(crate) facts: Box<InstanceFacts>,
+    pub(crate) sha256: Sha256Digest,
+    pub(crate) bytes: Bytes,
+}
+
+/// Reads the header and refuses what is no DICOM object or a damaged one.
+pub(crate) async fn examine(bytes: Bytes) -> Result<Examined, AcceptError> {
+    tokio::task::spawn_blocking(move || {
+        let facts = Box::new(read_facts(&bytes).map_err(refusal)?);
+        check_pixel_data(&facts, bytes.len())?;
+        let sha256 = Sha256Digest::from(Sha256::digest(&bytes));
+        Ok(Examined { facts, sha256, bytes })
+    })
+    .await
+    .map_err(AcceptError::aborted)?
+}
+
+fn refusal(error: DicomError) -> AcceptError {
+    match error {
+        DicomError::Header(HeaderError::Empty | HeaderError::NotDicom) => AcceptError::NotDicom(error.to_string()),
+        DicomError::Header(_) => AcceptError::Damaged { code: "header_damaged", text: error.to_string() },
+        other => AcceptError::Damaged { code: "identity_missing", text: other.to_string() },
+    }
+}
+
+fn check_pixel_data(facts: &InstanceFacts, length: usize) -> Result<(), AcceptError> {
+    if facts.image.truncated {
+        let text = "the pixel data end before the length that the header states; send or copy the object again";
+        return Err(AcceptError::Damaged { code: "pixel_data_truncated", text: text.to_owned() });
+    }
+    let needed = native_pixel_bytes(&facts.image, &facts.transfer_syntax);
+    if needed.is_some_and(|needed| needed > length as u64) {
+        let text = "Rows x Columns x frames need more bytes than the whole object has; send or copy the object again";
+        return Err(AcceptError::Damaged { code: "pixel_data_too_short", text: text.to_owned() });
+    }
+    Ok(())
+}
+
+/// Bytes of uncompressed pixel data by the header (PS3.3 C.7.6.3); `None` where the header alone does not say.
+fn native_pixel_bytes(image: &ImageFacts, transfer_syntax: &TransferSyntaxUid) -> Option<u64> {
+    let deflated = *transfer_syntax == TransferSyntaxUid::deflated_explicit_little_endian();
+    let subsampled = image.photometric_interpretation.as_deref().is_some_and(|name| name.contains("_42"));
+    if !image.has_pixel_data || deflated || subsampled || transfer_syntax.pixel_coding() != PixelCoding::Native {
+        return None;
+    }
+    let pixels = u64::from(image.rows?) * u64::from(image.columns?) * u64::from(image.frames.max(1));
+    let bits = u64::from(image.bits_allocated?) * u64::from(image.samples_per_pixel.unwrap_or(1));
+    pixels.checked_mul(bits).map(|bits| bits / 8)
+}
+
+/// How a new object compares with the one that has its SOP Instance UID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The same data set, transfer syntax aside.
+    Same,
+    /// A different one.
+    Different,
+    /// Pixel data that cannot be decoded here: treated as different, and said so.
+    Incomparable,
+}
+
+impl Comparison {
+    /// Code and sentence for the quarantine.
+    pub(crate) fn reason(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Same => ("same", "The same data set."),
+            Self::Different => {
+                ("different_object", "Another object with this SOP Instance UID and different content was kept before.")
+            }
+            Self::Incomparable => (
+                "not_comparable",
+                "Another object with this SOP Instance UID was kept before, and the two cannot be compared.",
+            ),
+        }
+    }
+}
+
+/// Compares an object with the kept one: by bytes, then by data set.
+pub(crate) async fn compare(
+    storage: &Arc<Storage>,
+    known: &KnownInstance,
+    new: &Examined,
+) -> Result<Comparison, AcceptError> {
+    if known.sha256 == crate::storage::hex(&new.sha256) {
+        return Ok(Comparison::Same);
+    }
+    let (storage, object, bytes) = (Arc::clone(storage), known.object.clone(), new.bytes.clone());
+    tokio::task::spawn_blocking(move || {
+        let kept = storage.read(&object)?;
+        Ok(match (data_set_digest(&kept), data_set_digest(&bytes)) {
+            (Ok(kept), Ok(new)) if kept == new => Comparison::Same,
+            (Ok(_), Ok(_)) => Comparison::Different,
+            _ => Comparison::Incomparable,
+        })
+    })
+    .await
+    .map_err(AcceptError::aborted)?
+}

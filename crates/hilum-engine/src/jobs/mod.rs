@@ -1,0 +1,92 @@
+//! Jobs: the catalogue's state says what is due, the queue only distributes it among workers.
+//!
+//! apalis keeps its tasks in a database file of its own (`queue.sqlite`), because it cannot join the catalogue's transaction and sets
+//! `synchronous = OFF` on its connections. Nothing depends on that file: without it, the next sweep enqueues the same work again.
+
+mod queue;
+
+use crate::catalog::{CatalogError, Due};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::journey;
+use queue::Queue;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How often the state is looked at.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// Sweeps and works until `shutdown` resolves. A reading under way stops at its next slice and is due again at the next start.
+pub(crate) async fn run(engine: &Engine, shutdown: impl Future<Output = ()> + Send) -> Result<(), EngineError> {
+    let queue = Queue::open(engine.storage().root()).await?;
+    let stop = Arc::new(Notify::new());
+    let worker = tokio::spawn(queue.clone().work(engine.clone(), Arc::clone(&stop)));
+    let outcome = tokio::select! {
+        () = shutdown => Ok(()),
+        outcome = sweep_forever(engine, &queue) => outcome,
+    };
+    engine.stop_readings();
+    stop.notify_one();
+    match worker.await {
+        Ok(worked) => outcome.and(worked),
+        Err(error) => Err(EngineError::Internal(format!("the job worker ended early: {error}"))),
+    }
+}
+
+/// Does everything that is due in this task, without the queue: the answer is the same, for state alone decides.
+pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
+    let mut tried = std::collections::HashSet::new();
+    loop {
+        let scope = engine.catalog().system_scope().await?;
+        let mut due = engine.catalog().due_series(&scope, true).await?;
+        due.extend(engine.catalog().due_studies(&scope).await?);
+        // What failed once in this run is left for the next one.
+        due.retain(|due| tried.insert(*due));
+        if due.is_empty() {
+            return Ok(());
+        }
+        for due in due {
+            perform(engine, due).await?;
+        }
+    }
+}
+
+async fn sweep_forever(engine: &Engine, queue: &Queue) -> Result<(), EngineError> {
+    let mut ticks = tokio::time::interval(SWEEP);
+    let mut already = std::collections::HashSet::new();
+    loop {
+        ticks.tick().await;
+        match due_now(engine).await {
+            Ok(due) => {
+                already.retain(|known| due.contains(known));
+                for due in due {
+                    if already.insert(due) {
+                        queue.push(due, engine.storage().process()).await?;
+                    }
+                }
+            }
+            // A full disk or a locked file passes; the next sweep sees the same state.
+            Err(error) => tracing::warn!(code = error.code(), "the sweep could not look for what is due"),
+        }
+    }
+}
+
+async fn due_now(engine: &Engine) -> Result<Vec<Due>, CatalogError> {
+    let scope = engine.catalog().system_scope().await?;
+    let mut due = engine.catalog().due_series(&scope, false).await?;
+    due.extend(engine.catalog().due_studies(&scope).await?);
+    Ok(due)
+}
+
+async fn perform(engine: &Engine, due: Due) -> Result<(), EngineError> {
+    let scope = engine.catalog().system_scope().await?;
+    match due {
+        Due::Series { row, revision } => journey::settle_series(engine, &scope, row, revision).await,
+        Due::Study { row, revision, .. } => {
+            // One reading at a time uses every core; a second one would only slow both.
+            let _turn = engine.reading_turn().await?;
+            journey::settle_study(engine, &scope, row, revision).await
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The main path: an instance arrives, its series settles, its study is read and reported. Read top-down.
+
+use crate::access::Scope;
+use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
+use crate::engine::{Accepted, Engine, Source, Zone};
+use crate::error::{AcceptError, EngineError};
+use crate::intake::{self, Comparison, Examined};
+use crate::reading;
+use crate::storage::{ObjectKey, Staged};
+use crate::tagging::{rank, tag_series};
+use bytes::Bytes;
+use hilum_dicom::geometry::{SlicePlacement, check_stack};
+use hilum_dicom::{InstanceFacts, StudyUid};
+
+/// An instance on its way in.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    /// Bytes as received.
+    pub(crate) bytes: Bytes,
+    /// How it came.
+    pub(crate) source: Source,
+    /// Name of its file, if it was one.
+    pub(crate) file_name: Option<String>,
+}
+
+/// What became of an instance, and whose study it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Receipt {
+    /// What became of it.
+    pub(crate) accepted: Accepted,
+    /// Its study.
+    pub(crate) study: StudyUid,
+}
+
+/// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success.
+pub(crate) async fn accept_instance(
+    engine: &Engine,
+    scope: &Scope,
+    zone: Zone,
+    incoming: Incoming,
+) -> Result<Receipt, AcceptError> {
+    if zone == Zone::Research {
+        return Err(AcceptError::ResearchZoneNeedsDeidentification);
+    }
+    if !scope.may_change() {
+        return Err(AcceptError::Forbidden);
+    }
+    let Incoming { bytes, source, file_name } = incoming;
+    let new = intake::examine(bytes).await?;
+    let study = new.facts.study.uid.clone();
+    if let Some(known) = engine.catalog().known_instance(scope, zone, &new.facts.sop).await? {
+        let accepted = same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
+        return Ok(Receipt { accepted, study });
+    }
+    let institution = engine.catalog().home(scope).await?;
+    let place = ObjectKey::instance(zone, institution, &study, &new.sha256);
+    let staged = stage(engine, place, &new.bytes).await?;
+    let subject =
+        Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after: engine.quiet_after(), file_name });
+    let request = request(institution, zone, source, &new, staged, subject);
+    let accepted = match engine.recorder().record(request).await? {
+        Recorded::New => Accepted::Kept,
+        Recorded::Taken(known) => same_or_quarantined(engine, scope, zone, source, &known, &new).await?,
+    };
+    Ok(Receipt { accepted, study })
+}
+
+/// The same data set again is one copy; a different one under the same UID is kept aside and shown.
+async fn same_or_quarantined(
+    engine: &Engine,
+    scope: &Scope,
+    zone: Zone,
+    source: Source,
+    known: &KnownInstance,
+    new: &Examined,
+) -> Result<Accepted, AcceptError> {
+    let comparison = intake::compare(engine.storage(), known, new).await?;
+    if comparison == Comparison::Same {
+        return Ok(Accepted::AlreadyThere);
+    }
+    let (reason_code, reason) = comparison.reason();
+    let institution = engine.catalog().home(scope).await?;
+    let staged = stage(engine, ObjectKey::quarantine(zone, institution, &new.sha256), &new.bytes).await?;
+    let aside = NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() };
+    let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
+    engine.recorder().record(request).await?;
+    Ok(Accepted::Quarantined { reason: reason.to_owned() })
+}
+
+/// 2. A job, once the series is quiet: facts, geometry checked, tags with their evidence. Again at the same revision it does nothing.
+pub(crate) async fn settle_series(engine: &Engine, scope: &Scope, row: i64, revision: i64) -> Result<(), EngineError> {
+    let Some(series) = engine.catalog().unsettled_series(scope, row, revision).await? else { return Ok(()) };
+    let facts: Vec<InstanceFacts> = series.instances.iter().map(|instance| instance.facts.clone()).collect();
+    let placements: Vec<SlicePlacement> = facts.iter().flat_map(SlicePlacement::of).collect();
+    let stack = check_stack(&placements);
+    let tags = tag_series(&facts, &stack);
+    engine.catalog().settle_series(scope, &series, &stack, &tags).await?;
+    Ok(())
+}
+
+/// 3. A job, once the study's series are settled: choose the best series, read it once, measure, and record ONE report; it supersedes the
+///    one before. Only the holder of the claim ends a reading, so a second run changes nothing.
+pub(crate) async fn settle_study(engine: &Engine, scope: &Scope, row: i64, revision: i64) -> Result<(), EngineError> {
+    let process = engine.storage().process();
+    let Some(claim) = engine.catalog().claim_reading(scope, row, revision, process).await? else { return Ok(()) };
+    match read_and_report(engine, scope, &claim).await {
+        Ok(()) => Ok(()),
+        Err(error) => reading::give_up(engine, scope, &claim, &error).await,
+    }
+}
+
+async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Result<(), EngineError> {
+    let study = reading::study_of(engine, scope, claim).await?;
+    let series = engine.catalog().settled_series(scope, claim.study_row).await?;
+    let choice = rank::choose(&series);
+    let read = reading::read_best(engine, scope, claim, &series, &choice).await?;
+    let (end, report) = reading::report_of(engine, claim, &study, &series, &choice, read).await?;
+    let staged = report.as_ref().map(|(new, staged)| (new, staged));
+    engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
+}
+
+async fn stage(engine: &Engine, place: ObjectKey, bytes: &Bytes) -> Result<Staged, AcceptError> {
+    let (storage, bytes) = (engine.storage().clone(), bytes.clone());
+    Ok(tokio::task::spawn_blocking(move || storage.stage(place, &bytes)).await.map_err(AcceptError::aborted)??)
+}
+
+fn request(
+    institution: i64,
+    zone: Zone,
+    source: Source,
+    new: &Examined,
+    staged: Staged,
+    subject: Subject,
+) -> RecordRequest {
+    RecordRequest { institution, zone, source, sha256: new.sha256, bytes: new.bytes.len() as u64, staged, subject }
+}

@@ -1,0 +1,161 @@
+//! The report of a reading: its inputs, its files, and the state that the reading ends in.
+
+use super::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
+use super::{Read, Stop, geometry, run::report_failed};
+use crate::catalog::{Claim, NewReport, ReadingEnd, SettledSeries, StudyRow, now, rfc3339, summary};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::report::{self, ReportInputs, UrinaryStoneReport};
+use crate::storage::{ObjectKey, Staged};
+use crate::tagging::rank::Choice;
+use crate::views::{Note, ReadingStatus, StudySummary};
+use hilum_clinical::report::{Date, ModelProvenance, Name, Patient, SeriesNotChosen, SeriesRead, Sex, Study};
+use hilum_clinical::{Language, Statement};
+use std::sync::Arc;
+
+/// How the reading ends, with its report staged; a reading that was stopped has none.
+pub(crate) async fn report_of(
+    engine: &Engine,
+    claim: &Claim,
+    study: &StudyRow,
+    series: &[SettledSeries],
+    choice: &Choice,
+    read: Read,
+) -> Result<(ReadingEnd, Option<(NewReport, Arc<Staged>)>), EngineError> {
+    match read.stopped {
+        Some(Stop::Cancelled) => return Ok((ReadingEnd { status: ReadingStatus::Cancelled, reason: None }, None)),
+        Some(Stop::Interrupted) => return Ok((ReadingEnd { status: ReadingStatus::Queued, reason: None }, None)),
+        None => {}
+    }
+    let status = read.refusal.map_or(ReadingStatus::Done, |(status, _)| status);
+    let key_images = read.key_images.clone();
+    let document = report::build(inputs(engine, claim, study, series, choice, read)?);
+    let reason = document.result.refusal.as_ref().map(|refusal| Note { code: refusal.code.clone(), text: refusal.en.clone() });
+    let why = series.iter().zip(&choice.reasons).map(|(series, reason)| (series.uid.to_string(), reason.statement().en));
+    let new = NewReport {
+        series_row: choice.chosen.map(|index| series[index].row),
+        series_why: why.collect(),
+        report: document,
+    };
+    let (storage, place) = (Arc::clone(engine.storage()), ObjectKey::report(claim.institution));
+    let (new, staged) = tokio::task::spawn_blocking(move || {
+        let files = files(&new.report, &key_images)?;
+        let staged = storage.stage_folder(place, &files)?;
+        Ok::<_, EngineError>((new, Arc::new(staged)))
+    })
+    .await
+    .map_err(|error| EngineError::Internal(format!("writing the report ended early: {error}")))??;
+    Ok((ReadingEnd { status, reason }, Some((new, staged))))
+}
+
+fn files(
+    document: &UrinaryStoneReport,
+    key_images: &[report::KeyImage],
+) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
+    let pdf = |language| report::pdf(document, key_images, language).map_err(report_failed);
+    let mut files = vec![
+        (JSON_FILE.to_owned(), report::json(document).map_err(report_failed)?),
+        (PDF_KO_FILE.to_owned(), pdf(Language::Korean)?),
+        (PDF_EN_FILE.to_owned(), pdf(Language::English)?),
+        (XLSX_FILE.to_owned(), report::xlsx(document).map_err(report_failed)?),
+    ];
+    files.extend(key_images.iter().enumerate().map(|(n, image)| (key_image_file(n), image.png.clone())));
+    Ok(files)
+}
+
+fn inputs(
+    engine: &Engine,
+    claim: &Claim,
+    study: &StudyRow,
+    series: &[SettledSeries],
+    choice: &Choice,
+    read: Read,
+) -> Result<ReportInputs, EngineError> {
+    let model = engine.model().filter(|_| read.engine.is_some());
+    // The engine names itself with its precision last, e.g. "hilum-nn 0.1.0, CPU, fp32".
+    let (ran, precision) = match read.engine.as_deref() {
+        Some(engine) => engine.rsplit_once(", ").unwrap_or((engine, "")),
+        None => ("", ""),
+    };
+    let chosen = choice.chosen.map(|index| (&series[index], choice.reasons[index].statement()));
+    let others = series.iter().zip(&choice.reasons).enumerate();
+    Ok(ReportInputs {
+        version: claim.version,
+        created_at: rfc3339(now())?,
+        patient: patient(study)?,
+        study: examined(study, chosen.clone())?,
+        refusal: read.refusal.map(|(_, message)| message),
+        stones: read.stones.into_iter().map(|reading| reading.stone).collect(),
+        slices: read.slices,
+        score_threshold: model.as_ref().map(|model| model.card.threshold),
+        looked_at: read.looked_at,
+        not_looked_at: read.not_looked_at,
+        series_not_chosen: others
+            .filter(|(index, _)| choice.chosen != Some(*index))
+            .map(|(_, (series, reason))| SeriesNotChosen {
+                series_uid: series.uid.to_string(),
+                number: series.number.and_then(|number| i32::try_from(number).ok()),
+                description: series.description.clone(),
+                reason: reason.statement(),
+            })
+            .collect(),
+        geometry_findings: chosen.map(|(series, _)| geometry::messages(&series.stack)).unwrap_or_default(),
+        model: model.map(|model| ModelProvenance {
+            name: model.card.name.clone(),
+            hash: model.hash.clone(),
+            plan_hash: model.card.hashes.plan.clone(),
+            first_line: model.card.statement.clone(),
+            synthetic_trained: model.card.synthetic_trained,
+        }),
+        engine: ran.to_owned(),
+        precision: precision.to_owned(),
+        input_hash: read.input_hash,
+        software_version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+fn patient(study: &StudyRow) -> Result<Patient, EngineError> {
+    let StudySummary { patient, .. } = summary(study.clone())?;
+    // PS3.5 6.2.1.2: components of a name are separated by `^`.
+    let shown = |name: &str| name.split('^').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    Ok(Patient {
+        name: Name {
+            alphabetic: shown(&patient.name),
+            ideographic: patient.name_ideographic.as_deref().map(shown),
+            phonetic: study.name_phonetic.as_deref().map(shown),
+        },
+        id: patient.id,
+        birth_date: date(&patient.birth_date),
+        sex: match patient.sex.as_str() {
+            "F" => Some(Sex::F),
+            "M" => Some(Sex::M),
+            "O" => Some(Sex::O),
+            _ => None,
+        },
+        age_at_study: None,
+    })
+}
+
+fn examined(study: &StudyRow, chosen: Option<(&SettledSeries, Statement)>) -> Result<Study, EngineError> {
+    let summary = summary(study.clone())?;
+    Ok(Study {
+        study_uid: summary.study_uid,
+        date: date(&summary.study_date),
+        time: summary.study_time.get(..5).map(str::to_owned),
+        description: summary.description,
+        accession: study.accession.clone().unwrap_or_default(),
+        institution: study.institution.clone(),
+        series: chosen.map(|(series, why)| SeriesRead {
+            series_uid: series.uid.to_string(),
+            number: series.number.and_then(|number| i32::try_from(number).ok()),
+            description: series.description.clone(),
+            why,
+        }),
+        synthetic: summary.synthetic,
+    })
+}
+
+/// An absent or unreadable date stays absent.
+fn date(text: &str) -> Option<Date> {
+    text.parse().ok()
+}

@@ -1,0 +1,71 @@
+//! Reading the chosen series of a study: geometry guard, network, measures, and the report about it.
+
+mod coverage;
+pub(crate) mod files;
+mod geometry;
+mod inputs;
+mod run;
+
+pub(crate) use inputs::report_of;
+pub(crate) use run::read_best;
+
+use crate::access::Scope;
+use crate::catalog::{Claim, ReadingEnd, StudyRow};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::report::KeyImage;
+use crate::views::{Note, ReadingStatus};
+use hilum_clinical::Message;
+use hilum_clinical::report::SliceInput;
+use hilum_clinical::urinary_stone::StoneReading;
+
+/// What a reading came to.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// Why nothing was assessed, with the state that follows from it.
+    pub(crate) refusal: Option<(ReadingStatus, Message)>,
+    /// A person or the end of the program stopped it: no report.
+    pub(crate) stopped: Option<Stop>,
+    /// The slices of the chosen series in stack order.
+    pub(crate) slices: Vec<SliceInput>,
+    /// SHA-256 over the digests of the slices' objects, in stack order.
+    pub(crate) input_hash: Option<String>,
+    /// The stones.
+    pub(crate) stones: Vec<StoneReading>,
+    /// One picture a stone.
+    pub(crate) key_images: Vec<KeyImage>,
+    /// What was looked at.
+    pub(crate) looked_at: Vec<Message>,
+    /// What was not.
+    pub(crate) not_looked_at: Vec<Message>,
+    /// Engine of the inference, when it ran.
+    pub(crate) engine: Option<String>,
+}
+
+/// Why a reading stopped early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// A person cancelled it.
+    Cancelled,
+    /// The program ends: the reading is due again.
+    Interrupted,
+}
+
+/// The claimed study.
+pub(crate) async fn study_of(engine: &Engine, scope: &Scope, claim: &Claim) -> Result<StudyRow, EngineError> {
+    let row = engine.catalog().study_by_row(scope, claim.study_row).await?;
+    row.ok_or(EngineError::NotFound { what: "study" })
+}
+
+/// Ends a reading that failed; it stays failed until somebody resumes it or a further instance arrives.
+pub(crate) async fn give_up(
+    engine: &Engine,
+    scope: &Scope,
+    claim: &Claim,
+    error: &EngineError,
+) -> Result<(), EngineError> {
+    tracing::warn!(code = error.code(), study = claim.study_row, "a reading failed");
+    let reason = Note { code: error.code().to_owned(), text: error.to_string() };
+    let end = ReadingEnd { status: ReadingStatus::Failed, reason: Some(reason) };
+    engine.catalog().end_reading(scope, claim, &end, None, engine.storage()).await
+}

@@ -1,0 +1,229 @@
+//! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
+
+use crate::fixture::{Ct, config, files, number, rows, texts, tiny_model};
+use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
+use sha2::{Digest, Sha256};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+use tempfile::tempdir;
+
+const CHILD: &str = "HILUM_TEST_CHILD";
+const SLICES: usize = 120;
+
+fn sent() -> Ct {
+    Ct { slices: SLICES, size: 64, ..Ct::default() }
+}
+
+/// Runs the child of this file: what `role` says, on `data`.
+fn child(role: &str, data: &Path, limit_kib: Option<u32>) -> Child {
+    let exe = std::env::current_exe().unwrap();
+    let limits = limit_kib.map_or(String::new(), |kib| format!("trap '' XFSZ; ulimit -f {kib}; "));
+    Command::new("bash")
+        .arg("-c")
+        .arg(format!("{limits}exec \"$0\" --exact crash::the_child --ignored --nocapture"))
+        .arg(exe)
+        .env(CHILD, format!("{role}={}", data.display()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+#[ignore = "runs only as the child of the other tests of this file"]
+fn the_child() {
+    let Ok(role) = std::env::var(CHILD) else { return };
+    let (role, data) = role.split_once('=').unwrap();
+    let (role, data) = (role.to_owned(), Path::new(data).to_owned());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async move {
+        match role.as_str() {
+            "accept" => accept(&data).await,
+            "read" => read(&data).await,
+            "import" => import(&data).await,
+            other => panic!("{other}"),
+        }
+    });
+}
+
+/// Sends everything, eight at a time, and says the digest of what was acknowledged.
+async fn accept(data: &Path) {
+    let engine = Engine::open(config(data)).await.unwrap();
+    println!("ready");
+    let mut senders = tokio::task::JoinSet::new();
+    for lane in sent().files().chunks(SLICES / 8) {
+        let (engine, lane) = (engine.clone(), lane.to_vec());
+        senders.spawn(async move {
+            for bytes in lane {
+                let digest = Sha256::digest(&bytes);
+                let outcome = engine.accept_instance(&Scope::local(), Zone::Clinical, bytes, Source::Dimse).await;
+                match outcome {
+                    Ok(Accepted::Kept | Accepted::AlreadyThere) => say(&format!("ack {digest:x}")),
+                    Ok(other) => panic!("{other:?}"),
+                    Err(error) => say(&format!("refused {}", error.code())),
+                }
+            }
+        });
+    }
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
+    }
+    say("end");
+}
+
+async fn read(data: &Path) {
+    let engine = Engine::open(EngineConfig { model_dir: Some(data.join("model")), ..config(data) }).await.unwrap();
+    say("ready");
+    engine.run_until_idle().await.unwrap();
+    say("end");
+}
+
+async fn import(data: &Path) {
+    let engine = Engine::open(config(data)).await.unwrap();
+    say("ready");
+    let paths = [data.join("to-import")];
+    match engine.import(&Scope::local(), &paths, Zone::Clinical, &ImportControl::new()).await {
+        Ok(summary) => say(&format!("kept {}", summary.kept)),
+        Err(error) => say(&format!("failed {} {error}", error.code())),
+    }
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Lines of the child until it ends or `enough` says so.
+fn listen(stdout: &mut BufReader<ChildStdout>, mut enough: impl FnMut(&str) -> bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    while stdout.read_line(&mut line).unwrap() > 0 {
+        let said = line.trim().to_owned();
+        let stop = enough(&said);
+        lines.push(said);
+        line.clear();
+        if stop {
+            break;
+        }
+    }
+    lines
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_nothing_half_kept() {
+    let data = tempdir().unwrap();
+    let expected: Vec<String> = sent().files().iter().map(|bytes| format!("{:x}", Sha256::digest(bytes))).collect();
+    let mut acknowledged: Vec<String> = Vec::new();
+    let mut rounds_cut_short = 0;
+    for round in 0..14 {
+        let mut child = child("accept", data.path(), None);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        listen(&mut stdout, |line| line == "ready");
+        // From at once to well into the stream; a little of it by time, so that it falls anywhere within a commit.
+        let wanted = round * 5;
+        let mut heard = 0;
+        let mut lines = Vec::new();
+        if wanted > 0 {
+            lines = listen(&mut stdout, |line| {
+                heard += usize::from(line.starts_with("ack"));
+                heard >= wanted || line == "end"
+            });
+        }
+        std::thread::sleep(Duration::from_micros(round as u64 * 1_700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        lines.extend(listen(&mut stdout, |_| false));
+        rounds_cut_short += usize::from(!lines.iter().any(|line| line == "end"));
+        acknowledged.extend(lines.iter().filter_map(|line| line.strip_prefix("ack ")).map(str::to_owned));
+
+        // The next start clears up; then rows and files agree, and all that was acknowledged is there.
+        drop(Engine::open(config(data.path())).await.unwrap());
+        let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
+        let stored = files(data.path(), "objects");
+        assert_eq!(stored.len(), rows.len(), "round {round}: as many files as rows");
+        for file in &stored {
+            let digest = format!("{:x}", Sha256::digest(std::fs::read(file).unwrap()));
+            assert!(rows.contains(&digest) && expected.contains(&digest), "round {round}: every file is whole and has a row");
+        }
+        for digest in &acknowledged {
+            assert!(rows.contains(digest), "round {round}: what was acknowledged is there");
+        }
+        assert_eq!(files(data.path(), "incoming").len(), 0, "round {round}: nothing half-kept stays");
+    }
+    assert!(rounds_cut_short >= 10, "only {rounds_cut_short} rounds were cut short");
+}
+
+#[tokio::test]
+async fn killed_while_it_reads_the_next_start_reads_again_by_itself_with_the_same_result() {
+    let data = tempdir().unwrap();
+    tiny_model(&data.path().join("model"));
+    let series = Ct { slices: 150, size: 64, spacing_mm: 3.0, ..Ct::default() };
+    {
+        let engine = Engine::open(config(data.path())).await.unwrap();
+        crate::fixture::send(&engine, &series.files()).await;
+    }
+    let mut killed_while_reading = 0;
+    for delay in [40, 80, 120, 200] {
+        let mut child = child("read", data.path(), None);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        listen(&mut stdout, |line| line == "ready");
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let held = number(data.path(), "SELECT count(*) FROM reading WHERE state = 'reading' AND lease_until > 0").await;
+        killed_while_reading += held;
+        if held > 0 {
+            break;
+        }
+    }
+    let engine = Engine::open(EngineConfig { model_dir: Some(data.path().join("model")), ..config(data.path()) }).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    let json = engine.report(&Scope::local(), &series.study_uid(), ReportPart::Json).await.unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["version"], 1);
+    assert_eq!(rows(data.path()).await["report"], 1);
+    println!("killed while reading: {killed_while_reading}");
+
+    // The same data on an undisturbed engine gives the same result.
+    let other = tempdir().unwrap();
+    let calm = crate::fixture::reading_engine(other.path()).await;
+    crate::fixture::send(&calm, &series.files()).await;
+    calm.run_until_idle().await.unwrap();
+    let undisturbed = calm.report(&Scope::local(), &series.study_uid(), ReportPart::Json).await.unwrap();
+    let undisturbed: serde_json::Value = serde_json::from_slice(&undisturbed).unwrap();
+    for part in ["result", "stones", "slices", "coverage"] {
+        assert_eq!(json[part], undisturbed[part], "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
+    let data = tempdir().unwrap();
+    let folder = data.path().join("to-import");
+    std::fs::create_dir(&folder).unwrap();
+    // 512 x 512 x 2 bytes are more than the child may write into one file, the catalogue's pages are less.
+    let large = Ct { slices: 1, size: 800, ..Ct::default() };
+    let small = Ct { study: 2, slices: 3, ..Ct::default() };
+    for (name, bytes) in small.files().into_iter().enumerate() {
+        std::fs::write(folder.join(format!("a{name}.dcm")), bytes).unwrap();
+    }
+    std::fs::write(folder.join("z-large.dcm"), &large.files()[0]).unwrap();
+    drop(Engine::open(config(data.path())).await.unwrap());
+
+    let mut child = child("import", data.path(), Some(1000));
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let lines = listen(&mut stdout, |_| false);
+    child.wait().unwrap();
+    let failed = lines.iter().find(|line| line.starts_with("failed")).unwrap_or_else(|| panic!("{lines:?}"));
+    assert!(failed.starts_with("failed disk_full") && failed.contains("free some space"), "{failed}");
+    assert_eq!(files(data.path(), "objects").len(), 3, "what was acknowledged before stays");
+    assert_eq!(rows(data.path()).await["instance"], 3);
+    assert_eq!(files(data.path(), "incoming").iter().filter(|file| !file.ends_with("alive")).count(), 0);
+
+    // With space again the same import succeeds.
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    assert_eq!((summary.kept, summary.already_there), (1, 3));
+}

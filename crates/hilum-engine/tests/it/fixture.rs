@@ -1,0 +1,269 @@
+//! Small CT series, a small model, an engine on a folder of its own, and the effects that can be seen on disk.
+
+use bytes::Bytes;
+use hilum_dicom::charset::SpecificCharacterSet;
+use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKind, ct_series, uid_bits_from_seed};
+use hilum_dicom::{PersonName, SeriesUid, StudyUid};
+use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, Zone};
+use hilum_imaging::{Affine, Recipe, Volume, Window};
+use hilum_infer::card::{
+    Architecture, DetectionMetrics, FalsePositives, Hashes, InputContract, Metrics, ModelCard, PostFilter, Task,
+    TrainingFacts,
+};
+use hilum_infer::model::sha256_hex;
+use hilum_nn::{UNet2d, Weights};
+use ndarray::Array3;
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use time::{Date, Month, Time};
+use walkdir::WalkDir;
+
+/// A series to write; `..Ct::default()` gives an original axial, non-contrast, soft one.
+#[derive(Clone)]
+pub struct Ct {
+    pub study: u64,
+    pub series: u32,
+    pub slices: usize,
+    pub size: usize,
+    pub spacing_mm: f64,
+    pub hu: i16,
+    pub patient_id: &'static str,
+    pub description: &'static str,
+    pub kernel: &'static str,
+    pub contrast: Option<&'static str>,
+    pub kind: SeriesKind,
+}
+
+impl Default for Ct {
+    fn default() -> Self {
+        Self {
+            study: 1,
+            series: 1,
+            slices: 8,
+            size: 32,
+            spacing_mm: 3.0,
+            hu: 40,
+            patient_id: "SYN-000001",
+            description: "Abdomen 3.0",
+            kernel: "Br40",
+            contrast: None,
+            kind: SeriesKind::OriginalAxial,
+        }
+    }
+}
+
+impl Ct {
+    pub fn study_uid(&self) -> StudyUid {
+        StudyUid::from_u128(uid_bits_from_seed(self.study, "study"))
+    }
+
+    /// PS3.10 files in order.
+    pub fn files(&self) -> Vec<Bytes> {
+        let identity = CtSeriesIdentity {
+            character_set: SpecificCharacterSet::korean(),
+            patient_name: PersonName {
+                alphabetic: "Hong^Gildong".into(),
+                ideographic: Some("洪^吉洞".into()),
+                phonetic: Some("홍^길동".into()),
+            },
+            patient_id: self.patient_id.into(),
+            birth_date: None,
+            sex: PatientSex::Male,
+            age_years: None,
+            study: self.study_uid(),
+            series: SeriesUid::from_u128(uid_bits_from_seed(self.study, &format!("series {}", self.series))),
+            study_date: Date::from_calendar_date(2026, Month::January, 5).unwrap(),
+            study_time: Time::MIDNIGHT,
+            study_description: "CT KUB".into(),
+            series_description: self.description.into(),
+            accession_number: "A1".into(),
+            study_id: "1".into(),
+            series_number: self.series,
+            protocol: "KUB".into(),
+            body_part: "ABDOMEN".into(),
+            kernel: self.kernel.into(),
+            kvp: 120.0,
+            contrast_agent: self.contrast.map(str::to_owned),
+            position: PatientPosition::Hfs,
+            kind: self.kind,
+        };
+        let geometry = Affine::axial([-160.0, -160.0, 0.0], [self.spacing_mm, 10.0, 10.0]).unwrap();
+        let mut hu = Array3::from_elem((self.slices, self.size, self.size), self.hu);
+        // No two slices alike.
+        hu.indexed_iter_mut().for_each(|((z, _, _), value)| *value += z as i16);
+        let volume = Volume { hu, geometry };
+        ct_series(&volume, &identity).unwrap().map(|instance| Bytes::from(instance.unwrap().1)).collect()
+    }
+}
+
+/// An engine without a model.
+pub async fn engine(data: &Path) -> Engine {
+    Engine::open(config(data)).await.unwrap()
+}
+
+pub fn config(data: &Path) -> EngineConfig {
+    EngineConfig { shipped_model: false, quiet_after: Duration::from_millis(200), ..EngineConfig::new(data) }
+}
+
+/// An engine with [`tiny_model`].
+pub async fn reading_engine(data: &Path) -> Engine {
+    let model = data.join("tiny-model");
+    tiny_model(&model);
+    Engine::open(EngineConfig { model_dir: Some(model), ..config(data) }).await.unwrap()
+}
+
+pub async fn send(engine: &Engine, files: &[Bytes]) -> Vec<Accepted> {
+    let mut outcomes = Vec::new();
+    for file in files {
+        let outcome = engine.accept_instance(&Scope::local(), Zone::Clinical, file.clone(), Source::Stow).await;
+        outcomes.push(outcome.unwrap());
+    }
+    outcomes
+}
+
+/// Rows of each table.
+pub async fn rows(data: &Path) -> BTreeMap<&'static str, i64> {
+    let tables = ["patient", "study", "series", "instance", "quarantine", "reading", "report", "study_conflict"];
+    let mut counts = BTreeMap::new();
+    for table in tables {
+        counts.insert(table, number(data, &format!("SELECT count(*) FROM {table}")).await);
+    }
+    counts
+}
+
+/// One number from the catalogue, read behind the engine's back.
+pub async fn number(data: &Path, sql: &str) -> i64 {
+    let database = Database::connect(format!("sqlite://{}", data.join("catalog.sqlite").display())).await.unwrap();
+    let row = database.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap().unwrap();
+    database.close().await.unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+/// One column of texts from the catalogue, read behind the engine's back.
+pub async fn texts(data: &Path, sql: &str) -> Vec<String> {
+    let database = Database::connect(format!("sqlite://{}", data.join("catalog.sqlite").display())).await.unwrap();
+    let rows = database.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap();
+    database.close().await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+/// Files below one of the data folder's folders.
+pub fn files(data: &Path, folder: &str) -> Vec<PathBuf> {
+    let walk = WalkDir::new(data.join(folder)).sort_by_file_name().into_iter().filter_map(Result::ok);
+    walk.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
+}
+
+/// A model with weights drawn at random: it reads, but knows nothing.
+pub fn tiny_model(folder: &Path) {
+    let config = UNet2d { in_channels: 1, out_channels: 1, base: 2, depth: 1 };
+    let network = Architecture::Unet2d(config).build().unwrap();
+    let weights = Weights::init(&network, 7).to_safetensors().unwrap();
+    let metrics = DetectionMetrics {
+        sensitivity: Vec::new(),
+        false_positives: FalsePositives { count: 0, patients: 0, per_patient: 0.0, ci95: [0.0, 0.0] },
+        dice: None,
+    };
+    let card = ModelCard {
+        statement: "synthetic-trained: random weights for tests".into(),
+        name: "tiny".into(),
+        task: Task::UrinaryStoneSegmentation,
+        synthetic_trained: true,
+        classes: vec!["stone".into()],
+        threshold: 0.999,
+        mask_threshold: 0.999,
+        trained_at: "2026-01-01T00:00:00Z".into(),
+        training_seconds: 0,
+        software_version: "0.1.0".into(),
+        engine: "none".into(),
+        input: InputContract {
+            modality: "CT".into(),
+            plane: "axial".into(),
+            unit: "HU".into(),
+            slice_distance_mm: [0.5, 10.0],
+            suitable_for: "tests".into(),
+        },
+        preprocessing: Recipe {
+            in_plane_mm: 10.0,
+            window: Window::URINARY_STONE,
+            context_step_mm: 3.0,
+            context_slices: 0,
+            multiple_of: 2,
+        },
+        network: Architecture::Unet2d(config),
+        post_filter: PostFilter {
+            min_voxels: 1,
+            min_volume_mm3: 0.0,
+            dense_hu: 200,
+            largest_stone_mm: 40.0,
+            dense_share: 0.5,
+        },
+        hashes: Hashes {
+            plan: sha256_hex(b"plan"),
+            data: sha256_hex(b"data"),
+            weights: sha256_hex(&weights),
+            onnx: sha256_hex(b"onnx"),
+        },
+        training: TrainingFacts {
+            data: "none".into(),
+            training_patients: 0,
+            validation_patients: 0,
+            training_patches: 0,
+            epochs: 0,
+            best_epoch: 0,
+            best_validation_loss: 0.0,
+            stopped_because: "never trained".into(),
+        },
+        metrics: Metrics {
+            patients_from: "none".into(),
+            matching_rule: "none".into(),
+            patients: 0,
+            stones: 0,
+            model: metrics.clone(),
+            baseline: metrics,
+        },
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("model.toml"), toml::to_string(&card).unwrap()).unwrap();
+    std::fs::write(folder.join("weights.safetensors"), weights).unwrap();
+    std::fs::write(folder.join("model.onnx"), b"onnx").unwrap();
+}
+
+/// The folder of real data, or `None` with a printed reason.
+pub fn shared(what: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("HILUM_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let path = folder.join("data").join(what);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("HILUM_REQUIRE_SHARED").is_none(), "HILUM_REQUIRE_SHARED is set, but {what} is absent");
+    println!("SKIPPED: {what} is not there (set HILUM_SHARED)");
+    None
+}
+
+/// The Python interpreter that plays the oracle, or `None` with a printed reason.
+pub fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("HILUM_ORACLE_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_REQUIRE_ORACLES is set, HILUM_ORACLE_PYTHON is not");
+        println!("SKIPPED: HILUM_ORACLE_PYTHON names no interpreter");
+    }
+    python
+}
+
+/// A program of Debian's dcmtk, or `None` with a printed reason.
+pub fn dcmtk(program: &str, arguments: &[&Path]) -> Option<()> {
+    match std::process::Command::new(program).args(arguments).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+            Some(())
+        }
+        Err(_) => {
+            assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_REQUIRE_ORACLES is set, {program} is absent");
+            println!("SKIPPED: {program} is not installed (apt-get install dcmtk)");
+            None
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Files, folders, zips and DICOMDIR.
+
+use crate::fixture::{Ct, dcmtk, engine, files, number, rows};
+use bytes::Bytes;
+use hilum_engine::{ErrorKind, ImportControl, ImportSummary, Scope, Zone};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::tempdir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+async fn import(data: &Path, paths: &[PathBuf]) -> ImportSummary {
+    let engine = engine(data).await;
+    engine.import(&Scope::local(), paths, Zone::Clinical, &ImportControl::new()).await.unwrap()
+}
+
+fn write_all(folder: &Path, files: &[Bytes]) {
+    fs::create_dir_all(folder).unwrap();
+    for (index, bytes) in files.iter().enumerate() {
+        fs::write(folder.join(format!("IM{index:04}.dcm")), bytes).unwrap();
+    }
+}
+
+fn zipped(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn a_folder_of_two_series_and_rubbish_is_counted_file_by_file() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let series = Ct { slices: 4, ..Ct::default() };
+    write_all(&folder.path().join("mixed"), &series.files());
+    write_all(&folder.path().join("mixed/deeper"), &Ct { series: 2, ..series.clone() }.files());
+    fs::write(folder.path().join("mixed/again.dcm"), &series.files()[0]).unwrap();
+    fs::write(folder.path().join("mixed/other.dcm"), &Ct { slices: 1, hu: 500, ..series.clone() }.files()[0]).unwrap();
+    fs::write(folder.path().join("notes.txt"), "patient came late").unwrap();
+    fs::write(folder.path().join("empty.dcm"), b"").unwrap();
+    let whole = Ct { study: 2, slices: 1, ..Ct::default() }.files().remove(0);
+    fs::write(folder.path().join("cut.dcm"), &whole[..whole.len() - 10]).unwrap();
+
+    let summary = import(data.path(), &[folder.path().to_owned()]).await;
+    assert_eq!((summary.files, summary.kept, summary.not_dicom, summary.quarantined), (13, 8, 1, 1));
+    assert_eq!(summary.already_there, 1);
+    let refused: Vec<(&str, &str)> = summary
+        .refused
+        .iter()
+        .map(|file| (file.path.rsplit('/').next().unwrap(), file.code.as_str()))
+        .collect();
+    assert_eq!(refused, [("cut.dcm", "pixel_data_truncated"), ("empty.dcm", "empty_file")]);
+    assert_eq!(summary.studies.into_iter().collect::<Vec<_>>(), [series.study_uid().to_string()]);
+    assert_eq!(rows(data.path()).await["series"], 2);
+    // The import is over, so its series are quiet now.
+    assert_eq!(number(data.path(), "SELECT count(*) FROM series WHERE quiet_at > unixepoch() * 1000 + 1000").await, 0);
+
+    let again = import(data.path(), &[folder.path().to_owned()]).await;
+    assert_eq!((again.kept, again.already_there, again.quarantined), (0, 9, 1));
+    assert_eq!(files(data.path(), "objects").len(), 8);
+}
+
+#[tokio::test]
+async fn a_zip_and_a_zip_inside_it_are_looked_through() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let sent = Ct { slices: 3, ..Ct::default() }.files();
+    let inner = zipped(&[("b/2.dcm", &sent[1]), ("b/3.dcm", &sent[2])]);
+    let outer = folder.path().join("study.zip");
+    fs::write(&outer, zipped(&[("a/1.dcm", &sent[0]), ("readme.txt", b"hello hello hello"), ("inner.zip", &inner)])).unwrap();
+    let summary = import(data.path(), std::slice::from_ref(&outer)).await;
+    assert_eq!((summary.kept, summary.not_dicom, summary.refused.len()), (3, 1, 0));
+    assert_eq!(files(data.path(), "objects").len(), 3);
+
+    // Nested deeper than 3 is refused, damaged is refused.
+    let mut deep = zipped(&[("1.dcm", &sent[0])]);
+    for _ in 0..5 {
+        deep = zipped(&[("next.zip", &deep)]);
+    }
+    fs::write(folder.path().join("deep.zip"), &deep).unwrap();
+    fs::write(folder.path().join("damaged.zip"), &deep[..deep.len() / 2]).unwrap();
+    let summary = import(data.path(), &[folder.path().join("deep.zip"), folder.path().join("damaged.zip")]).await;
+    let mut codes: Vec<&str> = summary.refused.iter().map(|file| file.code.as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!((summary.kept, codes), (0, vec!["nested_too_deep", "zip_damaged"]));
+}
+
+#[tokio::test]
+async fn a_bomb_of_zeros_costs_no_time_and_no_memory() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let bomb = folder.path().join("bomb.zip");
+    let mut zip = ZipWriter::new(fs::File::create(&bomb).unwrap());
+    zip.start_file("zeros.dcm", SimpleFileOptions::default().large_file(true)).unwrap();
+    let zeros = vec![0_u8; 1 << 20];
+    for _ in 0..512 {
+        zip.write_all(&zeros).unwrap();
+    }
+    zip.finish().unwrap();
+    let start = Instant::now();
+    let summary = import(data.path(), &[bomb]).await;
+    assert_eq!((summary.not_dicom, summary.kept), (1, 0));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_dicomdir_brings_the_files_that_it_names() {
+    let (data, medium) = (tempdir().unwrap(), tempdir().unwrap());
+    let sent = Ct { slices: 3, ..Ct::default() }.files();
+    for (index, bytes) in sent.iter().enumerate() {
+        fs::write(medium.path().join(format!("IM{index}")), bytes).unwrap();
+    }
+    let dicomdir = medium.path().join("DICOMDIR");
+    let arguments = [Path::new("-w"), Path::new("+r"), Path::new("+id"), medium.path(), Path::new("+D"), &dicomdir];
+    if dcmtk("dcmmkdir", &arguments).is_none() {
+        return;
+    }
+    fs::remove_file(medium.path().join("IM2")).unwrap();
+    let summary = import(data.path(), std::slice::from_ref(&dicomdir)).await;
+    assert_eq!(summary.kept, 2, "{summary:?}");
+    assert_eq!(summary.refused.iter().map(|file| file.code.as_str()).collect::<Vec<_>>(), ["file_missing"]);
+    // Walked as a folder, the index itself is skipped.
+    let summary = import(data.path(), &[medium.path().to_owned()]).await;
+    assert_eq!((summary.already_there, summary.not_dicom, summary.refused.len()), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn ten_thousand_other_files_are_passed_by_quickly() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    for index in 0..10_000 {
+        fs::write(folder.path().join(format!("{index}.log")), "neither DICOM nor empty").unwrap();
+    }
+    fs::write(folder.path().join("one.dcm"), &Ct { slices: 1, ..Ct::default() }.files()[0]).unwrap();
+    let start = Instant::now();
+    let summary = import(data.path(), &[folder.path().to_owned()]).await;
+    assert_eq!((summary.files, summary.not_dicom, summary.kept), (10_001, 10_000, 1));
+    println!("10,000 other files: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn an_import_can_be_cancelled_and_what_was_kept_stays() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    write_all(folder.path(), &Ct { slices: 200, ..Ct::default() }.files());
+    let engine = engine(data.path()).await;
+    let control = ImportControl::new();
+    let watcher = tokio::spawn({
+        let control = control.clone();
+        async move {
+            while control.done() < 5 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            control.cancel();
+        }
+    });
+    let paths = [folder.path().to_owned()];
+    let summary = engine.import(&Scope::local(), &paths, Zone::Clinical, &control).await.unwrap();
+    watcher.await.unwrap();
+    assert!(summary.cancelled);
+    assert_eq!(control.total(), Some(200));
+    assert!(summary.kept >= 5 && summary.kept < 200, "{}", summary.kept);
+    assert_eq!(files(data.path(), "objects").len() as u64, summary.kept);
+    assert_eq!(rows(data.path()).await["instance"] as u64, summary.kept);
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_and_the_research_zone_are_refused() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let nowhere = [data.path().join("Hong^Gildong")];
+    let (scope, control) = (Scope::local(), ImportControl::new());
+    let import = |zone| engine.import(&scope, &nowhere, zone, &control);
+    let error = hold(import(Zone::Clinical).await);
+    assert_eq!(error.0, ErrorKind::NotFound);
+    assert!(!error.1.contains("Hong"), "a path can hold a name: {}", error.1);
+    assert_eq!(hold(import(Zone::Research).await).0, ErrorKind::Refused);
+}
+
+fn hold(outcome: Result<ImportSummary, hilum_engine::EngineError>) -> (ErrorKind, String) {
+    let error = outcome.unwrap_err();
+    (error.kind(), error.to_string())
+}

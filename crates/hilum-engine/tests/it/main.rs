@@ -1,0 +1,10 @@
+//! The engine through its door: what is kept, what is refused, what is read, and what a crash leaves.
+
+mod accept;
+mod crash;
+mod fixture;
+mod import;
+mod journey;
+mod nifti;
+mod real;
+mod report;
