@@ -336,12 +336,15 @@ fn unpadded(value: &[u8]) -> &[u8] {
 
 /// A big endian value with its numbers turned round (PS3.5 7.3).
 fn little_endian(value: &[u8], vr: VR) -> Vec<u8> {
-    turn_round(value, match vr {
-        VR::US | VR::SS | VR::OW | VR::AT => 2,
-        VR::UL | VR::SL | VR::FL | VR::OF | VR::OL => 4,
-        VR::FD | VR::OD | VR::OV | VR::SV | VR::UV => 8,
-        _ => 1,
-    })
+    turn_round(
+        value,
+        match vr {
+            VR::US | VR::SS | VR::OW | VR::AT => 2,
+            VR::UL | VR::SL | VR::FL | VR::OF | VR::OL => 4,
+            VR::FD | VR::OD | VR::OV | VR::SV | VR::UV => 8,
+            _ => 1,
+        },
+    )
 }
 
 /// The bytes of every whole group of `width` in reverse order.

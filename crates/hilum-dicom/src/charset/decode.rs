@@ -18,7 +18,9 @@ pub enum TextFinding {
     #[error("Specific Character Set (0008,0005) has an unknown term, read as the default repertoire")]
     UnknownTerm,
     /// A multi-byte set stands as value 1 of (0008,0005) instead of after an empty one.
-    #[error("Specific Character Set (0008,0005) names a multi-byte set as value 1; it was taken as active from the start")]
+    #[error(
+        "Specific Character Set (0008,0005) names a multi-byte set as value 1; it was taken as active from the start"
+    )]
     MultiByteFirst,
     /// Characters of an announced set without its escape sequence.
     #[error("the text leaves out escape sequences; the announced character set was assumed")]
@@ -203,7 +205,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn escape(&mut self, rest: &[u8]) -> usize {
-        let Some(Escape { bytes, slot, plane, announced_by }) = ESCAPES.iter().find(|e| rest.starts_with(e.bytes)) else {
+        let Some(Escape { bytes, slot, plane, announced_by }) = ESCAPES.iter().find(|e| rest.starts_with(e.bytes))
+        else {
             self.out.text.push('\u{1B}');
             self.out.note(TextFinding::EscapeUnknown);
             return 1;
@@ -303,12 +306,18 @@ impl<'a> Decoder<'a> {
                 self.out.text.push(c);
                 2
             }
-            [a, b, ..] if plane == Plane::KsX1001 && let Some(c) = one_char(EUC_KR, &[a, b]) => {
+            [a, b, ..]
+                if plane == Plane::KsX1001
+                    && let Some(c) = one_char(EUC_KR, &[a, b]) =>
+            {
                 self.out.text.push(c);
                 self.out.note(TextFinding::AssumedCp949);
                 2
             }
-            [a, b, ..] if plane == Plane::Gb2312 && let Some(c) = one_char(GB18030, &[a, b]) => {
+            [a, b, ..]
+                if plane == Plane::Gb2312
+                    && let Some(c) = one_char(GB18030, &[a, b]) =>
+            {
                 self.out.text.push(c);
                 2
             }
@@ -318,14 +327,14 @@ impl<'a> Decoder<'a> {
 
     /// Kanji of Shift JIS under ISO_IR 13, which only has Katakana.
     fn shift_jis_pair(&mut self, rest: &[u8]) -> usize {
-        match *rest {
-            [a, b, ..] if let Some(c) = one_char(SHIFT_JIS, &[a, b]) => {
-                self.out.text.push(c);
-                self.out.note(TextFinding::AssumedJapanese);
-                2
-            }
-            _ => self.invalid(),
+        if let [a, b, ..] = *rest
+            && let Some(c) = one_char(SHIFT_JIS, &[a, b])
+        {
+            self.out.text.push(c);
+            self.out.note(TextFinding::AssumedJapanese);
+            return 2;
         }
+        self.invalid()
     }
 
     /// The announced set that a byte of the right half can belong to while none is invoked.

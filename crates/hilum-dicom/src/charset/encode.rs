@@ -11,7 +11,9 @@ use super::{CharacterSet, PersonName, SpecificCharacterSet};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// A character has no code in the stated character sets.
-    #[error("{tag}: character {position} has no code in Specific Character Set '{set}'; write the object in ISO_IR 192 (UTF-8)")]
+    #[error(
+        "{tag}: character {position} has no code in Specific Character Set '{set}'; write the object in ISO_IR 192 (UTF-8)"
+    )]
     Unencodable {
         /// The attribute.
         tag: Tag,

@@ -20,9 +20,8 @@ pub(super) fn guess(bytes: &[u8], set: &SpecificCharacterSet) -> Option<Guess> {
     if !has_right_half || bytes.contains(&0x1B) {
         return None;
     }
-    let explains = |encoding: &'static Encoding| {
-        encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some()
-    };
+    let explains =
+        |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some();
     let utf8 = || explains(UTF_8).then_some(Guess { encoding: UTF_8, finding: TextFinding::AssumedUtf8 });
     if set.names(CharacterSet::KsX1001) && matches!(set.initial, CharacterSet::Ascii | CharacterSet::KsX1001) {
         // The ordinary rules read Korean without escapes; only what is no Korean at all may be UTF-8.
@@ -54,13 +53,14 @@ pub(super) fn is_korean(bytes: &[u8]) -> bool {
     loop {
         rest = match *rest {
             [] => return hangul,
-            [0x00..=0x7F, ref rest @ ..] => rest,
             [a @ 0xA1..=0xFD, 0xA1..=0xFE, ref rest @ ..] => {
                 hangul |= (0xB0..=0xC8).contains(&a);
                 rest
             }
-            // The Hangul that code page 949 adds.
-            [0x81..=0xC6, 0x41..=0x5A | 0x61..=0x7A | 0x81..=0xFE, ref rest @ ..] => rest,
+            // ASCII, and the Hangul that code page 949 adds.
+            [0x00..=0x7F, ref rest @ ..] | [0x81..=0xC6, 0x41..=0x5A | 0x61..=0x7A | 0x81..=0xFE, ref rest @ ..] => {
+                rest
+            }
             _ => return false,
         };
     }

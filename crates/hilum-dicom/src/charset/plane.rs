@@ -85,8 +85,17 @@ impl CharacterSet {
             Set::KsX1001 => (Plane::Ascii, Some(Plane::KsX1001)),
             Set::Gb2312 => (Plane::Ascii, Some(Plane::Gb2312)),
             Set::Ascii | Set::JisX0208 | Set::JisX0212 | Set::Utf8 | Set::Gb18030 | Set::Gbk => (Plane::Ascii, None),
-            Set::Latin1 | Set::Latin2 | Set::Latin3 | Set::Latin4 | Set::Latin5 | Set::Latin9 | Set::Cyrillic
-            | Set::Arabic | Set::Greek | Set::Hebrew | Set::Thai => (Plane::Ascii, Some(Plane::RightHalf(self))),
+            Set::Latin1
+            | Set::Latin2
+            | Set::Latin3
+            | Set::Latin4
+            | Set::Latin5
+            | Set::Latin9
+            | Set::Cyrillic
+            | Set::Arabic
+            | Set::Greek
+            | Set::Hebrew
+            | Set::Thai => (Plane::Ascii, Some(Plane::RightHalf(self))),
         }
     }
 
@@ -111,8 +120,7 @@ impl CharacterSet {
 }
 
 /// The six cells of JIS X 0208 that the web's table gives to compatibility characters, with JIS X 0208's own.
-const JIS_NOT_WEB: [(char, char); 6] =
-    [('～', '〜'), ('∥', '‖'), ('－', '−'), ('￠', '¢'), ('￡', '£'), ('￢', '¬')];
+const JIS_NOT_WEB: [(char, char); 6] = [('～', '〜'), ('∥', '‖'), ('－', '−'), ('￠', '¢'), ('￡', '£'), ('￢', '¬')];
 
 /// Decodes exactly one character.
 pub(super) fn one_char(encoding: &'static Encoding, bytes: &[u8]) -> Option<char> {
@@ -173,6 +181,8 @@ impl Plane {
             Self::Katakana | Self::RightHalf(_) => {
                 (0x20..=0x7F).find(|&code| self.single(code) == Some(c)).map(Code::Single)
             }
+            // The web's compatibility characters would come back as JIS X 0208's own.
+            Self::JisX0208 if JIS_NOT_WEB.iter().any(|(web, _)| *web == c) => None,
             Self::JisX0208 => {
                 let web = JIS_NOT_WEB.iter().find(|(_, jis)| *jis == c).map_or(c, |(web, _)| *web);
                 // Rows 9 to 15 and above 84 are vendors' additions.

@@ -48,8 +48,8 @@ pub enum CharacterSet {
 }
 
 use CharacterSet::{
-    Arabic, Ascii, Cyrillic, Gb2312, Gb18030, Gbk, Greek, Hebrew, JisX0201, JisX0208, JisX0212, KsX1001, Latin1, Latin2,
-    Latin3, Latin4, Latin5, Latin9, Thai, Utf8,
+    Arabic, Ascii, Cyrillic, Gb2312, Gb18030, Gbk, Greek, Hebrew, JisX0201, JisX0208, JisX0212, KsX1001, Latin1,
+    Latin2, Latin3, Latin4, Latin5, Latin9, Thai, Utf8,
 };
 
 /// ISO-IR registration numbers.
@@ -112,7 +112,8 @@ impl CharacterSet {
 
     /// Reads one term: the set, whether it was written `ISO 2022 IR n`, and whether it is spelt as the standard spells it.
     fn read(term: &str) -> Option<(Self, bool, bool)> {
-        let squeezed: String = term.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+        let squeezed: String =
+            term.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
         let registered = |number: &str| REGISTRATIONS.iter().find(|(_, n)| *n == number).map(|(set, _)| *set);
         let (set, extension) = if let Some(set) = squeezed.strip_prefix("ISO2022IR").and_then(registered) {
             (set, true)
@@ -248,8 +249,16 @@ mod tests {
     #[test]
     fn terms_are_read_as_the_standard_writes_them_and_go_back() {
         for value in [
-            "", "ISO_IR 6", "ISO_IR 100", "ISO_IR 192", "GB18030", "GBK", "ISO_IR 13", "\\ISO 2022 IR 149",
-            "ISO 2022 IR 13\\ISO 2022 IR 87", "ISO 2022 IR 100\\ISO 2022 IR 144\\ISO 2022 IR 126",
+            "",
+            "ISO_IR 6",
+            "ISO_IR 100",
+            "ISO_IR 192",
+            "GB18030",
+            "GBK",
+            "ISO_IR 13",
+            "\\ISO 2022 IR 149",
+            "ISO 2022 IR 13\\ISO 2022 IR 87",
+            "ISO 2022 IR 100\\ISO 2022 IR 144\\ISO 2022 IR 126",
         ] {
             let (set, findings) = SpecificCharacterSet::parse(value.as_bytes());
             assert_eq!((set.to_value().as_str(), findings.as_slice()), (value, [].as_slice()));
@@ -279,6 +288,9 @@ mod tests {
     fn an_unknown_term_is_reported_and_a_multi_byte_first_value_too() {
         assert_eq!(SpecificCharacterSet::parse(b"KLINGON").1, [TextFinding::UnknownTerm]);
         assert_eq!(SpecificCharacterSet::parse(b"ISO 2022 IR 149 ").1, [TextFinding::MultiByteFirst]);
-        assert_eq!(SpecificCharacterSet::parse(b"ISO_IR 149").1, [TextFinding::MisspeltTerm, TextFinding::MultiByteFirst]);
+        assert_eq!(
+            SpecificCharacterSet::parse(b"ISO_IR 149").1,
+            [TextFinding::MisspeltTerm, TextFinding::MultiByteFirst]
+        );
     }
 }

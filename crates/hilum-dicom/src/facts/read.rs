@@ -18,7 +18,9 @@ pub enum DicomError {
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// An identifying attribute is absent or empty.
-    #[error("{name} {tag} is absent or empty; an instance cannot be kept without it. Export it again with its identifiers")]
+    #[error(
+        "{name} {tag} is absent or empty; an instance cannot be kept without it. Export it again with its identifiers"
+    )]
     MissingIdentifier {
         /// The attribute's name.
         name: &'static str,

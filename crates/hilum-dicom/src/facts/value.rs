@@ -108,7 +108,8 @@ impl<'a> DataSet<'a> {
 
     fn item(&self, item: Item) -> DataSet<'a> {
         let character_set = self.character_set.clone();
-        let mut data_set = DataSet { bytes: self.bytes, level: Level::Item(item), character_set, findings: self.findings };
+        let mut data_set =
+            DataSet { bytes: self.bytes, level: Level::Item(item), character_set, findings: self.findings };
         data_set.read_character_set();
         data_set
     }

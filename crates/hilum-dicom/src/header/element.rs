@@ -74,8 +74,7 @@ pub(super) fn read_start(
         return Err(cut);
     };
     let tag = Tag(group, element);
-    let implicit =
-        |vr| ElementStart { tag, vr, offset, value_offset: offset + 8, len: stated(length) };
+    let implicit = |vr| ElementStart { tag, vr, offset, value_offset: offset + 8, len: stated(length) };
     if group == 0xFFFE {
         // Items and delimiters have neither VR nor reserved bytes in any encoding.
         return Ok(implicit(VR::UN));

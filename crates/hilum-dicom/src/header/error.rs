@@ -30,13 +30,17 @@ pub enum HeaderError {
         present: usize,
     },
     /// The bytes end inside an element's tag or length.
-    #[error("the data ends at byte {offset}, inside a data element's tag or length: the file is cut off. Send or copy it again")]
+    #[error(
+        "the data ends at byte {offset}, inside a data element's tag or length: the file is cut off. Send or copy it again"
+    )]
     CutOff {
         /// Where the unfinished element begins.
         offset: usize,
     },
     /// A sequence or item of undefined length is never closed.
-    #[error("{tag} at byte {offset} has undefined length and is never closed by its delimiter: the file is cut off. Send or copy it again")]
+    #[error(
+        "{tag} at byte {offset} has undefined length and is never closed by its delimiter: the file is cut off. Send or copy it again"
+    )]
     MissingDelimiter {
         /// The sequence or item.
         tag: Tag,
@@ -44,7 +48,9 @@ pub enum HeaderError {
         offset: usize,
     },
     /// Something other than an item where PS3.5 7.5 wants one.
-    #[error("expected an item (FFFE,E000) or a delimiter at byte {offset} inside {tag}, found {found}: the file is damaged. Export it again")]
+    #[error(
+        "expected an item (FFFE,E000) or a delimiter at byte {offset} inside {tag}, found {found}: the file is damaged. Export it again"
+    )]
     NotAnItem {
         /// The sequence.
         tag: Tag,
@@ -54,7 +60,9 @@ pub enum HeaderError {
         found: Tag,
     },
     /// Undefined length where only sequences and encapsulated pixel data may have it.
-    #[error("{tag} at byte {offset} has undefined length, which only sequences and pixel data may have (PS3.5 7.1): the file is damaged. Export it again")]
+    #[error(
+        "{tag} at byte {offset} has undefined length, which only sequences and pixel data may have (PS3.5 7.1): the file is damaged. Export it again"
+    )]
     UndefinedLength {
         /// The element.
         tag: Tag,
@@ -62,7 +70,9 @@ pub enum HeaderError {
         offset: usize,
     },
     /// Sequences nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
-    #[error("{tag} at byte {offset} nests sequences deeper than {limit} levels, which no real object does; the file is refused")]
+    #[error(
+        "{tag} at byte {offset} nests sequences deeper than {limit} levels, which no real object does; the file is refused"
+    )]
     TooDeep {
         /// The sequence.
         tag: Tag,
@@ -72,7 +82,9 @@ pub enum HeaderError {
         limit: usize,
     },
     /// More elements in one data set than any real object has.
-    #[error("the data set holds more than {limit} data elements at one level, which no real object does; the file is refused")]
+    #[error(
+        "the data set holds more than {limit} data elements at one level, which no real object does; the file is refused"
+    )]
     TooManyElements {
         /// The limit.
         limit: usize,
@@ -81,13 +93,17 @@ pub enum HeaderError {
     #[error("the data set is deflated (PS3.5 A.5): read it as an Instance, which inflates it")]
     Deflated,
     /// A deflated data set does not inflate.
-    #[error("the deflated data set (PS3.5 A.5) from byte {offset} does not inflate: the file is damaged. Send or copy it again")]
+    #[error(
+        "the deflated data set (PS3.5 A.5) from byte {offset} does not inflate: the file is damaged. Send or copy it again"
+    )]
     NotInflatable {
         /// Where the deflated data begins.
         offset: usize,
     },
     /// A deflated data set inflates to more than is allowed.
-    #[error("the deflated data set inflates to more than {limit} bytes, which no real object does; the file is refused")]
+    #[error(
+        "the deflated data set inflates to more than {limit} bytes, which no real object does; the file is refused"
+    )]
     InflatesTooFar {
         /// The limit in bytes.
         limit: usize,

@@ -60,8 +60,7 @@ fn encapsulated(bytes: &[u8], start: &ElementStart, encoding: Encoding) -> Resul
             (found, _) => return Err(HeaderError::NotAnItem { tag: start.tag, offset: position, found }),
         }
     };
-    let offset_table =
-        if items.is_empty() { Span { offset: start.value_offset, len: 0 } } else { items.remove(0) };
+    let offset_table = if items.is_empty() { Span { offset: start.value_offset, len: 0 } } else { items.remove(0) };
     let value = Span { offset: start.value_offset, len: end - start.value_offset };
     Ok(walked(start, value, PixelDataValue::Encapsulated { offset_table, fragments: items }, completeness, next))
 }

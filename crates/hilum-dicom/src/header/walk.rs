@@ -60,7 +60,8 @@ impl Start {
         } else {
             return Ok(Self { meta: Vec::new(), data_set_offset: 0, transfer_syntax: None, is_part_10: false });
         };
-        let mut start = Self { meta: Vec::new(), data_set_offset: meta_offset, transfer_syntax: None, is_part_10: true };
+        let mut start =
+            Self { meta: Vec::new(), data_set_offset: meta_offset, transfer_syntax: None, is_part_10: true };
         start.walk_meta(bytes)?;
         Ok(start)
     }
@@ -180,5 +181,6 @@ fn guess(bytes: &[u8], offset: usize) -> Encoding {
 fn contradicts(bytes: &[u8], offset: usize, stated: Encoding) -> bool {
     let Some(&[a, b]) = bytes.get(offset + 4..offset + 6) else { return false };
     let has_letters = vr_from_letters([a, b]).is_some();
-    stated.explicit_vr != has_letters || stated.big_endian != matches!(recognise(bytes, offset), Some(e) if e.big_endian)
+    stated.explicit_vr != has_letters
+        || stated.big_endian != matches!(recognise(bytes, offset), Some(e) if e.big_endian)
 }

@@ -6,7 +6,8 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use hilum_dicom::PersonName;
 use hilum_dicom::charset::{
-    EncodeError, SpecificCharacterSet, TextFinding, decode, decode_person_names, decode_values, encode, encode_person_name,
+    EncodeError, SpecificCharacterSet, TextFinding, decode, decode_person_names, decode_values, encode,
+    encode_person_name,
 };
 use proptest::prelude::*;
 
@@ -142,7 +143,10 @@ fn text_as_hospitals_really_write_it_is_read_and_every_guess_is_reported() {
 #[test]
 fn a_code_string_outside_the_default_repertoire_is_reported() {
     let decoded = decode(b"K\xf6rper", &set("ISO_IR 100"), VR::CS);
-    assert_eq!((decoded.text.as_str(), decoded.findings.as_slice()), ("Körper", [TextFinding::OutsideRepertoire].as_slice()));
+    assert_eq!(
+        (decoded.text.as_str(), decoded.findings.as_slice()),
+        ("Körper", [TextFinding::OutsideRepertoire].as_slice())
+    );
 }
 
 #[test]
@@ -159,7 +163,11 @@ fn a_character_without_a_code_is_refused_by_attribute_and_never_by_value() {
     ] {
         let set = set(term);
         let error = encode(text, &set, VR::PN, tags::PATIENT_NAME).unwrap_err();
-        assert_eq!(error, EncodeError::Unencodable { tag: tags::PATIENT_NAME, position, set: set.to_value() }, "{term}");
+        assert_eq!(
+            error,
+            EncodeError::Unencodable { tag: tags::PATIENT_NAME, position, set: set.to_value() },
+            "{term}"
+        );
         let message = error.to_string();
         assert!(message.contains("(0010,0010)") && !message.contains(text), "{message}");
     }

@@ -114,8 +114,8 @@ fn differences(bytes: &[u8], pydicom: &Value) -> Vec<String> {
         };
         let Some(length) = theirs[2].as_u64() else { continue };
         let ours_at = (ours.value.offset as u64 - shift, ours.value.len as u64, ours.undefined_length);
-        let agree = theirs[1] == ours_at.0
-            && (length == ours_at.1 || (ours.undefined_length && length == u64::from(u32::MAX)));
+        let agree =
+            theirs[1] == ours_at.0 && (length == ours_at.1 || (ours.undefined_length && length == u64::from(u32::MAX)));
         if !agree {
             differences.push(format!("{tag:08x} at {ours_at:?}, by pydicom at ({}, {length})", theirs[1]));
         }
@@ -152,8 +152,8 @@ fn every_file_of_the_conformance_folder_reads_as_pydicom_reads_it() {
     let Some(folder) = oracle::shared("dicom-conformance") else { return };
     let files = oracle::files(&folder);
     let list = tempfile::NamedTempFile::new().unwrap();
-    let lines: String = files.iter().map(|f| format!("{}\n", f.display())).collect();
-    std::fs::write(list.path(), lines).unwrap();
+    let lines: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    std::fs::write(list.path(), lines.join("\n")).unwrap();
     let script = include_str!("../oracle/dump_with_pydicom.py");
     let Some(dumps) = oracle::python(script, &[list.path()]) else { return };
     let mut agree = 0;

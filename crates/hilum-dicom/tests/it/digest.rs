@@ -12,9 +12,8 @@ use crate::oracle;
 
 #[test]
 fn one_object_has_one_digest_in_every_encoding() {
-    let digest = |encoding, defined, syntax| {
-        data_set_digest(&ct_with_pixels(encoding, 3, defined).part_10(syntax)).unwrap()
-    };
+    let digest =
+        |encoding, defined, syntax| data_set_digest(&ct_with_pixels(encoding, 3, defined).part_10(syntax)).unwrap();
     let expected = digest(Encoding::EXPLICIT_LE, true, EXPLICIT);
     for defined in [true, false] {
         assert_eq!(digest(Encoding::EXPLICIT_LE, defined, EXPLICIT), expected);
@@ -87,7 +86,9 @@ fn a_lossless_codestream_of_another_maker_has_the_digest_of_the_samples() {
     object.words(Tag(0x7FE0, 0x0010), &words);
     std::fs::write(&plain, object.part_10(EXPLICIT)).unwrap();
     let expected = data_set_digest(&std::fs::read(&plain).unwrap()).unwrap();
-    for (program, arguments) in [("dcmcjpls", vec!["+un"]), ("dcmcrle", vec!["+un"]), ("dcmconv", vec!["+ti"]), ("dcmconv", vec!["+tb"])] {
+    for (program, arguments) in
+        [("dcmcjpls", vec!["+un"]), ("dcmcrle", vec!["+un"]), ("dcmconv", vec!["+ti"]), ("dcmconv", vec!["+tb"])]
+    {
         let out = folder.path().join(format!("{program}{}.dcm", arguments[0]));
         let arguments: Vec<&str> = arguments.into_iter().filter(|a| *a != "+un").collect();
         let ran = Command::new(program).args(&arguments).arg(&plain).arg(&out).output();
@@ -103,31 +104,29 @@ fn a_lossless_codestream_of_another_maker_has_the_digest_of_the_samples() {
     }
 }
 
-/// Figures for docs/benchmarks.md; run with `--ignored --nocapture` in a release build.
+/// Figures for docs/benchmarks.md; run with `--run-ignored only --no-capture`.
 #[test]
 #[ignore = "a measurement"]
-fn headers_and_bytes_a_second() {
-    let mut object = ct_with_pixels(Encoding::EXPLICIT_LE, 3, false);
-    object = { let mut o = ct(object.encoding, 512, false); o.number(Tag(0x0028, 0x2110), VR::US, 0); o };
-    let columns = object.out.windows(8).position(|w| w == [0x28, 0, 0x11, 0, b'U', b'S', 2, 0]).unwrap();
-    object.out[columns + 8..columns + 10].copy_from_slice(&512_u16.to_le_bytes());
-    object.words(Tag(0x7FE0, 0x0010), &vec![100; 512 * 512]);
-    for (name, file) in [("explicit", object.part_10(EXPLICIT))] {
-        let rounds = 100_000;
-        let start = std::time::Instant::now();
-        for _ in 0..rounds {
-            std::hint::black_box(hilum_dicom::header::walk(std::hint::black_box(&file)).unwrap());
-        }
-        println!("{name}: {:.0} headers/s", f64::from(rounds) / start.elapsed().as_secs_f64());
-        let start = std::time::Instant::now();
-        for _ in 0..rounds / 10 {
-            std::hint::black_box(hilum_dicom::read_facts(std::hint::black_box(&file)).unwrap());
-        }
-        println!("{name}: {:.0} facts/s", f64::from(rounds / 10) / start.elapsed().as_secs_f64());
-        let start = std::time::Instant::now();
-        for _ in 0..500 {
-            std::hint::black_box(data_set_digest(std::hint::black_box(&file)).unwrap());
-        }
-        println!("{name}: digest {:.0} MB/s", 500.0 * file.len() as f64 / 1e6 / start.elapsed().as_secs_f64());
+fn headers_facts_and_digests_a_second() {
+    for (syntax, encoding) in [(EXPLICIT, Encoding::EXPLICIT_LE), (IMPLICIT, Encoding::IMPLICIT_LE)] {
+        let mut object = ct(encoding, 512, false);
+        let columns: &[u8] = &[0x28, 0, 0x11, 0];
+        let at = object.out.windows(4).position(|w| w == columns).unwrap() + 8;
+        object.out[at..at + 2].copy_from_slice(&512_u16.to_le_bytes());
+        object.words(Tag(0x7FE0, 0x0010), &vec![100; 512 * 512]);
+        let file = object.part_10(syntax);
+        assert_eq!(digest_of(&Instance::parse(&file).unwrap()).pixels, PixelIdentity::Samples);
+        let a_second = |rounds: u32, act: &dyn Fn(&[u8])| {
+            let start = std::time::Instant::now();
+            for _ in 0..rounds {
+                act(std::hint::black_box(&file));
+            }
+            f64::from(rounds) / start.elapsed().as_secs_f64()
+        };
+        let headers = a_second(100_000, &|f| drop(std::hint::black_box(hilum_dicom::header::walk(f))));
+        let facts = a_second(20_000, &|f| drop(std::hint::black_box(hilum_dicom::read_facts(f))));
+        let digests = a_second(300, &|f| drop(std::hint::black_box(data_set_digest(f))));
+        let megabytes = digests * file.len() as f64 / 1e6;
+        println!("{syntax}: {headers:.0} headers/s, {facts:.0} facts/s, digest {megabytes:.0} MB/s");
     }
 }

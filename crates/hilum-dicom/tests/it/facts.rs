@@ -20,7 +20,10 @@ fn the_same_facts_come_out_of_every_encoding() {
         let other = InstanceFacts { transfer_syntax: explicit.transfer_syntax.clone(), ..facts(encoding, syntax) };
         assert_eq!(other, explicit, "{syntax}");
     }
-    assert_eq!((explicit.sop.as_str(), explicit.study.uid.as_str(), explicit.series.uid.as_str()), ("1.2.3.4", "1.2.3", "1.2.3.1"));
+    assert_eq!(
+        (explicit.sop.as_str(), explicit.study.uid.as_str(), explicit.series.uid.as_str()),
+        ("1.2.3.4", "1.2.3", "1.2.3.1")
+    );
     assert_eq!(explicit.patient.name, PersonName::from_groups("Hong^Gildong=洪^吉洞=홍^길동"));
     assert_eq!(explicit.patient.birth_date, Some(date!(1980 - 01 - 01)));
     assert_eq!((explicit.study.date, explicit.study.time), (Some(date!(2026 - 02 - 28)), Some(time!(10:11:12.5))));
@@ -53,11 +56,19 @@ fn no_identity_shows_in_debug_output() {
 #[test]
 fn an_instance_without_identifiers_is_refused_by_the_name_of_the_attribute() {
     let mut object = Bytes::new(Encoding::EXPLICIT_LE);
-    object.put(Tag(0x0008, 0x0016), VR::UI, "1.2").put(Tag(0x0008, 0x0018), VR::UI, "").put(Tag(0x0008, 0x0060), VR::CS, "CT");
+    object.put(Tag(0x0008, 0x0016), VR::UI, "1.2").put(Tag(0x0008, 0x0018), VR::UI, "").put(
+        Tag(0x0008, 0x0060),
+        VR::CS,
+        "CT",
+    );
     let error = read_facts(&object.out).unwrap_err();
     assert_eq!(error, DicomError::MissingIdentifier { name: "SOP Instance UID", tag: tags::SOP_INSTANCE_UID });
     let mut object = Bytes::new(Encoding::EXPLICIT_LE);
-    object.put(Tag(0x0008, 0x0016), VR::UI, "1.2").put(Tag(0x0008, 0x0018), VR::UI, "../etc").put(Tag(0x0008, 0x0060), VR::CS, "CT");
+    object.put(Tag(0x0008, 0x0016), VR::UI, "1.2").put(Tag(0x0008, 0x0018), VR::UI, "../etc").put(
+        Tag(0x0008, 0x0060),
+        VR::CS,
+        "CT",
+    );
     let error = read_facts(&object.out).unwrap_err();
     let source = UidError::ForeignCharacter(2);
     assert_eq!(error, DicomError::InvalidIdentifier { name: "SOP Instance UID", tag: tags::SOP_INSTANCE_UID, source });
@@ -124,7 +135,11 @@ fn every_instance_of_the_conformance_folder_has_facts_or_a_stated_reason() {
         match read_facts(&std::fs::read(&file).unwrap()) {
             Ok(facts) => {
                 kept += 1;
-                assert!(facts.findings.iter().all(|f| f.problem != FactProblem::Text(TextFinding::UnknownTerm)), "{}", file.display());
+                assert!(
+                    facts.findings.iter().all(|f| f.problem != FactProblem::Text(TextFinding::UnknownTerm)),
+                    "{}",
+                    file.display()
+                );
             }
             Err(error) => assert!(error.to_string().len() > 20, "{error}"),
         }

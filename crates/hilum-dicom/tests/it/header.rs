@@ -144,10 +144,11 @@ fn a_header_of_65535_by_65535_is_reported_as_it_stands() {
 fn a_length_of_two_gigabytes_is_refused_by_tag_and_offset_without_being_allocated() {
     for (syntax, encoding) in ENCODINGS {
         let mut object = Bytes::new(encoding);
-        object
-            .put(Tag(0x0008, 0x0016), VR::UI, "1.2")
-            .put(Tag(0x0008, 0x0060), VR::CS, "CT")
-            .put(Tag(0x0010, 0x0020), VR::LO, "ID");
+        object.put(Tag(0x0008, 0x0016), VR::UI, "1.2").put(Tag(0x0008, 0x0060), VR::CS, "CT").put(
+            Tag(0x0010, 0x0020),
+            VR::LO,
+            "ID",
+        );
         let offset = object.out.len();
         object.start(Tag(0x0042, 0x0011), VR::OB, 0x7FFF_FFFE);
         object.out.extend([1, 2, 3, 4]);
@@ -244,7 +245,9 @@ fn every_prefix_of_an_object_is_whole_or_a_typed_error() {
 
 #[test]
 fn a_false_transfer_syntax_does_not_mislead_the_walk() {
-    for (stated, real) in [(EXPLICIT, Encoding::IMPLICIT_LE), (IMPLICIT, Encoding::EXPLICIT_LE), (BIG_ENDIAN, Encoding::EXPLICIT_LE)] {
+    for (stated, real) in
+        [(EXPLICIT, Encoding::IMPLICIT_LE), (IMPLICIT, Encoding::EXPLICIT_LE), (BIG_ENDIAN, Encoding::EXPLICIT_LE)]
+    {
         let header = walk(&ct(real, 3, true).part_10(stated)).unwrap();
         assert_eq!((header.encoding, header.elements.len()), (real, 34), "{stated}");
         assert_eq!(header.transfer_syntax, stated.parse::<TransferSyntaxUid>().unwrap());

@@ -4,6 +4,7 @@ mod charset;
 mod conformance;
 mod digest;
 mod facts;
+mod fuzz;
 mod geometry;
 mod header;
 mod objects;

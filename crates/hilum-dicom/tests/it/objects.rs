@@ -61,7 +61,9 @@ impl Bytes {
     /// 16-bit words in the data set's byte order.
     pub fn words(&mut self, tag: Tag, words: &[u16]) -> &mut Self {
         self.start(tag, VR::OW, words.len() as u32 * 2);
-        words.iter().for_each(|w| self.u16(*w));
+        for word in words {
+            self.u16(*word);
+        }
         self
     }
 
@@ -117,7 +119,11 @@ pub fn ct(encoding: Encoding, rows: u16, defined_lengths: bool) -> Bytes {
         })
         .put(Tag(0x0009, 0x0010), VR::LO, "HILUM TEST")
         .put(Tag(0x0009, 0x1001), VR::UN, b"raw\0")
-        .put(Tag(0x0010, 0x0010), VR::PN, b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf")
+        .put(
+            Tag(0x0010, 0x0010),
+            VR::PN,
+            b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+        )
         .put(Tag(0x0010, 0x0020), VR::LO, "KR0001")
         .put(Tag(0x0010, 0x0030), VR::DA, "19800101")
         .put(Tag(0x0010, 0x0040), VR::CS, "M")

@@ -1,0 +1,88 @@
+//! What the fuzz targets do, and the property test on stable as well (`crates/hilum-dicom/tests/it/fuzz.rs`).
+#![allow(dead_code, reason = "each target uses its own act")]
+
+use dicom_core::{Tag, VR};
+use hilum_dicom::charset::{SpecificCharacterSet, decode, decode_person_names, decode_values, encode};
+use hilum_dicom::digest::digest_of;
+use hilum_dicom::header::{Header, Instance, Item, PixelDataValue, Span};
+use hilum_dicom::{InstanceFacts, TransferSyntaxUid};
+
+/// Walks the bytes; whatever is found lies inside them, all sequences can be looked into, and facts and digest come out or a
+/// typed error does. Nothing panics.
+pub fn header(bytes: &[u8]) {
+    for syntax in
+        [None, Some(TransferSyntaxUid::implicit_little_endian()), Some(TransferSyntaxUid::explicit_big_endian())]
+    {
+        let instance = match &syntax {
+            None => Instance::parse(bytes),
+            Some(syntax) => Instance::parse_data_set(bytes, syntax),
+        };
+        match instance {
+            Ok(instance) => found(&instance),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+fn found(instance: &Instance<'_>) {
+    let (header, bytes) = (instance.header(), instance.bytes());
+    let lies_inside = |span: Span| assert!(span.offset <= bytes.len() && span.len <= bytes.len() - span.offset);
+    for element in header.meta.iter().chain(&header.elements) {
+        lies_inside(element.value);
+        assert!(element.offset < element.value.offset);
+    }
+    assert!(header.elements.windows(2).all(|pair| pair[0].value.offset + pair[0].value.len <= pair[1].offset));
+    match header.pixel_data.as_ref().map(|p| &p.value) {
+        Some(PixelDataValue::Native { present, .. }) => lies_inside(*present),
+        Some(PixelDataValue::Encapsulated { offset_table, fragments }) => {
+            lies_inside(*offset_table);
+            for fragment in fragments {
+                lies_inside(*fragment);
+            }
+        }
+        None => {}
+    }
+    look_into_sequences(header, bytes);
+    if let Ok(facts) = InstanceFacts::of(instance) {
+        assert!(facts.sop.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    }
+    let first = digest_of(instance);
+    assert_eq!(first, digest_of(instance));
+}
+
+fn look_into_sequences(header: &Header, bytes: &[u8]) {
+    fn look_into(items: Vec<Item>, bytes: &[u8]) {
+        for item in items {
+            for element in &item.elements {
+                if let Ok(inner) = item.items(bytes, element) {
+                    look_into(inner, bytes);
+                }
+            }
+        }
+    }
+    for element in header.elements.iter().filter(|e| e.vr == VR::SQ || e.undefined_length) {
+        if let Ok(found) = header.items(bytes, element) {
+            look_into(found, bytes);
+        }
+    }
+}
+
+/// The bytes up to the first NUL are Specific Character Set, the rest is text. Nothing panics, text without a finding of loss
+/// holds no U+FFFD that the bytes did not hold, and what can be written again reads the same.
+pub fn character_sets(bytes: &[u8]) {
+    let (term, text) = bytes.split_at(bytes.iter().position(|&b| b == 0).unwrap_or(0));
+    let (set, _) = SpecificCharacterSet::parse(term);
+    for vr in [VR::PN, VR::LO, VR::LT, VR::UC, VR::CS] {
+        let decoded = decode(text, &set, vr);
+        let (values, _) = decode_values(text, &set, vr);
+        assert!(values.is_empty() || !decoded.text.is_empty());
+        if let Ok(written) = encode(&decoded.text, &set, vr, Tag(0x0010, 0x4000)) {
+            let again = decode(&written, &set, vr);
+            if again.findings.is_empty() {
+                assert_eq!(again.text, decoded.text.trim_end_matches([' ', '\0']));
+            }
+        }
+    }
+    let (names, _) = decode_person_names(text, &set);
+    assert!(names.iter().all(|name| format!("{name:?}") == "PersonName(hidden)"));
+}
