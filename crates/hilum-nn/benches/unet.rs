@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use hilum_nn::{
-    AdamConfig, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Trainer, UNet2d, Weights, unet2d,
+    AdamConfig, Algorithm, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Trainer, UNet2d, Weights,
+    unet2d,
 };
 
 fn noise(len: usize) -> Vec<f32> {
@@ -23,7 +24,7 @@ fn seconds(threads: usize, mut run: impl FnMut()) -> f64 {
     run();
     let (start, cpu) = (Instant::now(), thread_seconds());
     let (mut best, mut runs) = (f64::MAX, 0.0);
-    while start.elapsed().as_secs_f64() < 1.5 {
+    while start.elapsed().as_secs_f64() < 1.0 {
         let from = Instant::now();
         run();
         runs += 1.0;
@@ -51,30 +52,36 @@ fn gflop(network: &Network, shape: InputShape) -> f64 {
     per_layer.sum::<f64>() / 1e9
 }
 
+/// Time of one layer, without the way in and out of NCHW.
 fn layer(inp: usize, out: usize, kernel: usize, size: usize, options: Options) {
-    let mut net = Network::builder(inp);
-    net.then("conv", Op::Conv2d { out_channels: out, kernel, bias: false });
-    let network = net.build().expect("one convolution is a network");
     let shape = InputShape { n: 1, h: size, w: size };
-    let weights = Weights::init(&network, 1);
-    let mut plan = Inference::compile(&network, &weights, shape, options).expect("compiles");
-    let (x, mut y) = (noise(inp * size * size), vec![0.0; out * size * size]);
-    let layout = {
-        let mut pool = Network::builder(inp);
-        pool.then("relu", Op::Relu);
-        let network = pool.build().expect("a ReLU is a network");
+    let time = |op: Op, algorithm: Algorithm| {
+        let mut net = Network::builder(inp);
+        net.then("layer", op);
+        let network = net.build().expect("one layer is a network");
+        let weights = Weights::init(&network, 1);
+        let mut plan = Inference::compile_with(&network, &weights, shape, options, algorithm).expect("compiles");
+        let (x, mut y) = (noise(inp * size * size), vec![0.0; network.out_channels() * size * size]);
+        (seconds(options.threads, || plan.forward(&x, &mut y).expect("runs")), gflop(&network, shape))
+    };
+    // Half of a ReLU network over each side's channels stands for the way in and out.
+    let way = |channels: usize| {
+        let mut net = Network::builder(channels);
+        net.then("relu", Op::Relu);
+        let network = net.build().expect("a ReLU is a network");
         let mut plan = Inference::compile(&network, &Weights::init(&network, 1), shape, options).expect("compiles");
-        let mut y = vec![0.0; inp * size * size];
+        let (x, mut y) = (noise(channels * size * size), vec![0.0; channels * size * size]);
         seconds(options.threads, || plan.forward(&x, &mut y).expect("runs"))
     };
-    let time = seconds(options.threads, || plan.forward(&x, &mut y).expect("runs"));
-    let work = gflop(&network, shape);
-    println!(
-        "  {kernel}x{kernel} {inp:>3} -> {out:>3} at {size:>3}: {:>6.1} GFLOP/s with the way in and out of NCHW ({:.2} of {:.2} ms)",
-        work / time,
-        layout * 1e3,
-        time * 1e3
-    );
+    let way = 0.5 * (way(inp) + way(out));
+    let conv = Op::Conv2d { out_channels: out, kernel, bias: false };
+    let (direct, work) = time(conv.clone(), Algorithm::Direct);
+    print!("  {kernel}x{kernel} {inp:>3} -> {out:>3} at {size:>3}: direct {:>6.1} GFLOP/s", work / (direct - way));
+    if kernel == 3 {
+        let (winograd, _) = time(conv, Algorithm::Winograd);
+        print!(", Winograd {:>6.1}", work / (winograd - way));
+    }
+    println!("; {:.2} ms, of which the way in and out of NCHW {:.2}", direct * 1e3, way * 1e3);
 }
 
 fn unet(base: usize, depth: usize, n: usize, size: usize, options: Options) {
@@ -84,14 +91,16 @@ fn unet(base: usize, depth: usize, n: usize, size: usize, options: Options) {
     let work = gflop(&network, shape);
     let (x, y) = (noise(n * 3 * size * size), vec![0.0; n * size * size]);
     let mut scores = y.clone();
-    let mut inference = Inference::compile(&network, &weights, shape, options).expect("compiles");
-    let forward = seconds(options.threads, || inference.forward(&x, &mut scores).expect("runs"));
-    println!(
-        "  U-Net base {base} depth {depth}, {n} x {size}x{size}: forward {:.1} ms, {:.1} GFLOP/s, {:.0} MB",
-        forward * 1e3,
-        work / forward,
-        inference.peak_bytes() as f64 / 1e6
-    );
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd, Algorithm::Auto] {
+        let mut plan = Inference::compile_with(&network, &weights, shape, options, algorithm).expect("compiles");
+        let forward = seconds(options.threads, || plan.forward(&x, &mut scores).expect("runs"));
+        println!(
+            "  U-Net base {base} depth {depth}, {n} x {size}x{size}: forward {algorithm:?} {:.1} ms, {:.1} GFLOP/s, {:.0} MB",
+            forward * 1e3,
+            work / forward,
+            plan.peak_bytes() as f64 / 1e6
+        );
+    }
     let mut trainer = Trainer::compile(&network, weights, shape, LossConfig::default(), AdamConfig::default(), options)
         .expect("compiles");
     let step = seconds(options.threads, || assert!(trainer.step(&x, &y, 1e-3).expect("runs").is_finite()));

@@ -44,12 +44,26 @@ const CHUNK: usize = 1 << 13;
 
 impl LossConfig {
     /// The loss of `[n, channels, pixels]` logits against targets of the same shape.
-    pub(crate) fn value(&self, pool: &mut Pool, logits: &[f32], targets: &[f32], channels: usize, pixels: usize) -> f64 {
+    pub(crate) fn value(
+        &self,
+        pool: &mut Pool,
+        logits: &[f32],
+        targets: &[f32],
+        channels: usize,
+        pixels: usize,
+    ) -> f64 {
         self.combine(&channel_sums(pool, logits, targets, channels, pixels), logits.len())
     }
 
     /// The loss, and its gradient in place of the logits.
-    pub(crate) fn gradient(&self, pool: &mut Pool, logits: &mut [f32], targets: &[f32], channels: usize, pixels: usize) -> f64 {
+    pub(crate) fn gradient(
+        &self,
+        pool: &mut Pool,
+        logits: &mut [f32],
+        targets: &[f32],
+        channels: usize,
+        pixels: usize,
+    ) -> f64 {
         let sums = channel_sums(pool, logits, targets, channels, pixels);
         let smooth = f64::from(self.smooth);
         let count = logits.len();

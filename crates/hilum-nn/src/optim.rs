@@ -71,7 +71,12 @@ impl AdamConfig {
             .flat_map(|(tensor, gradient, moments)| {
                 let weights = tensor.data.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK));
                 let moments = moments.first.chunks_mut(CHUNK).zip(moments.second.chunks_mut(CHUNK));
-                weights.zip(moments).map(|((weights, gradient), (first, second))| Stretch { weights, gradient, first, second })
+                weights.zip(moments).map(|((weights, gradient), (first, second))| Stretch {
+                    weights,
+                    gradient,
+                    first,
+                    second,
+                })
             })
             .collect();
         pool.each(&mut stretches, |_, s| {

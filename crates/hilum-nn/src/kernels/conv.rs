@@ -43,6 +43,14 @@ pub(crate) struct Tile {
     relu: bool,
 }
 
+impl Tile {
+    /// A plain matrix product: pixels are 16 floats apart on both sides, output blocks `y_block` floats.
+    pub(crate) fn product(x: *const f32, segments: &[Segment], w: *const f32, y: *mut f32, y_block: usize) -> Self {
+        let (bias, segment_count, segments) = (std::ptr::null(), segments.len(), segments.as_ptr());
+        Self { x, segments, segment_count, w, bias, y, y_block, y_pixel: LANES, start: Start::Zero, relu: false }
+    }
+}
+
 pub(crate) type TileFn = unsafe fn(&Tile);
 
 /// `V` registers of output channels by `PX` pixels; `K` kernel columns; `XS` floats between input pixels; `LE`, `RE`: the tile touches the left or right

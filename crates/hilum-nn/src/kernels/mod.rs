@@ -19,10 +19,12 @@ pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
 mod simd;
+pub(crate) mod winograd;
 
 use conv::TileFn;
 use conv_grad::WeightTileFn;
 use norm::{Lanes, NormBlock, PARTIAL};
+use winograd::Patch;
 
 /// The instruction sets with kernels of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +83,8 @@ pub(crate) struct Kernels {
     pub(crate) weight_tile: fn(usize, usize, usize) -> WeightTileFn,
     /// Input channels of the next weight tile when that many are left in the block.
     pub(crate) weight_group: fn(usize) -> usize,
+    pub(crate) transform_input: unsafe fn(*const f32, &Patch, *mut f32, usize),
+    pub(crate) transform_output: unsafe fn(*const f32, usize, *const f32, bool, *mut f32, usize, [usize; 2]),
     pub(crate) moments: unsafe fn(*const f32, usize, &Lanes, &mut [f64; PARTIAL]),
     pub(crate) affine: unsafe fn(*const f32, *mut f32, usize, &Lanes, &Lanes, bool),
     pub(crate) grad_sums: unsafe fn(*const f32, *const f32, usize, &NormBlock, bool, &mut [f64; PARTIAL]),
@@ -122,6 +126,7 @@ macro_rules! compile_kernels {
         use crate::kernels::conv::{Tile, TileFn, tile};
         use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
         use crate::kernels::norm::{self, Lanes, NormBlock, PARTIAL};
+        use crate::kernels::winograd::{self, Patch};
         use crate::kernels::{Kernels, pointwise};
 
         $(#[$features])?
@@ -174,6 +179,20 @@ macro_rules! compile_kernels {
 
         fn max_pixels(blocks: usize) -> usize {
             if blocks == 1 { [$($one),*].len() } else { [0, $($two),*].len() - 1 }
+        }
+
+        $(#[$features])?
+        unsafe fn transform_input(plane: *const f32, patch: &Patch, v: *mut f32, stride: usize) {
+            // SAFETY: as above.
+            unsafe { winograd::transform_input::<$simd>(plane, patch, v, stride) }
+        }
+
+        $(#[$features])?
+        unsafe fn transform_output(
+            m: *const f32, stride: usize, bias: *const f32, relu: bool, y: *mut f32, y_row: usize, size: [usize; 2],
+        ) {
+            // SAFETY: as above.
+            unsafe { winograd::transform_output::<$simd>(m, stride, bias, relu, y, y_row, size) }
         }
 
         $(#[$features])?
@@ -232,6 +251,8 @@ macro_rules! compile_kernels {
             tile: pick_tile,
             weight_tile: pick_weight_tile,
             weight_group: |left| if left > 4 && GROUP_OF_8 { 8 } else { 4 },
+            transform_input,
+            transform_output,
             moments,
             affine,
             grad_sums,

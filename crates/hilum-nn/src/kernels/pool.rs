@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 /// Rounds of busy waiting before a thread sleeps; operations of one network follow each other within microseconds.
 const SPINS: u32 = 2000;
 
-type Work = *const (dyn Fn(usize) + Sync);
+/// Takes the thread's number and the job's.
+type Work = *const (dyn Fn(usize, usize) + Sync);
 
 #[derive(Clone, Copy)]
 struct Task {
@@ -39,7 +40,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn drain(&self, task: Task) {
+    fn drain(&self, thread: usize, task: Task) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 let job = self.next.fetch_add(1, Ordering::Relaxed);
@@ -47,7 +48,7 @@ impl Shared {
                     break;
                 }
                 // SAFETY: `run` keeps the closure alive until `busy` is zero; this thread is counted in it.
-                unsafe { (*task.work)(job) };
+                unsafe { (*task.work)(thread, job) };
             }
         }));
         if outcome.is_err() {
@@ -56,7 +57,7 @@ impl Shared {
         }
     }
 
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         let mut seen = 0;
         loop {
             let mut spins = 0;
@@ -76,7 +77,7 @@ impl Shared {
                 state.task
             };
             if let Some(task) = task {
-                self.drain(task);
+                self.drain(thread, task);
             }
             self.busy.fetch_sub(1, Ordering::Release);
         }
@@ -102,22 +103,33 @@ impl Pool {
         let mut pool = Self { shared, workers: Vec::new() };
         for i in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            pool.workers.push(std::thread::Builder::new().name(format!("hilum-nn-{i}")).spawn(move || shared.work())?);
+            pool.workers.push(std::thread::Builder::new().name(format!("hilum-nn-{i}")).spawn(move || shared.work(i))?);
         }
         Ok(pool)
     }
 
     /// Runs `work(0)` to `work(count - 1)`, each once, and returns when all are done. A panic in a job is passed on.
     pub(crate) fn run(&mut self, count: usize, work: impl Fn(usize) + Sync) {
+        self.run_by_thread(count, |_, job| work(job));
+    }
+
+    /// Threads, the caller included.
+    pub(crate) fn threads(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// As [`Pool::run`], with the number of the thread first: jobs with the same number never run at the same time.
+    pub(crate) fn run_by_thread(&mut self, count: usize, work: impl Fn(usize, usize) + Sync) {
         if self.workers.is_empty() || count <= 1 {
-            (0..count).for_each(work);
+            (0..count).for_each(|job| work(0, job));
             return;
         }
-        let work: &(dyn Fn(usize) + Sync) = &work;
+        let work: &(dyn Fn(usize, usize) + Sync) = &work;
         // SAFETY: only the lifetime changes. The pointer is used by threads counted in `busy`; this function returns or unwinds only after `busy`
         // is zero, and takes the task back before that.
-        let work: Work =
-            unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
+        let work: Work = unsafe {
+            std::mem::transmute::<&(dyn Fn(usize, usize) + Sync), &'static (dyn Fn(usize, usize) + Sync)>(work)
+        };
         let task = Task { work, count };
         let shared = &*self.shared;
         {
@@ -128,7 +140,7 @@ impl Pool {
             shared.generation.fetch_add(1, Ordering::Release);
         }
         shared.wake.notify_all();
-        shared.drain(task);
+        shared.drain(0, task);
         let mut spins = 0;
         while shared.busy.load(Ordering::Acquire) > 0 {
             spins += 1;

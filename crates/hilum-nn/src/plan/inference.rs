@@ -1,15 +1,16 @@
 //! The forward plan.
 
 use super::layout::{Lowered, Step, lies_in, place};
-use super::{CompileError, InputShape, Options, RunError, check_length};
+use super::{Algorithm, CompileError, InputShape, Options, RunError, check_length};
 use crate::graph::{Graph, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
 use crate::kernels::conv::{Conv, Start};
 use crate::kernels::norm::{self, Lanes};
-use crate::kernels::pack::{self, Packing};
+use crate::kernels::pack::{self, Packing, Source};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
+use crate::kernels::winograd::Winograd;
 use crate::network::{Network, Op};
 use crate::weights::Weights;
 
@@ -30,8 +31,19 @@ impl Inference {
         shape: InputShape,
         options: Options,
     ) -> Result<Self, CompileError> {
+        Self::compile_with(network, weights, shape, options, Algorithm::Auto)
+    }
+
+    /// As [`Inference::compile`], with the algorithm of all 3x3 convolutions chosen by the caller.
+    pub fn compile_with(
+        network: &Network,
+        weights: &Weights,
+        shape: InputShape,
+        options: Options,
+        algorithm: Algorithm,
+    ) -> Result<Self, CompileError> {
         let mut pool = options.pool()?;
-        let mut plan = ForwardPlan::new(network, shape, options.kernels()?)?;
+        let mut plan = ForwardPlan::new(network, shape, options.kernels()?, pool.threads(), algorithm)?;
         weights.check(network)?;
         plan.load(weights, &mut pool);
         Ok(Self { plan, pool })
@@ -63,6 +75,8 @@ pub(super) struct ForwardPlan {
     kernels: &'static Kernels,
     graph: Graph,
     arena: Aligned,
+    /// Scratch of every thread.
+    scratch: Aligned,
     steps: Vec<Ready>,
     input: View,
     input_lanes: Vec<usize>,
@@ -71,10 +85,14 @@ pub(super) struct ForwardPlan {
     sigmoid: bool,
 }
 
+enum Method {
+    Direct(Conv, Packing),
+    Winograd(Winograd),
+}
+
 /// A convolution with what follows it folded in.
 struct FoldedConv {
-    conv: Conv,
-    packing: Packing,
+    method: Method,
     weights: Aligned,
     bias: Aligned,
     relu: bool,
@@ -92,7 +110,13 @@ enum Ready {
 }
 
 impl ForwardPlan {
-    pub(super) fn new(network: &Network, shape: InputShape, kernels: &'static Kernels) -> Result<Self, CompileError> {
+    pub(super) fn new(
+        network: &Network,
+        shape: InputShape,
+        kernels: &'static Kernels,
+        threads: usize,
+        algorithm: Algorithm,
+    ) -> Result<Self, CompileError> {
         let graph = network.graph();
         let mut lowered = Lowered::of(&graph, shape, true)?;
         let touch = |lowered: &mut Lowered, value: usize, time: usize| {
@@ -109,10 +133,13 @@ impl ForwardPlan {
         let output = lowered.output;
         touch(&mut lowered, output, end);
         let floats = place(&mut lowered.buffers)?;
-        let steps = lowered.steps.iter().filter_map(|s| Ready::of(s, &lowered, &graph, kernels)).collect();
+        let steps: Vec<_> =
+            lowered.steps.iter().filter_map(|s| Ready::of(s, &lowered, &graph, kernels, algorithm)).collect();
+        let scratch = steps.iter().map(Ready::scratch_len).max().unwrap_or(0);
         Ok(Self {
             kernels,
             arena: Aligned::zeroed(floats),
+            scratch: Aligned::zeroed(threads * scratch),
             steps,
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
@@ -138,7 +165,7 @@ impl ForwardPlan {
         for step in &mut self.steps {
             match step {
                 Ready::Conv(folded) => {
-                    let FoldedConv { packing, weights, bias, node, norm, .. } = folded.as_mut();
+                    let FoldedConv { method, weights, bias, node, norm, .. } = folded.as_mut();
                     let first = self.graph.nodes()[*node].first_parameter;
                     let (has_bias, transposed) = match self.graph.nodes()[*node].op {
                         Op::Conv2d { bias, .. } => (bias, false),
@@ -156,7 +183,10 @@ impl ForwardPlan {
                         .enumerate()
                         .map(|(i, v)| (f64::from(*v) * scale[i / outer % channels]) as f32)
                         .collect();
-                    packing.pack(pool, &folded, weights);
+                    match method {
+                        Method::Direct(_, packing) => packing.pack(pool, &folded, weights),
+                        Method::Winograd(winograd) => winograd.pack(pool, &folded, weights),
+                    }
                     for (c, b) in bias.iter_mut().take(channels).enumerate() {
                         let own = if has_bias { f64::from(tensors[first + 1].data[c]) } else { 0.0 };
                         *b = (own * scale[c] + shift[c]) as f32;
@@ -186,13 +216,14 @@ impl ForwardPlan {
         let length = |v: View, lanes: &[usize]| v.n * v.h * v.w * lanes.iter().sum::<usize>();
         check_length("input", input.len(), length(self.input, &self.input_lanes))?;
         check_length("output", output.len(), length(self.output, &self.output_lanes))?;
-        let (k, arena) = (self.kernels, &mut self.arena);
+        let (k, arena, scratch) = (self.kernels, &mut self.arena, &mut self.scratch);
         pointwise::import(pool, arena, input, self.input, &self.input_lanes);
         for step in &self.steps {
             match step {
-                Ready::Conv(c) => {
-                    c.conv.run(pool, arena, &c.weights, &c.bias, Start::Bias, c.relu);
-                }
+                Ready::Conv(c) => match &c.method {
+                    Method::Direct(conv, _) => conv.run(pool, arena, &c.weights, &c.bias, Start::Bias, c.relu),
+                    Method::Winograd(w) => w.run(k, pool, arena, &c.weights, &c.bias, c.relu, scratch),
+                },
                 Ready::Norm { x, y, scale, shift, relu, .. } => {
                     norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
                 }
@@ -212,28 +243,43 @@ impl ForwardPlan {
             Ready::Norm { scale, shift, .. } => (scale.len() + shift.len()) * size_of::<Lanes>(),
             Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => 0,
         });
-        self.arena.bytes() + packed.sum::<usize>()
+        self.arena.bytes() + self.scratch.bytes() + packed.sum::<usize>()
     }
 }
 
 impl Ready {
-    fn of(step: &Step, lowered: &Lowered, graph: &Graph, k: &Kernels) -> Option<Self> {
+    fn scratch_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => match &c.method {
+                Method::Winograd(w) => w.scratch_len(),
+                Method::Direct(..) => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    fn of(step: &Step, lowered: &Lowered, graph: &Graph, k: &Kernels, algorithm: Algorithm) -> Option<Self> {
         let view = |v: usize| lowered.view(v);
         Some(match *step {
             Step::Conv { node, x, y, norm, relu } => {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
-                let (conv, packing) = match graph.nodes()[node].op {
-                    Op::Conv2d { kernel, .. } => (
-                        Conv::same(k, view(x), x_lanes, view(y), kernel),
-                        Packing::new(k, pack::Source::Forward, kernel, y_lanes, x_lanes),
-                    ),
-                    _ => {
-                        (Conv::up(k, view(x), x_lanes, view(y)), Packing::new(k, pack::Source::Up, 1, y_lanes, x_lanes))
+                let (xv, yv) = (view(x), view(y));
+                let method = match graph.nodes()[node].op {
+                    Op::Conv2d { kernel: 3, .. } if algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum()) => {
+                        Method::Winograd(Winograd::new(k, xv, x_lanes, yv, y_lanes))
                     }
+                    Op::Conv2d { kernel, .. } => Method::Direct(
+                        Conv::same(k, xv, x_lanes, yv, kernel),
+                        Packing::new(k, Source::Forward, kernel, y_lanes, x_lanes),
+                    ),
+                    _ => Method::Direct(Conv::up(k, xv, x_lanes, yv), Packing::new(k, Source::Up, 1, y_lanes, x_lanes)),
                 };
-                let weights = Aligned::zeroed(conv.weight_len());
+                let weights = Aligned::zeroed(match &method {
+                    Method::Direct(conv, _) => conv.weight_len(),
+                    Method::Winograd(winograd) => winograd.weight_len(),
+                });
                 let bias = Aligned::zeroed(y_lanes.len() * LANES);
-                Self::Conv(Box::new(FoldedConv { conv, packing, weights, bias, relu, node, norm }))
+                Self::Conv(Box::new(FoldedConv { method, weights, bias, relu, node, norm }))
             }
             Step::Norm { node, x, y, relu } => {
                 let zero = vec![[0.0; LANES]; lowered.lanes[x].len()];

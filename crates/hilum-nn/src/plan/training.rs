@@ -3,7 +3,7 @@
 use super::backward::{Gradients, Write};
 use super::inference::{ForwardPlan, NORM_EPS};
 use super::layout::{Buffer, Lowered, Step, lies_in, place};
-use super::{CompileError, InputShape, Options, RunError, check_length};
+use super::{Algorithm, CompileError, InputShape, Options, RunError, check_length};
 use crate::graph::{Graph, Parameter};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
@@ -180,7 +180,8 @@ impl Trainer {
             // The training plan of the same network and shape exists, so this one does too.
             none => none.insert((
                 u64::MAX,
-                ForwardPlan::new(&self.network, self.shape, self.kernels).map_err(|e| RunError::Plan(e.to_string()))?,
+                ForwardPlan::new(&self.network, self.shape, self.kernels, self.pool.threads(), Algorithm::Auto)
+                    .map_err(|e| RunError::Plan(e.to_string()))?,
             )),
         };
         if *version != self.steps {
@@ -188,7 +189,13 @@ impl Trainer {
             *version = self.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
-        Ok(self.loss.value(&mut self.pool, &self.logits, y, self.output_lanes.iter().sum(), self.output.h * self.output.w) as f32)
+        Ok(self.loss.value(
+            &mut self.pool,
+            &self.logits,
+            y,
+            self.output_lanes.iter().sum(),
+            self.output.h * self.output.w,
+        ) as f32)
     }
 
     /// A copy of the current weights, running statistics included.

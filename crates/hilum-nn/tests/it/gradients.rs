@@ -1,7 +1,8 @@
 //! Gradients of the engine against central differences of the f64 reference, on every instruction set of this machine.
 
 use hilum_nn::{
-    AdamConfig, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer, UNet2d, Weights, unet2d,
+    AdamConfig, Algorithm, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer, UNet2d,
+    Weights, unet2d,
 };
 
 use crate::reference::{loss, noise, parameters, run, targets};
@@ -65,12 +66,14 @@ fn check(what: &str, network: &Network, shape: InputShape) {
                 "{what} {isa} {name}: analytic {analytic}, numeric {numeric}"
             );
         }
-        let mut inference = Inference::compile(network, &weights, shape, options).unwrap();
         let scores = run(network, &p, shape, &x, false)[&network.layers().last().unwrap().name].clone();
-        let mut output = vec![0.0; scores.data.len()];
-        inference.forward(&x, &mut output).unwrap();
-        let worst = output.iter().zip(&scores.data).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        assert!(worst < 2e-5, "{what} {isa}: scores differ by {worst}");
+        for (algorithm, bound) in [(Algorithm::Direct, 2e-5), (Algorithm::Winograd, 1e-4), (Algorithm::Auto, 1e-4)] {
+            let mut plan = Inference::compile_with(network, &weights, shape, options, algorithm).unwrap();
+            let mut output = vec![0.0; scores.data.len()];
+            plan.forward(&x, &mut output).unwrap();
+            let worst = output.iter().zip(&scores.data).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+            assert!(worst < bound, "{what} {isa} {algorithm:?}: scores differ by {worst}");
+        }
         let evaluated = trainer.evaluate(&x, &y).unwrap();
         let reference = loss(config, &run(network, &p, shape, &x, false)[&logits], &y);
         assert!(

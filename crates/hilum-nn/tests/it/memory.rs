@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use hilum_nn::{Inference, InputShape, Options, UNet2d, Weights, unet2d};
+use hilum_nn::{Algorithm, Inference, InputShape, Options, UNet2d, Weights, unet2d};
 
 use crate::reference::noise;
 
@@ -38,7 +38,7 @@ fn a_forward_pass_allocates_nothing() {
         println!("SKIPPED: other tests of this process allocate; run with nextest");
         return;
     }
-    let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 8, depth: 3 }).unwrap();
+    let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 3 }).unwrap();
     let shape = InputShape { n: 2, h: 32, w: 32 };
     let options = Options { threads: 3, isa: None };
     let mut plan = Inference::compile(&network, &Weights::init(&network, 1), shape, options).unwrap();
@@ -57,7 +57,8 @@ fn buffers_are_shared_by_liveness() {
     let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 4 }).unwrap();
     let weights = Weights::init(&network, 1);
     let shape = InputShape { n: 1, h: 128, w: 128 };
-    let plan = Inference::compile(&network, &weights, shape, Options { threads: 1, isa: None }).unwrap();
+    let options = Options { threads: 1, isa: None };
+    let plan = Inference::compile_with(&network, &weights, shape, options, Algorithm::Direct).unwrap();
     let parameters: usize = weights.tensors().iter().map(|t| 4 * t.data.len()).sum();
     let plane = 4 * 16 * 128 * 128;
     // Two halves of the top concatenation, and what the widest moment needs beside it; every layer on its own would take more than 13 planes.

@@ -1,7 +1,8 @@
 //! Training as a whole: determinism, optimiser, running statistics, and that it learns.
 
 use hilum_nn::{
-    AdamConfig, InputShape, Isa, LossConfig, Network, Op, Options, RunError, Tensor, Trainer, UNet2d, Weights, unet2d,
+    AdamConfig, Algorithm, Inference, InputShape, Isa, LossConfig, Network, Op, Options, RunError, Tensor, Trainer,
+    UNet2d, Weights, unet2d,
 };
 
 use crate::reference::{noise, targets};
@@ -68,6 +69,27 @@ fn the_same_bits_come_out_whatever_the_thread_count() {
         };
         let one = result(1);
         assert!(one == result(2) && one == result(3), "{isa}");
+    }
+}
+
+#[test]
+fn a_forward_pass_gives_the_same_bits_whatever_the_thread_count() {
+    let network = unet2d(UNet2d { in_channels: 3, out_channels: 2, base: 20, depth: 2 }).unwrap();
+    let shape = InputShape { n: 2, h: 68, w: 52 };
+    let x = noise(2 * 3 * 68 * 52, 4);
+    for isa in Isa::ALL.into_iter().filter(|i| i.available()) {
+        for algorithm in [Algorithm::Auto, Algorithm::Direct, Algorithm::Winograd] {
+            let result = |threads: usize| {
+                let options = Options { threads, isa: Some(isa) };
+                let weights = Weights::init(&network, 8);
+                let mut plan = Inference::compile_with(&network, &weights, shape, options, algorithm).unwrap();
+                let mut y = vec![0.0; 2 * 2 * 68 * 52];
+                plan.forward(&x, &mut y).unwrap();
+                y.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let one = result(1);
+            assert!(one == result(2) && one == result(3), "{isa} {algorithm:?}");
+        }
     }
 }
 
