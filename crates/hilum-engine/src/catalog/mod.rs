@@ -190,7 +190,8 @@ impl Catalog {
 }
 
 async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new("sqlite::memory:");
+    // The name is replaced below, but it may not be `:memory:`, which sqlx remembers.
+    let mut options = ConnectOptions::new("sqlite://catalog.sqlite");
     let file = file.to_owned();
     options.max_connections(connections).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
         options

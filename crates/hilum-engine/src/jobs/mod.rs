@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::journey;
 use queue::Queue;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -36,7 +37,7 @@ pub(crate) async fn run(engine: &Engine, shutdown: impl Future<Output = ()> + Se
 
 /// Does everything that is due in this task, without the queue: the answer is the same, for state alone decides.
 pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
-    let mut tried = std::collections::HashSet::new();
+    let mut tried = HashSet::new();
     loop {
         let scope = engine.catalog().system_scope().await?;
         let mut due = engine.catalog().due_series(&scope, true).await?;
@@ -54,16 +55,12 @@ pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
 
 async fn sweep_forever(engine: &Engine, queue: &Queue) -> Result<(), EngineError> {
     let mut ticks = tokio::time::interval(SWEEP);
-    let mut already = std::collections::HashSet::new();
     loop {
         ticks.tick().await;
         match due_now(engine).await {
             Ok(due) => {
-                already.retain(|known| due.contains(known));
                 for due in due {
-                    if already.insert(due) {
-                        queue.push(due, engine.storage().process()).await?;
-                    }
+                    queue.push(due, engine.storage().process()).await?;
                 }
             }
             // A full disk or a locked file passes; the next sweep sees the same state.

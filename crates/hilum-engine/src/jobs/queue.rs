@@ -6,8 +6,10 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use apalis::prelude::{BoxDynError, Data, TaskBuilder, TaskSink, WorkerBuilder};
 use apalis_sqlite::{Config, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteStorage};
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -15,9 +17,30 @@ use uuid::Uuid;
 const FILE: &str = "queue.sqlite";
 const NAME: &str = "hilum";
 
+/// A job that failed is enqueued again after this long, if it is still due then.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
     pool: SqlitePool,
+    enqueued: Enqueued,
+}
+
+/// What this process has enqueued and not yet done, and how many tasks it has pushed.
+#[derive(Clone, Debug, Default)]
+struct Enqueued {
+    open: Arc<Mutex<HashSet<Due>>>,
+    pushed: Arc<AtomicU64>,
+}
+
+impl Enqueued {
+    fn insert(&self, due: Due) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(due)
+    }
+
+    fn remove(&self, due: Due) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&due);
+    }
 }
 
 impl Queue {
@@ -48,7 +71,7 @@ impl Queue {
             .busy_timeout(Duration::from_secs(30));
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
         SqliteStorage::setup(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, enqueued: Enqueued::default() })
     }
 
     fn storage(&self) -> SqliteStorage<Due> {
@@ -56,12 +79,16 @@ impl Queue {
         SqliteStorage::new(&self.pool).with_config(config)
     }
 
-    /// Enqueues work once: the key is (process, kind, id, revision, attempt). The process is part of it so that a restart does not wait for
-    /// the tasks of the process that died; doing one twice changes nothing.
+    /// Enqueues work, unless this process has it enqueued already. The key is (kind, id, revision, attempt) and who pushed it: a restart
+    /// does not wait for the tasks of the process that died, and doing one twice changes nothing.
     pub(super) async fn push(&self, due: Due, process: Uuid) -> Result<(), EngineError> {
+        if !self.enqueued.insert(due) {
+            return Ok(());
+        }
+        let pushed = self.enqueued.pushed.fetch_add(1, Ordering::Relaxed);
         let key = match due {
-            Due::Series { row, revision } => format!("{process}/series/{row}/{revision}"),
-            Due::Study { row, revision, attempt } => format!("{process}/study/{row}/{revision}/{attempt}"),
+            Due::Series { row, revision } => format!("series/{row}/{revision}/{process}/{pushed}"),
+            Due::Study { row, revision, attempt } => format!("study/{row}/{revision}/{attempt}/{process}/{pushed}"),
         };
         let task = TaskBuilder::new(due).idempotency_key(key).max_attempts(1).build();
         self.storage().push_task(task).await.map_err(|error| EngineError::Queue(error.to_string()))
@@ -72,6 +99,7 @@ impl Queue {
         let worker = WorkerBuilder::new(format!("{NAME}-{}", engine.storage().process()))
             .backend(self.storage())
             .data(engine)
+            .data(self.enqueued.clone())
             .build(task);
         let stopped = async move {
             stop.notified().await;
@@ -81,10 +109,18 @@ impl Queue {
     }
 }
 
-async fn task(due: Due, engine: Data<Engine>) -> Result<(), BoxDynError> {
+async fn task(due: Due, engine: Data<Engine>, enqueued: Data<Enqueued>) -> Result<(), BoxDynError> {
     let outcome = perform(&engine, due).await;
-    if let Err(error) = &outcome {
-        tracing::warn!(code = error.code(), ?due, "a job failed; it stays due");
+    match &outcome {
+        Ok(()) => enqueued.remove(due),
+        Err(error) => {
+            tracing::warn!(code = error.code(), ?due, "a job failed; it stays due");
+            let enqueued = enqueued.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(RETRY_AFTER).await;
+                enqueued.remove(due);
+            });
+        }
     }
     outcome.map_err(Into::into)
 }

@@ -82,6 +82,8 @@ pub struct Storage {
 #[derive(Debug)]
 pub struct Staged {
     incoming: PathBuf,
+    /// A folder leaves its incoming name when it moves to its place; this one stays until the row is committed.
+    marker: Option<PathBuf>,
     target: ObjectKey,
 }
 
@@ -94,8 +96,10 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Err(error) = remove_any(&self.incoming) {
-            tracing::warn!(kind = ?error.kind(), "an incoming file stays until the next start");
+        for name in std::iter::once(&self.incoming).chain(&self.marker) {
+            if let Err(error) = remove_any(name) {
+                tracing::warn!(kind = ?error.kind(), "an incoming file stays until the next start");
+            }
         }
     }
 }
@@ -129,7 +133,8 @@ impl Storage {
     /// Writes `bytes` durably under an incoming name. Blocks on the disk.
     pub fn stage(&self, target: ObjectKey, bytes: &[u8]) -> Result<Staged, StorageError> {
         // From here on `staged` removes whatever a failure leaves.
-        let staged = Staged { incoming: self.incoming.join(target.incoming_name(Uuid::new_v4())), target };
+        let incoming = self.incoming.join(target.incoming_name(Uuid::new_v4()));
+        let staged = Staged { incoming, marker: None, target };
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -142,7 +147,12 @@ impl Storage {
 
     /// Writes a folder of files durably under an incoming name: the files of a report. Blocks on the disk.
     pub fn stage_folder(&self, target: ObjectKey, files: &[(String, Vec<u8>)]) -> Result<Staged, StorageError> {
-        let staged = Staged { incoming: self.incoming.join(target.incoming_name(Uuid::new_v4())), target };
+        let name = || self.incoming.join(target.incoming_name(Uuid::new_v4()));
+        let (incoming, marker) = (name(), name());
+        let staged = Staged { incoming, marker: Some(marker), target };
+        for folder in &staged.marker {
+            fs::create_dir(folder).map_err(StorageError::during("mark a folder as incoming"))?;
+        }
         fs::create_dir(&staged.incoming).map_err(StorageError::during("create an incoming folder"))?;
         for (name, bytes) in files {
             let mut file = File::create_new(staged.incoming.join(name))
@@ -177,10 +187,8 @@ impl Storage {
             if let Some(folder) = target.parent() {
                 self.create_folders(folder, &mut changed)?;
             }
-            if item.incoming.is_dir() {
+            if item.marker.is_some() {
                 fs::rename(&item.incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
-                // An empty incoming name stays until the row is committed: it is what a crash is found by.
-                fs::create_dir(&item.incoming).map_err(StorageError::during("mark a folder as incoming"))?;
                 placed.push(item.target.clone());
             } else {
                 match fs::hard_link(&item.incoming, &target) {

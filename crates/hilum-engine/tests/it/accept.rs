@@ -1,6 +1,6 @@
 //! One instance through the door, and its effects.
 
-use crate::fixture::{Ct, dcmtk, engine, files, number, rows, send, texts};
+use crate::fixture::{Ct, dcmtk, engine, files, number, on_the_way, rows, send, texts};
 use bytes::Bytes;
 use hilum_dicom::write::SeriesKind;
 use hilum_engine::views::StudySearch;
@@ -88,7 +88,7 @@ async fn two_senders_at_once_with_the_same_uid_leave_one_copy_and_one_aside() {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Accepted::Kept).count(), 1, "{outcomes:?}");
     let rows = rows(data.path()).await;
     assert_eq!((rows["instance"], rows["quarantine"]), (1, 1));
-    assert_eq!(files(data.path(), "incoming").len(), 1, "only the process lock stays");
+    assert_eq!(on_the_way(data.path()), 0, "nothing stays on its way");
 }
 
 #[tokio::test]

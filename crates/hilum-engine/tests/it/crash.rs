@@ -1,6 +1,6 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
-use crate::fixture::{Ct, config, files, number, rows, texts, tiny_model};
+use crate::fixture::{Ct, config, files, number, on_the_way, rows, texts, tiny_model};
 use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
@@ -150,7 +150,7 @@ async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_noth
         for digest in &acknowledged {
             assert!(rows.contains(digest), "round {round}: what was acknowledged is there");
         }
-        assert_eq!(files(data.path(), "incoming").len(), 0, "round {round}: nothing half-kept stays");
+        assert_eq!(on_the_way(data.path()), 0, "round {round}: nothing half-kept stays");
     }
     assert!(rounds_cut_short >= 10, "only {rounds_cut_short} rounds were cut short");
 }
@@ -220,7 +220,7 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
     assert!(failed.starts_with("failed disk_full") && failed.contains("free some space"), "{failed}");
     assert_eq!(files(data.path(), "objects").len(), 3, "what was acknowledged before stays");
     assert_eq!(rows(data.path()).await["instance"], 3);
-    assert_eq!(files(data.path(), "incoming").iter().filter(|file| !file.ends_with("alive")).count(), 0);
+    assert_eq!(on_the_way(data.path()), 0);
 
     // With space again the same import succeeds.
     let engine = Engine::open(config(data.path())).await.unwrap();

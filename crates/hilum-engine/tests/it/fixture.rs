@@ -155,6 +155,12 @@ pub fn files(data: &Path, folder: &str) -> Vec<PathBuf> {
     walk.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
 }
 
+/// Files and folders that are neither kept nor gone.
+pub fn on_the_way(data: &Path) -> usize {
+    let entries = WalkDir::new(data.join("incoming")).min_depth(2).into_iter().filter_map(Result::ok);
+    entries.filter(|entry| entry.file_name() != "alive").count()
+}
+
 /// A model with weights drawn at random: it reads, but knows nothing.
 pub fn tiny_model(folder: &Path) {
     let config = UNet2d { in_channels: 1, out_channels: 1, base: 2, depth: 1 };
