@@ -240,8 +240,7 @@ impl<'a> Decoder<'a> {
     fn left_half(&mut self, rest: &[u8]) -> usize {
         if !self.g0.is_double() {
             let code = rest[0];
-            let delimits = (code == b'\\' && self.several_values) || (matches!(code, b'^' | b'=') && self.person_name);
-            if delimits {
+            if self.delimits(code) {
                 self.out.text.push(char::from(code));
                 self.reset();
                 return 1;
@@ -262,25 +261,27 @@ impl<'a> Decoder<'a> {
                 }
                 None => self.invalid() + 1,
             },
-            // A delimiter straight after an unfinished character ends the Kanji that nobody ended.
+            // A delimiter without the return to ASCII that belongs before it.
+            [code, ..] if self.delimits(code) => {
+                self.out.note(TextFinding::EscapeOmitted);
+                self.out.text.push(char::from(code));
+                self.reset();
+                1
+            }
             _ => self.invalid(),
         }
     }
 
+    fn delimits(&self, code: u8) -> bool {
+        (code == b'\\' && self.several_values) || (matches!(code, b'^' | b'=') && self.person_name)
+    }
+
     fn right_half(&mut self, rest: &[u8]) -> usize {
-        let plane = match self.g1 {
-            Some(plane) => plane,
-            None => match self.announced_right_half() {
-                Some(plane) => {
-                    self.out.note(TextFinding::EscapeOmitted);
-                    plane
-                }
-                None => {
-                    self.out.note(TextFinding::AssumedLatin1);
-                    Plane::RightHalf(CharacterSet::Latin1)
-                }
-            },
-        };
+        let plane = self.g1.unwrap_or_else(|| {
+            let announced = self.announced_right_half();
+            self.out.note(if announced.is_some() { TextFinding::EscapeOmitted } else { TextFinding::AssumedLatin1 });
+            announced.unwrap_or(Plane::RightHalf(CharacterSet::Latin1))
+        });
         match plane {
             Plane::KsX1001 | Plane::Gb2312 => self.right_pair(rest, plane),
             Plane::Katakana if matches!(rest[0], 0x81..=0x9F | 0xE0..=0xFC) => self.shift_jis_pair(rest),

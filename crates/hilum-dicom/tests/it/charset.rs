@@ -128,6 +128,8 @@ fn text_as_hospitals_really_write_it_is_read_and_every_guess_is_reported() {
         ("\\ISO 2022 IR 87", b"\xbb\xb3\xc5\xc4^\xc2\xc0\xcf\xba", "山田^太郎", vec![Found::AssumedJapanese]),
         ("ISO_IR 13", b"\xd4\xcf\xc0\xde=\x8e\x52\x93\x63", "ﾔﾏﾀﾞ=山田", vec![Found::AssumedJapanese]),
         ("\\ISO 2022 IR 58", b"\xd5\xc5^\xd0\xa1\xb6\xab", "张^小东", vec![Found::EscapeOmitted]),
+        // Kanji without the return to ASCII before a delimiter.
+        ("\\ISO 2022 IR 87", b"\x1b$B;3ED^\x1b$BB@O:", "山田^太郎", vec![Found::EscapeOmitted]),
         // Loss is said, and what is not lost stays.
         ("ISO_IR 192", b"Hong\xff^Gildong", "Hong\u{FFFD}^Gildong", vec![Found::InvalidBytes]),
         ("\\ISO 2022 IR 149", b"\x1b$)C\xc8", "\u{FFFD}", vec![Found::InvalidBytes]),

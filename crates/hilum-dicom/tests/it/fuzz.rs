@@ -98,7 +98,9 @@ proptest! {
     #[test]
     fn a_damaged_object_never_panics(seed in any::<prop::sample::Index>(), damages in prop::collection::vec(damage(), 0..6)) {
         let mut bytes = seed.get(&SEEDS).clone();
-        damages.iter().for_each(|d| apply(&mut bytes, d));
+        for damage in &damages {
+            apply(&mut bytes, damage);
+        }
         acts::header(&bytes);
     }
 
