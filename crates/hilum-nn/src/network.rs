@@ -11,9 +11,8 @@ use crate::graph::Graph;
 /// The name by which layers refer to the network's input.
 pub const INPUT: &str = "input";
 
-/// What a layer computes. Convolutions have stride 1 and "same" zero padding unless the variant says otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+/// What a layer computes. In TOML `op` is the variant in snake case, `bias` is true when left out. Convolutions have stride 1 and "same" zero padding unless the variant says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// 2D convolution, `kernel` 3 (padding 1) or 1 (padding 0), stride 1. Weight `[out, in, kernel, kernel]`.
     Conv2d {
@@ -22,7 +21,6 @@ pub enum Op {
         /// Side of the square kernel: 1 or 3.
         kernel: usize,
         /// Whether the layer adds a bias per output channel.
-        #[serde(default = "yes")]
         bias: bool,
     },
     /// 2D transposed convolution with a 2x2 kernel and stride 2. Weight `[in, out, 2, 2]`.
@@ -30,7 +28,6 @@ pub enum Op {
         /// Channels of the result.
         out_channels: usize,
         /// Whether the layer adds a bias per output channel.
-        #[serde(default = "yes")]
         bias: bool,
     },
     /// Maximum over 2x2 windows with stride 2; height and width must be even.
@@ -45,21 +42,95 @@ pub enum Op {
     Concat,
 }
 
-fn yes() -> bool {
-    true
-}
-
 /// One layer: a name, the operator, and the names of what it reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "LayerText", into = "LayerText")]
 pub struct Layer {
     /// Unique in the network; the parameters are called `{name}.weight`, `{name}.bias`, ...
     pub name: String,
     /// Names of earlier layers or [`INPUT`]. Left out, the layer reads the one before it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<String>,
     /// What the layer computes.
-    #[serde(flatten)]
     pub op: Op,
+}
+
+/// A layer as it is written: every operator's fields, of which [`Layer`] accepts exactly its operator's.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerText {
+    name: String,
+    op: OpName,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    inputs: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bias: Option<bool>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OpName {
+    Conv2d,
+    ConvTranspose2d,
+    MaxPool2d,
+    BatchNorm2d,
+    Relu,
+    Sigmoid,
+    Concat,
+}
+
+impl TryFrom<LayerText> for Layer {
+    type Error = NetworkError;
+
+    fn try_from(text: LayerText) -> Result<Self, NetworkError> {
+        let LayerText { name, op, inputs, out_channels, kernel, bias } = text;
+        let field = |field, problem| NetworkError::Field { layer: name.clone(), field, problem };
+        let needed = |value: Option<usize>, what| value.ok_or_else(|| field(what, "is missing"));
+        let foreign =
+            |there: bool, what| if there { Err(field(what, "does not belong to this operator")) } else { Ok(()) };
+        let convolution = matches!(op, OpName::Conv2d | OpName::ConvTranspose2d);
+        foreign(out_channels.is_some() && !convolution, "out_channels")?;
+        foreign(bias.is_some() && !convolution, "bias")?;
+        foreign(kernel.is_some() && !matches!(op, OpName::Conv2d), "kernel")?;
+        let bias = bias.unwrap_or(true);
+        let op = match op {
+            OpName::Conv2d => Op::Conv2d {
+                out_channels: needed(out_channels, "out_channels")?,
+                kernel: needed(kernel, "kernel")?,
+                bias,
+            },
+            OpName::ConvTranspose2d => {
+                Op::ConvTranspose2d { out_channels: needed(out_channels, "out_channels")?, bias }
+            }
+            OpName::MaxPool2d => Op::MaxPool2d,
+            OpName::BatchNorm2d => Op::BatchNorm2d,
+            OpName::Relu => Op::Relu,
+            OpName::Sigmoid => Op::Sigmoid,
+            OpName::Concat => Op::Concat,
+        };
+        Ok(Self { name, inputs, op })
+    }
+}
+
+impl From<Layer> for LayerText {
+    fn from(layer: Layer) -> Self {
+        let Layer { name, inputs, op } = layer;
+        let (op, out_channels, kernel, bias) = match op {
+            Op::Conv2d { out_channels, kernel, bias } => (OpName::Conv2d, Some(out_channels), Some(kernel), Some(bias)),
+            Op::ConvTranspose2d { out_channels, bias } => {
+                (OpName::ConvTranspose2d, Some(out_channels), None, Some(bias))
+            }
+            Op::MaxPool2d => (OpName::MaxPool2d, None, None, None),
+            Op::BatchNorm2d => (OpName::BatchNorm2d, None, None, None),
+            Op::Relu => (OpName::Relu, None, None, None),
+            Op::Sigmoid => (OpName::Sigmoid, None, None, None),
+            Op::Concat => (OpName::Concat, None, None, None),
+        };
+        Self { name, op, inputs, out_channels, kernel, bias }
+    }
 }
 
 /// A validated network: `[n, in_channels, h, w]` to the result of its last layer.
@@ -229,6 +300,16 @@ pub enum NetworkError {
         got: usize,
         /// Inputs expected.
         expected: &'static str,
+    },
+    /// A field of the written layer is missing, or is another operator's.
+    #[error("layer {layer}: {field} {problem}")]
+    Field {
+        /// The layer.
+        layer: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The kernel size is not among those that the engine has.
     #[error("layer {layer}: kernel {got} is not supported, use 1 or 3")]

@@ -22,6 +22,7 @@ struct Task {
 unsafe impl Send for Task {}
 
 struct State {
+    /// Open for workers to join; `None` as soon as all its jobs have been taken.
     task: Option<Task>,
     stop: bool,
 }
@@ -29,9 +30,11 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    /// Counts tasks, so that waiting threads notice a new one without the lock.
     generation: AtomicU64,
     next: AtomicUsize,
-    busy: AtomicUsize,
+    /// Workers that have joined the task and not left it. They join under the lock and while the task is open.
+    joined: AtomicUsize,
     panicked: AtomicBool,
 }
 
@@ -47,7 +50,7 @@ impl Shared {
                 if job >= task.count {
                     break;
                 }
-                // SAFETY: `run` keeps the closure alive until `busy` is zero; this thread is counted in it.
+                // SAFETY: `run_by_thread` keeps the closure alive until no worker is joined; this thread is joined, or is the caller.
                 unsafe { (*task.work)(thread, job) };
             }
         }));
@@ -74,12 +77,15 @@ impl Shared {
                     return;
                 }
                 seen = self.generation.load(Ordering::Acquire);
+                if state.task.is_some() {
+                    self.joined.fetch_add(1, Ordering::Relaxed);
+                }
                 state.task
             };
             if let Some(task) = task {
                 self.drain(thread, task);
+                self.joined.fetch_sub(1, Ordering::Release);
             }
-            self.busy.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -97,7 +103,7 @@ impl Pool {
             wake: Condvar::new(),
             generation: AtomicU64::new(0),
             next: AtomicUsize::new(0),
-            busy: AtomicUsize::new(0),
+            joined: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
         });
         let mut pool = Self { shared, workers: Vec::new() };
@@ -125,8 +131,8 @@ impl Pool {
             return;
         }
         let work: &(dyn Fn(usize, usize) + Sync) = &work;
-        // SAFETY: only the lifetime changes. The pointer is used by threads counted in `busy`; this function returns or unwinds only after `busy`
-        // is zero, and takes the task back before that.
+        // SAFETY: only the lifetime changes. The pointer is used by this thread and by joined workers; this function closes the task, which keeps
+        // others from joining, and returns or unwinds only after all have left.
         let work: Work = unsafe {
             std::mem::transmute::<&(dyn Fn(usize, usize) + Sync), &'static (dyn Fn(usize, usize) + Sync)>(work)
         };
@@ -134,15 +140,15 @@ impl Pool {
         let shared = &*self.shared;
         {
             let mut state = shared.lock();
-            state.task = Some(task);
             shared.next.store(0, Ordering::Relaxed);
-            shared.busy.store(self.workers.len(), Ordering::Relaxed);
+            state.task = Some(task);
             shared.generation.fetch_add(1, Ordering::Release);
         }
         shared.wake.notify_all();
         shared.drain(0, task);
+        shared.lock().task = None;
         let mut spins = 0;
-        while shared.busy.load(Ordering::Acquire) > 0 {
+        while shared.joined.load(Ordering::Acquire) > 0 {
             spins += 1;
             if spins < SPINS {
                 std::hint::spin_loop();
@@ -150,7 +156,6 @@ impl Pool {
                 std::thread::yield_now();
             }
         }
-        shared.lock().task = None;
         if shared.panicked.swap(false, Ordering::Relaxed) {
             resume_unwind(Box::new("a kernel job panicked"));
         }
@@ -183,9 +188,44 @@ impl Drop for Pool {
         self.shared.lock().stop = true;
         self.shared.wake.notify_all();
         for worker in self.workers.drain(..) {
-            if worker.join().is_err() {
-                // Jobs are run under catch_unwind: nothing to report that `run` has not.
-            }
+            // Jobs run under `catch_unwind`, whose panics `run` has passed on already.
+            drop(worker.join());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::Pool;
+
+    #[test]
+    fn every_job_runs_once_in_every_of_many_short_tasks() {
+        let mut pool = Pool::new(4).expect("threads start");
+        for round in 0..2000 {
+            let counts: Vec<AtomicU32> = (0..round % 7).map(|_| AtomicU32::new(0)).collect();
+            pool.run(counts.len(), |job| {
+                counts[job].fetch_add(1, Ordering::Relaxed);
+            });
+            assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
+        }
+        let mut items = vec![0; 100];
+        pool.each(&mut items, |i, item| *item += i);
+        assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_in_a_job_reaches_the_caller_and_leaves_the_pool_usable() {
+        let mut pool = Pool::new(3).expect("threads start");
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            pool.run(10, |job| assert!(job != 5, "on purpose"));
+        }));
+        assert!(outcome.is_err());
+        let total = AtomicU32::new(0);
+        pool.run(10, |_| {
+            total.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(total.load(Ordering::Relaxed), 10);
     }
 }

@@ -2,6 +2,7 @@
 
 mod backward;
 mod inference;
+mod layer;
 mod layout;
 mod training;
 

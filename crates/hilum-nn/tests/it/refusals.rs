@@ -6,6 +6,37 @@ use hilum_nn::{
 };
 use proptest::prelude::*;
 
+fn runs_on_any_thread<T: Send + Sync>() {}
+
+#[test]
+fn plans_can_be_moved_between_threads() {
+    runs_on_any_thread::<Inference>();
+    runs_on_any_thread::<Trainer>();
+}
+
+#[test]
+#[ignore = "run by the_environment_chooses_the_instruction_set in a process of its own"]
+fn compile_in_this_environment() {
+    match compile(InputShape { n: 1, h: 4, w: 4 }) {
+        Ok(_) => println!("compiled"),
+        Err(e) => println!("{e}"),
+    }
+}
+
+#[test]
+fn the_environment_chooses_the_instruction_set() {
+    let test = std::env::current_exe().unwrap();
+    for (name, expected) in [("quantum", "instruction set quantum"), ("portable", "compiled"), ("", "compiled")] {
+        let run = std::process::Command::new(&test)
+            .args(["--exact", "refusals::compile_in_this_environment", "--ignored", "--nocapture"])
+            .env("HILUM_NN_ISA", name)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert!(text.contains(expected), "{name}: {text}");
+    }
+}
+
 fn small() -> Network {
     unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 4, depth: 2 }).unwrap()
 }
@@ -27,6 +58,8 @@ fn descriptions_that_are_no_network_are_refused_by_name() {
         (conv("input", "out_channels = 4\nkernel = 3"), "layer name \"input\""),
         (conv("a", "out_channels = 4\nkernel = 3\ninputs = [\"input\", \"input\"]"), "has 2 inputs"),
         (conv("a", "kernel = 3"), "out_channels"),
+        (conv("a", "out_channels = 4\nkernel = 3\nstride = 2"), "stride"),
+        ("[[layer]]\nname = \"a\"\nop = \"relu\"\nkernel = 3".to_owned(), "layer a: kernel does not belong"),
         (conv("a", "out_channels = 70000\nkernel = 3"), "70000"),
         (String::from("[[layer]]\nname = \"a\"\nop = \"conv9d\""), "conv9d"),
         (

@@ -1,0 +1,310 @@
+//! One step of the training plan: a layer forward and backward over fixed views.
+
+use super::backward::{Gradients, Write};
+use super::inference::NORM_EPS;
+use super::layout::{Lowered, Step, lies_in};
+use crate::graph::Graph;
+use crate::kernels::Kernels;
+use crate::kernels::buffer::{Aligned, LANES, View};
+use crate::kernels::conv::{Conv, Start};
+use crate::kernels::conv_grad::WeightGradient;
+use crate::kernels::norm::{self, Lanes, Statistics, Target};
+use crate::kernels::pack::{self, Packing, Source};
+use crate::kernels::pointwise;
+use crate::kernels::pool::Pool;
+use crate::network::Op;
+use crate::weights::{Tensor, Weights};
+
+/// How much of a batch's statistics enters the running ones, PyTorch's default.
+const NORM_MOMENTUM: f64 = 0.1;
+
+/// A convolution and its two gradients.
+pub(super) struct ConvLayer {
+    forward: Conv,
+    packing: Packing,
+    packed: Aligned,
+    bias: Aligned,
+    dy: View,
+    data: Option<DataGradient>,
+    weight_gradient: WeightGradient,
+    /// Index of the weight tensor; the bias, if any, follows it.
+    weight: usize,
+    has_bias: bool,
+    out_lanes: Vec<usize>,
+}
+
+/// The gradient of a convolution's input, itself a convolution.
+struct DataGradient {
+    conv: Conv,
+    packing: Packing,
+    packed: Aligned,
+    write: Write,
+}
+
+/// BatchNorm, with ReLU or without.
+pub(super) struct NormLayer {
+    x: View,
+    y: View,
+    dy: View,
+    target: Option<Write>,
+    stats: Statistics,
+    scale: Vec<Lanes>,
+    shift: Vec<Lanes>,
+    relu: bool,
+    /// Index of the weight; bias, running mean and running variance follow.
+    weight: usize,
+    slots: Vec<Option<usize>>,
+}
+
+/// Where a parameterless layer's gradient comes from and goes to; `None` where nothing before it learns.
+type Through = Option<(View, Write)>;
+
+/// One step, forward and backward.
+pub(super) enum TrainLayer {
+    Conv(Box<ConvLayer>),
+    Norm(Box<NormLayer>),
+    MaxPool { x: View, y: View, gradient: Through },
+    Relu { x: View, y: View, gradient: Through },
+    Sigmoid { x: View, y: View, lanes: Vec<usize>, gradient: Through },
+    Copy { forward: Option<(View, View)>, gradient: Through },
+}
+
+impl TrainLayer {
+    pub(super) fn of(index: usize, lowered: &Lowered, gradients: &Gradients, graph: &Graph, k: &Kernels) -> Self {
+        let view = |v: usize| lowered.view(v);
+        let dy = |v: usize| gradients.view(lowered, v);
+        let write = || gradients.write(lowered, index);
+        let through = |y: usize| write().map(|w| (dy(y), w));
+        match lowered.steps[index] {
+            Step::Conv { node, x, y, .. } => {
+                let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
+                let (xv, yv, dyv) = (view(x), view(y), dy(y));
+                let same = match graph.nodes()[node].op {
+                    Op::Conv2d { kernel, .. } => Some(kernel),
+                    _ => None,
+                };
+                let (forward, source) = match same {
+                    Some(kernel) => (Conv::same(k, xv, x_lanes, yv, kernel), Source::Forward),
+                    None => (Conv::up(k, xv, x_lanes, yv), Source::Up),
+                };
+                let kernel = same.unwrap_or(1);
+                let data = write().map(|write| {
+                    let (conv, source) = match same {
+                        Some(kernel) => (Conv::same(k, dyv, y_lanes, write.view, kernel), Source::Flipped),
+                        None => (Conv::down(k, dyv, y_lanes, write.view), Source::Down),
+                    };
+                    let packing = Packing::new(k, source, kernel, x_lanes, y_lanes);
+                    DataGradient { packed: Aligned::zeroed(conv.weight_len()), conv, packing, write }
+                });
+                let weight_gradient = match same {
+                    Some(kernel) => WeightGradient::same(k, xv, x_lanes, dyv, y_lanes, kernel),
+                    None => WeightGradient::up(k, xv, x_lanes, dyv, y_lanes),
+                };
+                let weight = graph.nodes()[node].first_parameter;
+                let has_bias = matches!(
+                    graph.nodes()[node].op,
+                    Op::Conv2d { bias: true, .. } | Op::ConvTranspose2d { bias: true, .. }
+                );
+                Self::Conv(Box::new(ConvLayer {
+                    packing: Packing::new(k, source, kernel, y_lanes, x_lanes),
+                    packed: Aligned::zeroed(forward.weight_len()),
+                    forward,
+                    bias: Aligned::zeroed(y_lanes.len() * LANES),
+                    dy: dyv,
+                    data,
+                    weight_gradient,
+                    weight,
+                    has_bias,
+                    out_lanes: y_lanes.clone(),
+                }))
+            }
+            Step::Norm { node, x, y, relu } => {
+                let blocks = lowered.lanes[x].len();
+                Self::Norm(Box::new(NormLayer {
+                    x: view(x),
+                    y: view(y),
+                    dy: dy(y),
+                    target: write(),
+                    stats: Statistics::new(blocks),
+                    scale: vec![[0.0; LANES]; blocks],
+                    shift: vec![[0.0; LANES]; blocks],
+                    relu,
+                    weight: graph.nodes()[node].first_parameter,
+                    slots: pack::channels(&lowered.lanes[x]),
+                }))
+            }
+            Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y), gradient: through(y) },
+            Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y), gradient: through(y) },
+            Step::Sigmoid { x, y } => {
+                Self::Sigmoid { x: view(x), y: view(y), lanes: lowered.lanes[x].clone(), gradient: through(y) }
+            }
+            Step::Copy { x, y, first_block } => {
+                let blocks = lowered.lanes[x].len();
+                let moved = !lies_in(&lowered.homes, x, y, first_block);
+                Self::Copy {
+                    forward: moved.then(|| (view(x), view(y).part(first_block, blocks))),
+                    gradient: through(y).map(|(dy, w)| (dy.part(first_block, blocks), w)),
+                }
+            }
+        }
+    }
+
+    pub(super) fn forward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, partial: &mut [f64]) {
+        match self {
+            Self::Conv(c) => {
+                let start = if c.has_bias { Start::Bias } else { Start::Zero };
+                c.forward.run(pool, arena, &c.packed, &c.bias, start, false);
+            }
+            Self::Norm(n) => {
+                norm::batch_statistics(k, pool, arena, partial, n.x, NORM_EPS, &mut n.stats);
+                for (b, block) in n.stats.blocks.iter().enumerate() {
+                    for l in 0..LANES {
+                        n.scale[b][l] = block.weight[l] * block.inv_std[l];
+                        n.shift[b][l] = block.bias[l] - block.mean[l] * n.scale[b][l];
+                    }
+                }
+                norm::apply(k, pool, arena, n.x, n.y, &n.scale, &n.shift, n.relu);
+            }
+            Self::MaxPool { x, y, .. } => pointwise::max_pool(k, pool, arena, *x, *y),
+            Self::Relu { x, y, .. } => pointwise::relu(k, pool, arena, *x, *y),
+            Self::Sigmoid { x, y, lanes, .. } => pointwise::sigmoid(pool, arena, *x, *y, lanes),
+            Self::Copy { forward: Some((x, y)), .. } => pointwise::copy(pool, arena, *x, *y, false),
+            Self::Copy { forward: None, .. } => {}
+        }
+    }
+
+    pub(super) fn backward(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        partial: &mut [f64],
+        scratch: &mut [f32],
+        gradients: &mut [Vec<f32>],
+    ) {
+        let prepare = |pool: &mut Pool, arena: &mut Aligned, write: &Write| {
+            write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
+        };
+        match self {
+            Self::Conv(c) => {
+                c.weight_gradient.run(pool, arena, scratch, &mut gradients[c.weight]);
+                if c.has_bias {
+                    let slots = pack::channels(&c.out_lanes);
+                    let bias = &mut gradients[c.weight + 1];
+                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
+                }
+                if let Some(data) = &c.data {
+                    prepare(pool, arena, &data.write);
+                    let start = if data.write.add { Start::Output } else { Start::Zero };
+                    data.conv.run(pool, arena, &data.packed, &[], start, false);
+                }
+            }
+            Self::Norm(n) => {
+                let target = match &n.target {
+                    Some(write) => {
+                        prepare(pool, arena, write);
+                        Target::View { dx: write.view, add: write.add }
+                    }
+                    None => Target::InPlace,
+                };
+                let (weight, bias) = gradients[n.weight..].split_at_mut(1);
+                norm::backward(k, pool, arena, partial, n.x, n.dy, target, &n.stats, n.relu, |b, [db, dw]| {
+                    scatter(&mut bias[0], &n.slots, b, &db);
+                    scatter(&mut weight[0], &n.slots, b, &dw);
+                });
+            }
+            Self::MaxPool { x, gradient: Some((dy, write)), .. } => {
+                prepare(pool, arena, write);
+                pointwise::max_pool_grad(k, pool, arena, *x, *dy, write.view, write.add);
+            }
+            Self::Relu { x, gradient: Some((dy, write)), .. } => {
+                prepare(pool, arena, write);
+                pointwise::relu_grad(k, pool, arena, *x, *dy, write.view, write.add);
+            }
+            Self::Sigmoid { y, gradient: Some((dy, write)), .. } => {
+                prepare(pool, arena, write);
+                pointwise::sigmoid_grad(pool, arena, *y, *dy, write.view, write.add);
+            }
+            Self::Copy { gradient: Some((dy, write)), .. } => {
+                prepare(pool, arena, write);
+                pointwise::copy(pool, arena, *dy, write.view, write.add);
+            }
+            Self::MaxPool { gradient: None, .. }
+            | Self::Relu { gradient: None, .. }
+            | Self::Sigmoid { gradient: None, .. }
+            | Self::Copy { gradient: None, .. } => {}
+        }
+    }
+
+    pub(super) fn pack(&mut self, weights: &Weights, pool: &mut Pool) {
+        let tensors = weights.tensors();
+        match self {
+            Self::Conv(c) => {
+                c.packing.pack(pool, &tensors[c.weight].data, &mut c.packed);
+                if c.has_bias {
+                    let data = &tensors[c.weight + 1].data;
+                    c.bias[..data.len()].copy_from_slice(data);
+                }
+                if let Some(data) = &mut c.data {
+                    data.packing.pack(pool, &tensors[c.weight].data, &mut data.packed);
+                }
+            }
+            Self::Norm(n) => {
+                for (slot, channel) in n.slots.iter().enumerate() {
+                    let Some(c) = *channel else { continue };
+                    n.stats.blocks[slot / LANES].weight[slot % LANES] = tensors[n.weight].data[c];
+                    n.stats.blocks[slot / LANES].bias[slot % LANES] = tensors[n.weight + 1].data[c];
+                }
+            }
+            Self::MaxPool { .. } | Self::Relu { .. } | Self::Sigmoid { .. } | Self::Copy { .. } => {}
+        }
+    }
+
+    /// BatchNorm's running statistics after a step; those of other layers are left alone.
+    pub(super) fn update_running_statistics(&self, tensors: &mut [Tensor]) {
+        let Self::Norm(norm) = self else { return };
+        let count = (norm.x.n * norm.x.h * norm.x.w) as f64;
+        // Running variance is the unbiased one, normalisation uses the biased one (as PyTorch).
+        let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
+        let blend = |old: f32, new: f64| (f64::from(old) * (1.0 - NORM_MOMENTUM) + new * NORM_MOMENTUM) as f32;
+        for (slot, channel) in norm.slots.iter().enumerate() {
+            let Some(c) = *channel else { continue };
+            let (block, lane) = (slot / LANES, slot % LANES);
+            let mean = &mut tensors[norm.weight + 2].data[c];
+            *mean = blend(*mean, f64::from(norm.stats.blocks[block].mean[lane]));
+            let variance = &mut tensors[norm.weight + 3].data[c];
+            *variance = blend(*variance, f64::from(norm.stats.variance[block][lane]) * unbias);
+        }
+    }
+
+    pub(super) fn scratch_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => c.weight_gradient.scratch_len(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn partial_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => norm::partial_len(c.dy),
+            Self::Norm(n) => norm::partial_len(n.x),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn packed_bytes(&self) -> usize {
+        match self {
+            Self::Conv(c) => c.packed.bytes() + c.bias.bytes() + c.data.as_ref().map_or(0, |d| d.packed.bytes()),
+            _ => 0,
+        }
+    }
+}
+
+/// One block's lanes into a tensor of channels.
+fn scatter(tensor: &mut [f32], slots: &[Option<usize>], block: usize, lanes: &Lanes) {
+    for (channel, value) in slots[block * LANES..(block + 1) * LANES].iter().zip(lanes) {
+        if let Some(c) = *channel {
+            tensor[c] = *value;
+        }
+    }
+}
