@@ -50,13 +50,13 @@ fn main() {
         let compressed = compress(&content).filter(|gzip| gzip.len() + 64 < content.len());
         let gzip = match compressed {
             Some(gzip) => {
-                let at = out_dir.join(format!("{index}.gz"));
+                let at = out_dir.join(format!("{index}.gz")).display().to_string();
                 fs::write(&at, gzip).expect("OUT_DIR can be written");
                 format!("Some(include_bytes!({at:?}))")
             }
             None => "None".to_owned(),
         };
-        let absolute = source.canonicalize().expect("the file was just read");
+        let absolute = source.canonicalize().expect("the file was just read").display().to_string();
         writeln!(
             table,
             "    File {{ path: {path:?}, etag: \"\\\"{:016x}\\\"\", identity: include_bytes!({absolute:?}), gzip: {gzip} }},",

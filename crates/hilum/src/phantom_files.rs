@@ -29,7 +29,9 @@ pub struct PhantomFiles {
 pub enum SeriesSet {
     /// The axial series alone.
     Axial,
-    /// Also what scanners send with it: a localizer and coronal reformats.
+    /// A localizer and the axial series.
+    WithLocalizer,
+    /// Everything that scanners send: also coronal reformats, one image a row of the axial ones.
     All,
 }
 
@@ -45,6 +47,7 @@ pub fn write(out: &Path, recipe: &PhantomRecipe, series: SeriesSet) -> anyhow::R
     let study_uid = study_uid(recipe)?;
     let kinds: &[SeriesKind] = match series {
         SeriesSet::Axial => &[SeriesKind::OriginalAxial],
+        SeriesSet::WithLocalizer => &[SeriesKind::Localizer, SeriesKind::OriginalAxial],
         SeriesSet::All => &[SeriesKind::Localizer, SeriesKind::OriginalAxial, SeriesKind::CoronalReformat],
     };
     let mut instances = 0;
@@ -80,7 +83,9 @@ fn identity(
     let seed = recipe.seed;
     let first_day = Date::from_calendar_date(2026, Month::January, 5)?;
     let study_date = first_day + Duration::days((seed % 300) as i64);
-    let birth_date = Date::from_calendar_date(study_date.year() - i32::from(patient.age) - 1, Month::July, 1)?;
+    let before_birthday = i32::from(study_date.month() < Month::July);
+    let birth_date =
+        Date::from_calendar_date(study_date.year() - i32::from(patient.age) - before_birthday, Month::July, 1)?;
     let korean = patient.name_ideographic.is_some() || patient.name_phonetic.is_some();
     Ok(CtSeriesIdentity {
         character_set: if korean { SpecificCharacterSet::korean() } else { SpecificCharacterSet::utf8() },

@@ -19,7 +19,7 @@ impl Shutdown {
             next.recv().await;
             signals.ask();
             next.recv().await;
-            std::process::exit(130);
+            leave();
         });
         Ok(shutdown)
     }
@@ -45,6 +45,12 @@ impl Shutdown {
             debug_assert!(waited);
         }
     }
+}
+
+/// Ends the process without waiting for anything; what was acknowledged is durable already.
+#[expect(clippy::disallowed_methods, reason = "the person at the terminal asked twice")]
+fn leave() -> ! {
+    std::process::exit(130)
 }
 
 #[cfg(unix)]

@@ -97,9 +97,8 @@ async fn store_part(app: &App, study: Option<&StudyUid>, part: Part, response: &
     if !dicom {
         return response.failed(None, 0xC000);
     }
-    let facts = match read_facts_aside(bytes.clone()).await {
-        Some(facts) => facts,
-        None => return response.failed(None, 0xC000),
+    let Some(facts) = read_facts_aside(bytes.clone()).await else {
+        return response.failed(None, 0xC000);
     };
     let reference = Reference { sop_class: facts.sop_class, sop: facts.sop };
     if study.is_some_and(|study| *study != facts.study.uid) {

@@ -13,7 +13,6 @@ use tokio::{
 
 pub struct Running {
     pub address: SocketAddr,
-    pub engine: Engine,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
     _data: tempfile::TempDir,
@@ -28,7 +27,7 @@ pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
     let engine = Engine::open(EngineConfig::new(data.path())).await.unwrap();
     let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());
     change(&mut config);
-    let server = WebServer::bind(config, engine.clone()).await.unwrap();
+    let server = WebServer::bind(config, engine).await.unwrap();
     let address = server.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(server.serve(async {
@@ -36,7 +35,7 @@ pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
             std::future::pending::<()>().await;
         }
     }));
-    Running { address, engine, stop: Some(stop), task, _data: data }
+    Running { address, stop: Some(stop), task, _data: data }
 }
 
 #[derive(Debug)]
@@ -75,16 +74,14 @@ impl Running {
 
     /// One request on a connection of its own, with the headers a client must send and those given.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            head += &format!("Host: {}\r\n", self.address);
-        }
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        if !body.is_empty() {
-            head += &format!("Content-Length: {}\r\n", body.len());
-        }
+        let own = [("Connection", "close".to_owned()), ("Host", self.address.to_string())];
+        let own =
+            own.into_iter().filter(|(name, _)| !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
+        let length = (!body.is_empty()).then(|| ("Content-Length", body.len().to_string()));
+        let given = headers.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let lines: Vec<String> =
+            own.chain(given).chain(length).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("{method} {path} HTTP/1.1\r\n{}", lines.concat());
         self.raw(&[format!("{head}\r\n").as_bytes(), body].concat()).await
     }
 

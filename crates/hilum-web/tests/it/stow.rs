@@ -123,7 +123,7 @@ async fn a_broken_body_is_refused_and_what_came_before_it_is_told() {
 async fn an_instance_above_the_limit_is_read_past_and_the_next_one_is_stored() {
     let server = start_with(|config| config.max_instance_bytes = 50_000).await;
     let series = series(1, 1, 40);
-    let answer = store(&server, "/dicom-web/studies", &[&[0; 200_000], &series.instances[0].1]).await;
+    let answer = store(&server, "/dicom-web/studies", &[&vec![0; 200_000], &series.instances[0].1]).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert_eq!(values(&answer.json(), "0008119A", "00081197"), [0xA700]);
     assert_eq!(values(&answer.json(), "00081199", "00081155").len(), 1);

@@ -10,6 +10,7 @@ use crate::{
         block_on,
         serve::{LOG, listen_where_told},
     },
+    failure::sentence,
     phantom_files::{self, SeriesSet},
     progress,
     server::Server,
@@ -38,7 +39,7 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
         let patients = async {
             // The server stays useful without them.
             if let Err(error) = patients.await {
-                tracing::error!(error = %format!("{error:#}"), "synthetic patients");
+                tracing::error!(error = sentence(&error), "synthetic patients");
             }
         };
         let (served, ()) = tokio::join!(server.run(&shutdown), patients);
@@ -78,7 +79,8 @@ async fn send_patients(engine: &Engine) -> anyhow::Result<()> {
 async fn send(engine: &Engine, scope: &Scope, recipe: PhantomRecipe) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("folder for synthetic patients")?;
     let out = folder.path().to_owned();
-    let files = tokio::task::spawn_blocking(move || phantom_files::write(&out, &recipe, SeriesSet::All)).await??;
+    let files =
+        tokio::task::spawn_blocking(move || phantom_files::write(&out, &recipe, SeriesSet::WithLocalizer)).await??;
     let paths = [files.folder.join("dicom")];
     engine.import(scope, &paths, Zone::Clinical, &ImportControl::new()).await?;
     Ok(())

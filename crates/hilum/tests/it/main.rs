@@ -3,5 +3,7 @@
 mod calls;
 mod import;
 mod phantom;
+mod predict;
 mod program;
+mod report;
 mod serve;

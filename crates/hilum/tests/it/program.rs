@@ -53,8 +53,13 @@ pub struct Server {
 
 impl Server {
     pub fn start(data: &Path) -> Self {
+        Self::start_as("serve", data)
+    }
+
+    /// `serve` or `demo`.
+    pub fn start_as(name: &str, data: &Path) -> Self {
         let mut child = command()
-            .args(["serve", "--http", "127.0.0.1:0", "--dimse", "127.0.0.1:0", "--data"])
+            .args([name, "--http", "127.0.0.1:0", "--dimse", "127.0.0.1:0", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -65,10 +70,10 @@ impl Server {
         for line in stdout.lines() {
             let line = line.expect("text");
             if let Some((_, address)) = line.split_once("http://") {
-                http = address.to_owned();
+                address.clone_into(&mut http);
             }
             if let Some((_, address)) = line.split_once(" at ") {
-                dimse = address.to_owned();
+                address.clone_into(&mut dimse);
             }
             if line.starts_with("Ctrl-C") {
                 return Self { child, http, dimse };

@@ -18,15 +18,14 @@ fn a_server_takes_what_storescu_and_import_bring_and_ends_cleanly() {
 
     let sent = small_study(folder.path(), 22);
     let (host, port) = server.dimse.split_once(':').unwrap();
-    match Command::new("storescu").args(["+sd", "+r", host, port]).arg(&sent).output() {
-        Ok(output) => assert!(output.status.success(), "{}", err(&output)),
-        Err(_) => {
-            assert!(
-                std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(),
-                "storescu (Debian package dcmtk) is not installed"
-            );
-            println!("SKIPPED: storescu (Debian package dcmtk) is not installed");
-        }
+    if let Ok(output) = Command::new("storescu").args(["+sd", "+r", host, port]).arg(&sent).output() {
+        assert!(output.status.success(), "{}", err(&output));
+    } else {
+        assert!(
+            std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(),
+            "storescu (Debian package dcmtk) is not installed"
+        );
+        println!("SKIPPED: storescu (Debian package dcmtk) is not installed");
     }
     assert!(server.get("/api/v1/activity").contains("queue_depth"));
     assert_eq!(server.signal("TERM"), Some(0));
@@ -59,4 +58,12 @@ fn a_port_in_use_is_said_plainly() {
         .unwrap();
     assert_code(&output, 1);
     assert!(err(&output).contains("Is another program using this port?"), "{}", err(&output));
+}
+
+#[test]
+fn a_demo_is_open_at_once_and_ends_even_while_it_makes_patients() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_as("demo", folder.path());
+    assert!(server.get("/api/v1/system").contains("\"demo\":true"));
+    assert_eq!(server.signal("INT"), Some(0));
 }

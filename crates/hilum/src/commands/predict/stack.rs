@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use hilum_dicom::{
     InstanceFacts, SeriesUid,
-    geometry::{SlicePlacement, StackCheck, check_stack},
+    geometry::{GeometryFinding, SlicePlacement, StackCheck, check_stack},
     pixels::{PixelError, read_hu},
     read_facts,
 };
@@ -67,19 +67,20 @@ pub(super) fn stacks_of(inputs: &[PathBuf]) -> anyhow::Result<(Vec<Stack>, usize
             }
         }
     }
-    stacks.extend(series.into_values().map(stack_of_series));
+    stacks.extend(series.values().map(|instances| stack_of_series(instances)));
     Ok((stacks, not_ct))
 }
 
 fn is_nifti(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    name.ends_with(".nii") || name.ends_with(".nii.gz")
+    let ends_with =
+        |path: &Path, extension: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
+    ends_with(path, "nii") || (ends_with(path, "gz") && ends_with(&path.with_extension(""), "nii"))
 }
 
-fn stack_of_series(instances: Vec<(PathBuf, InstanceFacts)>) -> Stack {
+fn stack_of_series(instances: &[(PathBuf, InstanceFacts)]) -> Stack {
     let mut placements = Vec::new();
     let mut sources = Vec::new();
-    for (path, facts) in &instances {
+    for (path, facts) in instances {
         for placement in SlicePlacement::of(facts) {
             sources.push((path.clone(), placement.frame));
             placements.push(placement);
@@ -129,7 +130,7 @@ impl Stack {
     pub(super) fn refusal(&self) -> String {
         match self {
             Self::Dicom { check, .. } => {
-                check.findings.iter().map(|finding| finding.in_english()).collect::<Vec<_>>().join(" ")
+                check.findings.iter().map(GeometryFinding::in_english).collect::<Vec<_>>().join(" ")
             }
             Self::Nifti { .. } => String::new(),
         }
