@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { Badge, createTheme, type MantineColorsTuple } from "@mantine/core";
 
 const hilum: MantineColorsTuple = [
   "#e8f7f6", "#d3ecea", "#a5d9d5", "#74c5bf", "#4cb4ac", "#32a9a1", "#1f918b", "#107b77", "#0b6e75", "#05555b",
@@ -14,4 +14,5 @@ export const theme = createTheme({
   headings: { fontFamily: fonts, fontWeight: "650" },
   defaultRadius: "md",
   cursorType: "pointer",
+  components: { Badge: Badge.extend({ defaultProps: { tt: "none" } }) },
 });

@@ -10,7 +10,7 @@ export function CoverageCard({ report }: { report: UrinaryStoneReport }) {
   const statement = useStatement();
   const { coverage, geometry_findings } = report;
   const blocks = [
-    { title: t("coverage.not"), statements: coverage.not_looked_at, empty: t("coverage.nothingLeft") },
+    { title: t("coverage.not"), statements: coverage.not_looked_at, empty: t(coverage.slices_searched > 0 ? "coverage.nothingLeft" : "coverage.nothingSearched") },
     { title: t("coverage.looked"), statements: coverage.looked_at, empty: "" },
     { title: t("coverage.geometry"), statements: geometry_findings, empty: "" },
   ];

@@ -61,11 +61,13 @@ export function ReportPage() {
             <Grid.Col span={{ base: 12, md: 6 }}>
               <CoverageCard report={found} />
             </Grid.Col>
-            <Grid.Col span={{ base: 12, md: 6 }}>
-              <Suspense fallback={<Loader />}>
-                <SliceScores slices={found.slices} threshold={found.result.score_threshold} />
-              </Suspense>
-            </Grid.Col>
+            {found.coverage.slices_searched > 0 && (
+              <Grid.Col span={{ base: 12, md: 6 }}>
+                <Suspense fallback={<Loader />}>
+                  <SliceScores slices={found.slices} threshold={found.result.score_threshold} />
+                </Suspense>
+              </Grid.Col>
+            )}
           </Grid>
         </>
       )}

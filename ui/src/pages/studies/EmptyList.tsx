@@ -1,9 +1,22 @@
-import { Center, Code, Stack, Text } from "@mantine/core";
+import { Center, Code, Loader, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 /** What to do when nothing is there, or nothing matches. */
-export function EmptyList({ searched }: { searched: string }) {
+export function EmptyList({ searched, demo }: { searched: string; demo: boolean }) {
   const { t } = useTranslation();
+  if (demo && !searched) {
+    return (
+      <Center py={60} px="md">
+        <Stack align="center" gap="xs">
+          <Loader aria-hidden />
+          <Text fw={600}>{t("studies.demoEmpty")}</Text>
+          <Text c="dimmed" ta="center" maw={560}>
+            {t("studies.demoEmptyHelp")}
+          </Text>
+        </Stack>
+      </Center>
+    );
+  }
   return (
     <Center py={60} px="md">
       {searched ? (

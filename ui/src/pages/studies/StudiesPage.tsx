@@ -66,7 +66,7 @@ export function StudiesPage() {
             {studies.error.message}
           </Alert>
         )}
-        {studies.isSuccess && rows.length === 0 && <EmptyList searched={wanted} />}
+        {studies.isSuccess && rows.length === 0 && <EmptyList searched={wanted} demo={system.data?.demo ?? false} />}
         {rows.length > 0 && (
           <Table.ScrollContainer minWidth={820}>
             <Table highlightOnHover verticalSpacing="sm" horizontalSpacing="md">
