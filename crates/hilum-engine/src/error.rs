@@ -67,6 +67,7 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
+    #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
     pub(crate) fn aborted(error: tokio::task::JoinError) -> Self {
         tracing::error!(panic = error.is_panic(), "a blocking task ended early");
         Self::Aborted

@@ -21,7 +21,7 @@ pub(crate) struct Examined {
 /// Reads the header and refuses what is no DICOM object or a damaged one.
 pub(crate) async fn examine(bytes: Bytes) -> Result<Examined, AcceptError> {
     tokio::task::spawn_blocking(move || {
-        let facts = Box::new(read_facts(&bytes).map_err(refusal)?);
+        let facts = Box::new(read_facts(&bytes).map_err(|error| refusal(&error))?);
         check_pixel_data(&facts, bytes.len())?;
         let sha256 = Sha256Digest::from(Sha256::digest(&bytes));
         Ok(Examined { facts, sha256, bytes })
@@ -30,11 +30,11 @@ pub(crate) async fn examine(bytes: Bytes) -> Result<Examined, AcceptError> {
     .map_err(AcceptError::aborted)?
 }
 
-fn refusal(error: DicomError) -> AcceptError {
+fn refusal(error: &DicomError) -> AcceptError {
     match error {
         DicomError::Header(HeaderError::Empty | HeaderError::NotDicom) => AcceptError::NotDicom(error.to_string()),
         DicomError::Header(_) => AcceptError::Damaged { code: "header_damaged", text: error.to_string() },
-        other => AcceptError::Damaged { code: "identity_missing", text: other.to_string() },
+        _ => AcceptError::Damaged { code: "identity_missing", text: error.to_string() },
     }
 }
 

@@ -18,7 +18,9 @@ pub enum NiftiError {
     #[error("NIfTI: {0} dimensions with more than one entry; expected a volume (3)")]
     NotAVolume(usize),
     /// The header places the voxels nowhere.
-    #[error("NIfTI: the header has neither an sform nor a qform (codes 0); expected one, so that left and right are known")]
+    #[error(
+        "NIfTI: the header has neither an sform nor a qform (codes 0); expected one, so that left and right are known"
+    )]
     NoPlace,
     /// The affine cannot be inverted.
     #[error("NIfTI: the affine of the header: {0}")]

@@ -11,7 +11,9 @@ use crate::views::{
 };
 use hilum_dicom::StudyUid;
 use hilum_dicom::geometry::{GeometryFinding, StackCheck};
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
+use sea_orm::{
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+};
 use std::collections::BTreeMap;
 
 const DEFAULT_PAGE: u32 = 50;
@@ -77,8 +79,14 @@ impl Catalog {
         }
         if let Some(text) = search.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             let columns = [
-                "p.name_alphabetic", "p.name_ideographic", "p.name_phonetic", "p.patient_id", "s.description", "s.study_uid",
-                "s.accession", "s.study_date",
+                "p.name_alphabetic",
+                "p.name_ideographic",
+                "p.name_phonetic",
+                "p.patient_id",
+                "s.description",
+                "s.study_uid",
+                "s.accession",
+                "s.study_date",
             ];
             let any: Vec<String> = columns.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
             sql.push_str(&format!(" AND ({})", any.join(" OR ")));
@@ -104,8 +112,7 @@ impl Catalog {
 
     /// A study of the caller's institutions by its row.
     pub(crate) async fn study_by_row(&self, scope: &Scope, row: i64) -> Result<Option<StudyRow>, CatalogError> {
-        let sql =
-            format!("{STUDY_ROW} WHERE s.institution_id IN ({}) AND s.id = ?", self.visible_list(scope).await?);
+        let sql = format!("{STUDY_ROW} WHERE s.institution_id IN ({}) AND s.id = ?", self.visible_list(scope).await?);
         Ok(self.study_rows(sql, vec![row.into()]).await?.pop())
     }
 

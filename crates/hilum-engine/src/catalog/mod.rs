@@ -41,7 +41,9 @@ use time::OffsetDateTime;
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The database file could not be opened or brought up to date.
-    #[error("the catalogue could not be opened or brought up to date: {0}; check the data folder's owner and free space")]
+    #[error(
+        "the catalogue could not be opened or brought up to date: {0}; check the data folder's owner and free space"
+    )]
     Open(DbErr),
     /// The disk under the database is full.
     #[error("the disk under the catalogue is full: free some space, then send again")]
@@ -117,10 +119,8 @@ impl Catalog {
 
     /// Every institution there is: the scope of this machine's own jobs.
     pub async fn system_scope(&self) -> Result<Scope, CatalogError> {
-        let rows = institution::Entity::find()
-            .all(&self.read)
-            .await
-            .map_err(CatalogError::during("list the institutions"))?;
+        let rows =
+            institution::Entity::find().all(&self.read).await.map_err(CatalogError::during("list the institutions"))?;
         rows.into_iter().try_fold(Scope::new(InstitutionCode::local(), Role::System), |scope, row| {
             let code = row.code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
             Ok(scope.and(code))
@@ -149,10 +149,7 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(act))?
             .ok_or(CatalogError::Corrupt { what: "institution" })?;
-        self.institutions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(scope.home().clone(), row.id);
+        self.institutions.write().unwrap_or_else(PoisonError::into_inner).insert(scope.home().clone(), row.id);
         Ok(row.id)
     }
 

@@ -2,8 +2,8 @@
 
 use super::entity::{instance, quarantine, reading, report};
 use super::{Catalog, CatalogError};
-use crate::storage::{Leftover, ObjectKey, Storage};
 use crate::EngineError;
+use crate::storage::{Leftover, ObjectKey, Storage};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter};
 

@@ -115,7 +115,8 @@ impl Catalog {
             changed.state = Set(status_word(ReadingStatus::Failed).to_owned());
             changed.revision = Set(revision);
             changed.reason_code = Set(Some("crashed_repeatedly".to_owned()));
-            changed.reason_text = Set(Some("The reading ended the program several times; resume it to try again.".to_owned()));
+            changed.reason_text =
+                Set(Some("The reading ended the program several times; resume it to try again.".to_owned()));
         } else {
             changed.state = Set("reading".to_owned());
             changed.tries = Set(tries);

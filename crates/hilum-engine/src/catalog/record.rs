@@ -217,7 +217,9 @@ async fn quarantine_one(
         ..Default::default()
     })
     .on_conflict(
-        OnConflict::columns([Column::InstitutionId, Column::Zone, Column::SopUid, Column::Sha256]).do_nothing().to_owned(),
+        OnConflict::columns([Column::InstitutionId, Column::Zone, Column::SopUid, Column::Sha256])
+            .do_nothing()
+            .to_owned(),
     )
     .exec_without_returning(txn)
     .await
@@ -226,10 +228,7 @@ async fn quarantine_one(
 }
 
 /// "This series is unsettled, revision n", and its study has changed.
-async fn raise_revisions(
-    txn: &DatabaseTransaction,
-    touched: &BTreeMap<i64, (i64, i64)>,
-) -> Result<(), CatalogError> {
+async fn raise_revisions(txn: &DatabaseTransaction, touched: &BTreeMap<i64, (i64, i64)>) -> Result<(), CatalogError> {
     for (series_row, (study_row, quiet_at)) in touched {
         series::Entity::update_many()
             .col_expr(series::Column::Revision, Expr::col(series::Column::Revision).add(1))

@@ -8,7 +8,7 @@ use crate::engine::Zone;
 use hilum_dicom::InstanceFacts;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use time::macros::format_description;
 
 /// Rows already looked up in this transaction.
@@ -17,7 +17,7 @@ pub(super) struct RowCache {
     patients: HashMap<(i64, String, String, String), patient::Model>,
     studies: HashMap<(i64, String), study::Model>,
     series: HashMap<(i64, String), i64>,
-    conflicts: HashMap<(i64, &'static str), ()>,
+    conflicts: HashSet<(i64, &'static str)>,
 }
 
 /// Where an instance belongs.
@@ -41,7 +41,8 @@ pub(super) async fn place_of(
         let text = "The same Study Instance UID was also sent for another patient; all instances are kept.";
         conflict(txn, cache, institution, study.id, "study_of_two_patients", text).await?;
     } else if patient_differs(&patient, facts) {
-        let text = "Name, birth date or sex differ from what was sent before for this patient ID; the first ones are shown.";
+        let text =
+            "Name, birth date or sex differ from what was sent before for this patient ID; the first ones are shown.";
         conflict(txn, cache, institution, study.id, "patient_attributes_differ", text).await?;
     }
     if study.study_date != date(facts) {
@@ -179,7 +180,8 @@ async fn series_row(
             .await
             .map_err(CatalogError::during(ACT))?;
         if shares.is_some() {
-            let text = "A series of this study has the same Series Instance UID as a series of another study; both are kept.";
+            let text =
+                "A series of this study has the same Series Instance UID as a series of another study; both are kept.";
             conflict(txn, cache, institution, study_row, "series_of_two_studies", text).await?;
         }
     }
@@ -212,7 +214,7 @@ async fn conflict(
     code: &'static str,
     text: &str,
 ) -> Result<(), CatalogError> {
-    if cache.conflicts.insert((study_row, code), ()).is_some() {
+    if !cache.conflicts.insert((study_row, code)) {
         return Ok(());
     }
     study_conflict::Entity::insert(study_conflict::ActiveModel {

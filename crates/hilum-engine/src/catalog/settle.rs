@@ -103,7 +103,8 @@ impl Catalog {
         stack: &StackCheck,
         tags: &SeriesTags,
     ) -> Result<(), CatalogError> {
-        let json = |value: Result<String, _>| value.map_err(|_: serde_json::Error| CatalogError::Corrupt { what: "geometry" });
+        let json =
+            |value: Result<String, _>| value.map_err(|_: serde_json::Error| CatalogError::Corrupt { what: "geometry" });
         series::Entity::update_many()
             .col_expr(series::Column::SettledRevision, Expr::value(series.revision))
             .col_expr(series::Column::Stack, Expr::value(json(serde_json::to_string(stack))?))

@@ -2,6 +2,7 @@
 
 use super::find::{Finder, LARGEST_FILE, Stopped, read_prefix};
 use super::sniff::{self, Kind};
+use std::borrow::Cow;
 use std::io::{Read, Seek, SeekFrom, Write, copy};
 use zip::ZipArchive;
 
@@ -17,19 +18,27 @@ pub(super) fn find(finder: &Finder, path: &str, mut file: impl Read + Seek, dept
     }
     let opened = file.seek(SeekFrom::Start(0)).ok().and_then(|_| ZipArchive::new(file).ok());
     let Some(mut archive) = opened.filter(|archive| archive.len() <= MOST_MEMBERS) else {
-        return finder.refuse(path.to_owned(), "zip_damaged", "this zip archive cannot be read; copy or export it again");
+        return finder.refuse(
+            path.to_owned(),
+            "zip_damaged",
+            "this zip archive cannot be read; copy or export it again",
+        );
     };
     finder.expect(archive.len() as u64);
     for index in 0..archive.len() {
         let Ok(mut member) = archive.by_index(index) else {
             let shown = format!("{path}!member {}", index + 1);
-            finder.refuse(shown, "zip_member_unreadable", "this member is encrypted or damaged; unpack the archive first")?;
+            finder.refuse(
+                shown,
+                "zip_member_unreadable",
+                "this member is encrypted or damaged; unpack the archive first",
+            )?;
             continue;
         };
         if member.is_dir() {
             continue;
         }
-        let inside = member.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member {}", index + 1));
+        let inside = member.name().map_or_else(|_| format!("member {}", index + 1), Cow::into_owned);
         let shown = format!("{path}!{inside}");
         let Ok(first) = read_prefix(&mut member) else {
             finder.refuse(shown, "zip_member_unreadable", "this member is damaged")?;
@@ -38,7 +47,11 @@ pub(super) fn find(finder: &Finder, path: &str, mut file: impl Read + Seek, dept
         if sniff::kind(&first) == Kind::Zip && inside.to_lowercase().ends_with(".zip") {
             match unpack(finder, &first, &mut member) {
                 Some(inner) => find(finder, &shown, inner, depth + 1)?,
-                None => finder.refuse(shown, "zip_member_unreadable", "this archive inside the archive cannot be unpacked")?,
+                None => finder.refuse(
+                    shown,
+                    "zip_member_unreadable",
+                    "this archive inside the archive cannot be unpacked",
+                )?,
             }
             continue;
         }

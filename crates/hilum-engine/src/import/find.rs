@@ -83,9 +83,8 @@ impl Finder {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         match File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata.len()))) {
             Ok((mut file, length)) => {
-                let first = match read_prefix(&mut file) {
-                    Ok(first) => first,
-                    Err(_) => return self.refuse(shown, "unreadable", "this file cannot be read"),
+                let Ok(first) = read_prefix(&mut file) else {
+                    return self.refuse(shown, "unreadable", "this file cannot be read");
                 };
                 let zip = asked_for || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
                 if zip && sniff::kind(&first) == sniff::Kind::Zip {
@@ -108,8 +107,12 @@ impl Finder {
         asked_for: bool,
     ) -> Result<(), Stopped> {
         match sniff::kind(first) {
-            sniff::Kind::Empty => self.refuse(path, "empty_file", "this file is empty (0 bytes); copy or export it again"),
-            sniff::Kind::Dicom if length > LARGEST_FILE => self.refuse(path, "too_large", "this file is larger than 4 GiB"),
+            sniff::Kind::Empty => {
+                self.refuse(path, "empty_file", "this file is empty (0 bytes); copy or export it again")
+            }
+            sniff::Kind::Dicom if length > LARGEST_FILE => {
+                self.refuse(path, "too_large", "this file is larger than 4 GiB")
+            }
             sniff::Kind::Dicom => {
                 let kib = (length / 1024 + 1).min(self.budget_kib as u64) as u32;
                 let budget = tokio::runtime::Handle::current()
@@ -120,10 +123,10 @@ impl Finder {
                 // A member of an archive may state less than it holds.
                 let wanted = LARGEST_FILE - first.len() as u64;
                 match rest.take(wanted + 1).read_to_end(&mut bytes) {
-                    Ok(read) if read as u64 > wanted => self.refuse(path, "too_large", "this file is larger than 4 GiB"),
-                    Ok(_) => {
-                        self.hand_over(Found::Candidate { path, file_name, bytes: Bytes::from(bytes), budget })
+                    Ok(read) if read as u64 > wanted => {
+                        self.refuse(path, "too_large", "this file is larger than 4 GiB")
                     }
+                    Ok(_) => self.hand_over(Found::Candidate { path, file_name, bytes: Bytes::from(bytes), budget }),
                     Err(_) => self.refuse(path, "unreadable", "this file cannot be read to its end"),
                 }
             }

@@ -127,7 +127,8 @@ pub(crate) async fn run(
         return Err(ImportError::Accept { source, kept: 0 }.into());
     }
     let (sender, mut found) = mpsc::channel(IN_FLIGHT);
-    let finder = find::Finder::new(control.clone(), sender, Arc::new(Semaphore::new(BUDGET_KIB as usize)), engine.storage());
+    let finder =
+        find::Finder::new(control.clone(), sender, Arc::new(Semaphore::new(BUDGET_KIB as usize)), engine.storage());
     let paths = paths.to_vec();
     let finding = tokio::task::spawn_blocking(move || finder.find_all(&paths));
 
@@ -187,9 +188,8 @@ async fn settle_one(
     summary: &mut ImportSummary,
     control: &ImportControl,
 ) -> Option<ImportError> {
-    let (path, size, outcome) = match on_the_way.join_next().await? {
-        Ok(outcome) => outcome,
-        Err(_) => return Some(ImportError::Accept { source: AcceptError::Aborted, kept: 0 }),
+    let Ok((path, size, outcome)) = on_the_way.join_next().await? else {
+        return Some(ImportError::Accept { source: AcceptError::Aborted, kept: 0 });
     };
     looked_at(summary, control);
     match outcome {

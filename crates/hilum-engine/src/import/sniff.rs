@@ -54,7 +54,9 @@ mod tests {
         assert_eq!(kind(b"\x00\x08\x00\x05CS\x00\x0aISO_IR 100"), Kind::Dicom);
         assert_eq!(kind(b"PK\x03\x04...."), Kind::Zip);
         assert_eq!(kind(b""), Kind::Empty);
-        for other in [&b"\x89PNG\r\n\x1a\n"[..], b"%PDF-1.7 ....", b"hello, world", b"\x00\x00\x00\x00\x00\x00\x00\x00", b"\x08"] {
+        for other in
+            [&b"\x89PNG\r\n\x1a\n"[..], b"%PDF-1.7 ....", b"hello, world", b"\x00\x00\x00\x00\x00\x00\x00\x00", b"\x08"]
+        {
             assert_eq!(kind(other), Kind::Other, "{other:?}");
         }
     }

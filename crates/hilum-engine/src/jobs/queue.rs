@@ -65,10 +65,8 @@ impl Queue {
     }
 
     async fn connect(file: &Path) -> Result<Self, apalis_sqlite::Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .busy_timeout(Duration::from_secs(30));
+        let options =
+            SqliteConnectOptions::new().filename(file).create_if_missing(true).busy_timeout(Duration::from_secs(30));
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
         SqliteStorage::setup(&pool).await?;
         Ok(Self { pool, enqueued: Enqueued::default() })

@@ -15,7 +15,8 @@ fn message(finding: &GeometryFinding, stack: &StackCheck) -> Message {
             Message::GeometryGantryTilt { degrees: *stated_degrees }
         }
         GeometryFinding::Gap { missing_mm, .. } => {
-            let slices = stack.slice_spacing_mm.filter(|spacing| *spacing > 0.0).map_or(1.0, |spacing| missing_mm / spacing);
+            let slices =
+                stack.slice_spacing_mm.filter(|spacing| *spacing > 0.0).map_or(1.0, |spacing| missing_mm / spacing);
             Message::GeometryGap { missing: slices.round().max(1.0) as u32 }
         }
         GeometryFinding::Duplicate { positions } => Message::GeometryDuplicates { count: positions.len() as u32 },

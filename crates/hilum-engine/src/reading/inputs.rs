@@ -10,10 +10,10 @@ use crate::storage::{ObjectKey, Staged};
 use crate::tagging::rank::Choice;
 use crate::views::{Note, ReadingStatus, StudySummary};
 use hilum_clinical::report::{Date, ModelProvenance, Name, Patient, SeriesNotChosen, SeriesRead, Sex, Study};
-use hilum_clinical::{Language, Statement};
+use hilum_clinical::{Language, Message, Statement};
 use std::sync::Arc;
 
-/// How the reading ends, with its report staged; a reading that was stopped has none.
+/// How the reading ends, with its report staged; a reading that was stopped, or a study without CT, has none.
 pub(crate) async fn report_of(
     engine: &Engine,
     claim: &Claim,
@@ -27,11 +27,19 @@ pub(crate) async fn report_of(
         Some(Stop::Interrupted) => return Ok((ReadingEnd { status: ReadingStatus::Queued, reason: None }, None)),
         None => {}
     }
+    // A study without any CT has nothing to report on; its state says why.
+    if !series.iter().any(|series| series.tags.ct) {
+        let statement = Message::RefusedNoSuitableSeries.statement();
+        let reason = Some(Note { code: statement.code, text: statement.en });
+        return Ok((ReadingEnd { status: ReadingStatus::NotApplicable, reason }, None));
+    }
     let status = read.refusal.map_or(ReadingStatus::Done, |(status, _)| status);
     let key_images = read.key_images.clone();
     let document = report::build(inputs(engine, claim, study, series, choice, read)?);
-    let reason = document.result.refusal.as_ref().map(|refusal| Note { code: refusal.code.clone(), text: refusal.en.clone() });
-    let why = series.iter().zip(&choice.reasons).map(|(series, reason)| (series.uid.to_string(), reason.statement().en));
+    let reason =
+        document.result.refusal.as_ref().map(|refusal| Note { code: refusal.code.clone(), text: refusal.en.clone() });
+    let why =
+        series.iter().zip(&choice.reasons).map(|(series, reason)| (series.uid.to_string(), reason.statement().en));
     let new = NewReport {
         series_row: choice.chosen.map(|index| series[index].row),
         series_why: why.collect(),
@@ -117,7 +125,8 @@ fn inputs(
 fn patient(study: &StudyRow) -> Result<Patient, EngineError> {
     let StudySummary { patient, .. } = summary(study.clone())?;
     // PS3.5 6.2.1.2: components of a name are separated by `^`.
-    let shown = |name: &str| name.split('^').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let shown =
+        |name: &str| name.split('^').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     Ok(Patient {
         name: Name {
             alphabetic: shown(&patient.name),

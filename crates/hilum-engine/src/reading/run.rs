@@ -49,10 +49,13 @@ impl Stack {
         let placed: Vec<(usize, SlicePlacement)> = instances
             .iter()
             .enumerate()
-            .flat_map(|(index, instance)| SlicePlacement::of(&instance.facts).into_iter().map(move |slice| (index, slice)))
+            .flat_map(|(index, instance)| {
+                SlicePlacement::of(&instance.facts).into_iter().map(move |slice| (index, slice))
+            })
             .collect();
         let (rows, columns) = placed.first().map_or((0, 0), |(_, slice)| (slice.rows as usize, slice.columns as usize));
-        let slices = order.iter().filter_map(|at| placed.get(*at)).map(|(index, slice)| (*index, slice.frame)).collect();
+        let slices =
+            order.iter().filter_map(|at| placed.get(*at)).map(|(index, slice)| (*index, slice.frame)).collect();
         Self { instances, slices, rows, columns }
     }
 
@@ -208,6 +211,7 @@ fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Readin
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 pub(super) fn report_failed(error: ReportError) -> EngineError {
     EngineError::Internal(format!("the report could not be written: {error}"))
 }

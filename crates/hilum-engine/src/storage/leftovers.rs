@@ -47,6 +47,7 @@ impl Storage {
 
     /// Removes a leftover's incoming folder, once its targets were compared with the catalogue.
     pub fn clear(&self, leftover: &Leftover) -> Result<(), StorageError> {
-        remove_any(&leftover.folder).map_err(StorageError::during("clear the incoming folder of a process that is gone"))
+        remove_any(&leftover.folder)
+            .map_err(StorageError::during("clear the incoming folder of a process that is gone"))
     }
 }

@@ -8,8 +8,8 @@ mod leftovers;
 mod object_key;
 
 pub use leftovers::Leftover;
-pub(crate) use object_key::hex;
 pub use object_key::ObjectKey;
+pub(crate) use object_key::hex;
 
 use crate::error::ErrorKind;
 use bytes::Bytes;
@@ -150,7 +150,7 @@ impl Storage {
         let name = || self.incoming.join(target.incoming_name(Uuid::new_v4()));
         let (incoming, marker) = (name(), name());
         let staged = Staged { incoming, marker: Some(marker), target };
-        for folder in &staged.marker {
+        if let Some(folder) = &staged.marker {
             fs::create_dir(folder).map_err(StorageError::during("mark a folder as incoming"))?;
         }
         fs::create_dir(&staged.incoming).map_err(StorageError::during("create an incoming folder"))?;

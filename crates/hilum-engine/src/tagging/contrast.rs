@@ -6,16 +6,55 @@ use hilum_dicom::InstanceFacts;
 
 /// Runs of whole words that say "without contrast".
 const WITHOUT: &[&[&str]] = &[
-    &["non", "contrast"], &["noncontrast"], &["non", "enhanced"], &["nonenhanced"], &["non", "ce"], &["no", "contrast"],
-    &["without"], &["w", "o"], &["wo"], &["unenhanced"], &["precontrast"], &["pre", "contrast"], &["pre"], &["plain"],
-    &["native"], &["nect"], &["ncct"], &["ne"], &["nc"], &["비조영"], &["조영전"], &["조영", "전"], &["조영x"],
+    &["non", "contrast"],
+    &["noncontrast"],
+    &["non", "enhanced"],
+    &["nonenhanced"],
+    &["non", "ce"],
+    &["no", "contrast"],
+    &["without"],
+    &["w", "o"],
+    &["wo"],
+    &["unenhanced"],
+    &["precontrast"],
+    &["pre", "contrast"],
+    &["pre"],
+    &["plain"],
+    &["native"],
+    &["nect"],
+    &["ncct"],
+    &["ne"],
+    &["nc"],
+    &["비조영"],
+    &["조영전"],
+    &["조영", "전"],
+    &["조영x"],
 ];
 
 /// Runs of whole words that say "with contrast".
 const WITH: &[&[&str]] = &[
-    &["contrast"], &["postcontrast"], &["enhanced"], &["enhancement"], &["ce"], &["cect"], &["c+"], &["post"], &["cta"],
-    &["angio"], &["angiography"], &["arterial"], &["artery"], &["portal"], &["venous"], &["delayed"], &["delay"],
-    &["nephrographic"], &["corticomedullary"], &["excretory"], &["urography"], &["ctu"],
+    &["contrast"],
+    &["postcontrast"],
+    &["enhanced"],
+    &["enhancement"],
+    &["ce"],
+    &["cect"],
+    &["c+"],
+    &["post"],
+    &["cta"],
+    &["angio"],
+    &["angiography"],
+    &["arterial"],
+    &["artery"],
+    &["portal"],
+    &["venous"],
+    &["delayed"],
+    &["delay"],
+    &["nephrographic"],
+    &["corticomedullary"],
+    &["excretory"],
+    &["urography"],
+    &["ctu"],
 ];
 
 /// Korean descriptions join words freely: these count anywhere in a word, after [`WITHOUT`] was looked for.
@@ -94,9 +133,13 @@ mod tests {
 
     #[test]
     fn an_agent_that_says_none_is_no_agent() {
-        for (value, expected) in
-            [("Ultravist 370", Some(true)), ("NONE", Some(false)), ("No", Some(false)), ("w/o", Some(false)), ("APPLIED", Some(true))]
-        {
+        for (value, expected) in [
+            ("Ultravist 370", Some(true)),
+            ("NONE", Some(false)),
+            ("No", Some(false)),
+            ("w/o", Some(false)),
+            ("APPLIED", Some(true)),
+        ] {
             assert_eq!(agent(Some(value)).map(|(given, _)| given), expected, "{value}");
         }
         assert!(agent(None).is_none());

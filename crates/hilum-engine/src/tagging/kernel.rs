@@ -26,7 +26,9 @@ pub(super) fn tag(facts: &InstanceFacts) -> Tag<KernelKind> {
     }
     // Series descriptions are written by hand: only the words that name a window or kernel count.
     let words = words(facts.series.description.as_deref().unwrap_or_default());
-    for (kind, table) in [(KernelKind::Sharp, &["bone", "lung", "hrct", "골", "폐"][..]), (KernelKind::Soft, &["soft"][..])] {
+    for (kind, table) in
+        [(KernelKind::Sharp, &["bone", "lung", "hrct", "골", "폐"][..]), (KernelKind::Soft, &["soft"][..])]
+    {
         if let Some(word) = table.iter().find(|word| holds(&words, &[**word])) {
             return Tag::new(kind, 0.6, vec![Evidence::new("SeriesDescription", format!("says \"{word}\""))]);
         }
@@ -66,7 +68,9 @@ fn of_kernel(value: &str) -> Option<(KernelKind, String)> {
     // Philips: A, B, C smooth to standard; D, E, L and the Y series sharp.
     match upper.as_str() {
         "A" | "B" | "C" => Some((KernelKind::Soft, "Philips filter A to C".to_owned())),
-        "D" | "E" | "L" | "YA" | "YB" | "YC" | "YD" => Some((KernelKind::Sharp, "Philips filter D, E, L or Y".to_owned())),
+        "D" | "E" | "L" | "YA" | "YB" | "YC" | "YD" => {
+            Some((KernelKind::Sharp, "Philips filter D, E, L or Y".to_owned()))
+        }
         _ => None,
     }
 }

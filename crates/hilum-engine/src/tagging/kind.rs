@@ -20,7 +20,8 @@ pub enum ImageKind {
     Localizer,
 }
 
-const PROJECTIONS: &[&str] = &["MIP", "MINIP", "MPR_MIP", "PROJECTION IMAGE", "VRT", "SSD", "SCREEN SAVE", "SCREENSAVE"];
+const PROJECTIONS: &[&str] =
+    &["MIP", "MINIP", "MPR_MIP", "PROJECTION IMAGE", "VRT", "SSD", "SCREEN SAVE", "SCREENSAVE"];
 
 pub(super) fn tag(instances: &[InstanceFacts]) -> Tag<ImageKind> {
     let kinds: Vec<ImageKind> = instances.iter().map(|facts| of_image_type(&facts.image.image_type)).collect();

@@ -68,7 +68,11 @@ fn passed_over(series: &SettledSeries, best: &SettledSeries) -> Message {
     } else if contrast_rank(series) != contrast_rank(best) {
         if series.tags.contrast.value == Some(true) { Message::SeriesHasContrast } else { Message::SeriesRanksLower }
     } else if series.tags.kernel.value != best.tags.kernel.value {
-        if series.tags.kernel.value == KernelKind::Sharp { Message::SeriesHasSharpKernel } else { Message::SeriesRanksLower }
+        if series.tags.kernel.value == KernelKind::Sharp {
+            Message::SeriesHasSharpKernel
+        } else {
+            Message::SeriesRanksLower
+        }
     } else if spacing(series) > spacing(best) {
         Message::SeriesIsThicker
     } else {

@@ -66,7 +66,10 @@ async fn a_different_object_under_the_same_uid_is_put_aside_and_shown_and_the_fi
     send(&engine, &first).await;
     for _ in 0..2 {
         let outcome = send(&engine, &other).await;
-        assert!(matches!(&outcome[0], Accepted::Quarantined { reason } if reason.contains("different content")), "{outcome:?}");
+        assert!(
+            matches!(&outcome[0], Accepted::Quarantined { reason } if reason.contains("different content")),
+            "{outcome:?}"
+        );
     }
     let shown = engine.quarantine(&Scope::local()).await.unwrap();
     assert_eq!(shown.len(), 1, "the same different object twice is one entry");
@@ -179,7 +182,9 @@ async fn the_study_list_finds_korean_names_and_turns_its_pages() {
     }
     let scope = Scope::local();
     let find = |text: &str| StudySearch { text: Some(text.to_owned()), ..StudySearch::default() };
-    for (text, hits) in [("길동", 5), ("洪", 5), ("hong gil", 5), ("SYN-000001", 5), ("100%", 0), ("_", 0), ("이몽룡", 0)] {
+    for (text, hits) in
+        [("길동", 5), ("洪", 5), ("hong gil", 5), ("SYN-000001", 5), ("100%", 0), ("_", 0), ("이몽룡", 0)]
+    {
         assert_eq!(engine.studies(&scope, &find(text)).await.unwrap().items.len(), hits, "{text}");
     }
     let mut seen = Vec::new();

@@ -1,8 +1,8 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
 use crate::fixture::{Ct, config, files, number, on_the_way, rows, texts, tiny_model};
+use hilum_infer::model::sha256_hex;
 use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
-use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -56,10 +56,10 @@ async fn accept(data: &Path) {
         let (engine, lane) = (engine.clone(), lane.to_vec());
         senders.spawn(async move {
             for bytes in lane {
-                let digest = Sha256::digest(&bytes);
+                let digest = sha256_hex(&bytes);
                 let outcome = engine.accept_instance(&Scope::local(), Zone::Clinical, bytes, Source::Dimse).await;
                 match outcome {
-                    Ok(Accepted::Kept | Accepted::AlreadyThere) => say(&format!("ack {digest:x}")),
+                    Ok(Accepted::Kept | Accepted::AlreadyThere) => say(&format!("ack {digest}")),
                     Ok(other) => panic!("{other:?}"),
                     Err(error) => say(&format!("refused {}", error.code())),
                 }
@@ -114,7 +114,7 @@ fn listen(stdout: &mut BufReader<ChildStdout>, mut enough: impl FnMut(&str) -> b
 #[tokio::test]
 async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_nothing_half_kept() {
     let data = tempdir().unwrap();
-    let expected: Vec<String> = sent().files().iter().map(|bytes| format!("{:x}", Sha256::digest(bytes))).collect();
+    let expected: Vec<String> = sent().files().iter().map(|bytes| sha256_hex(bytes)).collect();
     let mut acknowledged: Vec<String> = Vec::new();
     let mut rounds_cut_short = 0;
     for round in 0..14 {
@@ -144,8 +144,11 @@ async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_noth
         let stored = files(data.path(), "objects");
         assert_eq!(stored.len(), rows.len(), "round {round}: as many files as rows");
         for file in &stored {
-            let digest = format!("{:x}", Sha256::digest(std::fs::read(file).unwrap()));
-            assert!(rows.contains(&digest) && expected.contains(&digest), "round {round}: every file is whole and has a row");
+            let digest = sha256_hex(&std::fs::read(file).unwrap());
+            assert!(
+                rows.contains(&digest) && expected.contains(&digest),
+                "round {round}: every file is whole and has a row"
+            );
         }
         for digest in &acknowledged {
             assert!(rows.contains(digest), "round {round}: what was acknowledged is there");
@@ -172,13 +175,15 @@ async fn killed_while_it_reads_the_next_start_reads_again_by_itself_with_the_sam
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().unwrap();
         child.wait().unwrap();
-        let held = number(data.path(), "SELECT count(*) FROM reading WHERE state = 'reading' AND lease_until > 0").await;
+        let held =
+            number(data.path(), "SELECT count(*) FROM reading WHERE state = 'reading' AND lease_until > 0").await;
         killed_while_reading += held;
         if held > 0 {
             break;
         }
     }
-    let engine = Engine::open(EngineConfig { model_dir: Some(data.path().join("model")), ..config(data.path()) }).await.unwrap();
+    let engine =
+        Engine::open(EngineConfig { model_dir: Some(data.path().join("model")), ..config(data.path()) }).await.unwrap();
     engine.run_until_idle().await.unwrap();
     let json = engine.report(&Scope::local(), &series.study_uid(), ReportPart::Json).await.unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();

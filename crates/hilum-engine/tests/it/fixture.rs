@@ -253,7 +253,10 @@ pub fn shared(what: &str) -> Option<PathBuf> {
 pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("HILUM_ORACLE_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_REQUIRE_ORACLES is set, HILUM_ORACLE_PYTHON is not");
+        assert!(
+            std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(),
+            "HILUM_REQUIRE_ORACLES is set, HILUM_ORACLE_PYTHON is not"
+        );
         println!("SKIPPED: HILUM_ORACLE_PYTHON names no interpreter");
     }
     python
@@ -267,7 +270,10 @@ pub fn dcmtk(program: &str, arguments: &[&Path]) -> Option<()> {
             Some(())
         }
         Err(_) => {
-            assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_REQUIRE_ORACLES is set, {program} is absent");
+            assert!(
+                std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(),
+                "HILUM_REQUIRE_ORACLES is set, {program} is absent"
+            );
             println!("SKIPPED: {program} is not installed (apt-get install dcmtk)");
             None
         }

@@ -48,11 +48,8 @@ async fn a_folder_of_two_series_and_rubbish_is_counted_file_by_file() {
     let summary = import(data.path(), &[folder.path().to_owned()]).await;
     assert_eq!((summary.files, summary.kept, summary.not_dicom, summary.quarantined), (13, 8, 1, 1));
     assert_eq!(summary.already_there, 1);
-    let refused: Vec<(&str, &str)> = summary
-        .refused
-        .iter()
-        .map(|file| (file.path.rsplit('/').next().unwrap(), file.code.as_str()))
-        .collect();
+    let refused: Vec<(&str, &str)> =
+        summary.refused.iter().map(|file| (file.path.rsplit('/').next().unwrap(), file.code.as_str())).collect();
     assert_eq!(refused, [("cut.dcm", "pixel_data_truncated"), ("empty.dcm", "empty_file")]);
     assert_eq!(summary.studies.into_iter().collect::<Vec<_>>(), [series.study_uid().to_string()]);
     assert_eq!(rows(data.path()).await["series"], 2);
@@ -70,7 +67,8 @@ async fn a_zip_and_a_zip_inside_it_are_looked_through() {
     let sent = Ct { slices: 3, ..Ct::default() }.files();
     let inner = zipped(&[("b/2.dcm", &sent[1]), ("b/3.dcm", &sent[2])]);
     let outer = folder.path().join("study.zip");
-    fs::write(&outer, zipped(&[("a/1.dcm", &sent[0]), ("readme.txt", b"hello hello hello"), ("inner.zip", &inner)])).unwrap();
+    fs::write(&outer, zipped(&[("a/1.dcm", &sent[0]), ("readme.txt", b"hello hello hello"), ("inner.zip", &inner)]))
+        .unwrap();
     let summary = import(data.path(), std::slice::from_ref(&outer)).await;
     assert_eq!((summary.kept, summary.not_dicom, summary.refused.len()), (3, 1, 0));
     assert_eq!(files(data.path(), "objects").len(), 3);

@@ -75,7 +75,11 @@ async fn a_late_slice_gives_a_new_version_that_supersedes_the_first() {
     let first = report(&engine, &series).await;
     send(&engine, &sent[59..]).await;
     assert_eq!(state(&engine, &series).await, ReadingStatus::Receiving);
-    assert_eq!(report(&engine, &series).await["version"], 1, "the report before stays readable until the next is there");
+    assert_eq!(
+        report(&engine, &series).await["version"],
+        1,
+        "the report before stays readable until the next is there"
+    );
     engine.run_until_idle().await.unwrap();
     let second = report(&engine, &series).await;
     assert_eq!((&second["version"], &second["supersedes"]), (&2.into(), &1.into()));

@@ -25,7 +25,10 @@ fn a_volume_and_a_mask_come_back_as_they_were_written() {
         write_volume(&path, &Volume { hu: hu.clone(), geometry: oblique() }).unwrap();
         let back = read_volume(&path).unwrap();
         assert_eq!(back.hu, hu, "{name}");
-        assert!(close(back.geometry.patient_from_index([2.0, 3.0, 4.0]), oblique().patient_from_index([2.0, 3.0, 4.0])));
+        assert!(close(
+            back.geometry.patient_from_index([2.0, 3.0, 4.0]),
+            oblique().patient_from_index([2.0, 3.0, 4.0])
+        ));
     }
     let labels = hu.mapv(|value| (value > 100) as u8);
     let path = folder.path().join("m.nii.gz");
@@ -73,7 +76,10 @@ fn the_labelled_torso_is_read_as_nibabel_reads_it() {
     let file = file.expect("ct-torso-labelled holds a CT in NIfTI");
     let volume = read_volume(&file).unwrap();
     let seen = nibabel(&python, &file, [69, 51, 62]);
-    assert_eq!([seen[2], seen[1], seen[0]], [volume.hu.dim().0, volume.hu.dim().1, volume.hu.dim().2].map(|n| n as f64));
+    assert_eq!(
+        [seen[2], seen[1], seen[0]],
+        [volume.hu.dim().0, volume.hu.dim().1, volume.hu.dim().2].map(|n| n as f64)
+    );
     assert!((f64::from(volume.hu[[62, 51, 69]]) - seen[3]).abs() <= 0.5);
     let [x, y, z] = volume.geometry.patient_from_index([62.0, 51.0, 69.0]);
     assert!(close([seen[4], seen[5], seen[6]], [-x, -y, z]), "{seen:?}");

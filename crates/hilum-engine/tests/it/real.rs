@@ -13,8 +13,7 @@ async fn a_real_chest_ct_is_kept_at_speed_and_its_geometry_is_sound() {
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
     let start = Instant::now();
-    let summary =
-        engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
     let seconds = start.elapsed().as_secs_f64();
     println!("{} instances kept, durable, in {seconds:.2} s: {:.0}/s", summary.kept, summary.kept as f64 / seconds);
     assert_eq!((summary.kept, summary.refused.len(), summary.quarantined), (275, 0, 0), "{summary:?}");
@@ -48,15 +47,16 @@ async fn every_conformance_file_is_kept_or_put_aside_or_refused_with_a_reason() 
     let Some(folder) = shared("dicom-conformance") else { return };
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
-    let summary =
-        engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
     let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
     for file in &summary.refused {
         assert!(!file.text.is_empty());
         *codes.entry(&file.code).or_default() += 1;
     }
-    println!("{} files: {} kept, {} already there, {} put aside, {} no DICOM, refused {codes:?}",
-        summary.files, summary.kept, summary.already_there, summary.quarantined, summary.not_dicom);
+    println!(
+        "{} files: {} kept, {} already there, {} put aside, {} no DICOM, refused {codes:?}",
+        summary.files, summary.kept, summary.already_there, summary.quarantined, summary.not_dicom
+    );
     for file in &summary.refused {
         println!("  {} {} {}", file.path.rsplit('/').next().unwrap_or_default(), file.code, file.text);
     }

@@ -251,12 +251,29 @@ impl MigrationTrait for FirstTables {
 }
 
 /// In order of their foreign keys.
-const TABLES: &[&str] = &["institution", "patient", "study", "study_conflict", "series", "instance", "quarantine", "reading", "report", "finding", "audit"];
+const TABLES: &[&str] = &[
+    "institution",
+    "patient",
+    "study",
+    "study_conflict",
+    "series",
+    "instance",
+    "quarantine",
+    "reading",
+    "report",
+    "finding",
+    "audit",
+];
 
 /// Name, table, columns, unique.
 const INDEXES: &[(&str, &str, &[&str], bool)] = &[
     ("uq_institution_code", "institution", &["code"], true),
-    ("uq_patient_institution_id_zone_issuer_patient_id_only_study_uid", "patient", &["institution_id", "zone", "issuer", "patient_id", "only_study_uid"], true),
+    (
+        "uq_patient_institution_id_zone_issuer_patient_id_only_study_uid",
+        "patient",
+        &["institution_id", "zone", "issuer", "patient_id", "only_study_uid"],
+        true,
+    ),
     ("uq_study_institution_id_zone_study_uid", "study", &["institution_id", "zone", "study_uid"], true),
     ("ix_study_institution_id_created_at", "study", &["institution_id", "created_at"], false),
     ("ix_study_patient_row", "study", &["patient_row"], false),
@@ -266,7 +283,12 @@ const INDEXES: &[(&str, &str, &[&str], bool)] = &[
     ("uq_instance_institution_id_zone_sop_uid", "instance", &["institution_id", "zone", "sop_uid"], true),
     ("ix_instance_series_row", "instance", &["series_row"], false),
     ("ix_instance_object_key", "instance", &["object_key"], false),
-    ("uq_quarantine_institution_id_zone_sop_uid_sha256", "quarantine", &["institution_id", "zone", "sop_uid", "sha256"], true),
+    (
+        "uq_quarantine_institution_id_zone_sop_uid_sha256",
+        "quarantine",
+        &["institution_id", "zone", "sop_uid", "sha256"],
+        true,
+    ),
     ("ix_quarantine_object_key", "quarantine", &["object_key"], false),
     ("uq_reading_study_row_service", "reading", &["study_row", "service"], true),
     ("ix_reading_state", "reading", &["state"], false),
