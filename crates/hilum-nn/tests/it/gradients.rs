@@ -24,12 +24,15 @@ fn isas() -> impl Iterator<Item = Isa> {
 /// For every parameter tensor: the derivative along the tensor's own gradient direction plus noise, analytic against central differences.
 fn check(what: &str, network: &Network, shape: InputShape) {
     let InputShape { n, h, w } = shape;
+    check_on(what, network, shape, &noise(n * network.in_channels() * h * w, 5));
+}
+
+fn check_on(what: &str, network: &Network, shape: InputShape, x: &[f32]) {
     let weights = lively_weights(network, 11);
     let p = parameters(&weights);
-    let x = noise(n * network.in_channels() * h * w, 5);
     let logits = network.layers().last().unwrap().inputs.first().cloned();
     let logits = logits.unwrap_or_else(|| network.layers()[network.layers().len() - 2].name.clone());
-    let out = run(network, &p, shape, &x, true)[&logits].clone();
+    let out = run(network, &p, shape, x, true)[&logits].clone();
     let y = targets(out.data.len(), 6);
     let config = LossConfig { bce: 0.7, dice: 1.3, smooth: 1.0 };
     let expected_loss = loss(config, &out, &y);
@@ -37,7 +40,7 @@ fn check(what: &str, network: &Network, shape: InputShape) {
         let options = Options { threads: 2, isa: Some(isa) };
         let mut trainer =
             Trainer::compile(network, weights.clone(), shape, config, AdamConfig::default(), options).unwrap();
-        let (got, gradients) = trainer.gradients(&x, &y).unwrap();
+        let (got, gradients) = trainer.gradients(x, &y).unwrap();
         assert!(
             (f64::from(got) - expected_loss).abs() < 2e-5 * (1.0 + expected_loss),
             "{what} {isa}: loss {got}, reference {expected_loss}"
@@ -57,7 +60,7 @@ fn check(what: &str, network: &Network, shape: InputShape) {
             let shifted = |by: f64| {
                 let mut p = p.clone();
                 p.get_mut(name).unwrap().iter_mut().zip(&direction).for_each(|(v, d)| *v += by * d);
-                loss(config, &run(network, &p, shape, &x, true)[&logits], &y)
+                loss(config, &run(network, &p, shape, x, true)[&logits], &y)
             };
             let numeric = (shifted(eps) - shifted(-eps)) / (2.0 * eps);
             let error = (analytic - numeric).abs();
@@ -66,16 +69,16 @@ fn check(what: &str, network: &Network, shape: InputShape) {
                 "{what} {isa} {name}: analytic {analytic}, numeric {numeric}"
             );
         }
-        let scores = run(network, &p, shape, &x, false)[&network.layers().last().unwrap().name].clone();
+        let scores = run(network, &p, shape, x, false)[&network.layers().last().unwrap().name].clone();
         for (algorithm, bound) in [(Algorithm::Direct, 2e-5), (Algorithm::Winograd, 1e-4), (Algorithm::Auto, 1e-4)] {
             let mut plan = Inference::compile_with(network, &weights, shape, options, algorithm).unwrap();
             let mut output = vec![0.0; scores.data.len()];
-            plan.forward(&x, &mut output).unwrap();
+            plan.forward(x, &mut output).unwrap();
             let worst = output.iter().zip(&scores.data).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
             assert!(worst < bound, "{what} {isa} {algorithm:?}: scores differ by {worst}");
         }
-        let evaluated = trainer.evaluate(&x, &y).unwrap();
-        let reference = loss(config, &run(network, &p, shape, &x, false)[&logits], &y);
+        let evaluated = trainer.evaluate(x, &y).unwrap();
+        let reference = loss(config, &run(network, &p, shape, x, false)[&logits], &y);
         assert!(
             (f64::from(evaluated) - reference).abs() < 2e-5 * (1.0 + reference),
             "{what} {isa}: evaluation {evaluated}, {reference}"
@@ -144,6 +147,18 @@ fn pooling_norm_relu_and_sigmoid_match_the_reference() {
     net.then("head", conv(2, 1, true));
     net.then("score", Op::Sigmoid);
     check("pointwise", &net.build().unwrap(), InputShape { n: 3, h: 6, w: 10 });
+}
+
+#[test]
+fn four_equal_maxima_share_one_gradient() {
+    let mut net = Network::builder(1);
+    net.then("a", conv(3, 1, true));
+    net.then("pool", Op::MaxPool2d);
+    net.then("head", conv(1, 1, true));
+    net.then("score", Op::Sigmoid);
+    let network = net.build().unwrap();
+    let shape = InputShape { n: 1, h: 4, w: 6 };
+    check_on("ties", &network, shape, &[0.5; 24]);
 }
 
 #[test]
