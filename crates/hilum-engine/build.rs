@@ -14,7 +14,7 @@ fn main() {
     }
     let code = if files.iter().all(|file| file.is_file()) {
         let included: Vec<String> =
-            FILES.iter().zip(&files).map(|(name, file)| format!("({name:?}, include_bytes!({file:?}))")).collect();
+            FILES.iter().zip(&files).map(|(name, file)| format!("({name:?}, include_bytes!(r\"{}\"))", file.display())).collect();
         format!("Some(&[{}])", included.join(", "))
     } else {
         "None".to_owned()

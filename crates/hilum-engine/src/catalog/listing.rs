@@ -89,11 +89,11 @@ impl Catalog {
                 "s.study_date",
             ];
             let any: Vec<String> = columns.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
-            sql.push_str(&format!(" AND ({})", any.join(" OR ")));
+            sql = format!("{sql} AND ({})", any.join(" OR "));
             let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_").replace(' ', "%");
             values.extend(columns.iter().map(|_| Value::from(format!("%{escaped}%"))));
         }
-        sql.push_str(&format!(" ORDER BY s.id DESC LIMIT {}", limit + 1));
+        sql = format!("{sql} ORDER BY s.id DESC LIMIT {}", limit + 1);
         let mut rows = self.study_rows(sql, values).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);

@@ -96,7 +96,7 @@ fn is_disk_full(error: &DbErr) -> bool {
     else {
         return false;
     };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13")
+    matches!(error.as_database_error(), Some(error) if error.code().as_deref() == Some("13"))
 }
 
 /// The catalogue of one data folder. Cheap to clone.

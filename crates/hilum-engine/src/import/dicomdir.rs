@@ -18,12 +18,11 @@ pub(super) fn find(finder: &Finder, path: &Path) -> Result<(), Stopped> {
     };
     finder.expect(named.len() as u64);
     for components in named {
-        match resolve(folder, &components) {
-            Some(file) => finder.file(&file, true)?,
-            None => {
-                let shown = folder.join(components.join("/")).display().to_string();
-                finder.refuse(shown, "file_missing", "the DICOMDIR names this file, but it is not there")?;
-            }
+        if let Some(file) = resolve(folder, &components) {
+            finder.file(&file, true)?;
+        } else {
+            let shown = folder.join(components.join("/")).display().to_string();
+            finder.refuse(shown, "file_missing", "the DICOMDIR names this file, but it is not there")?;
         }
     }
     Ok(())

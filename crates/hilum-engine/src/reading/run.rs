@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How often the lease is renewed and a wish to cancel is looked for.
-const RENEW: Duration = Duration::from_millis(1000);
+const RENEW: Duration = Duration::from_secs(1);
 
 /// A slice could not be had.
 #[derive(Debug, thiserror::Error)]

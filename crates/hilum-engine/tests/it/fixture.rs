@@ -264,18 +264,14 @@ pub fn python() -> Option<PathBuf> {
 
 /// A program of Debian's dcmtk, or `None` with a printed reason.
 pub fn dcmtk(program: &str, arguments: &[&Path]) -> Option<()> {
-    match std::process::Command::new(program).args(arguments).output() {
-        Ok(output) => {
-            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-            Some(())
-        }
-        Err(_) => {
-            assert!(
-                std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(),
-                "HILUM_REQUIRE_ORACLES is set, {program} is absent"
-            );
-            println!("SKIPPED: {program} is not installed (apt-get install dcmtk)");
-            None
-        }
-    }
+    let Ok(output) = std::process::Command::new(program).args(arguments).output() else {
+        assert!(
+            std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(),
+            "HILUM_REQUIRE_ORACLES is set, {program} is absent"
+        );
+        println!("SKIPPED: {program} is not installed (apt-get install dcmtk)");
+        return None;
+    };
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(())
 }

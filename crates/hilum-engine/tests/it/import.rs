@@ -111,7 +111,7 @@ async fn a_dicomdir_brings_the_files_that_it_names() {
         fs::write(medium.path().join(format!("IM{index}")), bytes).unwrap();
     }
     let dicomdir = medium.path().join("DICOMDIR");
-    let arguments = [Path::new("-w"), Path::new("+r"), Path::new("+id"), medium.path(), Path::new("+D"), &dicomdir];
+    let arguments = [Path::new("-Pgp"), Path::new("+r"), Path::new("+id"), medium.path(), Path::new("+D"), &dicomdir];
     if dcmtk("dcmmkdir", &arguments).is_none() {
         return;
     }

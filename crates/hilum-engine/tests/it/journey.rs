@@ -220,7 +220,7 @@ async fn run_jobs_until(engine: &Engine, done: impl AsyncFn() -> bool) {
         let engine = engine.clone();
         async move { engine.run_jobs(async { stopped.await.unwrap() }).await }
     });
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while !done().await {
         assert!(tokio::time::Instant::now() < deadline, "the jobs did not come to an end");
         assert!(!jobs.is_finished(), "the jobs ended early");

@@ -237,7 +237,7 @@ impl MigrationTrait for FirstTables {
             if *unique {
                 index.unique();
             }
-            manager.create_index(index.to_owned()).await?;
+            manager.create_index(index.clone()).await?;
         }
         Ok(())
     }
