@@ -1,8 +1,8 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
 use crate::fixture::{Ct, config, files, number, on_the_way, rows, texts, tiny_model};
-use hilum_infer::model::sha256_hex;
 use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
+use hilum_infer::model::sha256_hex;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
