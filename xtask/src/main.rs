@@ -11,6 +11,8 @@ mod test;
 mod tidy;
 mod ui;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -38,13 +40,23 @@ enum Verb {
     Ui,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().verb {
-        Verb::Demo(demo) => demo::run(&demo),
-        Verb::Test(test) => test::run(&test),
-        Verb::Interop(interop) => interop::run(&interop),
-        Verb::Bench(bench) => bench::run(&bench),
-        Verb::Models(models) => models::run(&models),
+fn main() -> ExitCode {
+    match perform(&Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(verb: &Verb) -> anyhow::Result<()> {
+    match verb {
+        Verb::Demo(demo) => demo::run(demo),
+        Verb::Test(test) => test::run(test),
+        Verb::Interop(interop) => interop::run(interop),
+        Verb::Bench(bench) => bench::run(bench),
+        Verb::Models(models) => models::run(models),
         Verb::Tidy => tidy::run(),
         Verb::Ui => ui::build(),
     }

@@ -40,9 +40,19 @@ export interface ReadingState {
   highest_score: number | null;
 }
 
+/** A patient's name in its component groups (PS3.5 6.2.1), `^` between the components. */
+export interface PatientView {
+  name: string;
+  name_ideographic: string | null;
+  name_phonetic: string | null;
+  id: string;
+  sex: string;
+  birth_date: string;
+}
+
 export interface StudySummary {
   study_uid: string;
-  patient: { name: string; name_ideographic: string | null; id: string; sex: string; birth_date: string };
+  patient: PatientView;
   study_date: string;
   study_time: string;
   description: string;

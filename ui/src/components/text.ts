@@ -1,10 +1,25 @@
 import { useTranslation } from "react-i18next";
 
-import type { Note, Statement } from "../api/types";
+import type { Note, PatientView, Statement } from "../api/types";
 
 /** A person name for reading: `^` becomes a space (PS3.5 6.2.1). */
 export function displayName(name: string): string {
   return name.replaceAll("^", " ").replace(/\s+/g, " ").trim();
+}
+
+const hangul = /\p{Script=Hangul}/u;
+
+/**
+ * The name by which a reader of a language calls the patient, and the other groups beside it:
+ * in Korean the hangul group comes first where one was sent (PS3.5 Annex I), a family name directly before the given name.
+ */
+export function patientName(patient: PatientView, language: string): { main: string; beside: string } {
+  const groups = [patient.name, patient.name_ideographic ?? "", patient.name_phonetic ?? ""]
+    .map((group) => (hangul.test(group) ? displayName(group).replaceAll(" ", "") : displayName(group)))
+    .filter((group) => group !== "");
+  const korean = language === "ko" ? groups.find((group) => hangul.test(group)) : undefined;
+  const main = korean ?? groups[0] ?? "";
+  return { main, beside: groups.filter((group) => group !== main).join(" · ") };
 }
 
 /** A statement in the interface's language. */

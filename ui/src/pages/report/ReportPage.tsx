@@ -8,7 +8,7 @@ import { api } from "../../api/client";
 import { isPending, useReadingSwitch, useReport, useStudy } from "../../api/hooks";
 import type { StudyDetail } from "../../api/types";
 import { ReadingBadge } from "../../components/ReadingBadge";
-import { displayName, useNote } from "../../components/text";
+import { patientName, useNote } from "../../components/text";
 import { CoverageCard } from "./CoverageCard";
 import { KeyImages } from "./KeyImages";
 import { ProvenanceCard } from "./ProvenanceCard";
@@ -78,8 +78,9 @@ export function ReportPage() {
 }
 
 function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: boolean }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const { patient } = study;
+  const name = patientName(patient, i18n.language);
   const sex = patient.sex === "M" || patient.sex === "F" || patient.sex === "O" ? t(`sex.${patient.sex}`) : "";
   return (
     <Group justify="space-between" align="start">
@@ -88,10 +89,10 @@ function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: bool
           ← {t("report.back")}
         </Anchor>
         <Group gap="sm">
-          <Title order={2}>{displayName(patient.name) || t("studies.nameless")}</Title>
-          {patient.name_ideographic && (
+          <Title order={2}>{name.main || t("studies.nameless")}</Title>
+          {name.beside && (
             <Text size="lg" c="dimmed">
-              {displayName(patient.name_ideographic)}
+              {name.beside}
             </Text>
           )}
           {study.synthetic && (

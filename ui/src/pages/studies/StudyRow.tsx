@@ -4,12 +4,13 @@ import { useNavigate } from "react-router";
 
 import type { StudySummary } from "../../api/types";
 import { ReadingBadge } from "../../components/ReadingBadge";
-import { displayName } from "../../components/text";
+import { patientName } from "../../components/text";
 
 export function StudyRow({ study }: { study: StudySummary }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const navigate = useNavigate();
   const { patient } = study;
+  const name = patientName(patient, i18n.language);
   const open = () => void navigate(`/studies/${study.study_uid}`);
   const sex = patient.sex === "M" || patient.sex === "F" || patient.sex === "O" ? t(`sex.${patient.sex}`) : "";
   return (
@@ -17,17 +18,17 @@ export function StudyRow({ study }: { study: StudySummary }) {
       className="study-row"
       tabIndex={0}
       role="link"
-      aria-label={t("studies.open", { name: displayName(patient.name) })}
+      aria-label={t("studies.open", { name: name.main })}
       onClick={open}
       onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && open()}
     >
       <Table.Td>
         <Stack gap={2}>
           <Group gap={8}>
-            <Text fw={600}>{displayName(patient.name) || t("studies.nameless")}</Text>
-            {patient.name_ideographic && (
+            <Text fw={600}>{name.main || t("studies.nameless")}</Text>
+            {name.beside && (
               <Text size="sm" c="dimmed">
-                {displayName(patient.name_ideographic)}
+                {name.beside}
               </Text>
             )}
           </Group>
