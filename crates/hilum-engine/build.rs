@@ -13,12 +13,9 @@ fn main() {
         println!("cargo::rerun-if-changed={}", file.display());
     }
     let code = if files.iter().all(|file| file.is_file()) {
-        let included: Vec<String> = FILES
-            .iter()
-            .zip(&files)
-            .map(|(name, file)| format!("({name:?}, include_bytes!(r\"{}\"))", file.display()))
-            .collect();
-        format!("Some(&[{}])", included.join(", "))
+        let included: Vec<String> =
+            files.iter().map(|file| format!("include_bytes!(r\"{}\")", file.display())).collect();
+        format!("Some([{}])", included.join(", "))
     } else {
         "None".to_owned()
     };

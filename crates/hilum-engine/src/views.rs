@@ -65,6 +65,8 @@ pub struct PatientView {
     pub name: String,
     /// The ideographic group, when sent.
     pub name_ideographic: Option<String>,
+    /// The phonetic group, when sent: hangul in Korea (PS3.5 Annex I).
+    pub name_phonetic: Option<String>,
     /// Patient ID.
     pub id: String,
     /// `M`, `F`, `O` or empty.

@@ -87,16 +87,23 @@ impl Model {
             let path = folder.as_ref().join(name);
             std::fs::read(&path).map_err(|source| ModelError::Read { path, source })
         };
-        let card_bytes = read(CARD_FILE)?;
-        let card_error = |reason: String| ModelError::Card { path: folder.as_ref().join(CARD_FILE), reason };
-        let text = std::str::from_utf8(&card_bytes).map_err(|e| card_error(e.to_string()))?;
+        Self::parse(&folder.as_ref().join(CARD_FILE), &read(CARD_FILE)?, &read(WEIGHTS_FILE)?, &read(ONNX_FILE)?)
+    }
+
+    /// Verifies the three files of a model folder given as bytes, such as the model embedded in a program.
+    pub fn from_bytes(card: &[u8], weights: &[u8], onnx: &[u8]) -> Result<Self, ModelError> {
+        Self::parse(Path::new(CARD_FILE), card, weights, onnx)
+    }
+
+    fn parse(path: &Path, card_bytes: &[u8], weights_bytes: &[u8], onnx: &[u8]) -> Result<Self, ModelError> {
+        let card_error = |reason: String| ModelError::Card { path: path.to_path_buf(), reason };
+        let text = std::str::from_utf8(card_bytes).map_err(|e| card_error(e.to_string()))?;
         let card: ModelCard = toml::from_str(text).map_err(|e| card_error(e.to_string()))?;
-        let weights_bytes = read(WEIGHTS_FILE)?;
-        verify(WEIGHTS_FILE, &weights_bytes, &card.hashes.weights)?;
-        verify(ONNX_FILE, &read(ONNX_FILE)?, &card.hashes.onnx)?;
+        verify(WEIGHTS_FILE, weights_bytes, &card.hashes.weights)?;
+        verify(ONNX_FILE, onnx, &card.hashes.onnx)?;
         let network = card.network.build()?;
-        let weights = Weights::from_safetensors(&network, &weights_bytes)?;
-        Self::new(card, network, weights, sha256_hex(&card_bytes))
+        let weights = Weights::from_safetensors(&network, weights_bytes)?;
+        Self::new(card, network, weights, sha256_hex(card_bytes))
     }
 
     /// A model from its parts, with everything the card says checked against them.
@@ -115,7 +122,7 @@ impl Model {
         if card.classes.len() != network.out_channels() || network.out_channels() != 1 {
             return refuse("classes", format!("{:?}", card.classes), "one class for the network's one output channel");
         }
-        if card.preprocessing.multiple_of % network.multiple_of() != 0 {
+        if !card.preprocessing.multiple_of.is_multiple_of(network.multiple_of()) {
             let value = card.preprocessing.multiple_of.to_string();
             return refuse("preprocessing.multiple_of", value, "a multiple of what the network's poolings need");
         }

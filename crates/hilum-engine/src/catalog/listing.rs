@@ -216,6 +216,7 @@ pub(crate) fn summary(row: StudyRow) -> Result<StudySummary, CatalogError> {
         patient: PatientView {
             name: row.name_alphabetic,
             name_ideographic: row.name_ideographic,
+            name_phonetic: row.name_phonetic,
             id: row.patient_id,
             sex: row.sex.unwrap_or_default(),
             birth_date: row.birth_date.unwrap_or_default(),

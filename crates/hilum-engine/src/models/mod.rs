@@ -4,13 +4,10 @@
 use crate::engine::EngineConfig;
 use crate::views::ModelSummary;
 use hilum_infer::{Model, ModelError};
-use std::fs;
 use std::path::PathBuf;
 
-/// File name and bytes of the shipped model, if this program was built with one.
-type Embedded = Option<&'static [(&'static str, &'static [u8])]>;
-
-const EMBEDDED: Embedded = include!(concat!(env!("OUT_DIR"), "/shipped_model.rs"));
+/// Card, weights and ONNX file of the shipped model, if this program was built with one.
+const EMBEDDED: Option<[&[u8]; 3]> = include!(concat!(env!("OUT_DIR"), "/shipped_model.rs"));
 
 const FOLDER: &str = "models/urinary-stone";
 
@@ -20,9 +17,6 @@ pub enum InstallError {
     /// The folder is no usable model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The embedded model could not be unpacked into the data folder.
-    #[error("the embedded model could not be unpacked into the data folder: {0}")]
-    Unpack(#[from] std::io::Error),
 }
 
 /// Opens the model that reads; `None` when there is none.
@@ -38,12 +32,8 @@ pub(crate) fn find(config: &EngineConfig) -> Result<Option<Model>, InstallError>
     if let Some(folder) = candidates.into_iter().find(|folder| folder.join("model.toml").is_file()) {
         return Ok(Some(Model::open(folder)?));
     }
-    let Some(files) = EMBEDDED else { return Ok(None) };
-    let unpacked = tempfile::tempdir_in(&config.data_dir)?;
-    for (name, bytes) in files {
-        fs::write(unpacked.path().join(name), bytes)?;
-    }
-    Ok(Some(Model::open(unpacked.path())?))
+    let Some([card, weights, onnx]) = EMBEDDED else { return Ok(None) };
+    Ok(Some(Model::from_bytes(card, weights, onnx)?))
 }
 
 /// A model as the interface shows it.

@@ -35,7 +35,7 @@ impl Crop {
         searched: &SliceBox,
         index: usize,
     ) -> SliceGrid {
-        let [x, y] = [0, 1].map(|k| (searched.min_mm[k] + searched.max_mm[k]) / 2.0);
+        let [x, y] = [0, 1].map(|k| f64::midpoint(searched.min_mm[k], searched.max_mm[k]));
         // In-plane index of the box's middle: on an oblique slice z follows from staying in the slice.
         let mut centre = geometry.index_from_patient([x, y, geometry.patient_from_index([index as f64, 0.0, 0.0])[2]]);
         for _ in 0..3 {

@@ -60,7 +60,9 @@ fn with_cavities(core: &[bool], solid: &[bool], shape: [usize; 2]) -> Vec<bool> 
     for hole in components(&holes, shape) {
         let row = hole.iter().map(|i| i / nx).sum::<usize>() / hole.len();
         if (first + 2..last.saturating_sub(1)).contains(&row) {
-            hole.iter().for_each(|i| cavities[*i] = true);
+            for i in &hole {
+                cavities[*i] = true;
+            }
         }
     }
     let near = dilated(&dilated(&cavities, shape), shape);
@@ -75,7 +77,7 @@ fn neighbours(i: usize, [ny, nx]: [usize; 2]) -> impl Iterator<Item = Option<usi
     })
 }
 
-fn block<'a>(mask: &'a [bool], i: usize, [ny, nx]: [usize; 2]) -> impl Iterator<Item = bool> + use<'a> {
+fn block(mask: &[bool], i: usize, [ny, nx]: [usize; 2]) -> impl Iterator<Item = bool> {
     let (y, x) = (i / nx, i % nx);
     (-1_isize..=1).flat_map(move |dy| {
         (-1_isize..=1).map(move |dx| {

@@ -104,7 +104,7 @@ impl Levels {
             TractPart::ProximalUreter => [joint[1], self.crest + 90.0],
             TractPart::MidUreter => joint,
             TractPart::DistalUreter => [self.symphysis + 25.0, joint[0]],
-            TractPart::Bladder => [self.symphysis, self.symphysis + 75.0],
+            TractPart::Bladder => [self.symphysis + 12.0, self.symphysis + 82.0],
         }
     }
 }
@@ -129,8 +129,8 @@ pub(super) fn coverage(
         let sides: &[Option<Side>] =
             if part == TractPart::Bladder { &[None] } else { &[Some(Side::Right), Some(Side::Left)] };
         let [low, high] = levels.heights(part);
-        let reference = if low < levels.crest { levels.crest } else { (low + high) / 2.0 };
-        let Some([x, _]) = midline_at(midline, (low + high) / 2.0) else { continue };
+        let reference = if low < levels.crest { levels.crest } else { f64::midpoint(low, high) };
+        let Some([x, _]) = midline_at(midline, f64::midpoint(low, high)) else { continue };
         let Some([_, y]) = midline_at(midline, reference) else { continue };
         for &side in sides {
             // Distance from the midline (mm), inner and outer, and y relative to the vertebra.
@@ -142,8 +142,7 @@ pub(super) fn coverage(
             };
             let [x0, x1] = match side {
                 Some(Side::Right) => [x - outer, x - inner],
-                Some(Side::Left) => [x + inner, x + outer],
-                None => [x + inner, x + outer],
+                Some(Side::Left) | None => [x + inner, x + outer],
             };
             let shown = (high.min(scanned[1]) - low.max(scanned[0])).max(0.0) / (high - low);
             // The organ itself ends well within the box; a field of view that cuts deeper cuts the organ.
