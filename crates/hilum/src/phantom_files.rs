@@ -86,6 +86,7 @@ fn identity(
     let before_birthday = i32::from(study_date.month() < Month::July);
     let birth_date =
         Date::from_calendar_date(study_date.year() - i32::from(patient.age) - before_birthday, Month::July, 1)?;
+    let region = RegionWords::of(recipe.region);
     let korean = patient.name_ideographic.is_some() || patient.name_phonetic.is_some();
     Ok(CtSeriesIdentity {
         character_set: if korean { SpecificCharacterSet::korean() } else { SpecificCharacterSet::utf8() },
@@ -105,7 +106,11 @@ fn identity(
         series: SeriesUid::from_u128(uid_bits_from_seed(seed, &format!("series {series_number} of {study}"))),
         study_date,
         study_time: Time::from_hms((8 + seed % 10) as u8, (seed * 7 % 60) as u8, 0)?,
-        study_description: format!("{} (synthetic)", region_words(recipe.region).1),
+        study_description: if korean {
+            format!("{} (합성)", region.korean)
+        } else {
+            format!("{} (synthetic)", region.english)
+        },
         series_description: match kind {
             SeriesKind::Localizer => "Localizer".to_owned(),
             SeriesKind::OriginalAxial => format!("Axial {} mm", recipe.slice_thickness_mm),
@@ -114,8 +119,8 @@ fn identity(
         accession_number: format!("SYN{seed}"),
         study_id: seed.to_string(),
         series_number,
-        protocol: region_words(recipe.region).1.to_owned(),
-        body_part: region_words(recipe.region).0.to_owned(),
+        protocol: region.english.to_owned(),
+        body_part: region.body_part.to_owned(),
         kernel: match recipe.kernel {
             Kernel::Soft => "SOFT".to_owned(),
             Kernel::Bone => "BONE".to_owned(),
@@ -132,15 +137,25 @@ fn identity(
     })
 }
 
-/// Body Part Examined (PS3.16 Annex L) and a description.
-fn region_words(region: Region) -> (&'static str, &'static str) {
-    match region {
-        Region::AbdomenPelvis => ("ABDOMENPELVIS", "CT Abdomen and Pelvis"),
-        Region::Abdomen => ("ABDOMEN", "CT Abdomen"),
-        Region::Pelvis => ("PELVIS", "CT Pelvis"),
-        Region::Chest => ("CHEST", "CT Chest"),
-        Region::Neck => ("NECK", "CT Neck"),
-        Region::Head => ("HEAD", "CT Head"),
-        Region::Torso => ("CHESTABDPELVIS", "CT Chest, Abdomen and Pelvis"),
+/// How a region is called.
+struct RegionWords {
+    /// Body Part Examined (PS3.16 Annex L).
+    body_part: &'static str,
+    english: &'static str,
+    korean: &'static str,
+}
+
+impl RegionWords {
+    fn of(region: Region) -> Self {
+        let (body_part, english, korean) = match region {
+            Region::AbdomenPelvis => ("ABDOMENPELVIS", "CT Abdomen and Pelvis", "복부골반 CT"),
+            Region::Abdomen => ("ABDOMEN", "CT Abdomen", "복부 CT"),
+            Region::Pelvis => ("PELVIS", "CT Pelvis", "골반 CT"),
+            Region::Chest => ("CHEST", "CT Chest", "흉부 CT"),
+            Region::Neck => ("NECK", "CT Neck", "경부 CT"),
+            Region::Head => ("HEAD", "CT Head", "두부 CT"),
+            Region::Torso => ("CHESTABDPELVIS", "CT Chest, Abdomen and Pelvis", "흉부복부골반 CT"),
+        };
+        Self { body_part, english, korean }
     }
 }

@@ -47,14 +47,14 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
     })
 }
 
-/// The patients: with stones and without, supine and prone.
+/// The patients: with stones and without, supine and prone. No model was trained or tuned on these seeds.
 fn patients() -> [PhantomRecipe; 4] {
     let recipe = |seed, stones| PhantomRecipe { seed, stones, ..PhantomRecipe::default() };
     [
-        recipe(1001, StonePlan::Count(1)),
-        recipe(1002, StonePlan::Count(3)),
-        recipe(1003, StonePlan::Chosen(Vec::new())),
-        PhantomRecipe { position: PatientPosition::HeadFirstProne, ..recipe(1004, StonePlan::Count(2)) },
+        recipe(40_001, StonePlan::Count(1)),
+        recipe(40_002, StonePlan::Count(3)),
+        recipe(40_003, StonePlan::Chosen(Vec::new())),
+        PhantomRecipe { position: PatientPosition::HeadFirstProne, ..recipe(40_004, StonePlan::Count(2)) },
     ]
 }
 
