@@ -26,7 +26,7 @@ pub fn poisson95(count: usize) -> [f64; 2] {
 fn solve(holds: impl Fn(f64) -> bool, most: f64) -> f64 {
     let (mut low, mut high) = (0.0, most);
     for _ in 0..80 {
-        let middle = (low + high) / 2.0;
+        let middle = f64::midpoint(low, high);
         if holds(middle) {
             low = middle;
         } else {

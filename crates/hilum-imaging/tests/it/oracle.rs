@@ -5,17 +5,15 @@ use std::process::Command;
 
 /// The interpreter named by HILUM_ORACLE_PYTHON; without one the test is skipped (or fails under HILUM_REQUIRE_ORACLES=1).
 pub(crate) fn python() -> Option<String> {
-    match std::env::var("HILUM_ORACLE_PYTHON") {
-        Ok(python) => Some(python),
-        Err(_) => {
-            assert!(
-                std::env::var("HILUM_REQUIRE_ORACLES").is_err(),
-                "HILUM_REQUIRE_ORACLES is set but HILUM_ORACLE_PYTHON names no Python with numpy, scipy and scikit-image"
-            );
-            println!("SKIPPED: HILUM_ORACLE_PYTHON names no Python with numpy, scipy and scikit-image");
-            None
-        }
+    let python = std::env::var("HILUM_ORACLE_PYTHON").ok();
+    if python.is_none() {
+        assert!(
+            std::env::var("HILUM_REQUIRE_ORACLES").is_err(),
+            "HILUM_REQUIRE_ORACLES is set but HILUM_ORACLE_PYTHON names no Python with numpy, scipy and scikit-image"
+        );
+        println!("SKIPPED: HILUM_ORACLE_PYTHON names no Python with numpy, scipy and scikit-image");
     }
+    python
 }
 
 /// Runs `script` in `folder` and parses what it prints as JSON.
