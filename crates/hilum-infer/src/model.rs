@@ -87,18 +87,17 @@ impl Model {
             let path = folder.as_ref().join(name);
             std::fs::read(&path).map_err(|source| ModelError::Read { path, source })
         };
-        Self::parse(&folder.as_ref().join(CARD_FILE), &read(CARD_FILE)?, &read(WEIGHTS_FILE)?, &read(ONNX_FILE)?)
+        let card_bytes = read(CARD_FILE)?;
+        let card = parse_card(&folder.as_ref().join(CARD_FILE), &card_bytes)?;
+        Self::verified(card, &card_bytes, &read(WEIGHTS_FILE)?, &read(ONNX_FILE)?)
     }
 
     /// Verifies the three files of a model folder given as bytes, such as the model embedded in a program.
     pub fn from_bytes(card: &[u8], weights: &[u8], onnx: &[u8]) -> Result<Self, ModelError> {
-        Self::parse(Path::new(CARD_FILE), card, weights, onnx)
+        Self::verified(parse_card(Path::new(CARD_FILE), card)?, card, weights, onnx)
     }
 
-    fn parse(path: &Path, card_bytes: &[u8], weights_bytes: &[u8], onnx: &[u8]) -> Result<Self, ModelError> {
-        let card_error = |reason: String| ModelError::Card { path: path.to_path_buf(), reason };
-        let text = std::str::from_utf8(card_bytes).map_err(|e| card_error(e.to_string()))?;
-        let card: ModelCard = toml::from_str(text).map_err(|e| card_error(e.to_string()))?;
+    fn verified(card: ModelCard, card_bytes: &[u8], weights_bytes: &[u8], onnx: &[u8]) -> Result<Self, ModelError> {
         verify(WEIGHTS_FILE, weights_bytes, &card.hashes.weights)?;
         verify(ONNX_FILE, onnx, &card.hashes.onnx)?;
         let network = card.network.build()?;
@@ -137,6 +136,12 @@ impl Architecture {
             Self::Unet2d(config) => unet2d(config),
         }
     }
+}
+
+fn parse_card(path: &Path, bytes: &[u8]) -> Result<ModelCard, ModelError> {
+    let error = |reason: String| ModelError::Card { path: path.to_path_buf(), reason };
+    let text = std::str::from_utf8(bytes).map_err(|e| error(e.to_string()))?;
+    toml::from_str(text).map_err(|e| error(e.to_string()))
 }
 
 fn verify(file: &'static str, bytes: &[u8], expected: &str) -> Result<(), ModelError> {
