@@ -63,6 +63,15 @@ pub fn ensure(sets: &[&[Requirement]], install: bool) -> anyhow::Result<()> {
     bail!("install what is missing with:  sudo apt-get install {}", packages.join(" "));
 }
 
+/// Builds cargo-deny where it is missing, so that licences are checked.
+pub fn ensure_cargo_deny() -> anyhow::Result<()> {
+    if run::exists("cargo-deny") {
+        return Ok(());
+    }
+    run::step("installing cargo-deny");
+    run::status(Command::new(run::cargo()).args(["install", "--locked", "--quiet", "cargo-deny"]))
+}
+
 /// Fails when Node is older than the user interface's tools allow.
 pub fn node_is_recent() -> anyhow::Result<()> {
     let version = run::output(Command::new("node").arg("--version"))?;

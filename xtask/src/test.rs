@@ -17,6 +17,7 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
     requirements::ensure(&[requirements::BUILD, requirements::TEST], test.install)?;
     if test.install {
         requirements::ensure(&[requirements::PEERS], true)?;
+        requirements::ensure_cargo_deny()?;
     }
     let python = oracles::python(test.install)?;
     if python.is_none() {
