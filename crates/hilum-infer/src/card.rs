@@ -79,19 +79,42 @@ pub enum Architecture {
 }
 
 /// What is done with the components, each step explained by [`crate::read::Rejection`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PostFilter {
     /// Smallest number of voxels.
     pub min_voxels: usize,
     /// Smallest volume in mm³.
     pub min_volume_mm3: f64,
-    /// HU from which a voxel belongs to a dense structure.
-    pub dense_hu: i16,
-    /// A dense structure of this extent (mm) within one slice is bone or contrast, no stone.
+    /// A dense structure of a greater extent (mm, along the axes of the stack) is bone, contrast or metal, no stone.
     pub largest_stone_mm: f64,
     /// Share of a component's voxels within such a structure from which it is rejected.
     pub dense_share: f64,
+    /// What counts as dense, one level after the other.
+    pub dense: Vec<DenseLevel>,
+    /// The part of the midline that no urinary tract runs through.
+    pub spine: SpineColumn,
+}
+
+/// Vertebrae, spinal canal and everything behind them, around the midline of the region.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpineColumn {
+    /// Half width, mm.
+    pub half_width_mm: f64,
+    /// How far it reaches in front of the middle of the vertebral bone, mm.
+    pub front_mm: f64,
+}
+
+/// One level of HU at which dense structures are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenseLevel {
+    /// HU from which a voxel belongs to a dense structure.
+    pub hu: i16,
+    /// The level judges only components whose brightest voxel is at most this; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to_hu: Option<i16>,
 }
 
 /// SHA-256, lower-case hexadecimal.

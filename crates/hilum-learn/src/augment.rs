@@ -101,7 +101,7 @@ mod tests {
 
     fn patch(stored: usize) -> Patch {
         let hu = (0..2 * stored * stored).map(|i| (i % 997) as i16).collect();
-        let stone = (0..stored * stored).map(|i| if i == stored * stored / 2 { 255 } else { 0 }).collect();
+        let stone = (0..stored * stored).map(|i| if i == stored * (stored + 1) / 2 { 255 } else { 0 }).collect();
         Patch { hu, stone }
     }
 

@@ -347,8 +347,10 @@ mod tests {
 
     #[test]
     fn a_candidate_that_a_filter_rejected_is_neither_a_find_nor_a_false_positive() {
-        let within =
-            Scored { rejection: Some(Rejection::WithinLargeDenseStructure { share: 1.0 }), ..candidate(0.99, &[]) };
+        let within = Scored {
+            rejection: Some(Rejection::WithinLargeDenseStructure { share: 1.0, extent_mm: 60.0 }),
+            ..candidate(0.99, &[])
+        };
         let low = Scored { rejection: Some(Rejection::LowScore { score: 0.6 }), ..candidate(0.6, &[0]) };
         let patients = [patient(&[5.0], vec![within, low])];
         let figures = figures(&patients, 0.5);

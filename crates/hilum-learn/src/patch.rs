@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use hilum_imaging::phantom::{PhantomStudy, StoneTruth};
-use hilum_imaging::{Affine, Recipe, SliceGrid, StackOrientation};
+use hilum_imaging::phantom::PhantomStudy;
+use hilum_imaging::{Recipe, SliceGrid, StackOrientation};
 use hilum_infer::Region;
 use hilum_infer::region::{Coarse, find_urinary_region};
 use ndarray::{Axis, s};
@@ -52,7 +52,7 @@ pub fn cut(study: &PhantomStudy, recipe: &Recipe, plan: &PatchPlan, seed: u64) -
     let jitter = plan.size as f64 * recipe.in_plane_mm / 4.0;
     let mut centres = Vec::new();
     for stone in &study.stones {
-        let slices = slices_through(stone, &study.volume.geometry, study.volume.hu.dim().0);
+        let slices = cutter.slices_through(stone.centre_patient_mm, stone.largest_diameter_mm);
         let mut chosen: Vec<usize> = Vec::new();
         for k in 0..plan.per_stone.min(slices.len()) {
             // Spread over the stone, the middle first.
@@ -64,11 +64,11 @@ pub fn cut(study: &PhantomStudy, recipe: &Recipe, plan: &PatchPlan, seed: u64) -
         }
     }
     for decoy in &study.decoys {
+        let slices = cutter.slices_through(decoy.centre_patient_mm, decoy.diameter_mm);
         for _ in 0..plan.per_decoy {
-            let p = moved(decoy.centre_patient_mm, jitter, &mut rng);
-            let z = study.volume.geometry.index_from_patient(decoy.centre_patient_mm)[0].round();
-            if z >= 0.0 && cutter.searched(z as usize, decoy.centre_patient_mm) {
-                centres.push((z as usize, p));
+            let z = slices[rng.random_range(0..slices.len())];
+            if cutter.searched(z, decoy.centre_patient_mm) {
+                centres.push((z, moved(decoy.centre_patient_mm, jitter, &mut rng)));
             }
         }
     }
@@ -100,6 +100,19 @@ impl Cutter<'_> {
             .get(z)
             .and_then(|b| *b)
             .is_some_and(|b| (0..2).all(|k| b.min_mm[k] <= p[k] && p[k] <= b.max_mm[k]))
+    }
+
+    /// Slices whose middle lies within a ball of this diameter (mm), the nearest one at least.
+    fn slices_through(&self, centre: [f64; 3], diameter_mm: f64) -> Vec<usize> {
+        let geometry = &self.study.volume.geometry;
+        let last = self.study.volume.hu.dim().0 as f64 - 1.0;
+        let middle = geometry.index_from_patient(centre)[0];
+        let reach = diameter_mm / 2.0 / geometry.spacing_mm()[0];
+        let (low, high) = ((middle - reach).ceil().max(0.0), (middle + reach).floor().min(last));
+        if low > high {
+            return vec![middle.round().clamp(0.0, last) as usize];
+        }
+        (low as usize..=high as usize).collect()
     }
 
     /// Random places in the searched region; with `above`, only where the voxel has at least this HU.
@@ -146,17 +159,6 @@ impl Cutter<'_> {
         let stone = grid.sample_hu(labels.view()).iter().map(|v| v.clamp(0.0, 255.0).round() as u8).collect();
         Patch { hu, stone }
     }
-}
-
-/// Slices whose middle lies within the stone's radius of its centre, at least the nearest one.
-fn slices_through(stone: &StoneTruth, geometry: &Affine, slices: usize) -> Vec<usize> {
-    let middle = geometry.index_from_patient(stone.centre_patient_mm)[0];
-    let reach = (stone.largest_diameter_mm / 2.0 / geometry.spacing_mm()[0]).max(0.5);
-    let (low, high) = ((middle - reach).ceil().max(0.0), (middle + reach).floor().min(slices as f64 - 1.0));
-    if low > high {
-        return vec![middle.round().clamp(0.0, slices as f64 - 1.0) as usize];
-    }
-    (low as usize..=high as usize).collect()
 }
 
 fn moved(p: [f64; 3], by: f64, rng: &mut ChaCha8Rng) -> [f64; 3] {

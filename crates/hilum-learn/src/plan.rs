@@ -106,7 +106,7 @@ pub struct Augmentation {
 }
 
 /// What turns scores into candidates.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detection {
     /// Voxels from this score on form components.

@@ -190,7 +190,7 @@ fn draft(
         },
         preprocessing: plan.preprocessing.clone(),
         network: plan.network,
-        post_filter: plan.detection.post_filter,
+        post_filter: plan.detection.post_filter.clone(),
         hashes: Hashes {
             plan: plan_hash.to_owned(),
             data: data_hash(plan),

@@ -3,6 +3,8 @@
 use hilum_imaging::{Affine, components_26};
 use serde::{Deserialize, Serialize};
 
+use super::dense::DenseStructures;
+use crate::Region;
 use crate::card::ModelCard;
 
 /// One voxel that the network marked.
@@ -46,33 +48,35 @@ pub enum Rejection {
         /// Volume in mm³.
         volume_mm3: f64,
     },
-    /// It lies within a dense structure larger than any stone: bone, contrast or metal.
+    /// It lies within a dense structure larger than any stone: bone, contrast, metal or a long plaque.
     WithinLargeDenseStructure {
         /// Share of its voxels that do.
         share: f64,
+        /// Extent (mm) of the structure.
+        extent_mm: f64,
     },
-}
-
-/// A marked voxel and whether it lies within a large dense structure.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Marked {
-    pub voxel: VoxelScore,
-    pub dense: bool,
+    /// Its centre lies within or behind the spine, where no urinary tract runs.
+    WithinSpine {
+        /// Distance (mm) from the midline.
+        from_midline_mm: f64,
+        /// Distance (mm) behind the middle of the vertebral bone; negative in front of it.
+        behind_mm: f64,
+    },
 }
 
 /// Components of the marked voxels, kept and rejected.
 pub(super) fn candidates(
-    marked: &[Marked],
+    marked: &[VoxelScore],
+    dense: &mut [DenseStructures],
+    region: &Region,
     card: &ModelCard,
     geometry: &Affine,
 ) -> (Vec<Candidate>, Vec<(Candidate, Rejection)>) {
-    let indices: Vec<[u32; 3]> = marked.iter().map(|m| m.voxel.index).collect();
+    let indices: Vec<[u32; 3]> = marked.iter().map(|v| v.index).collect();
     let (mut kept, mut rejected) = (Vec::new(), Vec::new());
     for component in components_26(&indices) {
-        let dense = component.iter().filter(|&&i| marked[i].dense).count();
-        let share = dense as f64 / component.len() as f64;
-        let candidate = Candidate { voxels: component.iter().map(|&i| marked[i].voxel).collect() };
-        match rejection(&candidate, share, card, geometry) {
+        let candidate = Candidate { voxels: component.iter().map(|&i| marked[i]).collect() };
+        match rejection(&candidate, dense, region, card, geometry) {
             None => kept.push(candidate),
             Some(reason) => rejected.push((candidate, reason)),
         }
@@ -80,17 +84,45 @@ pub(super) fn candidates(
     (kept, rejected)
 }
 
-fn rejection(candidate: &Candidate, share: f64, card: &ModelCard, geometry: &Affine) -> Option<Rejection> {
+fn rejection(
+    candidate: &Candidate,
+    dense: &mut [DenseStructures],
+    region: &Region,
+    card: &ModelCard,
+    geometry: &Affine,
+) -> Option<Rejection> {
     let filter = &card.post_filter;
     let (score, voxels) = (candidate.score(), candidate.voxels.len());
     let volume_mm3 = voxels as f64 * geometry.voxel_volume_mm3();
     if score < card.threshold {
-        Some(Rejection::LowScore { score })
-    } else if voxels < filter.min_voxels || volume_mm3 < filter.min_volume_mm3 {
-        Some(Rejection::TooSmall { voxels, volume_mm3 })
-    } else if share >= filter.dense_share {
-        Some(Rejection::WithinLargeDenseStructure { share })
-    } else {
-        None
+        return Some(Rejection::LowScore { score });
     }
+    if voxels < filter.min_voxels || volume_mm3 < filter.min_volume_mm3 {
+        return Some(Rejection::TooSmall { voxels, volume_mm3 });
+    }
+    let brightest = candidate.voxels.iter().map(|v| v.hu).max()?;
+    for (level, structures) in filter.dense.iter().zip(dense) {
+        if level.up_to_hu.is_some_and(|most| brightest > most) {
+            continue;
+        }
+        let extents: Vec<f64> = candidate.voxels.iter().map(|v| structures.extent_mm(v.index)).collect();
+        let within = extents.iter().filter(|e| **e > filter.largest_stone_mm).count();
+        let share = within as f64 / voxels as f64;
+        if within > 0 && share >= filter.dense_share {
+            let extent_mm = extents.into_iter().fold(0.0, f64::max);
+            return Some(Rejection::WithinLargeDenseStructure { share, extent_mm });
+        }
+    }
+    within_spine(candidate, region, card, geometry)
+}
+
+fn within_spine(candidate: &Candidate, region: &Region, card: &ModelCard, geometry: &Affine) -> Option<Rejection> {
+    let n = candidate.voxels.len() as f64;
+    let mean = [0, 1, 2].map(|k| candidate.voxels.iter().map(|v| f64::from(v.index[k])).sum::<f64>() / n);
+    let [x, y, z] = geometry.patient_from_index(mean);
+    let [middle_x, middle_y] = region.midline_at(z)?;
+    let (from_midline_mm, behind_mm) = ((x - middle_x).abs(), y - middle_y);
+    let column = &card.post_filter.spine;
+    (from_midline_mm < column.half_width_mm && behind_mm > -column.front_mm)
+        .then_some(Rejection::WithinSpine { from_midline_mm, behind_mm })
 }

@@ -16,8 +16,8 @@ use crate::{Model, SliceStack};
 
 pub use candidate::{Candidate, Rejection, VoxelScore};
 
-use candidate::{Marked, candidates};
-use dense::large_dense;
+use candidate::candidates;
+use dense::DenseStructures;
 use window::Crop;
 
 /// Threads of one reading.
@@ -164,6 +164,8 @@ pub fn read_stack<E: std::error::Error + 'static>(
     let reach = offsets.iter().map(|o| o.unsigned_abs()).max().unwrap_or(0);
     let mut context = Context::new(count, reach);
     let mut marked = Vec::new();
+    let levels = &model.card.post_filter.dense;
+    let mut dense: Vec<_> = levels.iter().map(|l| DenseStructures::new(l.hu, geometry.spacing_mm())).collect();
     let searched = region.slices.iter().filter(|b| b.is_some()).count();
 
     for index in 0..count {
@@ -183,11 +185,13 @@ pub fn read_stack<E: std::error::Error + 'static>(
         if marked.len() > MOST_MARKED_VOXELS {
             return Err(ReadError::Implausible(MOST_MARKED_VOXELS));
         }
+        dense.iter_mut().for_each(|d| d.add(index, source));
         slice_scores[index] = highest;
         engine.slices_read += 1;
-        tell(COARSE_SHARE + (1.0 - COARSE_SHARE) * engine.slices_read as f32 / searched as f32)?;
+        let done = engine.slices_read as f32 / searched as f32;
+        tell(COARSE_SHARE * (1.0 - done) + done)?;
     }
-    let (candidates, rejected) = candidates(&marked, &model.card, &geometry);
+    let (candidates, rejected) = candidates(&marked, &mut dense, &region, &model.card, &geometry);
     Ok(Reading { slice_scores, candidates, rejected, region, engine })
 }
 
@@ -203,10 +207,9 @@ fn mark(
     searched: &crate::region::SliceBox,
     scores: ArrayView2<f32>,
     hu: ArrayView2<i16>,
-    marked: &mut Vec<Marked>,
+    marked: &mut Vec<VoxelScore>,
 ) -> Option<f32> {
     let mut highest: Option<f32> = None;
-    let first = marked.len();
     let [ys, xs] = grid.source_range([stack.rows, stack.columns]);
     for y in ys {
         for x in xs.clone() {
@@ -222,16 +225,8 @@ fn mark(
             highest = Some(highest.map_or(score, |h| h.max(score)));
             if worth {
                 let index = [index, y, x].map(|i| i as u32);
-                marked.push(Marked { voxel: VoxelScore { index, score, hu: hu[[y, x]] }, dense: false });
+                marked.push(VoxelScore { index, score, hu: hu[[y, x]] });
             }
-        }
-    }
-    let new = &mut marked[first..];
-    if !new.is_empty() {
-        let filter = &model.card.post_filter;
-        let dense = large_dense(hu, stack.geometry.spacing_mm(), filter.dense_hu, filter.largest_stone_mm);
-        for m in new {
-            m.dense = dense[[m.voxel.index[1] as usize, m.voxel.index[2] as usize]];
         }
     }
     highest

@@ -1,0 +1,9 @@
+//! The model folder, the urinary region and the reading, through their public doors.
+
+mod body;
+mod model_folder;
+mod onnx;
+mod real;
+
+mod reading;
+mod region;
