@@ -25,13 +25,16 @@ function gaps(tree: object, path = ""): Map<string, string> {
   return found;
 }
 
+/** Sentences that the server says in English with its figures; Korean translates them by their code. */
+const byCode = (key: string) => key.startsWith("notes.");
+
 describe("the two languages", () => {
   it("say the same things", () => {
-    expect([...new Set(keys(ko))].sort()).toEqual([...new Set(keys(en))].sort());
+    expect([...new Set(keys(ko))].filter((key) => !byCode(key)).sort()).toEqual([...new Set(keys(en))].sort());
   });
 
   it("leave the same gaps in each sentence", () => {
     const english = gaps(en);
-    for (const [key, gap] of gaps(ko)) expect([key, gap]).toEqual([key, english.get(key)]);
+    for (const [key, gap] of gaps(ko)) if (!byCode(key)) expect([key, gap]).toEqual([key, english.get(key)]);
   });
 });

@@ -71,7 +71,7 @@ export function ReportPage() {
           </Grid>
         </>
       )}
-      <SeriesTable series={study.data.series} />
+      <SeriesTable series={study.data.series} report={found} />
       {found && <ProvenanceCard report={found} />}
     </Stack>
   );

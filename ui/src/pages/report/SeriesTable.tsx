@@ -1,13 +1,20 @@
 import { Badge, Paper, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
-import type { SeriesSummary } from "../../api/types";
-import { useNote } from "../../components/text";
+import type { SeriesSummary, UrinaryStoneReport } from "../../api/types";
+import { useNote, useStatement } from "../../components/text";
 
 /** The study's series, and why one of them was read. */
-export function SeriesTable({ series }: { series: SeriesSummary[] }) {
+export function SeriesTable({ series, report }: { series: SeriesSummary[]; report: UrinaryStoneReport | null }) {
   const { t } = useTranslation();
   const note = useNote();
+  const statement = useStatement();
+  const why = (one: SeriesSummary) => {
+    const read = report?.study.series;
+    if (read?.series_uid === one.series_uid) return statement(read.why);
+    const passedOver = report?.coverage.series_not_chosen.find((other) => other.series_uid === one.series_uid);
+    return passedOver ? statement(passedOver.reason) : one.why;
+  };
   return (
     <Paper withBorder>
       <Title order={4} px="md" pt="md">
@@ -39,7 +46,7 @@ export function SeriesTable({ series }: { series: SeriesSummary[] }) {
                     </Badge>
                   )}
                   <Text size="xs" c="dimmed">
-                    {one.why}
+                    {why(one)}
                   </Text>
                 </Table.Td>
                 <Table.Td>{one.plane ? t(`plane.${one.plane}`, { defaultValue: one.plane }) : "–"}</Table.Td>
