@@ -185,7 +185,9 @@ pub fn read_stack<E: std::error::Error + 'static>(
         if marked.len() > MOST_MARKED_VOXELS {
             return Err(ReadError::Implausible(MOST_MARKED_VOXELS));
         }
-        dense.iter_mut().for_each(|d| d.add(index, source));
+        for structures in &mut dense {
+            structures.add(index, source);
+        }
         slice_scores[index] = highest;
         engine.slices_read += 1;
         let done = engine.slices_read as f32 / searched as f32;
