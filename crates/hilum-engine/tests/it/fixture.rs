@@ -7,8 +7,8 @@ use hilum_dicom::{PersonName, SeriesUid, StudyUid};
 use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, Zone};
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
-    Architecture, DetectionMetrics, FalsePositives, Hashes, InputContract, Metrics, ModelCard, PostFilter, Task,
-    TrainingFacts,
+    Architecture, DenseLevel, DetectionMetrics, FalsePositives, Hashes, InputContract, Metrics, ModelCard, PostFilter,
+    SpineColumn, Task, TrainingFacts,
 };
 use hilum_infer::model::sha256_hex;
 use hilum_nn::{UNet2d, Weights};
@@ -201,9 +201,10 @@ pub fn tiny_model(folder: &Path) {
         post_filter: PostFilter {
             min_voxels: 1,
             min_volume_mm3: 0.0,
-            dense_hu: 200,
             largest_stone_mm: 40.0,
             dense_share: 0.5,
+            dense: vec![DenseLevel { hu: 200, up_to_hu: None }],
+            spine: SpineColumn { half_width_mm: 0.0, front_mm: 0.0 },
         },
         hashes: Hashes {
             plan: sha256_hex(b"plan"),

@@ -22,7 +22,7 @@ engine = "none"
 input = { modality = "CT", plane = "axial", unit = "HU", slice_distance_mm = [1.0, 8.0], suitable_for = "tests" }
 preprocessing = { in_plane_mm = 3.0, window = { center = 450.0, width = 1400.0 }, context_step_mm = 3.0, context_slices = 1, multiple_of = 4 }
 network = { kind = "unet2d", in_channels = 3, out_channels = 1, base = 2, depth = 1 }
-post_filter = { min_voxels = 2, min_volume_mm3 = 1.0, dense_hu = 250, largest_stone_mm = 30.0, dense_share = 0.5 }
+post_filter = { min_voxels = 2, min_volume_mm3 = 1.0, largest_stone_mm = 30.0, dense_share = 0.5, dense = [{ hu = 250 }], spine = { half_width_mm = 0.0, front_mm = 0.0 } }
 hashes = { plan = "", data = "", weights = "", onnx = "" }
 
 [training]
