@@ -32,11 +32,14 @@ fn onnx_runtime_gives_the_shipped_model_the_same_scores() {
     let x: Vec<f32> = (0..channels * h * w)
         .map(|i| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Soft tissue with a bright disc in the middle slices: scores from near 0 to near 1.
-            let (dy, dx) = ((i / w % h) as f32 - 30.0, (i % w) as f32 - 45.0);
+            // Fat with two stone-like discs, a small and a large one: scores from near 0 to near 1.
+            let (y, x) = ((i / w % h) as f32, (i % w) as f32);
             let away = (i / (w * h)).abs_diff(channels / 2) as f32;
-            let bright = (1.0 - (dy * dy + dx * dx) / 16.0 - 0.5 * away).clamp(0.0, 0.5);
-            0.21 + 0.02 * (state >> 8) as f32 / 16_777_216.0 + bright
+            let disc = |column: f32, square: f32, fall: f32| {
+                (1.0 - ((y - 30.0).powi(2) + (x - column).powi(2)) / square - fall * away).clamp(0.0, 0.7)
+            };
+            let bright = disc(24.0, 9.0, 0.5).max(disc(68.0, 30.0, 0.2));
+            0.107 + 0.02 * (state >> 8) as f32 / 16_777_216.0 + bright
         })
         .collect();
     let mut ours = vec![0.0; h * w];

@@ -110,7 +110,7 @@ proptest! {
     ) {
         let mut state = seed | 1;
         let mut values = Vec::new();
-        for _ in 0..shape.0 * shape.1 * shape.2 / coarse_noise + 1 {
+        for _ in 0..=shape.0 * shape.1 * shape.2 / coarse_noise {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
