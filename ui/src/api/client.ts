@@ -47,6 +47,7 @@ export const api = {
   pdfAddress: (uid: string, language: string) => `${study(uid)}/report.pdf?lang=${language}`,
   xlsxAddress: (uid: string) => `${study(uid)}/report.xlsx`,
   jsonAddress: (uid: string) => `${study(uid)}/report`,
-  keyImageAddress: (uid: string, number: number, version: number) =>
-    `${study(uid)}/report/key-images/${number}.png?v=${version}`,
+  /** The image of a stone; stones are numbered from 1, their images from 0. */
+  keyImageAddress: (uid: string, stone: number, version: number) =>
+    `${study(uid)}/report/key-images/${stone - 1}.png?v=${version}`,
 };
