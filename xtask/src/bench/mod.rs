@@ -63,8 +63,8 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
         "3",
         "--thickness",
         "1.5",
-        "--slices",
-        "300",
+        "--spacing",
+        "1.3",
     ]))?;
     let setting = Setting { hilum, study, scratch, runs: bench.runs.max(1) };
     let mut figures = Vec::new();
