@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use hilum_imaging::{
-    Affine, Extent, Interpolation, Plane, Projection, SlicePlane, Volume, Window, label_26, project, resample, reslice,
+    Affine, Extent, Interpolation, Plane, Projection, SlicePlane, Volume, Window, label_26, project, resample,
+    resample_slice_f32, reslice,
 };
 use ndarray::{Array3, ArrayView3};
 use rand::RngExt;
@@ -143,6 +144,30 @@ print(json.dumps(ndimage.map_coordinates(v.astype(float), g, order={order}, mode
             assert_close(&ours, &numbers(&answer), if order == 1 { 0.51 } else { 0.0 });
         }
     }
+}
+
+#[test]
+fn a_slice_on_a_turned_lattice_is_map_coordinates_of_order_one() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let shape = [1, 40, 50];
+    let volume = noise(19, shape);
+    keep(folder.path(), "v", volume.hu.view());
+    let slice = volume.hu.index_axis(ndarray::Axis(0), 0);
+    let ours = resample_slice_f32(slice, [8.3, 6.1], [0.71, -0.13], [0.2, 0.83], [25, 40]);
+    let answer = ask(
+        &python,
+        folder.path(),
+        &script(
+            shape,
+            "r, c = np.mgrid[:25, :40].reshape(2, -1)
+i = np.array([[8.3], [6.1]]) + np.outer([.71, -.13], r) + np.outer([.2, .83], c)
+assert (i > 0).all() and (i < np.array([[39], [49]])).all()
+print(json.dumps(ndimage.map_coordinates(v[0].astype(float), i, order=1).tolist()))",
+        ),
+    );
+    let ours: Vec<f64> = ours.iter().map(|&v| f64::from(v)).collect();
+    assert_close(&ours, &numbers(&answer), 2e-2);
 }
 
 #[test]

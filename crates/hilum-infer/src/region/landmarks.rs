@@ -38,8 +38,10 @@ const TRUNK_CM2: f64 = 190.0;
 const TRUNK_WIDTH_MM: f64 = 215.0;
 /// Lung beside the spine (cm²) that makes a slice thoracic.
 const LUNG_CM2: f64 = 8.0;
-/// Height (mm) over which the lungs must go on.
-const LUNG_RUN_MM: f64 = 30.0;
+/// Height (mm) over which lung goes on where the scan goes on; gas in the colon, which rises to the back of a prone patient, does not.
+const LUNG_RUN_MM: f64 = 120.0;
+/// Lung (cm²) on each side of the midline somewhere in that run.
+const LUNG_SIDE_CM2: f64 = 4.0;
 /// Bone on each side (cm²) of a slice through the iliac wings; ribs in the gap above them show less.
 const ILIAC_CM2: f64 = 2.5;
 /// Bone on each side (cm²) that the pelvis reaches further down.
@@ -57,10 +59,17 @@ pub(super) struct Profile {
     /// Smallest and largest patient `[x, y]` of the body.
     pub body_mm: Option<[[f64; 2]; 2]>,
     pub middle_mm: [f64; 2],
-    /// Gas beside and behind the vertebral body (cm²): lung, or now and then colon.
-    pub lung_cm2: f64,
+    /// Gas beside and behind the vertebral body, right and left of the midline (cm²): lung, or now and then colon.
+    pub lung_side_cm2: [f64; 2],
     /// Bone farther than 45 mm to the right and left of the midline (cm²).
     pub lateral_bone_cm2: [f64; 2],
+}
+
+impl Profile {
+    /// Both sides.
+    fn lung_cm2(&self) -> f64 {
+        self.lung_side_cm2[0] + self.lung_side_cm2[1]
+    }
 }
 
 /// Half width (mm) of the strip in which the spine is looked for.
@@ -109,11 +118,12 @@ pub(super) fn profiles(coarse: &Coarse) -> (Vec<Profile>, Vec<MidlinePoint>) {
             let p = at(z, y as f64, x as f64);
             (p[0] - middle.x_mm, p[1] - middle.y_mm)
         };
-        let lung = section.cells(&section.gas).filter(|&(y, x)| {
+        for (y, x) in section.cells(&section.gas) {
             let (dx, dy) = side(y, x);
-            dx.abs() > 15.0 && dy > -25.0
-        });
-        profile.lung_cm2 = lung.count() as f64 * cell_cm2;
+            if dx.abs() > 15.0 && dy > -25.0 {
+                profile.lung_side_cm2[usize::from(dx > 0.0)] += cell_cm2;
+            }
+        }
         for (y, x) in section.cells(&section.bone) {
             let (dx, _) = side(y, x);
             if dx.abs() > 45.0 {
@@ -159,21 +169,23 @@ pub(super) fn landmarks(profiles: &[Profile]) -> Landmarks {
     let trunk: Vec<&Profile> = longest_trunk(profiles);
     let (Some(lowest), Some(highest)) = (trunk.first(), trunk.last()) else { return Landmarks::default() };
     let step = if trunk.len() > 1 { (highest.z_mm - lowest.z_mm) / (trunk.len() - 1) as f64 } else { 1.0 };
-    let run = ((LUNG_RUN_MM / step).ceil() as usize).max(1);
 
-    // Lung goes on headwards from its base; gas in the colon does not.
-    let lung = |p: &&Profile| p.lung_cm2 >= LUNG_CM2;
+    // Lung goes on headwards from its base, to the upper end of the scan or far enough, on both sides.
+    let lung = |p: &Profile| p.lung_cm2() >= LUNG_CM2;
     let base = (0..trunk.len()).find(|&i| {
-        let above = &trunk[i..(i + run).min(trunk.len())];
-        above.iter().all(lung) && (above.len() == run || above.iter().any(|p| p.lung_cm2 > 4.0 * LUNG_CM2))
+        let run: Vec<&Profile> = trunk[i..].iter().copied().take_while(|p| lung(p)).collect();
+        let to_the_end = i + run.len() == trunk.len();
+        let long = run.len() as f64 * step >= LUNG_RUN_MM;
+        let smaller_side = run.iter().map(|p| p.lung_side_cm2[0].min(p.lung_side_cm2[1])).fold(0.0, f64::max);
+        (to_the_end || long) && smaller_side >= LUNG_SIDE_CM2
     });
-    let widest = trunk.iter().map(|p| p.lung_cm2).fold(0.0, f64::max);
+    let widest = trunk.iter().map(|p| p.lung_cm2()).fold(0.0, f64::max);
     let (mut lung_base, mut lung_taper) = (None, None);
     match base {
         Some(0) => {
             // Already lung at the lower end: does it narrow towards it?
-            let end = trunk[0].lung_cm2;
-            let wide = trunk.iter().position(|p| p.lung_cm2 >= 0.6 * widest);
+            let end = trunk[0].lung_cm2();
+            let wide = trunk.iter().position(|p| p.lung_cm2() >= 0.6 * widest);
             lung_taper = wide.filter(|w| *w > 0 && end < 0.5 * widest).map(|w| trunk[w].z_mm);
             lung_taper = lung_taper.or(Some(lowest.z_mm).filter(|_| end < 0.15 * widest));
         }
