@@ -22,3 +22,4 @@ pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Z
 pub use error::{AcceptError, EngineError, ErrorKind};
 pub use import::{ImportControl, ImportSummary};
 pub use models::InstallError;
+pub use reading::measured_stones;

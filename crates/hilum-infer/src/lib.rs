@@ -9,7 +9,7 @@ use hilum_imaging::Affine;
 
 pub use card::ModelCard;
 pub use model::{Model, ModelError};
-pub use read::{Candidate, Reading, VoxelScore, read_stack};
+pub use read::{Candidate, Reading, VoxelScore, read_stack, read_stack_until};
 pub use region::{Region, find_urinary_region};
 
 /// The shape and the place of a stack of slices.

@@ -137,7 +137,7 @@ pub struct ReportArguments {
 pub enum PredictMode {
     /// Every slice
     All,
-    /// Of each series the slices up to the first abnormal one
+    /// Of each series the slices up to the first abnormal one, where the reading of the series ends
     First,
 }
 
@@ -148,7 +148,7 @@ pub struct PredictArguments {
     /// DICOM files, folders of them, or NIfTI files (.nii, .nii.gz)
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Which slices to list
+    /// Which slices to read
     #[arg(long, value_enum, default_value = "all")]
     pub mode: PredictMode,
     /// Excel file to write
@@ -181,6 +181,9 @@ pub struct EvaluateArguments {
     /// Plan file whose mix of scan protocols the patients get, instead of 3 mm, supine, without contrast
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// JSON file to write with every patient's stones and candidates, rejected ones with their reason
+    #[arg(long, value_name = "FILE")]
+    pub details: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -15,5 +15,5 @@ pub use finding::GeometryFinding;
 pub use placement::SlicePlacement;
 pub use stack::{
     AnatomicalPlane, StackCheck, TOLERATED_ANGLE_DEGREES, TOLERATED_JITTER_MM, TOLERATED_JITTER_SPACINGS,
-    TOLERATED_SHEAR_DEGREES, TOLERATED_SHIFT_PIXELS, check_stack,
+    TOLERATED_SHEAR_DEGREES, TOLERATED_SHIFT_PIXELS, check_stack, lone_slice_affine,
 };

@@ -109,6 +109,16 @@ pub fn check_stack(slices: &[SlicePlacement]) -> StackCheck {
     check
 }
 
+/// The affine of a slice that stands alone, for work within it: voxel `[0, y, x]` to patient mm. The step to a next slice is 1 mm along the normal
+/// and says nothing about the scan. None where position, orientation or pixel spacing cannot be had.
+pub fn lone_slice_affine(slice: &SlicePlacement) -> Option<Affine> {
+    let mut findings = Vec::new();
+    let alone = std::slice::from_ref(slice);
+    let in_plane_mm = common_pixel_spacing(alone, &mut findings);
+    let frame = Orientations::of(alone, &mut findings).common()?;
+    affine(&frame, position(slice)?, frame.normal, in_plane_mm)
+}
+
 fn position(slice: &SlicePlacement) -> Option<[f64; 3]> {
     slice.position.filter(|p| p.iter().all(|v| v.is_finite()))
 }

@@ -7,6 +7,7 @@ mod inputs;
 mod run;
 
 pub(crate) use inputs::report_of;
+pub use run::measured_stones;
 pub(crate) use run::read_best;
 
 use crate::access::Scope;

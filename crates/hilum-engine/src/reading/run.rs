@@ -11,7 +11,7 @@ use crate::tagging::rank::Choice;
 use crate::views::ReadingStatus;
 use hilum_clinical::Message;
 use hilum_clinical::report::SliceInput;
-use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, measure};
+use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, StoneReading, TractReference, measure};
 use hilum_dicom::geometry::SlicePlacement;
 use hilum_dicom::pixels::{PixelError, read_hu};
 use hilum_imaging::Affine;
@@ -181,14 +181,7 @@ fn read_thread(
 
 fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Reading) -> Result<Read, EngineError> {
     let coverage = coverage::of(&reading.region);
-    let candidates = reading.candidates.into_iter().map(|candidate| Candidate {
-        voxels: candidate
-            .voxels
-            .into_iter()
-            .map(|voxel| CandidateVoxel { index: voxel.index, score: voxel.score, hu: voxel.hu })
-            .collect(),
-    });
-    let stones = measure(candidates.collect(), Some(geometry), &coverage.reference);
+    let stones = measured_candidates(reading.candidates, geometry, &coverage.reference);
     let mut key_images = Vec::with_capacity(stones.len());
     for (focus, stone) in stones.iter().enumerate() {
         let hu = stack.hu(storage, stone.stone.slices.key as usize).map_err(|error| match error {
@@ -209,6 +202,27 @@ fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Readin
         not_looked_at: coverage.not_looked_at,
         engine: Some(reading.engine.engine),
     })
+}
+
+/// The stones of a reading, measured, named and numbered as a report would list them.
+pub fn measured_stones(reading: Reading, geometry: &Affine) -> Vec<StoneReading> {
+    let reference = coverage::of(&reading.region).reference;
+    measured_candidates(reading.candidates, geometry, &reference)
+}
+
+fn measured_candidates(
+    candidates: Vec<hilum_infer::Candidate>,
+    geometry: &Affine,
+    reference: &TractReference,
+) -> Vec<StoneReading> {
+    let candidates = candidates.into_iter().map(|candidate| Candidate {
+        voxels: candidate
+            .voxels
+            .into_iter()
+            .map(|voxel| CandidateVoxel { index: voxel.index, score: voxel.score, hu: voxel.hu })
+            .collect(),
+    });
+    measure(candidates.collect(), Some(geometry), reference)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

@@ -110,6 +110,18 @@ pub enum ReadError<E: std::error::Error + 'static> {
 pub fn read_stack<E: std::error::Error + 'static>(
     model: &Model,
     stack: &SliceStack,
+    slices: impl FnMut(usize) -> Result<Array2<i16>, E>,
+    progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
+) -> Result<Reading, ReadError<E>> {
+    read_stack_until(model, stack, None, slices, progress)
+}
+
+/// As [`read_stack`], but ends with the first slice that scores `enough` (paper S1: stop at the first slice that is positive). The slices after it
+/// have no score, and the candidates are those of the slices before.
+pub fn read_stack_until<E: std::error::Error + 'static>(
+    model: &Model,
+    stack: &SliceStack,
+    enough: Option<f32>,
     mut slices: impl FnMut(usize) -> Result<Array2<i16>, E>,
     progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Reading, ReadError<E>> {
@@ -192,6 +204,10 @@ pub fn read_stack<E: std::error::Error + 'static>(
         engine.slices_read += 1;
         let done = engine.slices_read as f32 / searched as f32;
         tell(COARSE_SHARE * (1.0 - done) + done)?;
+        if enough.is_some_and(|enough| highest.is_some_and(|h| h >= enough)) {
+            tell(1.0)?;
+            break;
+        }
     }
     let (candidates, rejected) = candidates(&marked, &mut dense, &region, &model.card, &geometry);
     Ok(Reading { slice_scores, candidates, rejected, region, engine })

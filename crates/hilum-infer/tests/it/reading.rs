@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use hilum_imaging::Volume;
 use hilum_infer::read::{ReadError, Reading, Rejection};
 use hilum_infer::region::RegionFinding;
-use hilum_infer::{Model, read_stack};
+use hilum_infer::{Model, SliceStack, read_stack, read_stack_until};
 use ndarray::{Array2, Axis};
 
 use crate::body::{Ball, bright, stack_of, stored, trunk};
@@ -173,6 +173,36 @@ fn progress_rises_to_one_and_can_stop_the_reading() {
     });
     assert!(matches!(stopped, Err(ReadError::Cancelled)));
     assert!(calls < told.len());
+}
+
+#[test]
+fn a_reading_that_looks_for_the_first_positive_slice_ends_there() {
+    let volume = trunk(&BALLS);
+    let whole = read(&bright(1), &volume).slice_scores;
+    let first = whole.iter().position(|s| s.is_some_and(|s| s >= 0.9)).expect("a positive slice");
+    let slice = |z: usize| Ok::<_, Infallible>(volume.hu.index_axis(Axis(0), z).to_owned());
+    let mut told = 0.0;
+    let reading = read_stack_until(&bright(1), &stack_of(&volume), Some(0.9), slice, &mut |p| {
+        told = p;
+        ControlFlow::Continue(())
+    })
+    .expect("a reading");
+    assert_eq!(reading.slice_scores[..=first], whole[..=first]);
+    assert!(reading.slice_scores[first + 1..].iter().all(Option::is_none));
+    assert!(reading.engine.slices_read < read(&bright(1), &volume).engine.slices_read);
+    assert_eq!(told, 1.0);
+}
+
+#[test]
+fn a_slice_that_came_alone_is_read_over_the_whole_trunk() {
+    let volume = trunk(&BALLS);
+    let whole = read(&bright(1), &volume).slice_scores;
+    let at = whole.iter().position(|s| s.is_some_and(|s| s >= 0.9)).expect("a positive slice");
+    let stack = SliceStack { slices: 1, ..stack_of(&volume) };
+    let slice = |_| Ok::<_, Infallible>(volume.hu.index_axis(Axis(0), at).to_owned());
+    let reading = read_stack(&bright(1), &stack, slice, &mut |_| ControlFlow::Continue(())).expect("a reading");
+    assert_eq!(reading.region.finding, RegionFinding::LevelUnknown);
+    assert!(reading.slice_scores[0].is_some_and(|s| s >= 0.9), "{:?}", reading.slice_scores);
 }
 
 #[test]

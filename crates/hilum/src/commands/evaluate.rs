@@ -1,5 +1,6 @@
 //! `hilum evaluate`: a model on freshly made patients, beside a threshold-plus-components baseline.
 
+use anyhow::Context;
 use hilum_imaging::phantom::{Contrast, Kernel, PatientPosition, StonePlan};
 use hilum_infer::{
     Model,
@@ -37,6 +38,10 @@ pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let Some(details) = &arguments.details {
+        let bytes = serde_json::to_vec_pretty(&results)?;
+        std::fs::write(details, bytes).with_context(|| format!("details {}", details.display()))?;
+    }
     let last = arguments.seed + arguments.patients as u64 - 1;
     let from = format!("{} synthetic patients, seeds {} to {last}", arguments.patients, arguments.seed);
     let metrics = metrics(from, &results, model.card.threshold);

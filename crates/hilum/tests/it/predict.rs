@@ -45,7 +45,11 @@ baseline = { sensitivity = [], false_positives = { count = 0, patients = 0, per_
 "#;
 
 fn untrained(folder: &Path) {
-    let card: ModelCard = toml::from_str(CARD).unwrap();
+    untrained_at(folder, 0.9);
+}
+
+fn untrained_at(folder: &Path, threshold: f32) {
+    let card = ModelCard { threshold, ..toml::from_str(CARD).unwrap() };
     let network = card.network.build().unwrap();
     let weights = Weights::init(&network, 1);
     hilum_learn::model_folder::write(folder, card, &network, &weights).unwrap();
@@ -83,6 +87,42 @@ fn each_slice_gets_a_line_in_the_order_of_the_body_and_a_workbook_on_request() {
     let frames: Vec<_> =
         prediction["rows"].as_array().unwrap().iter().map(|row| row["frame"].as_u64().unwrap()).collect();
     assert_eq!(frames, (1..=rows.len() as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_first_positive_slice_ends_the_reading_of_its_series_when_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    // Whatever an untrained network says of a searched slice is above this.
+    untrained_at(&model, 0.01);
+    let dicom = small_study(folder.path(), 43);
+    let slices = std::fs::read_dir(dicom.join("series-1")).unwrap().count();
+    let output = command().args(["predict", "--json", "--mode", "first"]).arg(&model).arg(&dicom).output().unwrap();
+    assert_code(&output, 0);
+    let prediction: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = prediction["rows"].as_array().unwrap();
+    let abnormal = rows.iter().position(|row| row["finding"] == "abnormal").expect("a searched slice");
+    assert_eq!(rows.len(), abnormal + 1);
+    assert_eq!(prediction["not_read"], slices - rows.len());
+}
+
+#[test]
+fn a_single_file_is_read_and_the_answer_says_that_it_came_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    untrained(&model);
+    let dicom = small_study(folder.path(), 44);
+    let slices = std::fs::read_dir(dicom.join("series-1")).unwrap().count();
+    let one = dicom.join("series-1").join(format!("{:06}.dcm", slices / 2));
+    let output = command().args(["predict", "--json"]).arg(&model).arg(&one).output().unwrap();
+    assert_code(&output, 0);
+    let prediction: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(prediction["lone_slices"], 1);
+    assert_eq!(prediction["stones"].as_array().map(Vec::len), Some(0));
+    assert_eq!(prediction["rows"].as_array().unwrap().len(), 1);
+    assert!(prediction["rows"][0]["score"].is_f64(), "{prediction}");
+    let read = command().arg("predict").arg(&model).arg(&one).output().unwrap();
+    assert!(out(&read).contains("came alone"), "{}", out(&read));
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod table;
 use std::{io::IsTerminal, ops::ControlFlow};
 
 use anyhow::bail;
-use hilum_infer::{Model, ModelCard, read_stack};
+use hilum_clinical::urinary_stone::Stone;
+use hilum_engine::measured_stones;
+use hilum_infer::{Model, ModelCard, read_stack_until};
 use serde::Serialize;
 
 use crate::{
@@ -39,6 +41,15 @@ struct Row {
     finding: Finding,
 }
 
+/// One stone of a series.
+#[derive(Debug, Serialize)]
+struct FoundStone {
+    /// The series' first file.
+    file: String,
+    #[serde(flatten)]
+    stone: Stone,
+}
+
 /// Everything that was read.
 #[derive(Debug, Serialize)]
 struct Prediction {
@@ -48,8 +59,14 @@ struct Prediction {
     statement: String,
     threshold: f32,
     rows: Vec<Row>,
+    /// The stones of each series, largest first. None are measured in a slice that came alone.
+    stones: Vec<FoundStone>,
     /// Why a series was refused, one sentence each.
     refused: Vec<String>,
+    /// Slices that came alone, without the neighbours that the network looks at too.
+    lone_slices: usize,
+    /// Slices that were not read because one before them was positive (`--mode first`).
+    not_read: usize,
     /// Files that are no CT images.
     not_ct: usize,
 }
@@ -68,7 +85,10 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         statement: model.card.statement.clone(),
         threshold: model.card.threshold,
         rows: Vec::new(),
+        stones: Vec::new(),
         refused: Vec::new(),
+        lone_slices: 0,
+        not_read: 0,
         not_ct,
     };
     for stack in &stacks {
@@ -104,19 +124,26 @@ fn read(model: &Model, stack: &Stack, mode: PredictMode, prediction: &mut Predic
     let bar = progress::bar("reading");
     progress::set_total(&bar, 100);
     let mut source = stack.open();
-    let scores = read_stack(model, &shape, |index| source.slice(index), &mut |done| {
+    let enough = (mode == PredictMode::First).then_some(model.card.threshold);
+    let reading = read_stack_until(model, &shape, enough, |index| source.slice(index), &mut |done| {
         bar.set_position((done * 100.0) as u64);
         ControlFlow::Continue(())
-    })?
-    .slice_scores;
+    })?;
     bar.finish_and_clear();
-    for (index, score) in scores.into_iter().enumerate() {
+    for (index, score) in reading.slice_scores.iter().copied().enumerate() {
         let finding = finding(score, &model.card);
         prediction.rows.push(row(index, score, finding));
         if mode == PredictMode::First && finding == Finding::Abnormal {
+            prediction.not_read += stack.len() - index - 1;
             break;
         }
     }
+    if stack.is_lone_slice() {
+        prediction.lone_slices += 1;
+        return Ok(());
+    }
+    let found = measured_stones(reading, &shape.geometry).into_iter();
+    prediction.stones.extend(found.map(|found| FoundStone { file: stack.name(), stone: found.stone }));
     Ok(())
 }
 

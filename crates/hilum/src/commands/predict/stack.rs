@@ -8,12 +8,12 @@ use std::{
 use anyhow::Context;
 use hilum_dicom::{
     InstanceFacts, SeriesUid,
-    geometry::{GeometryFinding, SlicePlacement, StackCheck, check_stack},
+    geometry::{GeometryFinding, SlicePlacement, StackCheck, check_stack, lone_slice_affine},
     pixels::{PixelError, read_hu},
     read_facts,
 };
 use hilum_engine::nifti;
-use hilum_imaging::Volume;
+use hilum_imaging::{Affine, Volume};
 use hilum_infer::SliceStack;
 use ndarray::{Array2, Axis};
 
@@ -25,6 +25,8 @@ pub(super) enum Stack {
         rows: u32,
         columns: u32,
         check: StackCheck,
+        /// Of a slice that came alone.
+        lone: Option<Affine>,
     },
     Nifti {
         path: PathBuf,
@@ -89,7 +91,8 @@ fn stack_of_series(instances: &[(PathBuf, InstanceFacts)]) -> Stack {
     let check = check_stack(&placements);
     let slices = check.order.iter().map(|index| sources[*index].clone()).collect();
     let (rows, columns) = placements.first().map_or((0, 0), |placement| (placement.rows, placement.columns));
-    Stack::Dicom { slices, rows, columns, check }
+    let lone = if let [placement] = placements.as_slice() { lone_slice_affine(placement) } else { None };
+    Stack::Dicom { slices, rows, columns, check, lone }
 }
 
 impl Stack {
@@ -113,17 +116,22 @@ impl Stack {
     /// Shape and place; None where the geometry is refused.
     pub(super) fn shape(&self) -> Option<SliceStack> {
         match self {
-            Self::Dicom { slices, rows, columns, check } => Some(SliceStack {
+            Self::Dicom { slices, rows, columns, check, lone } => Some(SliceStack {
                 slices: slices.len(),
                 rows: *rows as usize,
                 columns: *columns as usize,
-                geometry: check.affine?,
+                geometry: check.affine.or(*lone)?,
             }),
             Self::Nifti { volume, .. } => {
                 let (slices, rows, columns) = volume.hu.dim();
                 Some(SliceStack { slices, rows, columns, geometry: volume.geometry })
             }
         }
+    }
+
+    /// Whether it is one slice without neighbours: the network sees the slice itself in their place, and the urinary region cannot be told.
+    pub(super) fn is_lone_slice(&self) -> bool {
+        self.len() == 1
     }
 
     /// Why the geometry is refused.
