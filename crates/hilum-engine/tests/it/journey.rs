@@ -189,6 +189,31 @@ async fn a_cancelled_reading_stays_cancelled_until_it_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_is_cancelled_while_it_runs_ends_soon_and_leaves_no_report() {
+    let data = tempdir().unwrap();
+    let engine = reading_engine(data.path()).await;
+    let series = Ct { slices: 700, size: 192, spacing_mm: 0.5, ..Ct::default() };
+    send(&engine, &series.files()).await;
+    let (scope, uid) = (Scope::local(), series.study_uid());
+    let running = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.run_until_idle().await })
+    };
+    while state(&engine, &series).await != ReadingStatus::Reading {
+        assert!(!running.is_finished(), "the reading ended before it could be cancelled: make the study longer");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    engine.cancel_reading(&scope, &uid).await.unwrap();
+    running.await.unwrap().unwrap();
+    assert_eq!(state(&engine, &series).await, ReadingStatus::Cancelled);
+    assert_eq!(rows(data.path()).await["report"], 0);
+    assert_eq!(files(data.path(), "reports").len(), 0);
+    engine.resume_reading(&scope, &uid).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(rows(data.path()).await["report"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_queue_distributes_and_losing_it_loses_nothing() {
     let data = tempdir().unwrap();
     let series = trunk();

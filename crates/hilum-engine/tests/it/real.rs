@@ -1,9 +1,17 @@
 //! Real files.
 
 use crate::fixture::{engine, files, rows, shared};
+use hilum_clinical::urinary_stone::{Side, Stone, TractPart};
 use hilum_engine::views::{ReadingStatus, StudySearch};
-use hilum_engine::{ImportControl, Scope, Zone};
+use hilum_engine::{ImportControl, Scope, Zone, measured_stones, nifti};
+use hilum_imaging::Volume;
+use hilum_imaging::phantom::add_stone;
+use hilum_infer::{Model, SliceStack, read_stack};
+use ndarray::Axis;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Instant;
 use tempfile::tempdir;
 
@@ -68,4 +76,56 @@ async fn every_conformance_file_is_kept_or_put_aside_or_refused_with_a_reason() 
     assert_eq!(files(data.path(), "quarantine").len() as i64, rows["quarantine"]);
     engine.run_until_idle().await.unwrap();
     assert_eq!(engine.activity(&Scope::local()).await.unwrap().readings, []);
+}
+
+/// The stones that the shipped model lists in a volume.
+fn listed(model: &Model, volume: &Volume) -> Vec<Stone> {
+    let (slices, rows, columns) = volume.hu.dim();
+    let stack = SliceStack { slices, rows, columns, geometry: volume.geometry };
+    let slice = |z: usize| Ok::<_, Infallible>(volume.hu.index_axis(Axis(0), z).to_owned());
+    let reading = read_stack(model, &stack, slice, &mut |_| ControlFlow::Continue(())).expect("a reading");
+    measured_stones(reading, &volume.geometry).into_iter().map(|read| read.stone).collect()
+}
+
+fn near(stone: &Stone, point_mm: [f64; 3]) -> bool {
+    let centre = stone.centre_mm.expect("a volume has millimetres");
+    (0..3).map(|k| (centre[k] - point_mm[k]).powi(2)).sum::<f64>().sqrt() <= 8.0
+}
+
+/// Held out: the model never saw this patient. Its own stones first, then simulated ones at the mirrored places and in the bladder.
+#[test]
+fn the_stones_of_a_real_torso_are_listed_and_simulated_ones_added_to_it_apart_from_them() {
+    let Some(path) = shared("ct-torso-labelled/ct.nii.gz") else { return };
+    let model = Model::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/urinary-stone")).unwrap();
+    let mut volume = nifti::read_volume(&path).unwrap();
+    let own = listed(&model, &volume);
+    for stone in &own {
+        println!("own: {:?} {:?} {:?} {:?}", stone.side, stone.part, stone.centre_mm, stone.largest_diameter_mm);
+    }
+    // Index x, y, z as the manifest of the data names them.
+    let place = |[x, y, z]: [f64; 3]| volume.geometry.patient_from_index([z, y, x]);
+    let (ureter, kidney) = (place([69.0, 51.0, 62.0]), place([32.0, 44.0, 81.0]));
+    let of_ureter = own.iter().find(|s| near(s, ureter)).expect("the stone of the right proximal ureter");
+    assert_eq!(of_ureter.side, Side::Right);
+    let of_kidney = own.iter().find(|s| near(s, kidney)).expect("the stone of the left kidney");
+    assert_eq!((of_kidney.side, of_kidney.part), (Side::Left, TractPart::Kidney));
+
+    // Before the left psoas, in the right kidney and at the back of the bladder, read off the axial slices by eye.
+    let simulated = [
+        (Side::Left, place([46.0, 51.0, 62.0])),
+        (Side::Right, place([83.0, 41.0, 81.0])),
+        (Side::Midline, place([59.0, 40.0, 20.0])),
+    ];
+    for (number, (_, at)) in (1_u64..).zip(&simulated) {
+        add_stone(&mut volume, *at, 8.0, 900.0, number).expect("inside the volume");
+    }
+    let all = listed(&model, &volume);
+    for (side, at) in simulated {
+        let found = all.iter().find(|s| near(s, at));
+        println!("simulated: {side:?} at {at:?}: {found:?}");
+        let found = found.unwrap_or_else(|| panic!("the simulated stone at {at:?}"));
+        assert_eq!(found.side, side);
+        assert!(!own.iter().any(|s| near(s, at)), "none of the patient's own lies there");
+    }
+    assert!(own.iter().all(|s| all.iter().any(|a| near(a, s.centre_mm.expect("millimetres")))), "the own ones stay");
 }
