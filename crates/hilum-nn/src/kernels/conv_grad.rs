@@ -22,6 +22,13 @@ pub(crate) struct WeightTile {
     dw: *mut f32,
 }
 
+impl WeightTile {
+    /// A plain matrix product over `pixels` pixels, 16 floats apart on both sides; gradient blocks `dy_block` floats.
+    pub(crate) fn product(x: *const f32, dy: *const f32, dy_block: usize, pixels: usize, dw: *mut f32) -> Self {
+        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, dw }
+    }
+}
+
 pub(crate) type WeightTileFn = unsafe fn(&WeightTile);
 
 /// `dw[i][o] += sum over pixels of x[i] * dy[o]` for `IC` input channels by `V` registers of output channels; `DS` floats between gradient pixels.

@@ -13,6 +13,7 @@ mod avx512;
 pub(crate) mod buffer;
 pub(crate) mod conv;
 pub(crate) mod conv_grad;
+pub(crate) mod method;
 pub(crate) mod norm;
 pub(crate) mod pack;
 pub(crate) mod pointwise;
@@ -20,11 +21,14 @@ pub(crate) mod pool;
 mod portable;
 mod simd;
 pub(crate) mod winograd;
+pub(crate) mod winograd_grad;
+mod winograd_weights;
 
-use conv::TileFn;
+use conv::{Start, TileFn};
 use conv_grad::WeightTileFn;
 use norm::{Lanes, NormBlock, PARTIAL};
 use winograd::Patch;
+use winograd_weights::Taps;
 
 /// The instruction sets with kernels of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +88,10 @@ pub(crate) struct Kernels {
     /// Input channels of the next weight tile when that many are left in the block.
     pub(crate) weight_group: fn(usize) -> usize,
     pub(crate) transform_input: unsafe fn(*const f32, &Patch, *mut f32, usize),
-    pub(crate) transform_output: unsafe fn(*const f32, usize, *const f32, bool, *mut f32, usize, [usize; 2]),
+    pub(crate) transform_output: unsafe fn(*const f32, usize, Start, *const f32, bool, *mut f32, usize, [usize; 2]),
+    pub(crate) transform_weights: unsafe fn(&Taps, *mut f32, usize),
+    pub(crate) transform_gradient: unsafe fn(*const f32, usize, [usize; 2], *mut f32, usize),
+    pub(crate) gradient_of_sums: unsafe fn(*const f32, usize, usize, usize, &mut [Lanes; 9]),
     pub(crate) moments: unsafe fn(*const f32, usize, &Lanes, &mut [f64; PARTIAL]),
     pub(crate) affine: unsafe fn(*const f32, *mut f32, usize, &Lanes, &Lanes, bool),
     pub(crate) grad_sums: unsafe fn(*const f32, *const f32, usize, &NormBlock, bool, &mut [f64; PARTIAL]),
@@ -123,11 +130,12 @@ impl Kernels {
 /// `$two` and `$one`: tile widths for panels of two blocks and of one; `$v2`, `$v1`: registers of such a panel; `$groups`: input channels of weight tiles.
 macro_rules! compile_kernels {
     ($simd:ty, $(#[$features:meta])?, panel $panel:literal, one $v1:literal x [$($one:literal)*], two $v2:literal x [$($two:literal)*]) => {
-        use crate::kernels::conv::{Tile, TileFn, tile};
+        use crate::kernels::conv::{Start, Tile, TileFn, tile};
         use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
         use crate::kernels::norm::{self, Lanes, NormBlock, PARTIAL};
         use crate::kernels::winograd::{self, Patch};
-        use crate::kernels::{Kernels, pointwise};
+        use crate::kernels::winograd_weights::{self, Taps};
+        use crate::kernels::{Kernels, pointwise, winograd_grad};
 
         $(#[$features])?
         unsafe fn conv_tile<const V: usize, const PX: usize, const K: usize, const XS: usize, const LE: bool, const RE: bool>(t: &Tile) {
@@ -189,10 +197,28 @@ macro_rules! compile_kernels {
 
         $(#[$features])?
         unsafe fn transform_output(
-            m: *const f32, stride: usize, bias: *const f32, relu: bool, y: *mut f32, y_row: usize, size: [usize; 2],
+            m: *const f32, stride: usize, start: Start, bias: *const f32, relu: bool, y: *mut f32, y_row: usize, size: [usize; 2],
         ) {
             // SAFETY: as above.
-            unsafe { winograd::transform_output::<$simd>(m, stride, bias, relu, y, y_row, size) }
+            unsafe { winograd::transform_output::<$simd>(m, stride, start, bias, relu, y, y_row, size) }
+        }
+
+        $(#[$features])?
+        unsafe fn transform_weights(taps: &Taps, u: *mut f32, stride: usize) {
+            // SAFETY: as above.
+            unsafe { winograd_weights::transform_weights(taps, u, stride) }
+        }
+
+        $(#[$features])?
+        unsafe fn transform_gradient(dy: *const f32, dy_row: usize, size: [usize; 2], z: *mut f32, stride: usize) {
+            // SAFETY: as above.
+            unsafe { winograd_grad::transform_gradient::<$simd>(dy, dy_row, size, z, stride) }
+        }
+
+        $(#[$features])?
+        unsafe fn gradient_of_sums(sums: *const f32, stride: usize, parts: usize, part: usize, taps: &mut [Lanes; 9]) {
+            // SAFETY: as above.
+            unsafe { winograd_grad::gradient_of_sums::<$simd>(sums, stride, parts, part, taps) }
         }
 
         $(#[$features])?
@@ -253,6 +279,9 @@ macro_rules! compile_kernels {
             weight_group: |left| if left > 4 && GROUP_OF_8 { 8 } else { 4 },
             transform_input,
             transform_output,
+            transform_weights,
+            transform_gradient,
+            gradient_of_sums,
             moments,
             affine,
             grad_sums,

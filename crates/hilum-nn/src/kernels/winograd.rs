@@ -1,32 +1,24 @@
-//! 3x3 convolution by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), forward only: 36 products where the direct kernel needs 144.
+//! 3x3 convolution by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), forward and backward data: 36 products where the direct kernel needs 144. The
+//! gradient of the weights is in [`super::winograd_grad`].
 //!
 //! Channels are the lanes of all transforms, so these are vertical code. Tiles are taken in chunks whose transforms stay in the second-level cache;
 //! between the transforms lie 36 small matrix products, run by the register tiles of [`super::conv`].
 
+use super::Kernels;
 use super::buffer::{Aligned, Base, LANES, View};
-use super::conv::{Segment, Tile, TileFn};
+use super::conv::{Segment, Start, Tile, TileFn};
+use super::pack::{self, Source};
 use super::pool::Pool;
 use super::simd::{Simd, sub_vectors};
-use super::{Kernels, pack};
 
 /// Positions of the transformed 6x6 patch.
-const POSITIONS: usize = 36;
+pub(super) const POSITIONS: usize = 36;
 /// Floats that are to stay in the second-level cache.
 const CACHE: usize = 128 << 10;
-/// The transform of the weights (exact in f64 up to rounding).
-const G: [[f64; 3]; 6] = [
-    [0.25, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
-
 /// # Safety
 /// The processor has the instruction set of `S`.
 #[inline(always)]
-unsafe fn times<S: Simd>(factor: f32, v: S::V) -> S::V {
+pub(super) unsafe fn times<S: Simd>(factor: f32, v: S::V) -> S::V {
     // SAFETY: the caller's promise; `factor` is one float.
     unsafe { S::mul(S::splat(&raw const factor), v) }
 }
@@ -36,7 +28,7 @@ unsafe fn times<S: Simd>(factor: f32, v: S::V) -> S::V {
 /// # Safety
 /// The processor has the instruction set of `S`.
 #[inline(always)]
-unsafe fn times_add<S: Simd>(factor: f32, v: S::V, c: S::V) -> S::V {
+pub(super) unsafe fn times_add<S: Simd>(factor: f32, v: S::V, c: S::V) -> S::V {
     // SAFETY: the caller's promise; `factor` is one float.
     unsafe { S::fma(S::splat(&raw const factor), v, c) }
 }
@@ -83,10 +75,10 @@ unsafe fn a_transposed<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
 
 /// Where a 6x6 patch lies in its plane: its first row and column, which may be -1, and the plane's size.
 pub(crate) struct Patch {
-    row: isize,
-    column: isize,
-    h: usize,
-    w: usize,
+    pub(super) row: isize,
+    pub(super) column: isize,
+    pub(super) h: usize,
+    pub(super) w: usize,
 }
 
 /// One patch of one block, transformed to 36 positions, `stride` floats apart.
@@ -126,14 +118,16 @@ pub(crate) unsafe fn transform_input<S: Simd>(plane: *const f32, patch: &Patch, 
     }
 }
 
-/// One 4x4 output tile of one block from its 36 positions, with bias and ReLU; only `rows` x `columns` of it are stored.
+/// One 4x4 output tile of one block from its 36 positions, added to what `start` says, with ReLU; only `rows` x `columns` of it are stored.
 ///
 /// # Safety
-/// `m` is valid for 16 floats at each position, `bias` for 16 floats, `y` for `rows` x `columns` pixels, `y_row` floats from row to row.
+/// `m` is valid for 16 floats at each position, `bias` for 16 floats where `start` is `Bias`, `y` for `rows` x `columns` pixels, `y_row` floats from row
+/// to row.
 #[inline(always)]
 pub(crate) unsafe fn transform_output<S: Simd>(
     m: *const f32,
     stride: usize,
+    start: Start,
     bias: *const f32,
     relu: bool,
     y: *mut f32,
@@ -143,7 +137,7 @@ pub(crate) unsafe fn transform_output<S: Simd>(
     // SAFETY: the caller's promise.
     unsafe {
         for sub in sub_vectors!(S) {
-            let bias = S::load(bias.add(sub));
+            let bias = if matches!(start, Start::Bias) { S::load(bias.add(sub)) } else { S::zero() };
             let mut t = [[S::zero(); 6]; 4];
             for j in 0..6 {
                 let mut column = [S::zero(); 6];
@@ -159,8 +153,10 @@ pub(crate) unsafe fn transform_output<S: Simd>(
                 let row = a_transposed::<S>(t[i]);
                 for j in 0..4 {
                     if i < rows && j < columns {
-                        let v = S::add(row[j], bias);
-                        S::store(y.add(i * y_row + j * LANES + sub), if relu { S::max(S::zero(), v) } else { v });
+                        let y = y.add(i * y_row + j * LANES + sub);
+                        let first = if matches!(start, Start::Output) { S::load(y) } else { bias };
+                        let v = S::add(row[j], first);
+                        S::store(y, if relu { S::max(S::zero(), v) } else { v });
                     }
                 }
             }
@@ -177,7 +173,6 @@ pub(crate) struct Winograd {
     /// Tiles of one job.
     chunk: usize,
     segments: Vec<Segment>,
-    in_channels: Vec<Option<usize>>,
     out_channels: Vec<Option<usize>>,
     depth: usize,
     panels: Vec<(usize, usize)>,
@@ -210,7 +205,6 @@ impl Winograd {
             tiles_w,
             chunk,
             segments,
-            in_channels: pack::channels(lanes),
             out_channels: pack::channels(out_lanes),
             depth: lanes.iter().sum(),
             panels: pack::panels(k, y.blocks).collect(),
@@ -237,25 +231,36 @@ impl Winograd {
         POSITIONS * (self.stride(self.x.blocks) + self.stride(self.y.blocks))
     }
 
-    /// `G g G^T` of a weight tensor `[out, in, 3, 3]`, in the order `[position][panel][input channel][output channel of the panel]`.
-    pub(crate) fn pack(&self, pool: &mut Pool, weights: &[f32], packed: &mut [f32]) {
+    /// `G g G^T` of a weight tensor `[out, in, 3, 3]`, or of its kernels rotated and transposed where `source` is `Flipped`, in the order
+    /// `[position][panel][input channel][output channel of the panel]`.
+    pub(crate) fn pack(&self, k: &Kernels, pool: &mut Pool, source: Source, weights: &[f32], packed: &mut [f32]) {
         let outputs = self.out_channels.iter().flatten().count();
         assert!(weights.len() == outputs * self.depth * 9, "weight tensor has the wrong length");
         assert!(packed.len() >= self.weight_len(), "transformed weights do not fit");
+        let flipped = match source {
+            Source::Forward => false,
+            Source::Flipped => true,
+            Source::Up | Source::Down => panic!("a transposed 2x2 convolution is not run by Winograd"),
+        };
         let target = Base::of_slice(packed);
-        pool.run(self.panels.len(), |panel| {
-            let (block, blocks) = self.panels[panel];
-            let width = blocks * LANES;
-            for (row, i) in self.in_channels.iter().flatten().enumerate() {
-                for lane in 0..width {
-                    let g = self.out_channels[block * LANES + lane].map_or([0.0; 9], |o| {
-                        std::array::from_fn(|tap| f64::from(weights[(o * self.depth + i) * 9 + tap]))
-                    });
-                    for (p, u) in transformed_weight(&g).into_iter().enumerate() {
-                        let at = p * self.position_weights() + self.depth * block * LANES + row * width + lane;
-                        // SAFETY: below the length checked above; panels are disjoint, and each is one job's.
-                        unsafe { target.at(at).write(u) };
+        pool.run(self.panels.len() * self.segments.len(), |job| {
+            let (block, blocks) = self.panels[job / self.segments.len()];
+            let segment = job % self.segments.len();
+            let first: usize = self.segments[..segment].iter().map(|s| s.lanes).sum();
+            for i in first..first + self.segments[segment].lanes {
+                for b in 0..blocks {
+                    let mut taps = [[0.0; LANES]; 9];
+                    for (lane, o) in self.out_channels[(block + b) * LANES..][..LANES].iter().enumerate() {
+                        let Some(o) = *o else { continue };
+                        let pair = if flipped { i * outputs + o } else { o * self.depth + i };
+                        for (tap, w) in weights[pair * 9..][..9].iter().enumerate() {
+                            taps[if flipped { 8 - tap } else { tap }][lane] = f64::from(*w);
+                        }
                     }
+                    let at = self.depth * block * LANES + (i * blocks + b) * LANES;
+                    // SAFETY: 16 floats at every position, below the length checked above; panels and input blocks are disjoint, and each pair is one
+                    // job's. The table belongs to this processor.
+                    unsafe { (k.transform_weights)(&taps, target.at(at), self.position_weights()) };
                 }
             }
         });
@@ -269,11 +274,12 @@ impl Winograd {
         arena: &mut Aligned,
         weights: &[f32],
         bias: &[f32],
+        start: Start,
         relu: bool,
         scratch: &mut [f32],
     ) {
         assert!(weights.len() >= self.weight_len(), "transformed weights too short");
-        assert!(bias.len() >= self.y.blocks * LANES, "bias too short");
+        assert!(!matches!(start, Start::Bias) || bias.len() >= self.y.blocks * LANES, "bias too short");
         assert!(scratch.len() >= pool.threads() * self.scratch_len(), "scratch too short");
         let base = Base::of(arena, &[self.x], &[self.y]);
         let scratch = Base::of_slice(scratch);
@@ -281,7 +287,7 @@ impl Winograd {
         pool.run_by_thread(all.div_ceil(self.chunk), |thread, job| {
             let tiles = job * self.chunk..((job + 1) * self.chunk).min(all);
             // SAFETY: views, weights, bias and scratch were checked above; every thread has scratch of its own, every job its own output tiles.
-            unsafe { self.chunk(k, base, weights, bias, relu, scratch.at(thread * self.scratch_len()), tiles) };
+            unsafe { self.chunk(k, base, weights, bias, start, relu, scratch.at(thread * self.scratch_len()), tiles) };
         });
     }
 
@@ -294,6 +300,7 @@ impl Winograd {
         base: Base,
         weights: &[f32],
         bias: &[f32],
+        start: Start,
         relu: bool,
         v: *mut f32,
         tiles: std::ops::Range<usize>,
@@ -340,16 +347,11 @@ impl Winograd {
                 // SAFETY: the part of the tile inside a checked view; bias checked by `run`.
                 unsafe {
                     let from = m.add((block * self.chunk + i) * LANES);
-                    let bias = bias[block * LANES..].as_ptr();
-                    (k.transform_output)(from, m_stride, bias, relu, base.at(at), self.y.w * LANES, size);
+                    let bias =
+                        if matches!(start, Start::Bias) { bias[block * LANES..].as_ptr() } else { std::ptr::null() };
+                    (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), self.y.w * LANES, size);
                 }
             }
         }
     }
-}
-
-fn transformed_weight(g: &[f64; 9]) -> [f32; POSITIONS] {
-    let half: [[f64; 3]; 6] =
-        std::array::from_fn(|i| std::array::from_fn(|c| (0..3).map(|r| G[i][r] * g[r * 3 + c]).sum()));
-    std::array::from_fn(|p| (0..3).map(|c| half[p / 6][c] * G[p % 6][c]).sum::<f64>() as f32)
 }

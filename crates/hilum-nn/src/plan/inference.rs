@@ -5,12 +5,12 @@ use super::{Algorithm, CompileError, InputShape, Options, RunError, check_length
 use crate::graph::{Graph, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
-use crate::kernels::conv::{Conv, Start};
+use crate::kernels::conv::Start;
+use crate::kernels::method::Method;
 use crate::kernels::norm::{self, Lanes};
-use crate::kernels::pack::{self, Packing, Source};
+use crate::kernels::pack::{self, Source};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::kernels::winograd::Winograd;
 use crate::network::{Network, Op};
 use crate::weights::Weights;
 
@@ -85,11 +85,6 @@ pub(super) struct ForwardPlan {
     sigmoid: bool,
 }
 
-enum Method {
-    Direct(Conv, Packing),
-    Winograd(Winograd),
-}
-
 /// A convolution with what follows it folded in.
 struct FoldedConv {
     method: Method,
@@ -135,11 +130,11 @@ impl ForwardPlan {
         let floats = place(&mut lowered.buffers)?;
         let steps: Vec<_> =
             lowered.steps.iter().filter_map(|s| Ready::of(s, &lowered, &graph, kernels, algorithm)).collect();
-        let scratch = steps.iter().map(Ready::scratch_len).max().unwrap_or(0);
+        let scratch = steps.iter().map(|s| s.scratch_len(threads)).max().unwrap_or(0);
         Ok(Self {
             kernels,
             arena: Aligned::zeroed(floats),
-            scratch: Aligned::zeroed(threads * scratch),
+            scratch: Aligned::zeroed(scratch),
             steps,
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
@@ -183,10 +178,7 @@ impl ForwardPlan {
                         .enumerate()
                         .map(|(i, v)| (f64::from(*v) * scale[i / outer % channels]) as f32)
                         .collect();
-                    match method {
-                        Method::Direct(_, packing) => packing.pack(pool, &folded, weights),
-                        Method::Winograd(winograd) => winograd.pack(pool, &folded, weights),
-                    }
+                    method.pack(self.kernels, pool, &folded, weights);
                     for (c, b) in bias.iter_mut().take(channels).enumerate() {
                         let own = if has_bias { f64::from(tensors[first + 1].data[c]) } else { 0.0 };
                         *b = (own * scale[c] + shift[c]) as f32;
@@ -220,10 +212,9 @@ impl ForwardPlan {
         pointwise::import(pool, arena, input, self.input, &self.input_lanes);
         for step in &self.steps {
             match step {
-                Ready::Conv(c) => match &c.method {
-                    Method::Direct(conv, _) => conv.run(pool, arena, &c.weights, &c.bias, Start::Bias, c.relu),
-                    Method::Winograd(w) => w.run(k, pool, arena, &c.weights, &c.bias, c.relu, scratch),
-                },
+                Ready::Conv(c) => {
+                    c.method.run(k, pool, arena, &c.weights, &c.bias, Start::Bias, c.relu, scratch);
+                }
                 Ready::Norm { x, y, scale, shift, relu, .. } => {
                     norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
                 }
@@ -248,12 +239,9 @@ impl ForwardPlan {
 }
 
 impl Ready {
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, threads: usize) -> usize {
         match self {
-            Self::Conv(c) => match &c.method {
-                Method::Winograd(w) => w.scratch_len(),
-                Method::Direct(..) => 0,
-            },
+            Self::Conv(c) => c.method.scratch_len(threads),
             _ => 0,
         }
     }
@@ -265,19 +253,13 @@ impl Ready {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
                 let (xv, yv) = (view(x), view(y));
                 let method = match graph.nodes()[node].op {
-                    Op::Conv2d { kernel: 3, .. } if algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum()) => {
-                        Method::Winograd(Winograd::new(k, xv, x_lanes, yv, y_lanes))
+                    Op::Conv2d { kernel, .. } => {
+                        let winograd = algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum());
+                        Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
                     }
-                    Op::Conv2d { kernel, .. } => Method::Direct(
-                        Conv::same(k, xv, x_lanes, yv, kernel),
-                        Packing::new(k, Source::Forward, kernel, y_lanes, x_lanes),
-                    ),
-                    _ => Method::Direct(Conv::up(k, xv, x_lanes, yv), Packing::new(k, Source::Up, 1, y_lanes, x_lanes)),
+                    _ => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
-                let weights = Aligned::zeroed(match &method {
-                    Method::Direct(conv, _) => conv.weight_len(),
-                    Method::Winograd(winograd) => winograd.weight_len(),
-                });
+                let weights = Aligned::zeroed(method.weight_len());
                 let bias = Aligned::zeroed(y_lanes.len() * LANES);
                 Self::Conv(Box::new(FoldedConv { method, weights, bias, relu, node, norm }))
             }

@@ -1,15 +1,16 @@
 //! One step of the training plan: a layer forward and backward over fixed views.
 
+use super::Algorithm;
 use super::backward::{Gradients, Write};
 use super::inference::NORM_EPS;
 use super::layout::{Lowered, Step, lies_in};
 use crate::graph::Graph;
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
-use crate::kernels::conv::{Conv, Start};
-use crate::kernels::conv_grad::WeightGradient;
+use crate::kernels::conv::Start;
+use crate::kernels::method::{Method, WeightMethod};
 use crate::kernels::norm::{self, Lanes, Statistics, Target};
-use crate::kernels::pack::{self, Packing, Source};
+use crate::kernels::pack::{self, Source};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
 use crate::network::Op;
@@ -20,13 +21,12 @@ const NORM_MOMENTUM: f64 = 0.1;
 
 /// A convolution and its two gradients.
 pub(super) struct ConvLayer {
-    forward: Conv,
-    packing: Packing,
+    forward: Method,
     packed: Aligned,
     bias: Aligned,
     dy: View,
     data: Option<DataGradient>,
-    weight_gradient: WeightGradient,
+    weight_gradient: WeightMethod,
     /// Index of the weight tensor; the bias, if any, follows it.
     weight: usize,
     has_bias: bool,
@@ -35,8 +35,7 @@ pub(super) struct ConvLayer {
 
 /// The gradient of a convolution's input, itself a convolution.
 struct DataGradient {
-    conv: Conv,
-    packing: Packing,
+    conv: Method,
     packed: Aligned,
     write: Write,
 }
@@ -70,7 +69,14 @@ pub(super) enum TrainLayer {
 }
 
 impl TrainLayer {
-    pub(super) fn of(index: usize, lowered: &Lowered, gradients: &Gradients, graph: &Graph, k: &Kernels) -> Self {
+    pub(super) fn of(
+        index: usize,
+        lowered: &Lowered,
+        gradients: &Gradients,
+        graph: &Graph,
+        k: &Kernels,
+        algorithm: Algorithm,
+    ) -> Self {
         let view = |v: usize| lowered.view(v);
         let dy = |v: usize| gradients.view(lowered, v);
         let write = || gradients.write(lowered, index);
@@ -83,22 +89,22 @@ impl TrainLayer {
                     Op::Conv2d { kernel, .. } => Some(kernel),
                     _ => None,
                 };
-                let (forward, source) = match same {
-                    Some(kernel) => (Conv::same(k, xv, x_lanes, yv, kernel), Source::Forward),
-                    None => (Conv::up(k, xv, x_lanes, yv), Source::Up),
+                let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &xv);
+                let forward = match same {
+                    Some(kernel) => Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel),
+                    None => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
-                let kernel = same.unwrap_or(1);
                 let data = write().map(|write| {
-                    let (conv, source) = match same {
-                        Some(kernel) => (Conv::same(k, dyv, y_lanes, write.view, kernel), Source::Flipped),
-                        None => (Conv::down(k, dyv, y_lanes, write.view), Source::Down),
+                    let dx = write.view;
+                    let conv = match same {
+                        Some(kernel) => Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel),
+                        None => Method::down(k, dyv, y_lanes, dx, x_lanes),
                     };
-                    let packing = Packing::new(k, source, kernel, x_lanes, y_lanes);
-                    DataGradient { packed: Aligned::zeroed(conv.weight_len()), conv, packing, write }
+                    DataGradient { packed: Aligned::zeroed(conv.weight_len()), conv, write }
                 });
                 let weight_gradient = match same {
-                    Some(kernel) => WeightGradient::same(k, xv, x_lanes, dyv, y_lanes, kernel),
-                    None => WeightGradient::up(k, xv, x_lanes, dyv, y_lanes),
+                    Some(kernel) => WeightMethod::same(k, winograd, xv, x_lanes, dyv, y_lanes, kernel),
+                    None => WeightMethod::up(k, xv, x_lanes, dyv, y_lanes),
                 };
                 let weight = graph.nodes()[node].first_parameter;
                 let has_bias = matches!(
@@ -106,7 +112,6 @@ impl TrainLayer {
                     Op::Conv2d { bias: true, .. } | Op::ConvTranspose2d { bias: true, .. }
                 );
                 Self::Conv(Box::new(ConvLayer {
-                    packing: Packing::new(k, source, kernel, y_lanes, x_lanes),
                     packed: Aligned::zeroed(forward.weight_len()),
                     forward,
                     bias: Aligned::zeroed(y_lanes.len() * LANES),
@@ -149,11 +154,18 @@ impl TrainLayer {
         }
     }
 
-    pub(super) fn forward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, partial: &mut [f64]) {
+    pub(super) fn forward(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        partial: &mut [f64],
+        scratch: &mut [f32],
+    ) {
         match self {
             Self::Conv(c) => {
                 let start = if c.has_bias { Start::Bias } else { Start::Zero };
-                c.forward.run(pool, arena, &c.packed, &c.bias, start, false);
+                c.forward.run(k, pool, arena, &c.packed, &c.bias, start, false, scratch);
             }
             Self::Norm(n) => {
                 norm::batch_statistics(k, pool, arena, partial, n.x, NORM_EPS, &mut n.stats);
@@ -187,7 +199,7 @@ impl TrainLayer {
         };
         match self {
             Self::Conv(c) => {
-                c.weight_gradient.run(pool, arena, scratch, &mut gradients[c.weight]);
+                c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
                 if c.has_bias {
                     let slots = pack::channels(&c.out_lanes);
                     let bias = &mut gradients[c.weight + 1];
@@ -196,7 +208,7 @@ impl TrainLayer {
                 if let Some(data) = &c.data {
                     prepare(pool, arena, &data.write);
                     let start = if data.write.add { Start::Output } else { Start::Zero };
-                    data.conv.run(pool, arena, &data.packed, &[], start, false);
+                    data.conv.run(k, pool, arena, &data.packed, &[], start, false, scratch);
                 }
             }
             Self::Norm(n) => {
@@ -236,17 +248,17 @@ impl TrainLayer {
         }
     }
 
-    pub(super) fn pack(&mut self, weights: &Weights, pool: &mut Pool) {
+    pub(super) fn pack(&mut self, k: &Kernels, weights: &Weights, pool: &mut Pool) {
         let tensors = weights.tensors();
         match self {
             Self::Conv(c) => {
-                c.packing.pack(pool, &tensors[c.weight].data, &mut c.packed);
+                c.forward.pack(k, pool, &tensors[c.weight].data, &mut c.packed);
                 if c.has_bias {
                     let data = &tensors[c.weight + 1].data;
                     c.bias[..data.len()].copy_from_slice(data);
                 }
                 if let Some(data) = &mut c.data {
-                    data.packing.pack(pool, &tensors[c.weight].data, &mut data.packed);
+                    data.conv.pack(k, pool, &tensors[c.weight].data, &mut data.packed);
                 }
             }
             Self::Norm(n) => {
@@ -277,9 +289,12 @@ impl TrainLayer {
         }
     }
 
-    pub(super) fn scratch_len(&self) -> usize {
+    pub(super) fn scratch_len(&self, threads: usize) -> usize {
         match self {
-            Self::Conv(c) => c.weight_gradient.scratch_len(),
+            Self::Conv(c) => {
+                let data = c.data.as_ref().map_or(0, |d| d.conv.scratch_len(threads));
+                c.forward.scratch_len(threads).max(data).max(c.weight_gradient.scratch_len(threads))
+            }
             _ => 0,
         }
     }

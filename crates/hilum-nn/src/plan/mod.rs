@@ -10,12 +10,16 @@ pub use inference::Inference;
 pub(crate) use inference::NORM_EPS;
 pub use training::Trainer;
 
+use crate::kernels::buffer::View;
 use crate::kernels::pool::Pool;
 use crate::kernels::{Isa, Kernels};
 use crate::weights::WeightsError;
 
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
 pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
+
+/// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels.
+const MIN_TRAINING_TILES: usize = 16;
 
 /// Batch, height and width of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +60,7 @@ impl Options {
     }
 }
 
-/// How inference runs 3x3 convolutions. Training always runs them directly.
+/// How 3x3 convolutions are run, in training with both their gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// For every layer what measurements found faster.
@@ -77,6 +81,12 @@ impl Algorithm {
             Self::Direct => false,
             Self::Winograd => true,
         }
+    }
+
+    /// In training every step transforms the weights anew, and sums their gradient at 36 positions instead of nine: small maps do not pay for that.
+    fn winograd_in_training(self, inputs: usize, outputs: usize, map: &View) -> bool {
+        let tiles = map.n * map.h.div_ceil(4) * map.w.div_ceil(4);
+        self.winograd(inputs, outputs) && (self == Self::Winograd || tiles >= MIN_TRAINING_TILES)
     }
 }
 

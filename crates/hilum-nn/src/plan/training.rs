@@ -21,6 +21,7 @@ pub struct Trainer {
     shape: InputShape,
     loss: LossConfig,
     adam: AdamConfig,
+    algorithm: Algorithm,
     kernels: &'static Kernels,
     pool: Pool,
     weights: Weights,
@@ -50,6 +51,19 @@ impl Trainer {
         adam: AdamConfig,
         options: Options,
     ) -> Result<Self, CompileError> {
+        Self::compile_with(network, weights, shape, loss, adam, options, Algorithm::Auto)
+    }
+
+    /// As [`Trainer::compile`], with the algorithm of all 3x3 convolutions, forward and backward, chosen by the caller.
+    pub fn compile_with(
+        network: &Network,
+        weights: Weights,
+        shape: InputShape,
+        loss: LossConfig,
+        adam: AdamConfig,
+        options: Options,
+        algorithm: Algorithm,
+    ) -> Result<Self, CompileError> {
         weights.check(network)?;
         let kernels = options.kernels()?;
         let graph = network.graph();
@@ -59,8 +73,10 @@ impl Trainer {
         }
         let mut gradients = Gradients::of(&lowered, &graph, shape.n);
         let floats = place_all(&mut lowered, &mut gradients)?;
-        let layers: Vec<_> =
-            (0..lowered.steps.len()).map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels)).collect();
+        let pool = options.pool()?;
+        let layers: Vec<_> = (0..lowered.steps.len())
+            .map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels, algorithm))
+            .collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
         let (h, w) = lowered.sizes[output];
@@ -70,8 +86,8 @@ impl Trainer {
             shape,
             loss,
             adam,
+            algorithm,
             kernels,
-            pool: options.pool()?,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
             moments: weights
                 .tensors()
@@ -81,7 +97,8 @@ impl Trainer {
                 .collect(),
             weights,
             arena: Aligned::zeroed(floats),
-            scratch: Aligned::zeroed(layers.iter().map(TrainLayer::scratch_len).max().unwrap_or(0)),
+            scratch: Aligned::zeroed(layers.iter().map(|l| l.scratch_len(pool.threads())).max().unwrap_or(0)),
+            pool,
             partial: vec![0.0; layers.iter().map(TrainLayer::partial_len).max().unwrap_or(0)],
             layers,
             input: lowered.view(0),
@@ -128,7 +145,7 @@ impl Trainer {
             // The training plan of the same network and shape exists, so this one does too.
             none => none.insert((
                 u64::MAX,
-                ForwardPlan::new(&self.network, self.shape, self.kernels, self.pool.threads(), Algorithm::Auto)
+                ForwardPlan::new(&self.network, self.shape, self.kernels, self.pool.threads(), self.algorithm)
                     .map_err(|e| RunError::Plan(e.to_string()))?,
             )),
         };
@@ -172,7 +189,7 @@ impl Trainer {
         let (k, pool, arena) = (self.kernels, &mut self.pool, &mut self.arena);
         pointwise::import(pool, arena, x, self.input, &self.input_lanes);
         for layer in &mut self.layers {
-            layer.forward(k, pool, arena, &mut self.partial);
+            layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch);
         }
         pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
         let channels = self.output_lanes.iter().sum();
@@ -192,7 +209,7 @@ impl Trainer {
     /// Brings the weights into the order in which kernels read them.
     fn pack(&mut self) {
         for layer in &mut self.layers {
-            layer.pack(&self.weights, &mut self.pool);
+            layer.pack(self.kernels, &self.weights, &mut self.pool);
         }
     }
 }

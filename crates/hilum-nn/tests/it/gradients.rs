@@ -22,7 +22,7 @@ fn isas() -> impl Iterator<Item = Isa> {
 }
 
 /// For every parameter tensor: the derivative along the tensor's own gradient direction plus noise, analytic against central differences.
-fn check(what: &str, network: &Network, shape: InputShape) {
+pub fn check(what: &str, network: &Network, shape: InputShape) {
     let InputShape { n, h, w } = shape;
     check_on(what, network, shape, &noise(n * network.in_channels() * h * w, 5));
 }
@@ -36,10 +36,12 @@ fn check_on(what: &str, network: &Network, shape: InputShape, x: &[f32]) {
     let y = targets(out.data.len(), 6);
     let config = LossConfig { bce: 0.7, dice: 1.3, smooth: 1.0 };
     let expected_loss = loss(config, &out, &y);
-    for isa in isas() {
+    for (isa, training) in isas().flat_map(|isa| [(isa, Algorithm::Direct), (isa, Algorithm::Winograd)]) {
+        let what = format!("{what} trained by {training:?}");
         let options = Options { threads: 2, isa: Some(isa) };
+        let adam = AdamConfig::default();
         let mut trainer =
-            Trainer::compile(network, weights.clone(), shape, config, AdamConfig::default(), options).unwrap();
+            Trainer::compile_with(network, weights.clone(), shape, config, adam, options, training).unwrap();
         let (got, gradients) = trainer.gradients(x, &y).unwrap();
         assert!(
             (f64::from(got) - expected_loss).abs() < 2e-5 * (1.0 + expected_loss),

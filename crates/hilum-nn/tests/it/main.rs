@@ -6,3 +6,4 @@ mod oracle;
 mod reference;
 mod refusals;
 mod training;
+mod winograd;

@@ -8,7 +8,7 @@ use hilum_nn::{
 use crate::reference::{noise, targets};
 
 /// Bright discs on noise; the target is the disc.
-fn discs(shape: InputShape, channels: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+pub fn discs(shape: InputShape, channels: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
     let InputShape { n, h, w } = shape;
     let mut x: Vec<f32> = noise(n * channels * h * w, seed).into_iter().map(|v| 0.5 * v).collect();
     let mut y = vec![0.0; n * h * w];

@@ -1,0 +1,113 @@
+//! Training by Winograd's F(4x4, 3x3) against the direct kernels and against the f64 reference.
+
+use hilum_nn::{
+    AdamConfig, Algorithm, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer, UNet2d, Weights, unet2d,
+};
+
+use crate::gradients::{check, lively_weights};
+use crate::reference::{noise, targets};
+use crate::training::discs;
+
+fn conv(out_channels: usize, bias: bool) -> Op {
+    Op::Conv2d { out_channels, kernel: 3, bias }
+}
+
+/// `a` feeds two layers, so that one of their gradients is added to the other; a concatenation keeps a partial block in its middle.
+fn branches(inp: usize, mid: usize, out: usize) -> Network {
+    let mut net = Network::builder(inp);
+    net.then("a", conv(mid, true));
+    net.layer("b", &["a"], conv(out, false));
+    net.layer("c", &["a"], conv(out, true));
+    net.layer("cat", &["b", "c", "a"], Op::Concat);
+    net.layer("d", &["cat"], conv(mid, true));
+    net.then("head", Op::Conv2d { out_channels: 1, kernel: 1, bias: true });
+    net.then("score", Op::Sigmoid);
+    net.build().unwrap()
+}
+
+fn gradients(network: &Network, shape: InputShape, isa: Isa, threads: usize, algorithm: Algorithm) -> Vec<Tensor> {
+    let options = Options { threads, isa: Some(isa) };
+    let (loss, adam) = (LossConfig::default(), AdamConfig::default());
+    let weights = lively_weights(network, 11);
+    let mut trainer = Trainer::compile_with(network, weights, shape, loss, adam, options, algorithm).unwrap();
+    let pixels = shape.n * shape.h * shape.w;
+    trainer.gradients(&noise(pixels * network.in_channels(), 5), &targets(pixels, 6)).unwrap().1
+}
+
+fn isas() -> impl Iterator<Item = Isa> {
+    Isa::ALL.into_iter().filter(|isa| isa.available())
+}
+
+/// Largest difference of a tensor's gradients as a part of its largest gradient.
+fn worst_difference(a: &[Tensor], b: &[Tensor]) -> (f32, String) {
+    let of = |(a, b): (&Tensor, &Tensor)| {
+        let largest = a.data.iter().fold(1e-9_f32, |m, v| m.max(v.abs()));
+        let worst = a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        (worst / largest, a.name.clone())
+    };
+    a.iter().zip(b).map(of).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+}
+
+#[test]
+fn gradients_agree_with_the_direct_path_over_odd_sizes_partial_blocks_and_batches() {
+    for (i, [inp, mid, out]) in
+        [[1, 16, 16], [3, 17, 20], [5, 48, 7], [18, 33, 16], [2, 70, 32]].into_iter().enumerate()
+    {
+        let network = branches(inp, mid, out);
+        for [h, w] in [[1, 1], [3, 2], [4, 4], [5, 9], [7, 13], [18, 11]] {
+            let shape = InputShape { n: 1 + i, h, w };
+            for isa in isas() {
+                let [direct, winograd] =
+                    [Algorithm::Direct, Algorithm::Winograd].map(|a| gradients(&network, shape, isa, 2, a));
+                let (worst, name) = worst_difference(&direct, &winograd);
+                assert!(worst < 3e-5, "{inp} {mid} {out} {shape:?} {isa}: {name} differs by {worst}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_added_to_others_match_the_reference() {
+    check("branches", &branches(2, 19, 16), InputShape { n: 2, h: 5, w: 7 });
+}
+
+/// 4160 tiles are summed in ranges; the smaller maps of the other tests in one sum.
+#[test]
+fn gradients_of_a_large_map_agree_with_the_direct_path_on_any_number_of_threads() {
+    let network = branches(1, 20, 16);
+    let shape = InputShape { n: 1, h: 253, w: 258 };
+    for isa in isas() {
+        let direct = gradients(&network, shape, isa, 2, Algorithm::Direct);
+        let winograd = gradients(&network, shape, isa, 1, Algorithm::Winograd);
+        let (worst, name) = worst_difference(&direct, &winograd);
+        assert!(worst < 5e-5, "{isa}: {name} differs by {worst}");
+        for threads in [2, 3] {
+            let again = gradients(&network, shape, isa, threads, Algorithm::Winograd);
+            assert!(again == winograd, "{isa}: other bits on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_hundred_adam_steps_lose_the_same_by_winograd_as_directly() {
+    let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 2 }).unwrap();
+    let shape = InputShape { n: 2, h: 36, w: 28 };
+    for isa in isas().filter(|isa| *isa != Isa::Portable) {
+        let losses = |algorithm| {
+            let options = Options { threads: 2, isa: Some(isa) };
+            let (loss, adam) = (LossConfig::default(), AdamConfig::default());
+            let weights = Weights::init(&network, 3);
+            let mut t = Trainer::compile_with(&network, weights, shape, loss, adam, options, algorithm).unwrap();
+            let step = |s| {
+                let (x, y) = discs(shape, 3, s);
+                t.step(&x, &y, 1e-3).unwrap()
+            };
+            (0..100).map(step).collect::<Vec<f32>>()
+        };
+        let (direct, winograd) = (losses(Algorithm::Direct), losses(Algorithm::Winograd));
+        let worst = direct.iter().zip(&winograd).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("{isa}: loss {} to {}, differing by at most {worst}", direct[0], direct[99]);
+        assert!(direct[99] < 0.5 * direct[0], "{isa}: {direct:?}");
+        assert!(worst < 1e-3, "{isa}: losses differ by {worst}");
+    }
+}
