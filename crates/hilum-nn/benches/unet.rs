@@ -1,6 +1,6 @@
 //! Prints GFLOP/s of single layers and seconds of the U-Net's training step and forward pass:
-//! `cargo bench -p hilum-nn --bench unet -- [threads ...] [portable] [scaling]`. `scaling` only compares one and two threads by the wall clock, on
-//! runs so short that they fit between those of busy neighbours.
+//! `cargo bench -p hilum-nn --bench unet -- [threads ...] [portable] [scaling] [training]`. `scaling` only compares one and two threads by the wall
+//! clock, on runs so short that they fit between those of busy neighbours. `training` only compares the training step by Winograd and directly, in turn.
 //!
 //! Counted are the multiplications and additions of direct convolution; backward counts twice the forward (data and weights).
 
@@ -149,12 +149,52 @@ fn scaling() {
     }
 }
 
+/// The training step directly and by Winograd, in turn, by processor time where one thread does all.
+fn training(threads: usize) {
+    for (in_channels, base, depth, n, size) in [(5, 16, 3, 16, 96), (3, 32, 4, 2, 512)] {
+        let network = unet2d(UNet2d { in_channels, out_channels: 1, base, depth }).expect("a U-Net is a network");
+        let shape = InputShape { n, h: size, w: size };
+        let (x, y) = (noise(n * in_channels * size * size), vec![0.0; n * size * size]);
+        let mut trainers = [Algorithm::Direct, Algorithm::Auto].map(|algorithm| {
+            let (loss, adam) = (LossConfig::default(), AdamConfig::default());
+            let (weights, options) = (Weights::init(&network, 1), Options { threads, isa: None });
+            Trainer::compile_with(&network, weights, shape, loss, adam, options, algorithm).expect("compiles")
+        });
+        let mut best = [f64::MAX; 2];
+        let start = Instant::now();
+        for round in 0.. {
+            for (trainer, best) in trainers.iter_mut().zip(&mut best) {
+                let (from, cpu) = (Instant::now(), thread_seconds());
+                assert!(trainer.step(&x, &y, 1e-3).expect("runs").is_finite());
+                let time = match (cpu, thread_seconds()) {
+                    (Some(from), Some(to)) if threads == 1 => to - from,
+                    _ => from.elapsed().as_secs_f64(),
+                };
+                *best = best.min(time);
+            }
+            if round >= 3 && start.elapsed().as_secs_f64() > 6.0 {
+                break;
+            }
+        }
+        let work = 3.0 * gflop(&network, shape);
+        println!("  U-Net base {base} depth {depth}, {n} x {size}x{size}, training step on {threads} threads:");
+        for (what, time, trainer) in [("direct", best[0], &trainers[0]), ("auto", best[1], &trainers[1])] {
+            let (speed, bytes) = (work / time, trainer.peak_bytes() as f64 / 1e6);
+            println!("    {what}: {:.1} ms, {speed:.1} GFLOP/s, {bytes:.0} MB", time * 1e3);
+        }
+        println!("    {:.2} times", best[0] / best[1]);
+    }
+}
+
 fn main() {
     if std::env::args().any(|a| a == "scaling") {
         return scaling();
     }
     let threads: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let threads = if threads.is_empty() { vec![1, 2] } else { threads };
+    if std::env::args().any(|a| a == "training") {
+        return threads.into_iter().for_each(training);
+    }
     for isa in Isa::ALL
         .into_iter()
         .filter(|i| i.available() && (*i != Isa::Portable || std::env::args().any(|a| a == "portable")))

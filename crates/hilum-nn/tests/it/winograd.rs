@@ -88,26 +88,32 @@ fn gradients_of_a_large_map_agree_with_the_direct_path_on_any_number_of_threads(
     }
 }
 
+/// The yardstick, printed beside it, is what rounding alone does: the same steps, directly, on another instruction set.
 #[test]
 fn a_hundred_adam_steps_lose_the_same_by_winograd_as_directly() {
     let network = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 2 }).unwrap();
     let shape = InputShape { n: 2, h: 36, w: 28 };
-    for isa in isas().filter(|isa| *isa != Isa::Portable) {
-        let losses = |algorithm| {
-            let options = Options { threads: 2, isa: Some(isa) };
-            let (loss, adam) = (LossConfig::default(), AdamConfig::default());
-            let weights = Weights::init(&network, 3);
-            let mut t = Trainer::compile_with(&network, weights, shape, loss, adam, options, algorithm).unwrap();
-            let step = |s| {
-                let (x, y) = discs(shape, 3, s);
-                t.step(&x, &y, 1e-3).unwrap()
-            };
-            (0..100).map(step).collect::<Vec<f32>>()
+    let losses = |isa, algorithm| {
+        let options = Options { threads: 2, isa: Some(isa) };
+        let (loss, adam) = (LossConfig::default(), AdamConfig::default());
+        let weights = Weights::init(&network, 3);
+        let mut t = Trainer::compile_with(&network, weights, shape, loss, adam, options, algorithm).unwrap();
+        let step = |s| {
+            let (x, y) = discs(shape, 3, s);
+            t.step(&x, &y, 1e-3).unwrap()
         };
-        let (direct, winograd) = (losses(Algorithm::Direct), losses(Algorithm::Winograd));
-        let worst = direct.iter().zip(&winograd).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        println!("{isa}: loss {} to {}, differing by at most {worst}", direct[0], direct[99]);
+        (0..100).map(step).collect::<Vec<f32>>()
+    };
+    let worst = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let portable = losses(Isa::Portable, Algorithm::Direct);
+    for isa in isas() {
+        let (direct, winograd) = (losses(isa, Algorithm::Direct), losses(isa, Algorithm::Winograd));
+        let (by_algorithm, by_rounding) = (worst(&direct, &winograd), worst(&direct, &portable));
+        println!(
+            "{isa}: loss {} to {}; Winograd differs by {by_algorithm}, the portable direct path by {by_rounding}",
+            direct[0], direct[99]
+        );
         assert!(direct[99] < 0.5 * direct[0], "{isa}: {direct:?}");
-        assert!(worst < 1e-3, "{isa}: losses differ by {worst}");
+        assert!(by_algorithm < 2e-3, "{isa}: losses differ by {by_algorithm}");
     }
 }
