@@ -58,7 +58,7 @@ impl Method {
     pub(crate) fn scratch_len(&self, threads: usize) -> usize {
         match self {
             Self::Direct(..) => 0,
-            Self::Winograd(winograd, _) => threads * winograd.scratch_len(),
+            Self::Winograd(winograd, _) => winograd.scratch_len(threads),
         }
     }
 

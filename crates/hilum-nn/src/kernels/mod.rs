@@ -22,12 +22,13 @@ mod portable;
 mod simd;
 pub(crate) mod winograd;
 pub(crate) mod winograd_grad;
+mod winograd_tiles;
 mod winograd_weights;
 
 use conv::{Start, TileFn};
 use conv_grad::WeightTileFn;
 use norm::{Lanes, NormBlock, PARTIAL};
-use winograd::Patch;
+use winograd_tiles::Patch;
 use winograd_weights::Taps;
 
 /// The instruction sets with kernels of their own.
@@ -133,9 +134,9 @@ macro_rules! compile_kernels {
         use crate::kernels::conv::{Start, Tile, TileFn, tile};
         use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
         use crate::kernels::norm::{self, Lanes, NormBlock, PARTIAL};
-        use crate::kernels::winograd::{self, Patch};
+        use crate::kernels::winograd_tiles::{self, Patch};
         use crate::kernels::winograd_weights::{self, Taps};
-        use crate::kernels::{Kernels, pointwise, winograd_grad};
+        use crate::kernels::{Kernels, pointwise};
 
         $(#[$features])?
         unsafe fn conv_tile<const V: usize, const PX: usize, const K: usize, const XS: usize, const LE: bool, const RE: bool>(t: &Tile) {
@@ -192,7 +193,7 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn transform_input(plane: *const f32, patch: &Patch, v: *mut f32, stride: usize) {
             // SAFETY: as above.
-            unsafe { winograd::transform_input::<$simd>(plane, patch, v, stride) }
+            unsafe { winograd_tiles::transform_input::<$simd>(plane, patch, v, stride) }
         }
 
         $(#[$features])?
@@ -200,7 +201,7 @@ macro_rules! compile_kernels {
             m: *const f32, stride: usize, start: Start, bias: *const f32, relu: bool, y: *mut f32, y_row: usize, size: [usize; 2],
         ) {
             // SAFETY: as above.
-            unsafe { winograd::transform_output::<$simd>(m, stride, start, bias, relu, y, y_row, size) }
+            unsafe { winograd_tiles::transform_output::<$simd>(m, stride, start, bias, relu, y, y_row, size) }
         }
 
         $(#[$features])?
@@ -212,13 +213,13 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn transform_gradient(dy: *const f32, dy_row: usize, size: [usize; 2], z: *mut f32, stride: usize) {
             // SAFETY: as above.
-            unsafe { winograd_grad::transform_gradient::<$simd>(dy, dy_row, size, z, stride) }
+            unsafe { winograd_tiles::transform_gradient::<$simd>(dy, dy_row, size, z, stride) }
         }
 
         $(#[$features])?
         unsafe fn gradient_of_sums(sums: *const f32, stride: usize, parts: usize, part: usize, taps: &mut [Lanes; 9]) {
             // SAFETY: as above.
-            unsafe { winograd_grad::gradient_of_sums::<$simd>(sums, stride, parts, part, taps) }
+            unsafe { winograd_tiles::gradient_of_sums::<$simd>(sums, stride, parts, part, taps) }
         }
 
         $(#[$features])?

@@ -155,19 +155,25 @@ pub(crate) unsafe fn grad_sums<S: Simd>(
                 let (mean, inv) = (S::load(block.mean.as_ptr().add(sub)), S::load(block.inv_std.as_ptr().add(sub)));
                 let (weight, bias) = (S::load(block.weight.as_ptr().add(sub)), S::load(block.bias.as_ptr().add(sub)));
                 let (mut s, mut q) = ([S::zero(); 4], [S::zero(); 4]);
+                let term = |p: usize| {
+                    let hat = S::mul(S::sub(S::load(x.add(p * LANES)), mean), inv);
+                    let d = S::load(dy.add(p * LANES));
+                    (if relu { S::where_positive(S::fma(hat, weight, bias), d) } else { d }, hat)
+                };
                 let mut p = 0;
-                while p < count {
-                    let step = if p + 4 <= count { 4 } else { 1 };
-                    for k in 0..step {
-                        let hat = S::mul(S::sub(S::load(x.add((p + k) * LANES)), mean), inv);
-                        let mut d = S::load(dy.add((p + k) * LANES));
-                        if relu {
-                            d = S::where_positive(S::fma(hat, weight, bias), d);
-                        }
+                while p + 4 <= count {
+                    for k in 0..4 {
+                        let (d, hat) = term(p + k);
                         s[k] = S::add(s[k], d);
                         q[k] = S::fma(d, hat, q[k]);
                     }
-                    p += step;
+                    p += 4;
+                }
+                while p < count {
+                    let (d, hat) = term(p);
+                    s[0] = S::add(s[0], d);
+                    q[0] = S::fma(d, hat, q[0]);
+                    p += 1;
                 }
                 collect::<S>(s, q, sub, out);
             }

@@ -97,11 +97,12 @@ pub(crate) unsafe fn relu_run_grad<S: Simd>(x: *const f32, dy: *const f32, dx: *
 pub(crate) fn max_pool(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
     assert!(x.blocks == y.blocks && x.h == 2 * y.h && x.w == 2 * y.w, "shapes differ");
     let base = Base::of(arena, &[x], &[y]);
-    pool.run(y.n * y.blocks, |job| {
-        let (n, b) = (job / y.blocks, job % y.blocks);
-        for r in 0..y.h {
+    let (jobs, rows) = row_jobs(y);
+    pool.run(jobs, |job| {
+        let (n, b, rows) = rows(job);
+        for r in rows {
             let (from, to) = (x.at(n, b) + 2 * r * x.w * LANES, y.at(n, b) + r * y.w * LANES);
-            // SAFETY: whole rows of checked, disjoint views; every job writes its own plane.
+            // SAFETY: whole rows of checked, disjoint views; every job writes its own rows.
             unsafe { (k.max_row)(base.at(from), x.w * LANES, base.at(to), y.w) };
         }
     });
@@ -111,11 +112,12 @@ pub(crate) fn max_pool(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: Vie
 pub(crate) fn max_pool_grad(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, dy: View, dx: View, add: bool) {
     assert!(x.blocks == dy.blocks && x.h == 2 * dy.h && x.w == 2 * dy.w && same_shape(x, dx), "shapes differ");
     let base = Base::of(arena, &[x, dy], &[dx]);
-    pool.run(dy.n * dy.blocks, |job| {
-        let (n, b) = (job / dy.blocks, job % dy.blocks);
-        for r in 0..dy.h {
+    let (jobs, rows) = row_jobs(dy);
+    pool.run(jobs, |job| {
+        let (n, b, rows) = rows(job);
+        for r in rows {
             let big = 2 * r * x.w * LANES;
-            // SAFETY: whole rows of checked, disjoint views; every job writes its own plane.
+            // SAFETY: whole rows of checked, disjoint views; every job writes its own rows.
             unsafe {
                 let (x_at, dx_at) = (base.at(x.at(n, b) + big), base.at(dx.at(n, b) + big));
                 (k.max_row_grad)(x_at, x.w * LANES, base.at(dy.at(n, b) + r * dy.w * LANES), dx_at, dy.w, add);
@@ -259,6 +261,17 @@ pub(crate) fn export(
 
 fn same_shape(a: View, b: View) -> bool {
     a.n == b.n && a.blocks == b.blocks && a.h == b.h && a.w == b.w
+}
+
+/// Jobs over (image, block, run of rows), at least 16 where there are rows enough.
+fn row_jobs(view: View) -> (usize, impl Fn(usize) -> (usize, usize, std::ops::Range<usize>)) {
+    let View { n, blocks, h, .. } = view;
+    let per_plane = 16_usize.div_ceil(n * blocks).min(h);
+    let place = move |job: usize| {
+        let (plane, run) = (job / per_plane, job % per_plane);
+        (plane / blocks, plane % blocks, run * h / per_plane..(run + 1) * h / per_plane)
+    };
+    (n * blocks * per_plane, place)
 }
 
 fn each_run(pool: &mut Pool, view: View, work: impl Fn(usize, usize, usize, usize) + Sync) {

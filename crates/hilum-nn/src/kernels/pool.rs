@@ -24,6 +24,8 @@ unsafe impl Send for Task {}
 struct State {
     /// Open for workers to join; `None` as soon as all its jobs have been taken.
     task: Option<Task>,
+    /// Workers that wait for `wake`: nobody is woken by a system call who is awake.
+    asleep: usize,
     stop: bool,
 }
 
@@ -71,7 +73,9 @@ impl Shared {
             let task = {
                 let mut state = self.lock();
                 while self.generation.load(Ordering::Acquire) == seen && !state.stop {
+                    state.asleep += 1;
                     state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.asleep -= 1;
                 }
                 if state.stop {
                     return;
@@ -99,7 +103,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(threads: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { task: None, stop: false }),
+            state: Mutex::new(State { task: None, asleep: 0, stop: false }),
             wake: Condvar::new(),
             generation: AtomicU64::new(0),
             next: AtomicUsize::new(0),
@@ -138,13 +142,16 @@ impl Pool {
         };
         let task = Task { work, count };
         let shared = &*self.shared;
-        {
+        let asleep = {
             let mut state = shared.lock();
             shared.next.store(0, Ordering::Relaxed);
             state.task = Some(task);
             shared.generation.fetch_add(1, Ordering::Release);
+            state.asleep
+        };
+        if asleep > 0 {
+            shared.wake.notify_all();
         }
-        shared.wake.notify_all();
         shared.drain(0, task);
         shared.lock().task = None;
         let mut spins = 0;

@@ -1,177 +1,48 @@
 //! 3x3 convolution by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), forward and backward data: 36 products where the direct kernel needs 144. The
 //! gradient of the weights is in [`super::winograd_grad`].
 //!
-//! Channels are the lanes of all transforms, so these are vertical code. Tiles are taken in chunks whose transforms stay in the second-level cache;
-//! between the transforms lie 36 small matrix products, run by the register tiles of [`super::conv`].
+//! Between the transforms ([`super::winograd_tiles`]) lie 36 matrix products, run by the register tiles of [`super::conv`]. Where the weights are small,
+//! a job takes a chunk of tiles from end to end, whose transforms stay in the second-level cache. Where they are large, all threads transform a chunk
+//! and then share its products out by position, so that the weights pass through the caches once. The bits do not depend on the chunks.
 
 use super::Kernels;
+use std::ops::Range;
+
 use super::buffer::{Aligned, Base, LANES, View};
 use super::conv::{Segment, Start, Tile, TileFn};
 use super::pack::{self, Source};
 use super::pool::Pool;
-use super::simd::{Simd, sub_vectors};
+use super::winograd_tiles::{POSITIONS, Patch};
 
-/// Positions of the transformed 6x6 patch.
-pub(super) const POSITIONS: usize = 36;
-/// Floats that are to stay in the second-level cache.
-const CACHE: usize = 128 << 10;
-/// # Safety
-/// The processor has the instruction set of `S`.
-#[inline(always)]
-pub(super) unsafe fn times<S: Simd>(factor: f32, v: S::V) -> S::V {
-    // SAFETY: the caller's promise; `factor` is one float.
-    unsafe { S::mul(S::splat(&raw const factor), v) }
+/// Floats of weights from which on the threads share a chunk.
+const SHARED_WEIGHTS: usize = 1 << 21;
+
+/// Tiles whose transforms, of so many blocks in all, stay in the second-level cache.
+pub(super) fn own_chunk(blocks: usize) -> usize {
+    ((128 << 10) / (POSITIONS * LANES * blocks)).clamp(24, 96)
 }
 
-/// `factor * v + c`.
-///
-/// # Safety
-/// The processor has the instruction set of `S`.
-#[inline(always)]
-pub(super) unsafe fn times_add<S: Simd>(factor: f32, v: S::V, c: S::V) -> S::V {
-    // SAFETY: the caller's promise; `factor` is one float.
-    unsafe { S::fma(S::splat(&raw const factor), v, c) }
+/// Tiles that the threads transform together: the third-level cache holds them.
+pub(super) fn shared_chunk(blocks: usize) -> usize {
+    ((1 << 20) / (POSITIONS * LANES * blocks)).clamp(64, 256)
 }
 
-/// `B^T d`.
-///
-/// # Safety
-/// The processor has the instruction set of `S`.
-#[inline(always)]
-unsafe fn b_transposed<S: Simd>(d: [S::V; 6]) -> [S::V; 6] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (a, b) = (times_add::<S>(-4.0, d[2], d[4]), times_add::<S>(-4.0, d[1], d[3]));
-        let (c, e) = (S::sub(d[4], d[2]), times::<S>(2.0, S::sub(d[3], d[1])));
-        [
-            times_add::<S>(4.0, d[0], times_add::<S>(-5.0, d[2], d[4])),
-            S::add(a, b),
-            S::sub(a, b),
-            S::add(c, e),
-            S::sub(c, e),
-            times_add::<S>(4.0, d[1], times_add::<S>(-5.0, d[3], d[5])),
-        ]
-    }
+/// At most `most` of `all` tiles, in whole register tiles of `unit`, so that four threads, or two, have about the same to do.
+fn balanced_chunk(all: usize, most: usize, unit: usize) -> usize {
+    let longest = |chunk: &usize| all.div_ceil(*chunk).next_multiple_of(4) * chunk;
+    let chunks = (1..=most / unit).map(|units| units * unit);
+    chunks.rev().min_by_key(longest).unwrap_or(unit)
 }
-
-/// `A^T m`.
-///
-/// # Safety
-/// The processor has the instruction set of `S`.
-#[inline(always)]
-unsafe fn a_transposed<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (s1, d1) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        let (s2, d2) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        [
-            S::add(S::add(m[0], s1), s2),
-            times_add::<S>(2.0, d2, d1),
-            times_add::<S>(4.0, s2, s1),
-            S::add(times_add::<S>(8.0, d2, d1), m[5]),
-        ]
-    }
-}
-
-/// Where a 6x6 patch lies in its plane: its first row and column, which may be -1, and the plane's size.
-pub(crate) struct Patch {
-    pub(super) row: isize,
-    pub(super) column: isize,
-    pub(super) h: usize,
-    pub(super) w: usize,
-}
-
-/// One patch of one block, transformed to 36 positions, `stride` floats apart.
-///
-/// # Safety
-/// `plane` is valid for `h * w` pixels and `v` for 16 floats at each position.
-#[inline(always)]
-pub(crate) unsafe fn transform_input<S: Simd>(plane: *const f32, patch: &Patch, v: *mut f32, stride: usize) {
-    // SAFETY: pixels outside the plane are not read; positions by the caller's promise.
-    unsafe {
-        let Patch { row, column, h, w } = *patch;
-        let inner = row >= 0 && column >= 0 && row + 6 <= h as isize && column + 6 <= w as isize;
-        for sub in sub_vectors!(S) {
-            let mut d = [[S::zero(); 6]; 6];
-            for i in 0..6 {
-                for j in 0..6 {
-                    let (r, c) = (row + i as isize, column + j as isize);
-                    if inner || (r >= 0 && c >= 0 && r < h as isize && c < w as isize) {
-                        d[j][i] = S::load(plane.offset((r * w as isize + c) * LANES as isize).add(sub));
-                    }
-                }
-            }
-            let mut t = [[S::zero(); 6]; 6];
-            for j in 0..6 {
-                let column = b_transposed::<S>(d[j]);
-                for i in 0..6 {
-                    t[i][j] = column[i];
-                }
-            }
-            for i in 0..6 {
-                let row = b_transposed::<S>(t[i]);
-                for j in 0..6 {
-                    S::store(v.add((i * 6 + j) * stride + sub), row[j]);
-                }
-            }
-        }
-    }
-}
-
-/// One 4x4 output tile of one block from its 36 positions, added to what `start` says, with ReLU; only `rows` x `columns` of it are stored.
-///
-/// # Safety
-/// `m` is valid for 16 floats at each position, `bias` for 16 floats where `start` is `Bias`, `y` for `rows` x `columns` pixels, `y_row` floats from row
-/// to row.
-#[inline(always)]
-pub(crate) unsafe fn transform_output<S: Simd>(
-    m: *const f32,
-    stride: usize,
-    start: Start,
-    bias: *const f32,
-    relu: bool,
-    y: *mut f32,
-    y_row: usize,
-    [rows, columns]: [usize; 2],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for sub in sub_vectors!(S) {
-            let bias = if matches!(start, Start::Bias) { S::load(bias.add(sub)) } else { S::zero() };
-            let mut t = [[S::zero(); 6]; 4];
-            for j in 0..6 {
-                let mut column = [S::zero(); 6];
-                for i in 0..6 {
-                    column[i] = S::load(m.add((i * 6 + j) * stride + sub));
-                }
-                let column = a_transposed::<S>(column);
-                for i in 0..4 {
-                    t[i][j] = column[i];
-                }
-            }
-            for i in 0..4 {
-                let row = a_transposed::<S>(t[i]);
-                for j in 0..4 {
-                    if i < rows && j < columns {
-                        let y = y.add(i * y_row + j * LANES + sub);
-                        let first = if matches!(start, Start::Output) { S::load(y) } else { bias };
-                        let v = S::add(row[j], first);
-                        S::store(y, if relu { S::max(S::zero(), v) } else { v });
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// A 3x3 convolution, stride 1, same padding, over fixed views.
 pub(crate) struct Winograd {
     x: View,
     y: View,
     tiles_h: usize,
     tiles_w: usize,
-    /// Tiles of one job.
+    /// Tiles transformed at a time.
     chunk: usize,
+    /// Whether the threads share a chunk; else every job has its own.
+    shared: bool,
     segments: Vec<Segment>,
     out_channels: Vec<Option<usize>>,
     depth: usize,
@@ -186,9 +57,14 @@ impl Winograd {
         assert!(x.h == y.h && x.w == y.w, "same padding keeps the size");
         let (tiles_h, tiles_w) = (x.h.div_ceil(4), x.w.div_ceil(4));
         let all = x.n * tiles_h * tiles_w;
-        let fits = CACHE / (POSITIONS * LANES * (x.blocks + y.blocks));
-        // At least two jobs, for two threads, where there are tiles enough; whole register tiles of 8.
-        let chunk = fits.clamp(24, 96).min(all.div_ceil(2)).next_multiple_of(8);
+        let (depth, blocks) = (lanes.iter().sum::<usize>(), x.blocks + y.blocks);
+        let unit = (k.max_pixels)(k.panel_blocks);
+        let shared = POSITIONS * depth * y.blocks * LANES >= SHARED_WEIGHTS;
+        let chunk = if shared {
+            shared_chunk(blocks).min(all).next_multiple_of(unit)
+        } else {
+            balanced_chunk(all, own_chunk(blocks), unit)
+        };
         let segments = lanes
             .iter()
             .enumerate()
@@ -204,9 +80,10 @@ impl Winograd {
             tiles_h,
             tiles_w,
             chunk,
+            shared,
             segments,
             out_channels: pack::channels(out_lanes),
-            depth: lanes.iter().sum(),
+            depth,
             panels: pack::panels(k, y.blocks).collect(),
             products,
         }
@@ -226,9 +103,14 @@ impl Winograd {
         (blocks * self.chunk + 1) * LANES
     }
 
-    /// Floats of scratch that one thread needs.
-    pub(crate) fn scratch_len(&self) -> usize {
+    /// Floats of one chunk's transforms.
+    fn chunk_len(&self) -> usize {
         POSITIONS * (self.stride(self.x.blocks) + self.stride(self.y.blocks))
+    }
+
+    /// Floats of scratch that [`Winograd::run`] needs on that many threads.
+    pub(crate) fn scratch_len(&self, threads: usize) -> usize {
+        if self.shared { self.chunk_len() } else { threads * self.chunk_len() }
     }
 
     /// `G g G^T` of a weight tensor `[out, in, 3, 3]`, or of its kernels rotated and transposed where `source` is `Flipped`, in the order
@@ -266,7 +148,7 @@ impl Winograd {
         });
     }
 
-    /// Runs it; `scratch` is [`Winograd::scratch_len`] floats for every thread of the pool.
+    /// Runs it on packed weights; `bias` `[blocks * 16]` where `start` is [`Start::Bias`].
     pub(crate) fn run(
         &self,
         k: &Kernels,
@@ -280,77 +162,120 @@ impl Winograd {
     ) {
         assert!(weights.len() >= self.weight_len(), "transformed weights too short");
         assert!(!matches!(start, Start::Bias) || bias.len() >= self.y.blocks * LANES, "bias too short");
-        assert!(scratch.len() >= pool.threads() * self.scratch_len(), "scratch too short");
+        assert!(scratch.len() >= self.scratch_len(pool.threads()), "scratch too short");
         let base = Base::of(arena, &[self.x], &[self.y]);
         let scratch = Base::of_slice(scratch);
         let all = self.x.n * self.tiles_h * self.tiles_w;
-        pool.run_by_thread(all.div_ceil(self.chunk), |thread, job| {
-            let tiles = job * self.chunk..((job + 1) * self.chunk).min(all);
-            // SAFETY: views, weights, bias and scratch were checked above; every thread has scratch of its own, every job its own output tiles.
-            unsafe { self.chunk(k, base, weights, bias, start, relu, scratch.at(thread * self.scratch_len()), tiles) };
-        });
+        let chunk = |i: usize| i * self.chunk..((i + 1) * self.chunk).min(all);
+        let chunks = all.div_ceil(self.chunk);
+        let (inputs, outputs, panels) = (self.x.blocks, self.y.blocks, self.panels.len());
+        if self.shared {
+            for tiles in (0..chunks).map(chunk) {
+                // SAFETY: views, weights, bias and scratch were checked above. Every job writes its own block's part of the chunk, its own panel at its
+                // own position, or its own block of the output's tiles; what it reads is complete.
+                unsafe {
+                    pool.run(inputs, |block| self.transform(k, base, scratch.at(0), block, tiles.clone()));
+                    pool.run(POSITIONS * panels, |job| {
+                        self.product(weights, scratch.at(0), job / panels, self.panels[job % panels], tiles.len());
+                    });
+                    pool.run(outputs, |b| self.put(k, base, bias, start, relu, scratch.at(0), b, tiles.clone()));
+                }
+            }
+        } else {
+            pool.run_by_thread(chunks, |thread, job| {
+                let tiles = chunk(job);
+                // SAFETY: views, weights, bias and scratch were checked above; every thread has scratch of its own, every job its own output tiles.
+                unsafe {
+                    let v = scratch.at(thread * self.chunk_len());
+                    (0..inputs).for_each(|block| self.transform(k, base, v, block, tiles.clone()));
+                    for position in 0..POSITIONS {
+                        self.panels.iter().for_each(|&p| self.product(weights, v, position, p, tiles.len()));
+                    }
+                    (0..outputs).for_each(|block| self.put(k, base, bias, start, relu, v, block, tiles.clone()));
+                }
+            });
+        }
     }
 
+    /// Image, row and column of a tile.
+    fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let per_image = self.tiles_h * self.tiles_w;
+        (tile / per_image, tile % per_image / self.tiles_w, tile % self.tiles_w)
+    }
+
+    /// Transforms one input block of the tiles.
+    ///
     /// # Safety
-    /// `base` comes from the views of `self`, `weights` and `bias` have the lengths that `run` checks, and `v` is valid for
-    /// [`Winograd::scratch_len`] floats that no other thread uses.
-    unsafe fn chunk(
+    /// `base` comes from the views of `self`; `v` is valid for [`Winograd::chunk_len`] floats, of which nobody else uses this block's; the tiles exist and
+    /// are at most `chunk`.
+    unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, tiles: Range<usize>) {
+        let stride = self.stride(self.x.blocks);
+        for (i, tile) in tiles.enumerate() {
+            let (n, ty, tx) = self.place(tile);
+            let patch = Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h: self.x.h, w: self.x.w };
+            // SAFETY: a plane of a checked view; tile `i` of the block is below `chunk`; the table belongs to this processor.
+            unsafe {
+                let to = v.add((block * self.chunk + i) * LANES);
+                (k.transform_input)(base.at(self.x.at(n, block)), &patch, to, stride);
+            }
+        }
+    }
+
+    /// The product of `count` transformed tiles at one position with one panel of the weights.
+    ///
+    /// # Safety
+    /// `v` holds a chunk's transformed inputs and is valid for [`Winograd::chunk_len`] floats; nobody else uses this panel's results at this position;
+    /// `weights` has the length that `run` checks.
+    unsafe fn product(
+        &self,
+        weights: &[f32],
+        v: *mut f32,
+        position: usize,
+        (block, blocks): (usize, usize),
+        count: usize,
+    ) {
+        let (v_stride, m_stride) = (self.stride(self.x.blocks), self.stride(self.y.blocks));
+        let products = &self.products[blocks - 1];
+        let w = &weights[position * self.position_weights() + self.depth * block * LANES..];
+        let parts = count.div_ceil(products.len());
+        for part in 0..parts {
+            let (first, last) = (part * count / parts, (part + 1) * count / parts);
+            // SAFETY: tiles `first..last` of the chunk, all blocks of it in the segments; the table belongs to this processor.
+            unsafe {
+                let x = v.add(position * v_stride + first * LANES);
+                let m = v.add(POSITIONS * v_stride + position * m_stride);
+                let y = m.add((block * self.chunk + first) * LANES);
+                let t = Tile::product(x, &self.segments, w.as_ptr(), y, self.chunk * LANES);
+                products[last - first - 1](&t);
+            }
+        }
+    }
+
+    /// Transforms one output block of the tiles back, and writes it.
+    ///
+    /// # Safety
+    /// As [`Winograd::transform`], with `v` holding all products of this block; nobody else writes these tiles of it.
+    unsafe fn put(
         &self,
         k: &Kernels,
         base: Base,
-        weights: &[f32],
         bias: &[f32],
         start: Start,
         relu: bool,
-        v: *mut f32,
-        tiles: std::ops::Range<usize>,
+        v: *const f32,
+        block: usize,
+        tiles: Range<usize>,
     ) {
         let (v_stride, m_stride) = (self.stride(self.x.blocks), self.stride(self.y.blocks));
-        // SAFETY: inside the scratch.
-        let m = unsafe { v.add(POSITIONS * v_stride) };
-        let per_image = self.tiles_h * self.tiles_w;
-        let place = |tile: usize| (tile / per_image, tile % per_image / self.tiles_w, tile % self.tiles_w);
-        for block in 0..self.x.blocks {
-            for (i, tile) in tiles.clone().enumerate() {
-                let (n, ty, tx) = place(tile);
-                let patch = Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h: self.x.h, w: self.x.w };
-                // SAFETY: a plane of a checked view; tile `i` of the block is below `chunk`.
-                unsafe {
-                    let to = v.add((block * self.chunk + i) * LANES);
-                    (k.transform_input)(base.at(self.x.at(n, block)), &patch, to, v_stride);
-                }
-            }
-        }
-        let count = tiles.len();
-        for position in 0..POSITIONS {
-            for &(block, blocks) in &self.panels {
-                let products = &self.products[blocks - 1];
-                let w = &weights[position * self.position_weights() + self.depth * block * LANES..];
-                let parts = count.div_ceil(products.len());
-                for part in 0..parts {
-                    let (first, last) = (part * count / parts, (part + 1) * count / parts);
-                    // SAFETY: tiles `first..last` of the chunk, all blocks of it in the segments; the table belongs to this processor.
-                    unsafe {
-                        let x = v.add(position * v_stride + first * LANES);
-                        let y = m.add(position * m_stride + (block * self.chunk + first) * LANES);
-                        let t = Tile::product(x, &self.segments, w.as_ptr(), y, self.chunk * LANES);
-                        products[last - first - 1](&t);
-                    }
-                }
-            }
-        }
-        for block in 0..self.y.blocks {
-            for (i, tile) in tiles.clone().enumerate() {
-                let (n, ty, tx) = place(tile);
-                let size = [4.min(self.y.h - 4 * ty), 4.min(self.y.w - 4 * tx)];
-                let at = self.y.at(n, block) + (4 * ty * self.y.w + 4 * tx) * LANES;
-                // SAFETY: the part of the tile inside a checked view; bias checked by `run`.
-                unsafe {
-                    let from = m.add((block * self.chunk + i) * LANES);
-                    let bias =
-                        if matches!(start, Start::Bias) { bias[block * LANES..].as_ptr() } else { std::ptr::null() };
-                    (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), self.y.w * LANES, size);
-                }
+        let bias = if matches!(start, Start::Bias) { bias[block * LANES..].as_ptr() } else { std::ptr::null() };
+        for (i, tile) in tiles.enumerate() {
+            let (n, ty, tx) = self.place(tile);
+            let size = [4.min(self.y.h - 4 * ty), 4.min(self.y.w - 4 * tx)];
+            let at = self.y.at(n, block) + (4 * ty * self.y.w + 4 * tx) * LANES;
+            // SAFETY: the part of the tile inside a checked view; bias checked by `run`; the table belongs to this processor.
+            unsafe {
+                let from = v.add(POSITIONS * v_stride + (block * self.chunk + i) * LANES);
+                (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), self.y.w * LANES, size);
             }
         }
     }

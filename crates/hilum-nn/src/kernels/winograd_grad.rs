@@ -8,128 +8,17 @@
 use super::Kernels;
 use super::buffer::{Aligned, Base, LANES, View};
 use super::conv_grad::{WeightTile, WeightTileFn};
-use super::norm::Lanes;
 use super::pack;
 use super::pool::Pool;
-use super::simd::{Simd, sub_vectors};
-use super::winograd::{POSITIONS, Patch, times, times_add};
+use super::winograd::{own_chunk, shared_chunk};
+use super::winograd_tiles::{POSITIONS, Patch};
 
 /// Partial sums made where each of them has tiles enough; a constant, so that the order of additions never depends on the machine.
 const RANGES: usize = 16;
 /// Tiles that pay for clearing, adding up and transforming one partial sum.
 const RANGE_TILES: usize = 256;
-/// Floats of one chunk's transforms: those of a range stay in the second-level cache, shared ones in the third.
-const RANGE_CACHE: usize = 128 << 10;
-const SHARED_CACHE: usize = 1 << 20;
-
-/// `A y`.
-///
-/// # Safety
-/// The processor has the instruction set of `S`.
-#[inline(always)]
-unsafe fn a<S: Simd>(y: [S::V; 4]) -> [S::V; 6] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (even, odd) = (S::add(y[0], y[2]), S::add(y[1], y[3]));
-        let (even2, odd2) = (times_add::<S>(4.0, y[2], y[0]), times_add::<S>(8.0, y[3], times::<S>(2.0, y[1])));
-        [y[0], S::add(even, odd), S::sub(even, odd), S::add(even2, odd2), S::sub(even2, odd2), y[3]]
-    }
-}
-
-/// `G^T m`.
-///
-/// # Safety
-/// The processor has the instruction set of `S`.
-#[inline(always)]
-unsafe fn g_transposed<S: Simd>(m: [S::V; 6]) -> [S::V; 3] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (s1, s2) = (S::add(m[1], m[2]), S::add(m[3], m[4]));
-        let (d1, d2) = (S::sub(m[2], m[1]), S::sub(m[3], m[4]));
-        [
-            times_add::<S>(0.25, m[0], times_add::<S>(-1.0 / 6.0, s1, times::<S>(1.0 / 24.0, s2))),
-            times_add::<S>(1.0 / 6.0, d1, times::<S>(1.0 / 12.0, d2)),
-            times_add::<S>(1.0 / 6.0, S::sub(s2, s1), m[5]),
-        ]
-    }
-}
-
-/// One 4x4 tile of one block of the output's gradient, transformed to 36 positions, `stride` floats apart; beyond `rows` x `columns` it is zero.
-///
-/// # Safety
-/// `dy` is valid for `rows` x `columns` pixels, `dy_row` floats from row to row, and `z` for 16 floats at each position.
-#[inline(always)]
-pub(crate) unsafe fn transform_gradient<S: Simd>(
-    dy: *const f32,
-    dy_row: usize,
-    [rows, columns]: [usize; 2],
-    z: *mut f32,
-    stride: usize,
-) {
-    // SAFETY: pixels outside are not read; positions by the caller's promise.
-    unsafe {
-        for sub in sub_vectors!(S) {
-            let mut t = [[S::zero(); 4]; 6];
-            for j in 0..4 {
-                let mut column = [S::zero(); 4];
-                for i in 0..4 {
-                    if i < rows && j < columns {
-                        column[i] = S::load(dy.add(i * dy_row + j * LANES + sub));
-                    }
-                }
-                let column = a::<S>(column);
-                for i in 0..6 {
-                    t[i][j] = column[i];
-                }
-            }
-            for i in 0..6 {
-                let row = a::<S>(t[i]);
-                for j in 0..6 {
-                    S::store(z.add((i * 6 + j) * stride + sub), row[j]);
-                }
-            }
-        }
-    }
-}
-
-/// `G^T m G` for 16 output channels, where `m` is the sum of `parts` partial sums, `part` floats apart, each with positions `stride` floats apart.
-///
-/// # Safety
-/// `sums` is valid for 16 floats at each position of each part.
-#[inline(always)]
-pub(crate) unsafe fn gradient_of_sums<S: Simd>(
-    sums: *const f32,
-    stride: usize,
-    parts: usize,
-    part: usize,
-    taps: &mut [Lanes; 9],
-) {
-    // SAFETY: the caller's promise; `taps` holds 16 lanes each.
-    unsafe {
-        for sub in sub_vectors!(S) {
-            let mut t = [[S::zero(); 6]; 3];
-            for j in 0..6 {
-                let mut column = [S::zero(); 6];
-                for p in 0..parts {
-                    for i in 0..6 {
-                        let at = p * part + (i * 6 + j) * stride + sub;
-                        column[i] = S::add(column[i], S::load(sums.add(at)));
-                    }
-                }
-                let column = g_transposed::<S>(column);
-                for i in 0..3 {
-                    t[i][j] = column[i];
-                }
-            }
-            for i in 0..3 {
-                let row = g_transposed::<S>(t[i]);
-                for j in 0..3 {
-                    S::store(taps[i * 3 + j].as_mut_ptr().add(sub), row[j]);
-                }
-            }
-        }
-    }
-}
+/// Floats of a partial sum above which there is only one: as many again for every range would take too much memory.
+const RANGE_SUMS: usize = 1 << 19;
 
 /// The gradient of a 3x3 convolution's weights, stride 1, same padding, over fixed views.
 pub(crate) struct WinogradGradient {
@@ -154,9 +43,10 @@ impl WinogradGradient {
         assert!(x.h == dy.h && x.w == dy.w, "same padding keeps the size");
         let (tiles_h, tiles_w) = (x.h.div_ceil(4), x.w.div_ceil(4));
         let all = x.n * tiles_h * tiles_w;
-        let ranges = if all >= RANGES * RANGE_TILES { RANGES } else { 1 };
-        let cache = if ranges > 1 { RANGE_CACHE } else { SHARED_CACHE };
-        let fits = cache / (POSITIONS * LANES * (x.blocks + dy.blocks));
+        let sums = POSITIONS * x.blocks * LANES * dy.blocks * LANES;
+        let ranges = if all >= RANGES * RANGE_TILES && sums <= RANGE_SUMS { RANGES } else { 1 };
+        let blocks = x.blocks + dy.blocks;
+        let chunk = if ranges > 1 { own_chunk(blocks) } else { shared_chunk(blocks) };
         Self {
             x,
             dy,
@@ -164,7 +54,7 @@ impl WinogradGradient {
             out_channels: pack::channels(out_lanes),
             tiles_h,
             tiles_w,
-            chunk: fits.clamp(32, 256).min(all.div_ceil(ranges)),
+            chunk: chunk.min(all.div_ceil(ranges)),
             ranges,
             panels: pack::panels(k, dy.blocks).collect(),
             tile: k.weight_tile,

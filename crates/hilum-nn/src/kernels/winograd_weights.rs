@@ -1,7 +1,7 @@
 //! The weights' side of Winograd's F(4x4, 3x3): `G g G^T`, in f64 and rounded once.
 
 use super::buffer::LANES;
-use super::winograd::POSITIONS;
+use super::winograd_tiles::POSITIONS;
 
 /// Kernels of 16 output channels, by tap.
 pub(crate) type Taps = [[f64; LANES]; 9];

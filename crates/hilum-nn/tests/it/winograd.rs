@@ -71,19 +71,21 @@ fn gradients_added_to_others_match_the_reference() {
     check("branches", &branches(2, 19, 16), InputShape { n: 2, h: 5, w: 7 });
 }
 
-/// 4160 tiles are summed in ranges; the smaller maps of the other tests in one sum.
+/// 4160 tiles are summed in ranges, and wide layers share their chunks of tiles between the threads; smaller ones do neither.
 #[test]
-fn gradients_of_a_large_map_agree_with_the_direct_path_on_any_number_of_threads() {
-    let network = branches(1, 20, 16);
-    let shape = InputShape { n: 1, h: 253, w: 258 };
-    for isa in isas() {
-        let direct = gradients(&network, shape, isa, 2, Algorithm::Direct);
-        let winograd = gradients(&network, shape, isa, 1, Algorithm::Winograd);
-        let (worst, name) = worst_difference(&direct, &winograd);
-        assert!(worst < 5e-5, "{isa}: {name} differs by {worst}");
-        for threads in [2, 3] {
-            let again = gradients(&network, shape, isa, threads, Algorithm::Winograd);
-            assert!(again == winograd, "{isa}: other bits on {threads} threads");
+fn gradients_of_large_maps_and_wide_layers_agree_with_the_direct_path_on_any_number_of_threads() {
+    let large = (branches(1, 20, 16), InputShape { n: 1, h: 253, w: 258 });
+    let wide = (branches(1, 230, 17), InputShape { n: 2, h: 30, w: 19 });
+    for (network, shape) in [large, wide] {
+        for isa in isas() {
+            let direct = gradients(&network, shape, isa, 2, Algorithm::Direct);
+            let winograd = gradients(&network, shape, isa, 1, Algorithm::Winograd);
+            let (worst, name) = worst_difference(&direct, &winograd);
+            assert!(worst < 5e-5, "{shape:?} {isa}: {name} differs by {worst}");
+            for threads in [2, 3] {
+                let again = gradients(&network, shape, isa, threads, Algorithm::Winograd);
+                assert!(again == winograd, "{shape:?} {isa}: other bits on {threads} threads");
+            }
         }
     }
 }
