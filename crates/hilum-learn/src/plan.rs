@@ -57,8 +57,8 @@ pub struct Plan {
 pub struct Schedule {
     /// Adam's learning rate at the start.
     pub learning_rate: f32,
-    /// The learning rate is halved after this many epochs without a lower validation loss.
-    pub halve_after: usize,
+    /// How it falls.
+    pub decay: Decay,
     /// The training ends after this many epochs without a lower validation loss (paper S2: early stopping).
     pub patience: usize,
     /// Most epochs.
@@ -69,6 +69,19 @@ pub struct Schedule {
     pub patches_per_epoch: usize,
     /// Share of the patches of an epoch that show a stone.
     pub positive_share: f64,
+}
+
+/// How the learning rate falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decay {
+    /// Half a cosine from the start to nothing over `max_epochs` (Loshchilov and Hutter 2017, without restarts).
+    Cosine,
+    /// Halved after this many epochs without a lower validation loss.
+    OnPlateau {
+        /// Epochs.
+        after: usize,
+    },
 }
 
 /// What is cut from each patient.

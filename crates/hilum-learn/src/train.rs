@@ -9,11 +9,12 @@ use hilum_nn::{CompileError, InputShape, Network, Options, Trainer, Weights, Wei
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{View, render};
 use crate::patch::{Patch, stored_edge};
-use crate::plan::Plan;
+use crate::plan::{Decay, Plan};
 use crate::run::Progress;
 
 /// What the training came to.
@@ -60,9 +61,19 @@ impl History {
         self.best().map_or(0, |best| self.epochs.len() - 1 - best)
     }
 
-    /// Halved each time the validation loss has not fallen for `halve_after` epochs.
+    /// The rate of the next epoch.
     fn learning_rate(&self, plan: &Plan) -> f32 {
-        let mut rate = plan.schedule.learning_rate;
+        let schedule = &plan.schedule;
+        match schedule.decay {
+            Decay::Cosine => {
+                let done = self.epochs.len() as f32 / schedule.max_epochs as f32;
+                schedule.learning_rate * f32::midpoint(1.0, (std::f32::consts::PI * done).cos())
+            }
+            Decay::OnPlateau { after } => self.halved(schedule.learning_rate, after),
+        }
+    }
+
+    fn halved(&self, mut rate: f32, after: usize) -> f32 {
         let (mut lowest, mut waited) = (f64::INFINITY, 0);
         for epoch in &self.epochs {
             if epoch.validation_loss < lowest {
@@ -70,7 +81,7 @@ impl History {
             } else {
                 waited += 1;
             }
-            if waited == plan.schedule.halve_after {
+            if waited == after {
                 (rate, waited) = (rate / 2.0, 0);
             }
         }
@@ -140,13 +151,16 @@ pub(crate) fn fit(
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed.wrapping_add(1 + epoch as u64));
         let mut total = 0.0;
         for step in 0..steps {
-            for slot in 0..n {
-                let positive = without.is_empty() || rng.random_range(0.0..1.0) < plan.schedule.positive_share;
-                let pool = if positive { &with } else { &without };
-                let patch = pool[rng.random_range(0..pool.len())];
-                let view = View::draw(&plan.augmentation, plan.patches.rim, &mut rng);
-                batch.put(slot, patch, &view, &mut rng);
-            }
+            let drawn: Vec<Seen> = (0..n)
+                .map(|_| {
+                    let positive = without.is_empty() || rng.random_range(0.0..1.0) < plan.schedule.positive_share;
+                    let pool = if positive { &with } else { &without };
+                    let patch = pool[rng.random_range(0..pool.len())];
+                    let view = View::draw(&plan.augmentation, plan.patches.rim, &mut rng);
+                    Seen { patch, view, noise_seed: rng.random() }
+                })
+                .collect();
+            batch.fill(&drawn);
             total += f64::from(trainer.step(&batch.x, &batch.y, learning_rate)?);
             let told = progress(Progress::Step { epoch: epoch + 1, step: step + 1, of: steps });
             if told.is_break() {
@@ -184,16 +198,26 @@ fn reason_to_stop(plan: &Plan, history: &History, limit: Duration) -> Option<Str
 
 /// Mean validation loss over whole batches; the last one is filled up from the start.
 fn validate(trainer: &mut Trainer, patches: &[Patch], batch: &mut Batch) -> Result<f64, hilum_nn::RunError> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
     let batches = patches.len().div_ceil(batch.n);
     let mut total = 0.0;
     for b in 0..batches {
-        for slot in 0..batch.n {
-            batch.put(slot, &patches[(b * batch.n + slot) % patches.len()], &View::PLAIN, &mut rng);
-        }
+        let plain = |slot: usize| Seen {
+            patch: &patches[(b * batch.n + slot) % patches.len()],
+            view: View::PLAIN,
+            noise_seed: 0,
+        };
+        let drawn: Vec<Seen> = (0..batch.n).map(plain).collect();
+        batch.fill(&drawn);
         total += f64::from(trainer.evaluate(&batch.x, &batch.y)?);
     }
     Ok(total / batches as f64)
+}
+
+/// One patch of a batch, and how it is seen this time.
+struct Seen<'a> {
+    patch: &'a Patch,
+    view: View,
+    noise_seed: u64,
 }
 
 /// The buffers of one batch.
@@ -210,13 +234,15 @@ impl<'a> Batch<'a> {
         Self { plan, n, x: vec![0.0; n * plan.preprocessing.channels() * area], y: vec![0.0; n * area] }
     }
 
-    fn put(&mut self, slot: usize, patch: &Patch, view: &View, rng: &mut ChaCha8Rng) {
+    /// Renders one patch a slot, on all cores; each slot has its own noise, so that the number of cores makes no difference.
+    fn fill(&mut self, drawn: &[Seen]) {
         let (size, stored) = (self.plan.patches.size, stored_edge(&self.plan.patches));
-        let area = size * size;
-        let channels = self.plan.preprocessing.channels();
-        let x = &mut self.x[slot * channels * area..(slot + 1) * channels * area];
-        let y = &mut self.y[slot * area..(slot + 1) * area];
-        render(patch, stored, size, self.plan.preprocessing.window, view, rng, x, y);
+        let (area, window) = (size * size, self.plan.preprocessing.window);
+        let slots = self.x.par_chunks_mut(self.plan.preprocessing.channels() * area).zip(self.y.par_chunks_mut(area));
+        slots.zip(drawn).for_each(|((x, y), seen)| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seen.noise_seed);
+            render(seen.patch, stored, size, window, &seen.view, &mut rng, x, y);
+        });
     }
 }
 
@@ -289,7 +315,7 @@ mod tests {
     fn plan() -> Plan {
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plans/urinary-stone-unet.toml"));
         let mut plan: Plan = toml::from_str(&text.expect("the shipped plan")).expect("a plan");
-        plan.schedule.halve_after = 2;
+        plan.schedule.decay = Decay::OnPlateau { after: 2 };
         plan.schedule.patience = 4;
         plan.schedule.max_epochs = 9;
         plan.schedule.learning_rate = 8e-4;
@@ -304,6 +330,19 @@ mod tests {
         assert!(stop(&[5.0, 4.0, 6.0, 6.0, 6.0, 4.0], long).is_some_and(|r| r.starts_with("early stopping")));
         assert!(stop(&[9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0], long).is_some_and(|r| r.contains("9 epochs")));
         assert!(stop(&[3.0, 2.0], Duration::from_secs(29)).is_some_and(|r| r.starts_with("time limit")));
+    }
+
+    #[test]
+    fn the_cosine_falls_from_the_learning_rate_to_nothing_over_all_epochs() {
+        let mut plan = plan();
+        plan.schedule.decay = Decay::Cosine;
+        plan.schedule.max_epochs = 4;
+        let rates: Vec<f32> = (0..=4).map(|n| history(&vec![1.0; n]).learning_rate(&plan)).collect();
+        // torch.optim.lr_scheduler.CosineAnnealingLR(lr 8e-4, T_max 4), PyTorch 2.15.
+        let expected = [8e-4, 6.828_427e-4, 4e-4, 1.171_573e-4, 0.0];
+        for (rate, expected) in rates.iter().zip(expected) {
+            assert!((rate - expected).abs() < 1e-9, "{rates:?}");
+        }
     }
 
     #[test]
