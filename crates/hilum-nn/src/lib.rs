@@ -28,8 +28,8 @@
 //!    never needed at the same time share memory; all of it is one allocation, made by `compile`.
 //! 4. Kernels: activations in blocks of 16 channels (nChw16c); a partial block's padding is always zero. One register tile serves the 3x3, the 1x1 and
 //!    the transposed 2x2 convolution, forward and backward data: it sums a list of segments (channel runs at offsets). A second one serves all weight
-//!    gradients. In inference 3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3)
-//!    ([`Algorithm`]). Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
+//!    gradients. 3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training
+//!    with both gradients ([`Algorithm`]); the products between its transforms run on the same two tiles. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
 //!    and plain Rust.
 //!
 //! # What holds

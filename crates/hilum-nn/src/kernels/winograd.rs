@@ -280,3 +280,25 @@ impl Winograd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::balanced_chunk;
+
+    #[test]
+    fn chunks_give_two_and_four_threads_about_the_same_to_do() {
+        for (all, most, unit, expected) in
+            [(9216, 96, 8, 96), (256, 24, 8, 16), (64, 24, 8, 16), (9, 24, 8, 8), (1, 24, 8, 8)]
+        {
+            assert_eq!(balanced_chunk(all, most, unit), expected, "{all} tiles");
+        }
+        for unit in [2, 6, 8] {
+            for all in 1..600 {
+                let chunk = balanced_chunk(all, 50, unit);
+                let longest = all.div_ceil(chunk).div_ceil(4) * chunk;
+                assert!(chunk <= 50 && chunk.is_multiple_of(unit), "{all} tiles in chunks of {chunk}");
+                assert!(longest < all.div_ceil(4) + unit, "{all} tiles in chunks of {chunk}");
+            }
+        }
+    }
+}

@@ -18,7 +18,8 @@ use crate::weights::WeightsError;
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
 pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
 
-/// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels.
+/// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels, whatever its channels (measured on AVX-512 and AVX2 up to 256
+/// channels; few channels pay from 4 tiles on).
 const MIN_TRAINING_TILES: usize = 16;
 
 /// Batch, height and width of the input.
