@@ -50,6 +50,7 @@ pub mod network;
 pub mod onnx;
 pub mod optim;
 pub mod plan;
+pub mod schedule;
 pub mod weights;
 
 mod kernels;
@@ -59,6 +60,9 @@ pub use kernels::Isa;
 pub use loss::LossConfig;
 pub use nets::{UNet2d, unet2d};
 pub use network::{Layer, Network, NetworkBuilder, NetworkError, Op};
-pub use optim::AdamConfig;
+pub use optim::{
+    AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
+};
 pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer};
+pub use schedule::{Schedule, ScheduleError};
 pub use weights::{Tensor, Weights, WeightsError};

@@ -12,6 +12,7 @@ pub use training::Trainer;
 
 use crate::kernels::pool::Pool;
 use crate::kernels::{Isa, Kernels};
+use crate::optim::OptimiserError;
 use crate::weights::WeightsError;
 
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
@@ -112,6 +113,9 @@ pub enum CompileError {
     /// The weights belong to another network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A constant of the optimiser makes no sense.
+    #[error(transparent)]
+    Optimiser(#[from] OptimiserError),
     /// The losses need the logits before a last sigmoid.
     #[error("the last layer {0} is no sigmoid: training takes the logits before it")]
     NoSigmoid(String),
@@ -150,6 +154,9 @@ pub enum RunError {
     /// The loss is NaN or infinite; the weights were not changed.
     #[error("the loss is {0}: check the input for NaN, or lower the learning rate")]
     NotFinite(String),
+    /// The norm of the gradients, asked for by clipping, is NaN or infinite; the weights were not changed.
+    #[error("the norm of the gradients is {0}: lower the learning rate, or clip by value too")]
+    Gradient(String),
 }
 
 fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {

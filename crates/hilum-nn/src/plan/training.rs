@@ -12,7 +12,7 @@ use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
 use crate::loss::LossConfig;
 use crate::network::Network;
-use crate::optim::{AdamConfig, Moments};
+use crate::optim::{Memory, OptimiserState, StateError, Update};
 use crate::weights::{Tensor, Weights};
 
 /// A network in training at one input shape.
@@ -20,12 +20,12 @@ pub struct Trainer {
     network: Network,
     shape: InputShape,
     loss: LossConfig,
-    adam: AdamConfig,
+    update: Update,
     kernels: &'static Kernels,
     pool: Pool,
     weights: Weights,
     gradients: Vec<Vec<f32>>,
-    moments: Vec<Option<Moments>>,
+    memory: Memory,
     arena: Aligned,
     scratch: Aligned,
     partial: Vec<f64>,
@@ -36,7 +36,6 @@ pub struct Trainer {
     output_gradient: Option<View>,
     output_lanes: Vec<usize>,
     logits: Vec<f32>,
-    steps: u64,
     evaluation: Option<(u64, ForwardPlan)>,
 }
 
@@ -47,10 +46,12 @@ impl Trainer {
         weights: Weights,
         shape: InputShape,
         loss: LossConfig,
-        adam: AdamConfig,
+        update: impl Into<Update>,
         options: Options,
     ) -> Result<Self, CompileError> {
         weights.check(network)?;
+        let update = update.into();
+        update.check()?;
         let kernels = options.kernels()?;
         let graph = network.graph();
         let mut lowered = Lowered::of(&graph, shape, false)?;
@@ -64,21 +65,17 @@ impl Trainer {
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
         let (h, w) = lowered.sizes[output];
-        let trainable = graph.parameters().iter().map(|p| p.role.trainable());
+        let learning = graph.parameters().iter().zip(weights.tensors());
+        let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
         let mut trainer = Self {
             network: network.clone(),
             shape,
             loss,
-            adam,
+            update,
             kernels,
             pool: options.pool()?,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
-            moments: weights
-                .tensors()
-                .iter()
-                .zip(trainable)
-                .map(|(t, on)| on.then(|| Moments::new(t.data.len())))
-                .collect(),
+            memory: Memory::new(&update.optimiser, lengths),
             weights,
             arena: Aligned::zeroed(floats),
             scratch: Aligned::zeroed(layers.iter().map(TrainLayer::scratch_len).max().unwrap_or(0)),
@@ -90,19 +87,20 @@ impl Trainer {
             output_gradient: gradients.exists(output).then(|| gradients.view(&lowered, output)),
             output_lanes: lowered.lanes[output].clone(),
             logits: vec![0.0; shape.n * output_channels * h * w],
-            steps: 0,
             evaluation: None,
         };
         trainer.pack();
         Ok(trainer)
     }
 
-    /// One step of Adam on a batch: `x` `[n, c, h, w]`, `y` `[n, out, h', w']` in 0..=1. Returns the loss before the step.
+    /// One step of the optimiser on a batch: `x` `[n, c, h, w]`, `y` `[n, out, h', w']` in 0..=1. Returns the loss before the step.
     pub fn step(&mut self, x: &[f32], y: &[f32], lr: f32) -> Result<f32, RunError> {
         let loss = self.backpropagate(x, y)?;
-        self.steps += 1;
-        let Self { pool, weights, gradients, moments, adam, steps, .. } = self;
-        adam.update(pool, &mut weights.tensors, gradients, moments, lr, *steps);
+        let Self { pool, weights, gradients, memory, update, .. } = self;
+        if let Some(norm) = update.clipping.apply(pool, gradients).filter(|n| !n.is_finite()) {
+            return Err(RunError::Gradient(norm.to_string()));
+        }
+        update.optimiser.update(pool, &mut weights.tensors, gradients, memory, lr);
         for layer in &self.layers {
             layer.update_running_statistics(&mut self.weights.tensors);
         }
@@ -132,9 +130,9 @@ impl Trainer {
                     .map_err(|e| RunError::Plan(e.to_string()))?,
             )),
         };
-        if *version != self.steps {
+        if *version != self.memory.steps {
             plan.load(&self.weights, &mut self.pool);
-            *version = self.steps;
+            *version = self.memory.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
         Ok(self.loss.value(
@@ -151,6 +149,18 @@ impl Trainer {
         self.weights.clone()
     }
 
+    /// What the optimiser remembers: with the weights, what a later trainer needs to go on as if there had been no break.
+    pub fn optimiser_state(&self) -> OptimiserState {
+        self.memory.export(&self.update.optimiser, self.network.graph().parameters())
+    }
+
+    /// Goes on from a state saved with the weights that this trainer was compiled with; the next steps give the bits of an unbroken training.
+    pub fn restore(&mut self, state: &OptimiserState) -> Result<(), StateError> {
+        self.memory.import(&self.update.optimiser, self.network.graph().parameters(), state)?;
+        self.evaluation = None;
+        Ok(())
+    }
+
     /// Bytes of activations, gradients, packed weights, optimiser state and scratch of this plan.
     pub fn peak_bytes(&self) -> usize {
         let parameters: usize = self.weights.tensors().iter().map(|t| t.data.len()).sum();
@@ -160,7 +170,7 @@ impl Trainer {
             + self.scratch.bytes()
             + packed
             + evaluation
-            + 4 * parameters * size_of::<f32>()
+            + (2 * parameters + self.memory.floats()) * size_of::<f32>()
             + self.partial.len() * size_of::<f64>()
             + self.logits.len() * size_of::<f32>()
     }

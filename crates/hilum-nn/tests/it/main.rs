@@ -2,7 +2,10 @@
 
 mod gradients;
 mod memory;
+mod optimisers;
 mod oracle;
+mod pytorch;
 mod reference;
 mod refusals;
+mod schedules;
 mod training;
