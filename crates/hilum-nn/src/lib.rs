@@ -57,7 +57,7 @@ mod kernels;
 
 pub use graph::Shape;
 pub use kernels::Isa;
-pub use loss::LossConfig;
+pub use loss::{Activation, Loss, LossConfig, LossError, Scope, Target, Term};
 pub use nets::{UNet2d, unet2d};
 pub use network::{Layer, Network, NetworkBuilder, NetworkError, Op};
 pub use optim::{

@@ -12,6 +12,7 @@ pub use training::Trainer;
 
 use crate::kernels::pool::Pool;
 use crate::kernels::{Isa, Kernels};
+use crate::loss::LossError;
 use crate::optim::OptimiserError;
 use crate::weights::WeightsError;
 
@@ -116,7 +117,13 @@ pub enum CompileError {
     /// A constant of the optimiser makes no sense.
     #[error(transparent)]
     Optimiser(#[from] OptimiserError),
-    /// The losses need the logits before a last sigmoid.
+    /// The loss cannot be computed on this network's output.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Softmax's losses need logits.
+    #[error("the last layer {0} is a sigmoid: softmax's losses take the logits of a network that ends without one")]
+    NoLogits(String),
+    /// A sigmoid's losses need the logits before a last sigmoid.
     #[error("the last layer {0} is no sigmoid: training takes the logits before it")]
     NoSigmoid(String),
     /// The plan would need more memory than a plan may.
@@ -148,6 +155,29 @@ pub enum RunError {
         /// Values needed.
         expected: usize,
     },
+    /// A target is no class.
+    #[error(
+        "the target at position {index} is {value}: expected a whole number below {classes}, or the value to ignore"
+    )]
+    Label {
+        /// Position in `[n, h, w]`.
+        index: usize,
+        /// The target as text.
+        value: String,
+        /// Channels of the network's output.
+        classes: usize,
+    },
+    /// A pixel's weight is negative or not finite.
+    #[error("the pixel weight at position {index} is {value}: expected a number of at least 0")]
+    PixelWeight {
+        /// Position in `[n, h, w]`.
+        index: usize,
+        /// The weight as text.
+        value: String,
+    },
+    /// The loss cannot be computed on that many channels.
+    #[error(transparent)]
+    Loss(#[from] LossError),
     /// The plan for evaluation could not be made.
     #[error("cannot plan the evaluation: {0}")]
     Plan(String),
@@ -159,6 +189,6 @@ pub enum RunError {
     Gradient(String),
 }
 
-fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {
+pub(crate) fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {
     if got == expected { Ok(()) } else { Err(RunError::Length { what, got, expected }) }
 }

@@ -10,7 +10,7 @@ use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::loss::LossConfig;
+use crate::loss::{Activation, Extent, Loss, Target};
 use crate::network::Network;
 use crate::optim::{Memory, OptimiserState, StateError, Update};
 use crate::weights::{Tensor, Weights};
@@ -19,7 +19,7 @@ use crate::weights::{Tensor, Weights};
 pub struct Trainer {
     network: Network,
     shape: InputShape,
-    loss: LossConfig,
+    loss: Loss,
     update: Update,
     kernels: &'static Kernels,
     pool: Pool,
@@ -40,12 +40,13 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Plans forward, backward and update. The network must end in a sigmoid; the losses take the logits before it.
+    /// Plans forward, backward and update. For a sigmoid's losses the network must end in a sigmoid, for softmax's in its logits; the losses take the
+    /// logits.
     pub fn compile(
         network: &Network,
         weights: Weights,
         shape: InputShape,
-        loss: LossConfig,
+        loss: impl Into<Loss>,
         update: impl Into<Update>,
         options: Options,
     ) -> Result<Self, CompileError> {
@@ -55,8 +56,12 @@ impl Trainer {
         let kernels = options.kernels()?;
         let graph = network.graph();
         let mut lowered = Lowered::of(&graph, shape, false)?;
-        if !lowered.sigmoid {
-            return Err(CompileError::NoSigmoid(graph.output().name.clone()));
+        let loss = loss.into();
+        loss.check(graph.output().channels)?;
+        match (loss.activation, lowered.sigmoid) {
+            (Activation::Sigmoid, false) => return Err(CompileError::NoSigmoid(graph.output().name.clone())),
+            (Activation::Softmax, true) => return Err(CompileError::NoLogits(graph.output().name.clone())),
+            (Activation::Sigmoid, true) | (Activation::Softmax, false) => {}
         }
         let mut gradients = Gradients::of(&lowered, &graph, shape.n);
         let floats = place_all(&mut lowered, &mut gradients)?;
@@ -93,9 +98,10 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// One step of the optimiser on a batch: `x` `[n, c, h, w]`, `y` `[n, out, h', w']` in 0..=1. Returns the loss before the step.
-    pub fn step(&mut self, x: &[f32], y: &[f32], lr: f32) -> Result<f32, RunError> {
-        let loss = self.backpropagate(x, y)?;
+    /// One step of the optimiser on a batch: `x` `[n, c, h, w]`; `y` as its [`Target`] says, by itself or with weights of pixels.
+    /// Returns the loss before the step.
+    pub fn step<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>, lr: f32) -> Result<f32, RunError> {
+        let loss = self.backpropagate(x, y.into())?;
         let Self { pool, weights, gradients, memory, update, .. } = self;
         if let Some(norm) = update.clipping.apply(pool, gradients).filter(|n| !n.is_finite()) {
             return Err(RunError::Gradient(norm.to_string()));
@@ -109,8 +115,8 @@ impl Trainer {
     }
 
     /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
-    pub fn gradients(&mut self, x: &[f32], y: &[f32]) -> Result<(f32, Vec<Tensor>), RunError> {
-        let loss = self.backpropagate(x, y)?;
+    pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
+        let loss = self.backpropagate(x, y.into())?;
         let graph = self.network.graph();
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
         let tensor =
@@ -119,8 +125,9 @@ impl Trainer {
     }
 
     /// The loss in inference mode (running statistics); changes nothing.
-    pub fn evaluate(&mut self, x: &[f32], y: &[f32]) -> Result<f32, RunError> {
-        check_length("target", y.len(), self.logits.len())?;
+    pub fn evaluate<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<f32, RunError> {
+        let (target, extent) = (y.into(), self.extent());
+        self.loss.check_target(target, extent)?;
         let (version, plan) = match &mut self.evaluation {
             Some(ready) => ready,
             // The training plan of the same network and shape exists, so this one does too.
@@ -135,13 +142,7 @@ impl Trainer {
             *version = self.memory.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
-        Ok(self.loss.value(
-            &mut self.pool,
-            &self.logits,
-            y,
-            self.output_lanes.iter().sum(),
-            self.output.h * self.output.w,
-        ) as f32)
+        Ok(self.loss.value(&mut self.pool, &self.logits, target, extent) as f32)
     }
 
     /// A copy of the current weights, running statistics included.
@@ -175,18 +176,26 @@ impl Trainer {
             + self.logits.len() * size_of::<f32>()
     }
 
-    fn backpropagate(&mut self, x: &[f32], y: &[f32]) -> Result<f32, RunError> {
+    fn extent(&self) -> Extent {
+        Extent {
+            images: self.output.n,
+            channels: self.output_lanes.iter().sum(),
+            pixels: self.output.h * self.output.w,
+        }
+    }
+
+    fn backpropagate(&mut self, x: &[f32], y: Target<'_>) -> Result<f32, RunError> {
         let channels: usize = self.input_lanes.iter().sum();
         check_length("input", x.len(), self.input.n * self.input.h * self.input.w * channels)?;
-        check_length("target", y.len(), self.logits.len())?;
+        let extent = self.extent();
+        self.loss.check_target(y, extent)?;
         let (k, pool, arena) = (self.kernels, &mut self.pool, &mut self.arena);
         pointwise::import(pool, arena, x, self.input, &self.input_lanes);
         for layer in &mut self.layers {
             layer.forward(k, pool, arena, &mut self.partial);
         }
         pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
-        let channels = self.output_lanes.iter().sum();
-        let loss = self.loss.gradient(pool, &mut self.logits, y, channels, self.output.h * self.output.w) as f32;
+        let loss = self.loss.gradient(pool, &mut self.logits, y, extent) as f32;
         if !loss.is_finite() {
             return Err(RunError::NotFinite(loss.to_string()));
         }

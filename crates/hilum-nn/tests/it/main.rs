@@ -1,6 +1,7 @@
 //! One binary: links once.
 
 mod gradients;
+mod losses;
 mod memory;
 mod optimisers;
 mod oracle;

@@ -144,12 +144,133 @@ schedules = [
      rates(lambda o: S.ReduceLROnPlateau(o, factor=0.2, patience=4, threshold=0.0), 40, flat), flat),
 ]
 
+
+# Losses: values and gradients of logits. Probabilities are float64's; the formulas of focal, Dice and Tversky are those of the papers.
+
+
+def dice(p, t, keep, smooth=1.0, scope="batch", background=True, **_):
+    axes = (0, 2) if scope == "batch" else (2,)
+    p, t = p * keep, t * keep
+    value = 1 - (2 * (p * t).sum(axes) + smooth) / (p.sum(axes) + t.sum(axes) + smooth)
+    return (value if background else value[..., 1:]).mean()
+
+
+def tversky(p, t, keep, alpha=0.3, beta=0.7, smooth=1.0, scope="batch", background=True, **_):
+    axes = (0, 2) if scope == "batch" else (2,)
+    p, t = p * keep, t * keep
+    hit, false, missed = (p * t).sum(axes), (p * (1 - t) * keep).sum(axes), ((1 - p) * t).sum(axes)
+    value = 1 - (hit + smooth) / (hit + alpha * false + beta * missed + smooth)
+    return (value if background else value[..., 1:]).mean()
+
+
+def sigmoid_loss(term, x, t, keep, w):
+    if term["kind"] == "bce":
+        pos = torch.tensor(term["positive_weights"]).view(1, -1, 1) if "positive_weights" in term else None
+        each = F.binary_cross_entropy_with_logits(x, t, pos_weight=pos, reduction="none")
+        return (each * w * keep).sum() / keep.sum()
+    p = torch.sigmoid(x)
+    if term["kind"] == "focal":  # as torchvision.ops.sigmoid_focal_loss
+        entropy = F.binary_cross_entropy_with_logits(x, t, reduction="none")
+        q = p * t + (1 - p) * (1 - t)
+        each = entropy * (1 - q) ** term.get("gamma", 2.0)
+        if "alpha" in term:
+            a = torch.tensor(term["alpha"]).view(1, -1, 1)
+            each = each * (a * t + (1 - a) * (1 - t))
+        return (each * w * keep).sum() / keep.sum()
+    return {"dice": dice, "tversky": tversky}[term["kind"]](p, t, keep, **{k: v for k, v in term.items() if k != "kind"})
+
+
+def softmax_loss(term, x, labels, ignore, w):
+    keep = (labels != ignore).double()
+    safe = torch.where(labels == ignore, torch.zeros_like(labels), labels).long()
+    if term["kind"] == "cross_entropy":
+        cw = torch.tensor(term["class_weights"]) if "class_weights" in term else None
+        plain = F.cross_entropy(x, labels.long(), weight=cw, ignore_index=ignore)
+        each = F.cross_entropy(x, labels.long(), weight=cw, ignore_index=ignore, reduction="none")
+        of_class = (cw if cw is not None else torch.ones(x.shape[1]))[safe]
+        weighted = (each * w).sum() / (of_class * keep * w).sum()
+        if bool((w == 1).all()):
+            assert abs(float((plain - weighted).detach())) < 1e-12
+        return weighted
+    if term["kind"] == "focal":
+        log_q = F.log_softmax(x, 1).gather(1, safe[:, None])[:, 0]
+        a = torch.tensor(term["alpha"])[safe] if "alpha" in term else 1.0
+        each = -a * (1 - log_q.exp()) ** term.get("gamma", 2.0) * log_q
+        return (each * w * keep).sum() / keep.sum()
+    t = F.one_hot(safe, x.shape[1]).movedim(-1, 1).double()
+    return {"dice": dice, "tversky": tversky}[term["kind"]](
+        F.softmax(x, 1), t, keep[:, None], **{k: v for k, v in term.items() if k != "kind"}
+    )
+
+
+IMAGES, CLASSES, PIXELS = 2, 3, 11
+logits = 2.5 * normal(IMAGES, CLASSES, PIXELS)
+logits = logits.float().double()
+hard = (normal(IMAGES, CLASSES, PIXELS) > 0.4).double()
+soft = torch.sigmoid(normal(IMAGES, CLASSES, PIXELS)).float().double()
+holes = hard.clone()
+holes[torch.tensor(rng.random((IMAGES, CLASSES, PIXELS)) < 0.3)] = -1.0
+labels = torch.tensor(rng.integers(0, CLASSES, (IMAGES, PIXELS)).astype(np.float64))
+label_holes = labels.clone()
+label_holes[torch.tensor(rng.random((IMAGES, PIXELS)) < 0.3)] = 255.0
+pixel_weights = torch.tensor(rng.random((IMAGES, PIXELS)).astype(np.float32).astype(np.float64)) * 2
+
+SIGMOID = [
+    ([{"kind": "bce"}], hard, None, None),
+    ([{"kind": "bce"}], soft, None, None),
+    ([{"kind": "bce", "positive_weights": [0.5, 2.0, 7.0]}], soft, None, pixel_weights),
+    ([{"kind": "bce", "weight": 0.3}, {"kind": "dice", "weight": 1.5}], holes, -1, pixel_weights),
+    ([{"kind": "dice", "scope": "image", "smooth": 0.5}], hard, None, None),
+    ([{"kind": "dice", "background": False}], holes, -1, None),
+    ([{"kind": "focal"}], hard, None, None),
+    ([{"kind": "focal", "gamma": 1.5, "alpha": [0.25, 0.5, 0.9]}], soft, None, pixel_weights),
+    ([{"kind": "focal", "gamma": 0.0, "alpha": [0.25, 0.25, 0.25]}], holes, -1, None),
+    ([{"kind": "tversky"}], hard, None, None),
+    ([{"kind": "tversky", "alpha": 0.6, "beta": 0.2, "smooth": 0.1, "scope": "image", "background": False}], holes, -1, None),
+]
+SOFTMAX = [
+    ([{"kind": "cross_entropy"}], labels, None, None),
+    ([{"kind": "cross_entropy", "class_weights": [0.2, 1.0, 3.0]}], labels, None, None),
+    ([{"kind": "cross_entropy", "class_weights": [0.2, 1.0, 3.0]}], label_holes, 255, pixel_weights),
+    ([{"kind": "focal"}], labels, None, None),
+    ([{"kind": "focal", "gamma": 0.5, "alpha": [0.1, 0.5, 0.4]}], label_holes, 255, pixel_weights),
+    ([{"kind": "dice"}], labels, None, None),
+    ([{"kind": "cross_entropy"}, {"kind": "dice", "scope": "image", "background": False, "weight": 0.7}], label_holes, 255, None),
+    ([{"kind": "tversky", "scope": "image"}, {"kind": "tversky", "alpha": 0.5, "beta": 0.5, "weight": 2.0}], label_holes, 255, None),
+]
+
+
+def loss_case(activation, terms, target, ignore, weights):
+    x = logits.clone().requires_grad_(True)
+    w = torch.ones(IMAGES, PIXELS) if weights is None else weights
+    total = 0.0
+    for term in terms:
+        if activation == "sigmoid":
+            keep = (target != ignore).double() if ignore is not None else torch.ones_like(target)
+            one = sigmoid_loss(term, x, torch.where(keep > 0, target, 0.0), keep, w[:, None])
+        else:
+            one = softmax_loss(term, x, target, -100 if ignore is None else ignore, w)
+        total = total + term.get("weight", 1.0) * one
+    total.backward()
+    loss = {"activation": activation, "term": terms} | ({} if ignore is None else {"ignore": ignore})
+    return {
+        "loss": loss,
+        "target": numbers(target),
+        "weights": None if weights is None else numbers(weights),
+        "value": float(total.detach()),
+        "gradient": exact(x.grad),
+    }
+
+
+losses = [loss_case("sigmoid", *c) for c in SIGMOID] + [loss_case("softmax", *c) for c in SOFTMAX]
+
 record = {
     "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
     "shape": [N, C, H, W],
     "start": {k: {"shape": list(v.shape), "data": numbers(v)} for k, v in start.items()},
     "batches": [{"x": numbers(x), "y": numbers(y), "rate": rate(i)} for i, (x, y) in enumerate(batches)],
     "optimisers": [train(rule, config, clipping) for rule, config, clipping in OPTIMISERS],
+    "losses": {"shape": [IMAGES, CLASSES, PIXELS], "logits": numbers(logits), "cases": losses},
     "schedules": [{"schedule": s, "rates": r, "losses": l} for s, r, l in schedules],
 }
 print(json.dumps(record, indent=None, separators=(",", ":")))
