@@ -51,6 +51,7 @@ pub mod onnx;
 pub mod optim;
 pub mod plan;
 pub mod schedule;
+pub mod state_dict;
 pub mod weights;
 
 mod kernels;
@@ -65,4 +66,5 @@ pub use optim::{
 };
 pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer};
 pub use schedule::{Schedule, ScheduleError};
-pub use weights::{Tensor, Weights, WeightsError};
+pub use state_dict::{StateDict, StateDictError};
+pub use weights::{KeyMap, KeyReport, KeyRule, Tensor, Weights, WeightsError};

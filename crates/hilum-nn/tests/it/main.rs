@@ -10,3 +10,4 @@ mod reference;
 mod refusals;
 mod schedules;
 mod training;
+mod weights_in;
