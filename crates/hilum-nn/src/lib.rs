@@ -48,6 +48,7 @@ pub mod loss;
 pub mod nets;
 pub mod network;
 pub mod onnx;
+pub mod onnx_in;
 pub mod optim;
 pub mod plan;
 pub mod schedule;
@@ -61,6 +62,7 @@ pub use kernels::Isa;
 pub use loss::{Activation, Loss, LossConfig, LossError, Scope, Target, Term};
 pub use nets::{UNet2d, unet2d};
 pub use network::{Layer, Network, NetworkBuilder, NetworkError, Op};
+pub use onnx_in::OnnxError;
 pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };

@@ -3,6 +3,7 @@
 mod gradients;
 mod losses;
 mod memory;
+mod onnx_in;
 mod optimisers;
 mod oracle;
 mod pytorch;
