@@ -7,6 +7,7 @@ mod onnx_in;
 mod optimisers;
 mod oracle;
 mod pytorch;
+mod readme;
 mod reference;
 mod refusals;
 mod schedules;
