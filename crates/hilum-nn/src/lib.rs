@@ -48,17 +48,25 @@ pub mod loss;
 pub mod nets;
 pub mod network;
 pub mod onnx;
+pub mod onnx_in;
 pub mod optim;
 pub mod plan;
+pub mod schedule;
+pub mod state_dict;
 pub mod weights;
 
 mod kernels;
 
 pub use graph::Shape;
 pub use kernels::Isa;
-pub use loss::LossConfig;
+pub use loss::{Activation, Loss, LossConfig, LossError, Scope, Target, Term};
 pub use nets::{UNet2d, unet2d};
 pub use network::{Layer, Network, NetworkBuilder, NetworkError, Op};
-pub use optim::AdamConfig;
+pub use onnx_in::OnnxError;
+pub use optim::{
+    AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
+};
 pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer};
-pub use weights::{Tensor, Weights, WeightsError};
+pub use schedule::{Schedule, ScheduleError};
+pub use state_dict::{StateDict, StateDictError};
+pub use weights::{KeyMap, KeyReport, KeyRule, Tensor, Weights, WeightsError};

@@ -13,6 +13,8 @@ pub use training::Trainer;
 use crate::kernels::buffer::View;
 use crate::kernels::pool::Pool;
 use crate::kernels::{Isa, Kernels};
+use crate::loss::LossError;
+use crate::optim::OptimiserError;
 use crate::weights::WeightsError;
 
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
@@ -123,7 +125,16 @@ pub enum CompileError {
     /// The weights belong to another network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The losses need the logits before a last sigmoid.
+    /// A constant of the optimiser makes no sense.
+    #[error(transparent)]
+    Optimiser(#[from] OptimiserError),
+    /// The loss cannot be computed on this network's output.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Softmax's losses need logits.
+    #[error("the last layer {0} is a sigmoid: softmax's losses take the logits of a network that ends without one")]
+    NoLogits(String),
+    /// A sigmoid's losses need the logits before a last sigmoid.
     #[error("the last layer {0} is no sigmoid: training takes the logits before it")]
     NoSigmoid(String),
     /// The plan would need more memory than a plan may.
@@ -155,14 +166,40 @@ pub enum RunError {
         /// Values needed.
         expected: usize,
     },
+    /// A target is no class.
+    #[error(
+        "the target at position {index} is {value}: expected a whole number below {classes}, or the value to ignore"
+    )]
+    Label {
+        /// Position in `[n, h, w]`.
+        index: usize,
+        /// The target as text.
+        value: String,
+        /// Channels of the network's output.
+        classes: usize,
+    },
+    /// A pixel's weight is negative or not finite.
+    #[error("the pixel weight at position {index} is {value}: expected a number of at least 0")]
+    PixelWeight {
+        /// Position in `[n, h, w]`.
+        index: usize,
+        /// The weight as text.
+        value: String,
+    },
+    /// The loss cannot be computed on that many channels.
+    #[error(transparent)]
+    Loss(#[from] LossError),
     /// The plan for evaluation could not be made.
     #[error("cannot plan the evaluation: {0}")]
     Plan(String),
     /// The loss is NaN or infinite; the weights were not changed.
     #[error("the loss is {0}: check the input for NaN, or lower the learning rate")]
     NotFinite(String),
+    /// The norm of the gradients, asked for by clipping, is NaN or infinite; the weights were not changed.
+    #[error("the norm of the gradients is {0}: lower the learning rate, or clip by value too")]
+    Gradient(String),
 }
 
-fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {
+pub(crate) fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {
     if got == expected { Ok(()) } else { Err(RunError::Length { what, got, expected }) }
 }

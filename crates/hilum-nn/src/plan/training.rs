@@ -10,23 +10,23 @@ use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::loss::LossConfig;
+use crate::loss::{Activation, Extent, Loss, Target};
 use crate::network::Network;
-use crate::optim::{AdamConfig, Moments};
+use crate::optim::{Memory, OptimiserState, StateError, Update};
 use crate::weights::{Tensor, Weights};
 
 /// A network in training at one input shape.
 pub struct Trainer {
     network: Network,
     shape: InputShape,
-    loss: LossConfig,
-    adam: AdamConfig,
+    loss: Loss,
+    update: Update,
     algorithm: Algorithm,
     kernels: &'static Kernels,
     pool: Pool,
     weights: Weights,
     gradients: Vec<Vec<f32>>,
-    moments: Vec<Option<Moments>>,
+    memory: Memory,
     arena: Aligned,
     scratch: Aligned,
     partial: Vec<f64>,
@@ -37,21 +37,21 @@ pub struct Trainer {
     output_gradient: Option<View>,
     output_lanes: Vec<usize>,
     logits: Vec<f32>,
-    steps: u64,
     evaluation: Option<(u64, ForwardPlan)>,
 }
 
 impl Trainer {
-    /// Plans forward, backward and update. The network must end in a sigmoid; the losses take the logits before it.
+    /// Plans forward, backward and update. For a sigmoid's losses the network must end in a sigmoid, for softmax's in its logits; the losses take the
+    /// logits.
     pub fn compile(
         network: &Network,
         weights: Weights,
         shape: InputShape,
-        loss: LossConfig,
-        adam: AdamConfig,
+        loss: impl Into<Loss>,
+        update: impl Into<Update>,
         options: Options,
     ) -> Result<Self, CompileError> {
-        Self::compile_with(network, weights, shape, loss, adam, options, Algorithm::Auto)
+        Self::compile_with(network, weights, shape, loss, update, options, Algorithm::Auto)
     }
 
     /// As [`Trainer::compile`], with the algorithm of all 3x3 convolutions, forward and backward, chosen by the caller.
@@ -59,17 +59,23 @@ impl Trainer {
         network: &Network,
         weights: Weights,
         shape: InputShape,
-        loss: LossConfig,
-        adam: AdamConfig,
+        loss: impl Into<Loss>,
+        update: impl Into<Update>,
         options: Options,
         algorithm: Algorithm,
     ) -> Result<Self, CompileError> {
         weights.check(network)?;
+        let update = update.into();
+        update.check()?;
         let kernels = options.kernels()?;
         let graph = network.graph();
         let mut lowered = Lowered::of(&graph, shape, false)?;
-        if !lowered.sigmoid {
-            return Err(CompileError::NoSigmoid(graph.output().name.clone()));
+        let loss = loss.into();
+        loss.check(graph.output().channels)?;
+        match (loss.activation, lowered.sigmoid) {
+            (Activation::Sigmoid, false) => return Err(CompileError::NoSigmoid(graph.output().name.clone())),
+            (Activation::Softmax, true) => return Err(CompileError::NoLogits(graph.output().name.clone())),
+            (Activation::Sigmoid, true) | (Activation::Softmax, false) => {}
         }
         let mut gradients = Gradients::of(&lowered, &graph, shape.n);
         let floats = place_all(&mut lowered, &mut gradients)?;
@@ -80,21 +86,17 @@ impl Trainer {
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
         let (h, w) = lowered.sizes[output];
-        let trainable = graph.parameters().iter().map(|p| p.role.trainable());
+        let learning = graph.parameters().iter().zip(weights.tensors());
+        let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
         let mut trainer = Self {
             network: network.clone(),
             shape,
             loss,
-            adam,
+            update,
             algorithm,
             kernels,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
-            moments: weights
-                .tensors()
-                .iter()
-                .zip(trainable)
-                .map(|(t, on)| on.then(|| Moments::new(t.data.len())))
-                .collect(),
+            memory: Memory::new(&update.optimiser, lengths),
             weights,
             arena: Aligned::zeroed(floats),
             scratch: Aligned::zeroed(layers.iter().map(|l| l.scratch_len(pool.threads())).max().unwrap_or(0)),
@@ -107,19 +109,21 @@ impl Trainer {
             output_gradient: gradients.exists(output).then(|| gradients.view(&lowered, output)),
             output_lanes: lowered.lanes[output].clone(),
             logits: vec![0.0; shape.n * output_channels * h * w],
-            steps: 0,
             evaluation: None,
         };
         trainer.pack();
         Ok(trainer)
     }
 
-    /// One step of Adam on a batch: `x` `[n, c, h, w]`, `y` `[n, out, h', w']` in 0..=1. Returns the loss before the step.
-    pub fn step(&mut self, x: &[f32], y: &[f32], lr: f32) -> Result<f32, RunError> {
-        let loss = self.backpropagate(x, y)?;
-        self.steps += 1;
-        let Self { pool, weights, gradients, moments, adam, steps, .. } = self;
-        adam.update(pool, &mut weights.tensors, gradients, moments, lr, *steps);
+    /// One step of the optimiser on a batch: `x` `[n, c, h, w]`; `y` as its [`Target`] says, by itself or with weights of pixels.
+    /// Returns the loss before the step.
+    pub fn step<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>, lr: f32) -> Result<f32, RunError> {
+        let loss = self.backpropagate(x, y.into())?;
+        let Self { pool, weights, gradients, memory, update, .. } = self;
+        if let Some(norm) = update.clipping.apply(pool, gradients).filter(|n| !n.is_finite()) {
+            return Err(RunError::Gradient(norm.to_string()));
+        }
+        update.optimiser.update(pool, &mut weights.tensors, gradients, memory, lr);
         for layer in &self.layers {
             layer.update_running_statistics(&mut self.weights.tensors);
         }
@@ -128,8 +132,8 @@ impl Trainer {
     }
 
     /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
-    pub fn gradients(&mut self, x: &[f32], y: &[f32]) -> Result<(f32, Vec<Tensor>), RunError> {
-        let loss = self.backpropagate(x, y)?;
+    pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
+        let loss = self.backpropagate(x, y.into())?;
         let graph = self.network.graph();
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
         let tensor =
@@ -138,8 +142,9 @@ impl Trainer {
     }
 
     /// The loss in inference mode (running statistics); changes nothing.
-    pub fn evaluate(&mut self, x: &[f32], y: &[f32]) -> Result<f32, RunError> {
-        check_length("target", y.len(), self.logits.len())?;
+    pub fn evaluate<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<f32, RunError> {
+        let (target, extent) = (y.into(), self.extent());
+        self.loss.check_target(target, extent)?;
         let (version, plan) = match &mut self.evaluation {
             Some(ready) => ready,
             // The training plan of the same network and shape exists, so this one does too.
@@ -149,23 +154,29 @@ impl Trainer {
                     .map_err(|e| RunError::Plan(e.to_string()))?,
             )),
         };
-        if *version != self.steps {
+        if *version != self.memory.steps {
             plan.load(&self.weights, &mut self.pool);
-            *version = self.steps;
+            *version = self.memory.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
-        Ok(self.loss.value(
-            &mut self.pool,
-            &self.logits,
-            y,
-            self.output_lanes.iter().sum(),
-            self.output.h * self.output.w,
-        ) as f32)
+        Ok(self.loss.value(&mut self.pool, &self.logits, target, extent) as f32)
     }
 
     /// A copy of the current weights, running statistics included.
     pub fn weights(&self) -> Weights {
         self.weights.clone()
+    }
+
+    /// What the optimiser remembers: with the weights, what a later trainer needs to go on as if there had been no break.
+    pub fn optimiser_state(&self) -> OptimiserState {
+        self.memory.export(&self.update.optimiser, self.network.graph().parameters())
+    }
+
+    /// Goes on from a state saved with the weights that this trainer was compiled with; the next steps give the bits of an unbroken training.
+    pub fn restore(&mut self, state: &OptimiserState) -> Result<(), StateError> {
+        self.memory.import(&self.update.optimiser, self.network.graph().parameters(), state)?;
+        self.evaluation = None;
+        Ok(())
     }
 
     /// Bytes of activations, gradients, packed weights, optimiser state and scratch of this plan.
@@ -177,23 +188,31 @@ impl Trainer {
             + self.scratch.bytes()
             + packed
             + evaluation
-            + 4 * parameters * size_of::<f32>()
+            + (2 * parameters + self.memory.floats()) * size_of::<f32>()
             + self.partial.len() * size_of::<f64>()
             + self.logits.len() * size_of::<f32>()
     }
 
-    fn backpropagate(&mut self, x: &[f32], y: &[f32]) -> Result<f32, RunError> {
+    fn extent(&self) -> Extent {
+        Extent {
+            images: self.output.n,
+            channels: self.output_lanes.iter().sum(),
+            pixels: self.output.h * self.output.w,
+        }
+    }
+
+    fn backpropagate(&mut self, x: &[f32], y: Target<'_>) -> Result<f32, RunError> {
         let channels: usize = self.input_lanes.iter().sum();
         check_length("input", x.len(), self.input.n * self.input.h * self.input.w * channels)?;
-        check_length("target", y.len(), self.logits.len())?;
+        let extent = self.extent();
+        self.loss.check_target(y, extent)?;
         let (k, pool, arena) = (self.kernels, &mut self.pool, &mut self.arena);
         pointwise::import(pool, arena, x, self.input, &self.input_lanes);
         for layer in &mut self.layers {
             layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch);
         }
         pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
-        let channels = self.output_lanes.iter().sum();
-        let loss = self.loss.gradient(pool, &mut self.logits, y, channels, self.output.h * self.output.w) as f32;
+        let loss = self.loss.gradient(pool, &mut self.logits, y, extent) as f32;
         if !loss.is_finite() {
             return Err(RunError::NotFinite(loss.to_string()));
         }

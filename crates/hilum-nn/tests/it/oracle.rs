@@ -9,7 +9,7 @@ use crate::gradients::lively_weights;
 use crate::reference::noise;
 
 /// Python with numpy, onnx and onnxruntime, or `None` with the reason printed.
-fn python() -> Option<std::ffi::OsString> {
+pub fn python() -> Option<std::ffi::OsString> {
     let found = std::env::var_os("HILUM_ORACLE_PYTHON");
     if found.is_none() {
         println!("SKIPPED: HILUM_ORACLE_PYTHON does not name a Python with onnx and onnxruntime");
@@ -29,11 +29,11 @@ for i, shape in enumerate(json.load(open(d + '/shapes.json'))):
     session.run(['output'], {'input': x})[0].astype('<f4').tofile(f'{d}/y{i}.f32')
 ";
 
-fn write(path: &Path, values: &[f32]) {
+pub fn write(path: &Path, values: &[f32]) {
     std::fs::write(path, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()).unwrap();
 }
 
-fn read(path: &Path) -> Vec<f32> {
+pub fn read(path: &Path) -> Vec<f32> {
     std::fs::read(path).unwrap().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 

@@ -1,9 +1,15 @@
-//! Parameters by name, in the layouts of PyTorch, in and out of safetensors.
+//! Parameters by name, in the layouts of PyTorch, in and out of safetensors, and taken over from other sources by key maps.
+
+mod keys;
+pub(crate) mod number;
+
+pub use keys::{KeyMap, KeyReport, KeyRule, MisShaped};
 
 use std::collections::HashMap;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use self::number::Number;
 use crate::graph::{Parameter, Role};
 use crate::network::Network;
 
@@ -100,17 +106,26 @@ impl Weights {
 
     /// Reads a safetensors file and checks it as [`Weights::new`].
     pub fn from_safetensors(network: &Network, bytes: &[u8]) -> Result<Self, WeightsError> {
-        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format(e.to_string()))?;
-        let tensors = file.tensors().into_iter().map(|(name, view)| {
-            if view.dtype() != Dtype::F32 {
-                return Err(WeightsError::Dtype { key: name, got: format!("{:?}", view.dtype()) });
-            }
-            let (chunks, _) = view.data().as_chunks::<4>();
-            let data = chunks.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            Ok(Tensor { name, shape: view.shape().to_vec(), data })
-        });
-        Self::new(network, tensors.collect::<Result<_, _>>()?)
+        Self::new(network, read_safetensors(bytes)?)
     }
+}
+
+/// The tensors of a safetensors file, in the order of their names: F32, or F16, BF16 and F64 as F32. Other dtypes are refused by key.
+pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Tensor>, WeightsError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format(e.to_string()))?;
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        let number = match view.dtype() {
+            Dtype::F16 => Number::F16,
+            Dtype::BF16 => Number::Bf16,
+            Dtype::F32 => Number::F32,
+            Dtype::F64 => Number::F64,
+            other => return Err(WeightsError::Dtype { key: name, got: format!("{other:?}") }),
+        };
+        Ok(Tensor { name, shape: view.shape().to_vec(), data: number.values(view.data()) })
+    });
+    let mut tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
 }
 
 fn check(parameter: &Parameter, tensor: &Tensor) -> Result<(), WeightsError> {
@@ -168,8 +183,16 @@ pub enum WeightsError {
         /// Shape of the network's parameter.
         expected: Vec<usize>,
     },
-    /// Not 32-bit floats.
-    #[error("weights: key {key} has dtype {got}, expected F32")]
+    /// Two tensors have one key after renaming.
+    #[error("weights: {foreign} and another key both become {key}")]
+    Twice {
+        /// The renamed key.
+        key: String,
+        /// One of the two.
+        foreign: String,
+    },
+    /// Not floats.
+    #[error("weights: key {key} has dtype {got}, expected F32, F16, BF16 or F64")]
     Dtype {
         /// The tensor.
         key: String,
