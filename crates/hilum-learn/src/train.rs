@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hilum_nn::{CompileError, InputShape, Network, Options, Trainer, Weights, WeightsError};
+use hilum_nn::{
+    CompileError, InputShape, Network, OptimiserState, Options, StateError, Trainer, Weights, WeightsError,
+};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -104,6 +106,9 @@ pub enum TrainError {
     /// The checkpoint's weights do not fit.
     #[error("checkpoint: {0}")]
     Weights(#[from] WeightsError),
+    /// The checkpoint's optimiser state does not fit.
+    #[error("checkpoint: {0}")]
+    Optimiser(#[from] StateError),
     /// A file of the run cannot be written or read.
     #[error("{path}: {source}")]
     File {
@@ -132,14 +137,17 @@ pub(crate) fn fit(
         return Err(TrainError::NoPatches(which.0, which.1));
     }
     let checkpoint = Checkpoint::new(folder);
-    let (mut history, weights) = match checkpoint.load(network)? {
-        Some(state) => state,
-        None => (History::default(), Weights::init(network, plan.seed)),
+    let (mut history, weights, optimiser) = match checkpoint.load(network)? {
+        Some((history, weights, optimiser)) => (history, weights, Some(optimiser)),
+        None => (History::default(), Weights::init(network, plan.seed), None),
     };
     let n = plan.schedule.batch;
     let shape = InputShape { n, h: plan.patches.size, w: plan.patches.size };
     let options = Options { threads: plan.threads, isa: None };
     let mut trainer = Trainer::compile(network, weights, shape, plan.loss, plan.adam, options)?;
+    if let Some(optimiser) = &optimiser {
+        trainer.restore(optimiser)?;
+    }
     let mut batch = Batch::new(plan);
     let limit = Duration::from_secs_f64(plan.time_limit_minutes * 60.0);
     let steps = plan.schedule.patches_per_epoch / n;
@@ -173,7 +181,7 @@ pub(crate) fn fit(
         history.epochs.push(done);
         history.seconds += seconds;
         history.stopped_because = reason_to_stop(plan, &history, limit);
-        checkpoint.save(&history, &trainer.weights())?;
+        checkpoint.save(&history, &trainer.weights(), &trainer.optimiser_state())?;
         let told = progress(Progress::Epoch { number: epoch + 1, epoch: done, lowest: history.waiting() == 0 });
         if told.is_break() && history.stopped_because.is_none() {
             return Err(TrainError::Cancelled);
@@ -246,39 +254,60 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The files of a training: history, last and best weights. Adam's moments start anew after a resume.
+/// The files of a training: history, the weights and the optimiser's state after the last epoch, the best weights. A training taken up again gives the
+/// bits of an unbroken one.
 struct Checkpoint<'a> {
     folder: &'a Path,
 }
 
 impl<'a> Checkpoint<'a> {
     const HISTORY: &'static str = "history.json";
-    const LAST: &'static str = "last.safetensors";
     const BEST: &'static str = "best.safetensors";
 
     fn new(folder: &'a Path) -> Self {
         Self { folder }
     }
 
-    fn load(&self, network: &Network) -> Result<Option<(History, Weights)>, TrainError> {
+    /// Names carry the epoch, so that the history never tells of another epoch's files.
+    fn last(epoch: usize) -> [String; 2] {
+        [format!("last-{epoch}.safetensors"), format!("optimiser-{epoch}.safetensors")]
+    }
+
+    fn load(&self, network: &Network) -> Result<Option<(History, Weights, OptimiserState)>, TrainError> {
         if !self.folder.join(Self::HISTORY).exists() {
             return Ok(None);
         }
-        let history = serde_json::from_slice(&self.read(Self::HISTORY)?).map_err(|e| TrainError::File {
+        let history: History = serde_json::from_slice(&self.read(Self::HISTORY)?).map_err(|e| TrainError::File {
             path: self.folder.join(Self::HISTORY),
             source: io::Error::new(io::ErrorKind::InvalidData, e),
         })?;
-        Ok(Some((history, Weights::from_safetensors(network, &self.read(Self::LAST)?)?)))
+        let [weights, optimiser] = Self::last(history.epochs.len());
+        let weights = Weights::from_safetensors(network, &self.read(&weights)?)?;
+        let optimiser = OptimiserState::from_safetensors(&self.read(&optimiser)?)?;
+        Ok(Some((history, weights, optimiser)))
     }
 
     /// The history last: what it tells of is there.
-    fn save(&self, history: &History, weights: &Weights) -> Result<(), TrainError> {
+    fn save(&self, history: &History, weights: &Weights, optimiser: &OptimiserState) -> Result<(), TrainError> {
+        let epoch = history.epochs.len();
         let bytes = weights.to_safetensors()?;
         if history.waiting() == 0 {
             self.write(Self::BEST, &bytes)?;
         }
-        self.write(Self::LAST, &bytes)?;
-        self.write(Self::HISTORY, &serde_json::to_vec_pretty(history).expect("plain data"))
+        let [last, state] = Self::last(epoch);
+        self.write(&last, &bytes)?;
+        self.write(&state, &optimiser.to_safetensors()?)?;
+        self.write(Self::HISTORY, &serde_json::to_vec_pretty(history).expect("plain data"))?;
+        for outdated in Self::last(epoch.saturating_sub(1)) {
+            let path = self.folder.join(outdated);
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(TrainError::File { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn best(&self, network: &Network) -> Result<Weights, TrainError> {
