@@ -52,13 +52,19 @@ pub mod optim;
 pub mod plan;
 pub mod weights;
 
+mod geometry;
 mod kernels;
+mod layer_text;
+mod op;
 
 pub use graph::Shape;
 pub use kernels::Isa;
 pub use loss::LossConfig;
-pub use nets::{UNet2d, unet2d};
-pub use network::{Layer, Network, NetworkBuilder, NetworkError, Op};
+pub use nets::{
+    DenseNet, InceptionResNetV2, ResNet, Scores, UNet2d, UNet3d, densenet, inception_resnet_v2, resnet, unet2d, unet3d,
+};
+pub use network::{Layer, Network, NetworkBuilder, NetworkError};
+pub use op::{Convolution, NORM_EPS, Op, Pooling};
 pub use optim::AdamConfig;
-pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer};
+pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer, VolumeShape};
 pub use weights::{Tensor, Weights, WeightsError};

@@ -4,7 +4,7 @@ use super::backward::Gradients;
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
-use super::{Algorithm, CompileError, InputShape, Options, RunError, check_length};
+use super::{Algorithm, CompileError, Options, RunError, VolumeShape, check_length};
 use crate::graph::Parameter;
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
@@ -18,7 +18,7 @@ use crate::weights::{Tensor, Weights};
 /// A network in training at one input shape.
 pub struct Trainer {
     network: Network,
-    shape: InputShape,
+    shape: VolumeShape,
     loss: LossConfig,
     adam: AdamConfig,
     kernels: &'static Kernels,
@@ -45,11 +45,12 @@ impl Trainer {
     pub fn compile(
         network: &Network,
         weights: Weights,
-        shape: InputShape,
+        shape: impl Into<VolumeShape>,
         loss: LossConfig,
         adam: AdamConfig,
         options: Options,
     ) -> Result<Self, CompileError> {
+        let shape = shape.into();
         weights.check(network)?;
         let kernels = options.kernels()?;
         let graph = network.graph();
@@ -63,7 +64,7 @@ impl Trainer {
             (0..lowered.steps.len()).map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels)).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
-        let (h, w) = lowered.sizes[output];
+        let pixels: usize = lowered.sizes[output].iter().product();
         let trainable = graph.parameters().iter().map(|p| p.role.trainable());
         let mut trainer = Self {
             network: network.clone(),
@@ -89,7 +90,7 @@ impl Trainer {
             output: lowered.view(output),
             output_gradient: gradients.exists(output).then(|| gradients.view(&lowered, output)),
             output_lanes: lowered.lanes[output].clone(),
-            logits: vec![0.0; shape.n * output_channels * h * w],
+            logits: vec![0.0; shape.n * output_channels * pixels],
             steps: 0,
             evaluation: None,
         };
@@ -137,13 +138,8 @@ impl Trainer {
             *version = self.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
-        Ok(self.loss.value(
-            &mut self.pool,
-            &self.logits,
-            y,
-            self.output_lanes.iter().sum(),
-            self.output.h * self.output.w,
-        ) as f32)
+        Ok(self.loss.value(&mut self.pool, &self.logits, y, self.output_lanes.iter().sum(), self.output.pixels())
+            as f32)
     }
 
     /// A copy of the current weights, running statistics included.
@@ -167,16 +163,16 @@ impl Trainer {
 
     fn backpropagate(&mut self, x: &[f32], y: &[f32]) -> Result<f32, RunError> {
         let channels: usize = self.input_lanes.iter().sum();
-        check_length("input", x.len(), self.input.n * self.input.h * self.input.w * channels)?;
+        check_length("input", x.len(), self.input.n * self.input.pixels() * channels)?;
         check_length("target", y.len(), self.logits.len())?;
         let (k, pool, arena) = (self.kernels, &mut self.pool, &mut self.arena);
         pointwise::import(pool, arena, x, self.input, &self.input_lanes);
         for layer in &mut self.layers {
-            layer.forward(k, pool, arena, &mut self.partial);
+            layer.forward(k, pool, arena, &mut self.partial, self.steps);
         }
         pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
         let channels = self.output_lanes.iter().sum();
-        let loss = self.loss.gradient(pool, &mut self.logits, y, channels, self.output.h * self.output.w) as f32;
+        let loss = self.loss.gradient(pool, &mut self.logits, y, channels, self.output.pixels()) as f32;
         if !loss.is_finite() {
             return Err(RunError::NotFinite(loss.to_string()));
         }
@@ -213,12 +209,13 @@ fn place_all(lowered: &mut Lowered, gradients: &mut Gradients) -> Result<usize, 
         let (x, y) = (step.reads(), step.writes());
         touch(lowered, x, i + 1);
         touch(lowered, y, i + 1);
-        let kept = match step {
-            Step::Conv { .. } | Step::Norm { .. } | Step::MaxPool { .. } | Step::Relu { .. } => Some(x),
-            Step::Sigmoid { .. } => Some(y),
-            Step::Copy { .. } => None,
+        let keeps = match step {
+            Step::Conv { .. } | Step::Norm { .. } | Step::MaxPool { .. } | Step::Relu { .. } => [true, false],
+            Step::Sigmoid { .. } => [false, true],
+            Step::Operator { keeps, .. } => keeps,
+            Step::Copy { .. } | Step::Sum { .. } => [false, false],
         };
-        if let Some(value) = kept {
+        for value in [x, y].into_iter().zip(keeps).filter_map(|(v, kept)| kept.then_some(v)) {
             touch(lowered, value, backward(i));
         }
         gradients.touch(x, backward(i));

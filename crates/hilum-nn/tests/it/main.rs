@@ -2,7 +2,11 @@
 
 mod gradients;
 mod memory;
+mod networks;
 mod oracle;
+mod oracle_windows;
 mod reference;
 mod refusals;
 mod training;
+mod volumes;
+mod windows;
