@@ -33,9 +33,9 @@ pub enum Role {
         /// Products per output value.
         fan_in: usize,
     },
-    /// Scale of a BatchNorm.
+    /// Scale of a normalisation.
     Scale,
-    /// Bias of a convolution or linear layer, or shift of a BatchNorm.
+    /// Bias of a convolution or linear layer, or shift of a normalisation.
     Bias,
     /// Running mean of a BatchNorm.
     RunningMean,
@@ -175,9 +175,11 @@ impl Graph {
                 self.parameter(name, "bias", vec![out], Role::Bias);
             }
         }
-        if op.batch_norm_eps().is_some() {
+        if op.batch_norm_eps().is_some() || op.sample_norm().is_some() {
             self.parameter(name, "weight", vec![ci], Role::Scale);
             self.parameter(name, "bias", vec![ci], Role::Bias);
+        }
+        if op.batch_norm_eps().is_some() {
             self.parameter(name, "running_mean", vec![ci], Role::RunningMean);
             self.parameter(name, "running_var", vec![ci], Role::RunningVar);
         }

@@ -41,6 +41,12 @@ pub(crate) struct LayerText {
     seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     factor: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slope: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factors: Option<Sides>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linear: Option<bool>,
 }
 
 /// One side for a square, or one per axis.
@@ -65,7 +71,14 @@ enum OpName {
     GlobalAvgPool,
     BatchNorm2d,
     BatchNorm,
+    InstanceNorm,
+    GroupNorm,
     Relu,
+    LeakyRelu,
+    Gelu,
+    Tanh,
+    Softmax,
+    Upsample,
     Sigmoid,
     Dropout,
     Flatten,
@@ -86,13 +99,19 @@ impl OpName {
             }
             Self::MaxPool => &["kernel", "stride", "padding", "ceil"],
             Self::AvgPool => &["kernel", "stride", "padding", "ceil", "count_padding"],
-            Self::BatchNorm => &["eps"],
+            Self::BatchNorm | Self::InstanceNorm => &["eps"],
+            Self::GroupNorm => &["groups", "eps"],
+            Self::LeakyRelu => &["slope"],
+            Self::Upsample => &["factors", "linear"],
             Self::Dropout => &["rate", "seed"],
             Self::Scale => &["factor"],
             Self::MaxPool2d
             | Self::GlobalAvgPool
             | Self::BatchNorm2d
             | Self::Relu
+            | Self::Gelu
+            | Self::Tanh
+            | Self::Softmax
             | Self::Sigmoid
             | Self::Flatten
             | Self::Concat
@@ -121,6 +140,9 @@ impl LayerText {
             rate: None,
             seed: None,
             factor: None,
+            slope: None,
+            factors: None,
+            linear: None,
         }
     }
 
@@ -144,6 +166,9 @@ impl LayerText {
             ("rate", self.rate.is_some()),
             ("seed", self.seed.is_some()),
             ("factor", self.factor.is_some()),
+            ("slope", self.slope.is_some()),
+            ("factors", self.factors.is_some()),
+            ("linear", self.linear.is_some()),
         ];
         match there.into_iter().find(|(name, there)| *there && !self.op.fields().contains(name)) {
             Some((field, _)) => Err(self.field(field, "does not belong to this operator")),
@@ -226,7 +251,20 @@ impl TryFrom<LayerText> for Layer {
             OpName::GlobalAvgPool => Op::GlobalAvgPool,
             OpName::BatchNorm2d => Op::BatchNorm2d,
             OpName::BatchNorm => Op::BatchNorm { eps: text.needed(text.eps, "eps")? },
+            OpName::InstanceNorm => Op::InstanceNorm { eps: text.needed(text.eps, "eps")? },
+            OpName::GroupNorm => {
+                Op::GroupNorm { groups: text.needed(text.groups, "groups")?, eps: text.needed(text.eps, "eps")? }
+            }
             OpName::Relu => Op::Relu,
+            OpName::LeakyRelu => Op::LeakyRelu { slope: text.needed(text.slope, "slope")? },
+            OpName::Gelu => Op::Gelu,
+            OpName::Tanh => Op::Tanh,
+            OpName::Softmax => Op::Softmax,
+            OpName::Upsample => {
+                let factors = text.needed(text.factors.clone(), "factors")?;
+                let factors = text.sides(Some(&factors), "factors", &[])?;
+                Op::Upsample { factors, linear: text.linear.unwrap_or(false) }
+            }
             OpName::Sigmoid => Op::Sigmoid,
             OpName::Dropout => Op::Dropout { rate: text.needed(text.rate, "rate")?, seed: text.seed.unwrap_or(0) },
             OpName::Flatten => Op::Flatten,
@@ -272,7 +310,16 @@ impl From<Layer> for LayerText {
             Op::GlobalAvgPool => bare(OpName::GlobalAvgPool),
             Op::BatchNorm2d => bare(OpName::BatchNorm2d),
             Op::BatchNorm { eps } => Self { eps: Some(eps), ..bare(OpName::BatchNorm) },
+            Op::InstanceNorm { eps } => Self { eps: Some(eps), ..bare(OpName::InstanceNorm) },
+            Op::GroupNorm { groups, eps } => Self { groups: Some(groups), eps: Some(eps), ..bare(OpName::GroupNorm) },
             Op::Relu => bare(OpName::Relu),
+            Op::LeakyRelu { slope } => Self { slope: Some(slope), ..bare(OpName::LeakyRelu) },
+            Op::Gelu => bare(OpName::Gelu),
+            Op::Tanh => bare(OpName::Tanh),
+            Op::Softmax => bare(OpName::Softmax),
+            Op::Upsample { factors, linear } => {
+                Self { factors: each(factors), linear: Some(linear), ..bare(OpName::Upsample) }
+            }
             Op::Sigmoid => bare(OpName::Sigmoid),
             Op::Dropout { rate, seed } => Self { rate: Some(rate), seed: Some(seed), ..bare(OpName::Dropout) },
             Op::Flatten => bare(OpName::Flatten),

@@ -8,11 +8,14 @@ mod message;
 mod operator;
 
 use message::Message;
+use operator::{Constant, Data, Emitted, Input};
 
 const IR_VERSION: u64 = 8;
 const OPSET: u64 = 17;
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: u64 = 1;
+/// `TensorProto.DataType.INT64`.
+const INT64: u64 = 7;
 
 /// The ONNX model (opset 17, IR 8): input `input` and output `output`, float `[n, c, h, w]` (`[n, c, d, h, w]` for volumes, `[n, c]` after a flattening)
 /// with `n` and sizes dynamic. Layers and parameters keep their names, a layer's result is called `{layer}:0`; BatchNorm stays explicit, in inference
@@ -44,38 +47,53 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
     for (i, node) in graph.nodes().iter().enumerate() {
         let layer = graph.values()[i + 1].name.as_str();
         let next = graph.nodes().get(i + 1).map_or(graph.parameters().len(), |n| n.first_parameter);
-        let emitted = operator::emit(&node.op, graph.axes());
-        let mut n = Message::default();
-        node.inputs.iter().for_each(|&v| n.text(1, &name(v)));
-        graph.parameters()[node.first_parameter..next].iter().for_each(|p| n.text(1, &p.name));
-        if let Some((kind, value)) = emitted.constant {
-            let constant = format!("{layer}.{kind}");
-            n.text(1, &constant);
-            proto.message(5, &tensor_proto(&constant, &[], &[value]));
+        let parameters = &graph.parameters()[node.first_parameter..next];
+        let Emitted { nodes, constants } = operator::emit(&node.op, graph.axes());
+        let constant = |c: &Constant| format!("{layer}.{}", c.name);
+        let result = |k: usize| if k + 1 == nodes.len() { name(i + 1) } else { format!("{layer}:{}", k + 1) };
+        for (k, emitted) in nodes.iter().enumerate() {
+            let mut n = Message::default();
+            for input in &emitted.inputs {
+                match *input {
+                    Input::Layer => node.inputs.iter().for_each(|&v| n.text(1, &name(v))),
+                    Input::Parameter(p) => n.text(1, &parameters[p].name),
+                    Input::Parameters => parameters.iter().for_each(|p| n.text(1, &p.name)),
+                    Input::Constant(c) => n.text(1, &constant(&constants[c])),
+                    Input::Node(other) => n.text(1, &result(other)),
+                    Input::Nothing => n.text(1, ""),
+                }
+            }
+            n.text(2, &result(k));
+            n.text(3, &if k + 1 == nodes.len() { layer.to_owned() } else { result(k) });
+            n.text(4, emitted.operator);
+            emitted.attributes.iter().for_each(|a| n.message(5, a));
+            proto.message(1, &n);
         }
-        n.text(2, &name(i + 1));
-        n.text(3, layer);
-        n.text(4, emitted.operator);
-        emitted.attributes.iter().for_each(|a| n.message(5, a));
-        proto.message(1, &n);
+        for c in &constants {
+            proto.message(5, &tensor_proto(&constant(c), &c.shape, &c.data));
+        }
     }
     proto.text(2, "network");
     for tensor in weights.tensors() {
-        proto.message(5, &tensor_proto(&tensor.name, &tensor.shape, &tensor.data));
+        proto.message(5, &tensor_proto(&tensor.name, &tensor.shape, &Data::Floats(tensor.data.clone())));
     }
     proto.message(11, &value_info("input", &graph.values()[0], graph.axes()));
     proto.message(12, &value_info("output", graph.output(), graph.axes()));
     proto
 }
 
-fn tensor_proto(name: &str, shape: &[usize], data: &[f32]) -> Message {
+fn tensor_proto(name: &str, shape: &[usize], data: &Data) -> Message {
+    let (kind, bytes): (u64, Vec<u8>) = match data {
+        Data::Floats(values) => (FLOAT, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        Data::Ints(values) => (INT64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+    };
     let mut t = Message::default();
     for d in shape {
         t.int(1, *d as u64);
     }
-    t.int(2, FLOAT);
+    t.int(2, kind);
     t.text(8, name);
-    t.bytes(9, &data.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
+    t.bytes(9, &bytes);
     t
 }
 

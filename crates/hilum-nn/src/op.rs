@@ -64,8 +64,38 @@ pub enum Op {
         /// Added to the variance.
         eps: f32,
     },
+    /// Normalisation over the pixels of each channel of each image (Ulyanov, Vedaldi and Lempitsky 2016), with weight and bias per channel.
+    InstanceNorm {
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Normalisation over pixels and channels of each group of each image (Wu and He 2018), with weight and bias per channel.
+    GroupNorm {
+        /// Groups of channels.
+        groups: usize,
+        /// Added to the variance.
+        eps: f32,
+    },
     /// `max(x, 0)`.
     Relu,
+    /// `x`, times `slope` where negative.
+    LeakyRelu {
+        /// Slope of the negative side.
+        slope: f32,
+    },
+    /// `x * Phi(x)` with the normal distribution's Phi (Hendrycks and Gimpel 2016), not its approximation by tanh.
+    Gelu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `exp(x)` divided by its sum over the channels of a pixel.
+    Softmax,
+    /// Enlargement by whole factors.
+    Upsample {
+        /// Factor per axis.
+        factors: Vec<usize>,
+        /// Interpolated between pixel centres (bilinear, trilinear; PyTorch's `align_corners=False`); otherwise values repeat.
+        linear: bool,
+    },
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
     /// In training, zeroes values with probability `rate` and divides the others by `1 - rate` (Srivastava et al. 2014); otherwise the identity.
@@ -238,6 +268,15 @@ impl Op {
         }
     }
 
+    /// Groups, 0 for one per channel, and epsilon of a normalisation within each image.
+    pub(crate) fn sample_norm(&self) -> Option<(usize, f64)> {
+        match self {
+            Self::InstanceNorm { eps } => Some((0, f64::from(*eps))),
+            Self::GroupNorm { groups, eps } => Some((*groups, f64::from(*eps))),
+            _ => None,
+        }
+    }
+
     /// Whether the layer reads more than one value.
     pub(crate) fn joins(&self) -> bool {
         matches!(self, Self::Concat | Self::Add)
@@ -258,7 +297,14 @@ impl fmt::Display for Op {
             Self::GlobalAvgPool => "global_avg_pool",
             Self::BatchNorm2d => "batch_norm2d",
             Self::BatchNorm { .. } => "batch_norm",
+            Self::InstanceNorm { .. } => "instance_norm",
+            Self::GroupNorm { .. } => "group_norm",
             Self::Relu => "relu",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Gelu => "gelu",
+            Self::Tanh => "tanh",
+            Self::Softmax => "softmax",
+            Self::Upsample { .. } => "upsample",
             Self::Sigmoid => "sigmoid",
             Self::Dropout { .. } => "dropout",
             Self::Flatten => "flatten",

@@ -1,7 +1,7 @@
 //! What the description alone says about the sizes of maps.
 
 use super::Value;
-use crate::geometry::Path;
+use crate::geometry::{Path, sides};
 use crate::network::{NetworkError, Op};
 
 /// What is known of a value's size before there is an input.
@@ -31,6 +31,9 @@ pub(super) fn after(name: &str, op: &Op, inputs: &[&Value]) -> Result<Resolution
             | Op::MaxPool(_)
             | Op::AvgPool { .. }
             | Op::GlobalAvgPool
+            | Op::InstanceNorm { .. }
+            | Op::GroupNorm { .. }
+            | Op::Upsample { .. }
             | Op::Flatten
     );
     if needs_map && x == Resolution::Matrix {
@@ -48,6 +51,15 @@ pub(super) fn after(name: &str, op: &Op, inputs: &[&Value]) -> Result<Resolution
             Resolution::Fixed([1, h, w]) if h % 2 == 0 && w % 2 == 0 => Resolution::Fixed([1, h / 2, w / 2]),
             Resolution::Fixed(_) => return refuse("halves an odd size"),
             other => other,
+        },
+        Op::Upsample { factors, .. } => match x {
+            _ if factors.iter().all(|f| *f == 1) => x,
+            Resolution::Level(level) if factors.iter().all(|f| *f == 2) => Resolution::Level(level - 1),
+            Resolution::Fixed(size) => {
+                let factors = sides(factors, 1);
+                Resolution::Fixed(std::array::from_fn(|a| size[a].saturating_mul(factors[a])))
+            }
+            _ => Resolution::Open,
         },
         Op::Concat | Op::Add => {
             for other in inputs {

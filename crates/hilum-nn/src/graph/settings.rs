@@ -5,7 +5,7 @@ use crate::network::{NetworkError, Op};
 use crate::op::{Convolution, Pooling};
 
 /// Longest side of a window, its stride, padding and dilation.
-const MAX_SIDE: usize = 1 << 10;
+const MAX_SIDE: usize = 1 << 8;
 
 /// Checks an operator's own fields against the network's number of axes and the channels of its input.
 pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Result<(), NetworkError> {
@@ -14,7 +14,7 @@ pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Resul
     };
     let sides = |what: &'static str, given: &[usize], from: usize| {
         let fits = given.len() == axes && given.iter().all(|s| (from..=MAX_SIDE).contains(s));
-        let expected = if from == 0 { "one number of 0 to 1024 per axis" } else { "one number of 1 to 1024 per axis" };
+        let expected = if from == 0 { "one number of 0 to 256 per axis" } else { "one number of 1 to 256 per axis" };
         if fits { Ok(()) } else { refuse(what, &format!("{given:?}"), expected) }
     };
     let conv = |c: &Convolution| {
@@ -63,14 +63,27 @@ pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Resul
         }
         Op::Linear { out_features, .. } => check_channels(layer, "out_channels", *out_features),
         Op::MaxPool(p) | Op::AvgPool { pooling: p, .. } => pool(p),
-        Op::BatchNorm { eps } if !(*eps > 0.0 && *eps < 1.0) => refuse("eps", eps, "a number above 0 and below 1"),
+        Op::GroupNorm { groups, .. } if *groups == 0 || !channels.is_multiple_of(*groups) => {
+            refuse("groups", groups, "a divisor of the number of channels")
+        }
+        Op::LeakyRelu { slope } if !slope.is_finite() => refuse("slope", slope, "a finite number"),
+        Op::Upsample { factors, .. } => sides("factors", factors, 1),
+        Op::BatchNorm { eps } | Op::InstanceNorm { eps } | Op::GroupNorm { eps, .. } if !(*eps > 0.0 && *eps < 1.0) => {
+            refuse("eps", eps, "a number above 0 and below 1")
+        }
         Op::Dropout { rate, .. } if !(0.0..1.0).contains(rate) => refuse("rate", rate, "0 to below 1"),
         Op::Scale { factor } if !factor.is_finite() => refuse("factor", factor, "a finite number"),
         Op::MaxPool2d
         | Op::GlobalAvgPool
         | Op::BatchNorm2d
         | Op::BatchNorm { .. }
+        | Op::InstanceNorm { .. }
+        | Op::GroupNorm { .. }
         | Op::Relu
+        | Op::LeakyRelu { .. }
+        | Op::Gelu
+        | Op::Tanh
+        | Op::Softmax
         | Op::Sigmoid
         | Op::Dropout { .. }
         | Op::Flatten

@@ -20,34 +20,49 @@ pub(crate) fn accumulate(pool: &mut Pool, arena: &mut Aligned, x: View, y: View,
     });
 }
 
-/// As [`accumulate`] between views whose blocks hold different numbers of channels; the padding of `y` is left alone, or becomes zero.
+/// Which lane of one blocked map holds what a lane of another does, where their blocks hold different numbers of channels.
+pub(crate) struct Regrouping {
+    /// Lane of `x` for every lane of `y`; none for padding.
+    from: Vec<Option<usize>>,
+    blocks: usize,
+}
+
+impl Regrouping {
+    /// `x_lanes`, `y_lanes`: channels in use per block; equally many in all.
+    pub(crate) fn new(x_lanes: &[usize], y_lanes: &[usize]) -> Self {
+        assert!(x_lanes.iter().sum::<usize>() == y_lanes.iter().sum::<usize>(), "numbers of channels differ");
+        let slots: Vec<usize> = (0..x_lanes.len() * LANES).filter(|s| s % LANES < x_lanes[s / LANES]).collect();
+        let from = pack::channels(y_lanes).into_iter().map(|c| c.map(|c| slots[c])).collect();
+        Self { from, blocks: x_lanes.len() }
+    }
+}
+
+/// As [`accumulate`] from the lanes that `regrouping` names; the padding of `y` is left alone when adding, else becomes zero.
 pub(crate) fn accumulate_channels(
     pool: &mut Pool,
     arena: &mut Aligned,
-    (x, x_lanes): (View, &[usize]),
-    (y, y_lanes): (View, &[usize]),
+    x: View,
+    y: View,
+    regrouping: &Regrouping,
     factor: f32,
     add: bool,
 ) {
     assert!(x.n == y.n && x.size() == y.size(), "shapes differ");
-    assert!(x.blocks == x_lanes.len() && y.blocks == y_lanes.len(), "shapes differ");
-    let slots: Vec<usize> = (0..x.blocks * LANES).filter(|s| s % LANES < x_lanes[s / LANES]).collect();
-    let channels = pack::channels(y_lanes);
-    assert!(channels.iter().flatten().count() == slots.len(), "numbers of channels differ");
+    assert!(x.blocks == regrouping.blocks && y.blocks * LANES == regrouping.from.len(), "shapes differ");
     let base = Base::of(arena, &[x], &[y]);
     each_run(pool, y, |n, b, first, pixels| {
         // SAFETY: a run of pixels of a checked view.
         let to = unsafe { run_mut(base, y, n, b, first, pixels) };
-        for (l, channel) in channels[b * LANES..(b + 1) * LANES].iter().enumerate() {
-            let Some(c) = *channel else {
+        for (l, from) in regrouping.from[b * LANES..(b + 1) * LANES].iter().enumerate() {
+            let Some(slot) = *from else {
                 if !add {
                     to[l..].iter_mut().step_by(LANES).for_each(|y| *y = 0.0);
                 }
                 continue;
             };
             // SAFETY: the same run of another checked view, disjoint from `y`.
-            let from = unsafe { run(base, x, n, slots[c] / LANES, first, pixels) };
-            let from = from[slots[c] % LANES..].iter().step_by(LANES);
+            let from = unsafe { run(base, x, n, slot / LANES, first, pixels) };
+            let from = from[slot % LANES..].iter().step_by(LANES);
             to[l..].iter_mut().step_by(LANES).zip(from).for_each(|(y, x)| {
                 *y = factor * x + if add { *y } else { 0.0 };
             });

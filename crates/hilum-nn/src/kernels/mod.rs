@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) mod activation;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -19,8 +20,11 @@ pub(crate) mod pack;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
+pub(crate) mod sample_norm;
 mod simd;
+pub(crate) mod upsample;
 pub(crate) mod window;
+mod window_axis;
 pub(crate) mod window_grad;
 pub(crate) mod window_pool;
 pub(crate) mod winograd;

@@ -10,6 +10,8 @@ use super::buffer::{Aligned, Base, LANES, View};
 use super::conv::Start;
 use super::pool::Pool;
 use super::simd::Simd;
+use super::window_axis::Axis;
+pub(crate) use super::window_axis::Direction;
 use super::{Kernels, pack};
 use crate::geometry::Geometry;
 
@@ -95,72 +97,6 @@ pub(crate) unsafe fn window_tile<S: Simd, const V: usize, const PX: usize, const
                 let v = if t.relu { S::max(S::zero(), acc[p][o]) } else { acc[p][o] };
                 S::store(at(p, o), v);
             }
-        }
-    }
-}
-
-/// Whether outputs gather inputs under a window (convolution), or inputs are scattered into windows of the output (its transpose).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Gather,
-    Scatter,
-}
-
-/// A run of output positions of one axis at which the same taps lie inside the input.
-struct Run {
-    first: usize,
-    count: usize,
-    taps: Range<usize>,
-}
-
-/// One axis of one pass: output `first + i * step` reads input `i * in_step + offset` for every tap.
-struct Axis {
-    first: usize,
-    step: usize,
-    count: usize,
-    in_step: usize,
-    /// Kernel index and input offset; offsets rise or fall with the index.
-    taps: Vec<(usize, isize)>,
-    runs: Vec<Run>,
-}
-
-impl Axis {
-    fn new(first: usize, step: usize, count: usize, in_step: usize, len: usize, taps: Vec<(usize, isize)>) -> Self {
-        let inside = |i: usize, offset: isize| {
-            let at = (i * in_step) as isize + offset;
-            at >= 0 && at < len as isize
-        };
-        let mut runs: Vec<Run> = Vec::new();
-        for i in 0..count {
-            let from = taps.iter().position(|t| inside(i, t.1)).unwrap_or(0);
-            let to = taps.iter().rposition(|t| inside(i, t.1)).map_or(from, |t| t + 1);
-            match runs.last_mut() {
-                Some(run) if run.taps == (from..to) => run.count += 1,
-                _ => runs.push(Run { first: i, count: 1, taps: from..to }),
-            }
-        }
-        Self { first, step, count, in_step, taps, runs }
-    }
-
-    /// The passes over axis `a`: one for a gathering, one per residue of the stride for a scattering.
-    fn passes(g: &Geometry, direction: Direction, a: usize, input: usize, output: usize) -> Vec<Self> {
-        let (kernel, stride) = (g.kernel[a], g.stride[a]);
-        let (padding, dilation) = (g.padding[a] as isize, g.dilation[a] as isize);
-        match direction {
-            Direction::Gather => {
-                let taps = (0..kernel).map(|k| (k, k as isize * dilation - padding)).collect();
-                vec![Self::new(0, 1, output, stride, input, taps)]
-            }
-            Direction::Scatter => (0..stride.min(output))
-                .map(|first| {
-                    let shift = |k: usize| first as isize + padding - k as isize * dilation;
-                    let taps = (0..kernel)
-                        .filter(|&k| shift(k).rem_euclid(stride as isize) == 0)
-                        .map(|k| (k, shift(k).div_euclid(stride as isize)))
-                        .collect();
-                    Self::new(first, stride, (output - first).div_ceil(stride), 1, input, taps)
-                })
-                .collect(),
         }
     }
 }
@@ -280,11 +216,14 @@ impl Window {
         assert!(weights.len() == read * written / self.groups * self.taps, "weight tensor has the wrong length");
         assert!(packed.len() >= self.weight_len, "packed weights do not fit");
         let [read_group, written_group] = self.counts.map(|c| c / self.groups);
-        let place = |i: usize, o: usize| {
-            (i / read_group == o / written_group).then(|| match self.direction {
-                Direction::Gather => o * read_group + i % read_group,
-                Direction::Scatter => i * written_group + o % written_group,
-            })
+        // The outputs that an input meets, and where in the tensor the first of them and the next one lie.
+        let meets = |i: usize| {
+            let group = i / read_group;
+            let outputs = group * written_group..(group + 1) * written_group;
+            match self.direction {
+                Direction::Gather => (outputs.start * read_group + i % read_group, read_group, outputs),
+                Direction::Scatter => (i * written_group, 1, outputs),
+            }
         };
         let target = Base::of_slice(packed);
         pool.run(self.panels.len(), |job| {
@@ -297,9 +236,10 @@ impl Window {
             let mut rows = dst.chunks_exact_mut(outputs.len());
             for tap in 0..self.taps {
                 for (i, row) in inputs.iter().flatten().zip(rows.by_ref()) {
+                    let (first, stride, met) = meets(*i);
                     for (v, o) in row.iter_mut().zip(outputs) {
-                        let at = o.and_then(|o| place(*i, o));
-                        *v = at.map_or(0.0, |at| weights[at * self.taps + tap]);
+                        let o = o.filter(|o| met.contains(o));
+                        *v = o.map_or(0.0, |o| weights[(first + (o - met.start) * stride) * self.taps + tap]);
                     }
                 }
             }

@@ -66,3 +66,12 @@ pub(super) fn float(name: &str, value: f32) -> Message {
     a.int(20, 1);
     a
 }
+
+/// An attribute of type STRING.
+pub(super) fn text(name: &str, value: &str) -> Message {
+    let mut a = Message::default();
+    a.text(1, name);
+    a.text(4, value);
+    a.int(20, 3);
+    a
+}

@@ -202,11 +202,8 @@ impl ForwardPlan {
                         shift[slot / LANES][slot % LANES] = t[c] as f32;
                     }
                 }
-                Ready::Operator(_)
-                | Ready::MaxPool { .. }
-                | Ready::Relu { .. }
-                | Ready::Sigmoid { .. }
-                | Ready::Copy { .. } => {}
+                Ready::Operator(operator) => operator.load(tensors),
+                Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => {}
             }
         }
     }

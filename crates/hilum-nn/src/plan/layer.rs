@@ -65,7 +65,7 @@ type Through = Option<(View, Write)>;
 pub(super) enum TrainLayer {
     Conv(Box<ConvLayer>),
     Window(Box<WindowLayer>),
-    Operator { operator: Box<dyn Operator>, gradient: Through },
+    Operator { operator: Box<dyn Operator>, dy: Option<View>, target: Option<Write> },
     Norm(Box<NormLayer>),
     MaxPool { x: View, y: View, gradient: Through },
     Relu { x: View, y: View, gradient: Through },
@@ -143,7 +143,8 @@ impl TrainLayer {
                 }))
             }
             ref step @ (Step::Sum { y, .. } | Step::Operator { y, .. }) => {
-                Self::Operator { operator: operator::of(step, lowered, graph), gradient: through(y) }
+                let dy = gradients.exists(y).then(|| dy(y));
+                Self::Operator { operator: operator::of(step, lowered, graph), dy, target: write() }
             }
             Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y), gradient: through(y) },
             Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y), gradient: through(y) },
@@ -209,9 +210,11 @@ impl TrainLayer {
         };
         match self {
             Self::Window(w) => w.backward(k, pool, arena, partial, scratch, gradients),
-            Self::Operator { operator, gradient: Some((dy, write)) } => {
-                prepare(pool, arena, write);
-                operator.backward(k, pool, arena, *dy, write);
+            Self::Operator { operator, dy: Some(dy), target } => {
+                if let Some(write) = target {
+                    prepare(pool, arena, write);
+                }
+                operator.backward(k, pool, arena, *dy, target.as_ref(), gradients);
             }
             Self::Conv(c) => {
                 c.weight_gradient.run(pool, arena, scratch, &mut gradients[c.weight]);
@@ -256,7 +259,7 @@ impl TrainLayer {
                 prepare(pool, arena, write);
                 pointwise::copy(pool, arena, *dy, write.view, write.add);
             }
-            Self::Operator { gradient: None, .. }
+            Self::Operator { dy: None, .. }
             | Self::MaxPool { gradient: None, .. }
             | Self::Relu { gradient: None, .. }
             | Self::Sigmoid { gradient: None, .. }
@@ -268,6 +271,7 @@ impl TrainLayer {
         let tensors = weights.tensors();
         match self {
             Self::Window(w) => w.pack(tensors, pool),
+            Self::Operator { operator, .. } => operator.load(tensors),
             Self::Conv(c) => {
                 c.packing.pack(pool, &tensors[c.weight].data, &mut c.packed);
                 if c.has_bias {
@@ -285,11 +289,7 @@ impl TrainLayer {
                     n.stats.blocks[slot / LANES].bias[slot % LANES] = tensors[n.weight + 1].data[c];
                 }
             }
-            Self::Operator { .. }
-            | Self::MaxPool { .. }
-            | Self::Relu { .. }
-            | Self::Sigmoid { .. }
-            | Self::Copy { .. } => {}
+            Self::MaxPool { .. } | Self::Relu { .. } | Self::Sigmoid { .. } | Self::Copy { .. } => {}
         }
     }
 

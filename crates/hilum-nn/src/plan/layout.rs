@@ -1,5 +1,6 @@
 //! From the graph to steps, and from values to places in one arena: fusion, concatenation without copies, and buffers shared by liveness.
 
+use super::operator;
 use super::sizes::sizes;
 use super::{CompileError, VolumeShape};
 use crate::graph::{Graph, Node};
@@ -181,9 +182,17 @@ impl Lowered {
                 Op::Sigmoid => steps.push(Step::Sigmoid { x, y }),
                 Op::Flatten => {}
                 Op::Dropout { .. } if fold => {}
-                Op::MaxPool(_) | Op::AvgPool { .. } | Op::GlobalAvgPool | Op::Dropout { .. } => {
-                    steps.push(Step::Operator { node: i, x, y, keeps: [matches!(node.op, Op::MaxPool(_)), false] });
-                }
+                Op::MaxPool(_)
+                | Op::AvgPool { .. }
+                | Op::GlobalAvgPool
+                | Op::Dropout { .. }
+                | Op::InstanceNorm { .. }
+                | Op::GroupNorm { .. }
+                | Op::LeakyRelu { .. }
+                | Op::Gelu
+                | Op::Tanh
+                | Op::Softmax
+                | Op::Upsample { .. } => steps.push(Step::Operator { node: i, x, y, keeps: operator::keeps(&node.op) }),
                 // A sum scales on the way.
                 Op::Scale { .. } if sole(y, &is_add).is_some() => {}
                 Op::Scale { factor } => steps.push(Step::Sum { x, y, factor: *factor, first: true }),

@@ -1,23 +1,49 @@
-//! Operators without parameters that are neither convolution nor on the U-Net's path: one object each, the same in inference and training.
+//! Operators that are neither convolutions nor on the U-Net's path: one object each, the same in inference and training.
 
 use super::backward::Write;
 use super::layout::{Lowered, Step};
+use crate::geometry::sides;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
+use crate::kernels::activation::{self, Activation};
 use crate::kernels::buffer::{Aligned, View};
-use crate::kernels::elementwise::{self, DropoutKey};
+use crate::kernels::elementwise::{self, DropoutKey, Regrouping};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
+use crate::kernels::sample_norm::SampleNorm;
+use crate::kernels::upsample::Upsampling;
 use crate::kernels::window_pool::{Reduce, WindowPool};
 use crate::network::Op;
+use crate::weights::Tensor;
 
 /// An operator over fixed views.
 pub(super) trait Operator: Send + Sync {
     /// Computes the result. `step`: training steps taken before this one.
     fn forward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, step: u64);
 
-    /// Hands the gradient `dy` of the last result down; `write`'s cleared parts are clear.
-    fn backward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, dy: View, write: &Write);
+    /// Hands the gradient `dy` of the last result down, to `target` where something before this learns, and to the operator's own parameters' `gradients`.
+    /// The parts of `target` that are to be cleared are clear.
+    fn backward(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        gradients: &mut [Vec<f32>],
+    );
+
+    /// Takes its parameters from the network's.
+    fn load(&mut self, _tensors: &[Tensor]) {}
+}
+
+/// Whether an operator's backward pass reads its input and its result.
+pub(super) fn keeps(op: &Op) -> [bool; 2] {
+    match op {
+        Op::Softmax => [false, true],
+        Op::AvgPool { .. } | Op::GlobalAvgPool | Op::Dropout { .. } | Op::Upsample { .. } => [false, false],
+        _ => [true, false],
+    }
 }
 
 /// The operator of a step.
@@ -25,7 +51,9 @@ pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph) -> Box<dyn Opera
     let (x, y) = (lowered.view(step.reads()), lowered.view(step.writes()));
     match *step {
         Step::Sum { x: from, y: to, factor, first } => {
-            Box::new(Sum { x, y, lanes: [from, to].map(|v| lowered.lanes[v].clone()), factor, first })
+            let (from, to) = (&lowered.lanes[from], &lowered.lanes[to]);
+            let regrouping = (from != to).then(|| [Regrouping::new(from, to), Regrouping::new(to, from)]);
+            Box::new(Sum { x, y, regrouping, factor, first })
         }
         Step::Operator { node, .. } => {
             let op = &graph.nodes()[node].op;
@@ -41,6 +69,20 @@ pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph) -> Box<dyn Opera
                 Op::GlobalAvgPool => Box::new(Pooled { window: WindowPool::global(x.size()), x, y, keeps: false }),
                 Op::Dropout { rate, seed } => {
                     Box::new(Dropout { x, y, rate: *rate, seed: *seed, node, key: DropoutKey::new(*seed, node, 0) })
+                }
+                Op::LeakyRelu { slope } => Box::new(Activated { x, y, f: Activation::LeakyRelu(*slope) }),
+                Op::Gelu => Box::new(Activated { x, y, f: Activation::Gelu }),
+                Op::Tanh => Box::new(Activated { x, y, f: Activation::Tanh }),
+                Op::Softmax => Box::new(Softmax { x, y, lanes: lowered.lanes[step.reads()].clone() }),
+                Op::Upsample { factors, linear } => {
+                    Box::new(Upsampled { map: Upsampling::new(x.size(), sides(factors, 1), *linear), x, y })
+                }
+                Op::InstanceNorm { .. } | Op::GroupNorm { .. } => {
+                    let lanes = &lowered.lanes[step.reads()];
+                    let (groups, eps) = op.sample_norm().expect("these are normalisations within an image");
+                    let groups = if groups == 0 { lanes.iter().sum() } else { groups };
+                    let weight = graph.nodes()[node].first_parameter;
+                    Box::new(Normalised { norm: SampleNorm::new(x, lanes, groups, eps), y, weight })
                 }
                 other => unreachable!("{other} has a step of its own"),
             }
@@ -62,7 +104,16 @@ impl Operator for Pooled {
         self.window.forward(k, pool, arena, self.x, self.y);
     }
 
-    fn backward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, dy: View, write: &Write) {
+    fn backward(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(write) = target else { return };
         if !write.add {
             pointwise::zero(pool, arena, write.view);
         }
@@ -73,30 +124,34 @@ impl Operator for Pooled {
 struct Sum {
     x: View,
     y: View,
-    /// Channels in use of `x` and `y`.
-    lanes: [Vec<usize>; 2],
+    /// From `x` to `y` and back, where their blocks hold different numbers of channels.
+    regrouping: Option<[Regrouping; 2]>,
     factor: f32,
     first: bool,
 }
 
 impl Operator for Sum {
     fn forward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
-        let [from, to] = &self.lanes;
-        if from == to {
-            elementwise::accumulate(pool, arena, self.x, self.y, self.factor, !self.first);
-        } else {
-            let (x, y) = ((self.x, from.as_slice()), (self.y, to.as_slice()));
-            elementwise::accumulate_channels(pool, arena, x, y, self.factor, !self.first);
+        let Self { x, y, ref regrouping, factor, first } = *self;
+        match regrouping {
+            None => elementwise::accumulate(pool, arena, x, y, factor, !first),
+            Some([there, _]) => elementwise::accumulate_channels(pool, arena, x, y, there, factor, !first),
         }
     }
 
-    fn backward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, dy: View, write: &Write) {
-        let [from, to] = &self.lanes;
-        if from == to {
-            elementwise::accumulate(pool, arena, dy, write.view, self.factor, write.add);
-        } else {
-            let (dy, dx) = ((dy, to.as_slice()), (write.view, from.as_slice()));
-            elementwise::accumulate_channels(pool, arena, dy, dx, self.factor, write.add);
+    fn backward(
+        &mut self,
+        _: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(&Write { view, add, .. }) = target else { return };
+        match &self.regrouping {
+            None => elementwise::accumulate(pool, arena, dy, view, self.factor, add),
+            Some([_, back]) => elementwise::accumulate_channels(pool, arena, dy, view, back, self.factor, add),
         }
     }
 }
@@ -116,7 +171,125 @@ impl Operator for Dropout {
         elementwise::dropout(pool, arena, self.x, self.y, self.rate, self.key, false);
     }
 
-    fn backward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, dy: View, write: &Write) {
+    fn backward(
+        &mut self,
+        _: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(write) = target else { return };
         elementwise::dropout(pool, arena, dy, write.view, self.rate, self.key, write.add);
+    }
+}
+
+struct Activated {
+    x: View,
+    y: View,
+    f: Activation,
+}
+
+impl Operator for Activated {
+    fn forward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
+        activation::activate(pool, arena, self.x, self.y, self.f);
+    }
+
+    fn backward(
+        &mut self,
+        _: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(write) = target else { return };
+        activation::activate_grad(pool, arena, self.x, dy, write.view, self.f, write.add);
+    }
+}
+
+struct Softmax {
+    x: View,
+    y: View,
+    lanes: Vec<usize>,
+}
+
+impl Operator for Softmax {
+    fn forward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
+        activation::softmax(pool, arena, self.x, self.y, &self.lanes);
+    }
+
+    fn backward(
+        &mut self,
+        _: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(write) = target else { return };
+        activation::softmax_grad(pool, arena, self.y, dy, write.view, write.add);
+    }
+}
+
+struct Upsampled {
+    map: Upsampling,
+    x: View,
+    y: View,
+}
+
+impl Operator for Upsampled {
+    fn forward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
+        self.map.forward(pool, arena, self.x, self.y);
+    }
+
+    fn backward(
+        &mut self,
+        _: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(write) = target else { return };
+        if !write.add {
+            pointwise::zero(pool, arena, write.view);
+        }
+        self.map.backward(pool, arena, dy, write.view);
+    }
+}
+
+struct Normalised {
+    norm: SampleNorm,
+    y: View,
+    /// Index of the weight; the bias follows.
+    weight: usize,
+}
+
+impl Operator for Normalised {
+    fn forward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
+        self.norm.forward(k, pool, arena, self.y);
+    }
+
+    fn backward(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        gradients: &mut [Vec<f32>],
+    ) {
+        let (weight, bias) = gradients[self.weight..].split_at_mut(1);
+        let target = target.map(|write| (write.view, write.add));
+        self.norm.backward(k, pool, arena, dy, target, &mut weight[0], &mut bias[0]);
+    }
+
+    fn load(&mut self, tensors: &[Tensor]) {
+        self.norm.load(&tensors[self.weight].data, &tensors[self.weight + 1].data);
     }
 }

@@ -1,6 +1,7 @@
 //! Sizes of all values for one input.
 
 use super::{CompileError, VolumeShape};
+use crate::geometry::sides;
 use crate::graph::Graph;
 use crate::network::Op;
 
@@ -30,6 +31,10 @@ pub(super) fn sizes(graph: &Graph, shape: VolumeShape) -> Result<Vec<[usize; 3]>
                     return Err(CompileError::Sizes { layer: layer(), a: size, b: other });
                 }
                 size
+            }
+            Op::Upsample { factors, .. } => {
+                let factors = sides(factors, 1);
+                std::array::from_fn(|a| size[a].saturating_mul(factors[a]))
             }
             op => match op.geometry() {
                 None => size,

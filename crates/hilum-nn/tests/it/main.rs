@@ -3,6 +3,7 @@
 mod gradients;
 mod memory;
 mod networks;
+mod operators;
 mod oracle;
 mod oracle_windows;
 mod reference;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use hilum_nn::network::INPUT;
 use hilum_nn::{LossConfig, Network, Op, VolumeShape, Weights};
 
+mod operators;
 mod window;
 
 #[derive(Clone)]
@@ -98,6 +99,17 @@ pub fn run(
                 assert!(!training || rate == 0.0);
                 x.clone()
             }
+            Op::InstanceNorm { eps } => {
+                operators::group_norm(x, x.c, f64::from(eps), get("weight").unwrap(), get("bias").unwrap())
+            }
+            Op::GroupNorm { groups, eps } => {
+                operators::group_norm(x, groups, f64::from(eps), get("weight").unwrap(), get("bias").unwrap())
+            }
+            Op::LeakyRelu { slope } => map(x, |v| if v > 0.0 { v } else { f64::from(slope) * v }),
+            Op::Gelu => map(x, operators::gelu),
+            Op::Tanh => map(x, f64::tanh),
+            Op::Softmax => operators::softmax(x),
+            Op::Upsample { ref factors, linear } => operators::upsample(x, factors, linear),
             Op::Flatten => x.clone(),
             Op::Add => window::sum(&inputs),
             Op::Scale { factor } => map(x, |v| f64::from(factor) * v),

@@ -73,6 +73,8 @@ fn descriptions_that_are_no_network_are_refused_by_name() {
         (any("dropout", "rate = 1.0"), "layer a: rate is 1"),
         (any("linear", "out_channels = 4"), "layer a (linear) reads a map"),
         (any("flatten", ""), "layer a (flatten) reads a map that may have"),
+        (any("group_norm", "groups = 3\neps = 0.1"), "layer a: groups is 3, expected a divisor"),
+        (any("upsample", "factors = [2, 0]"), "layer a: factors is [2, 0]"),
         (any("scale", ""), "layer a: factor is missing"),
         ("axes = 4\n".to_owned() + &conv("a", "out_channels = 4\nkernel = 3"), "4 spatial axes"),
         ("axes = 3\n".to_owned() + &conv("a", "out_channels = 4\nkernel = 3"), "layer a (conv2d) is for images only"),
@@ -114,6 +116,13 @@ fn every_operator_survives_the_way_through_toml() {
     net.then("max", Op::MaxPool(pooling.clone()));
     net.then("mean", Op::AvgPool { pooling, count_padding: false });
     net.then("drop", Op::Dropout { rate: 0.25, seed: 3 });
+    net.then("instance", Op::InstanceNorm { eps: 1e-4 });
+    net.then("group", Op::GroupNorm { groups: 2, eps: 1e-4 });
+    net.then("leaky", Op::LeakyRelu { slope: 0.2 });
+    net.then("gelu", Op::Gelu);
+    net.then("tanh", Op::Tanh);
+    net.then("soft", Op::Softmax);
+    net.then("larger", Op::Upsample { factors: vec![1, 1], linear: true });
     net.then("scale", Op::Scale { factor: -0.5 });
     net.layer("add", &["scale", "mean"], Op::Add);
     net.then("pool", Op::GlobalAvgPool);
@@ -282,6 +291,13 @@ fn any_op() -> impl Strategy<Value = Op> {
         (-2.0_f32..2.0).prop_map(|factor| Op::Scale { factor }),
         Just(Op::BatchNorm { eps: 0.1 }),
         Just(Op::GlobalAvgPool),
+        Just(Op::InstanceNorm { eps: 0.1 }),
+        (0_usize..5).prop_map(|groups| Op::GroupNorm { groups, eps: 0.1 }),
+        (-1.0_f32..1.0).prop_map(|slope| Op::LeakyRelu { slope }),
+        Just(Op::Gelu),
+        Just(Op::Tanh),
+        Just(Op::Softmax),
+        (sides(1, 4), any::<bool>()).prop_map(|(factors, linear)| Op::Upsample { factors, linear }),
         Just(Op::Flatten),
         Just(Op::Add),
         Just(Op::MaxPool2d),

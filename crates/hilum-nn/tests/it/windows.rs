@@ -9,7 +9,7 @@ fn image(n: usize, h: usize, w: usize) -> InputShape {
 }
 
 /// The operator between two convolutions, so that gradients go through it and on.
-fn between(what: &str, op: Op, channels: [usize; 2], shape: InputShape) {
+pub fn between(what: &str, op: Op, channels: [usize; 2], shape: InputShape) {
     let mut net = Network::builder(channels[0]);
     net.then("before", Op::Conv2d { out_channels: channels[1], kernel: 1, bias: true });
     net.then("op", op);
