@@ -45,8 +45,8 @@ fn gflop(network: &Network, shape: InputShape) -> f64 {
         let (x, y) = (&graph.values()[node.inputs[0]], &graph.values()[i + 1]);
         let pixels = |level: i32| (shape.n * shape.h * shape.w) as f64 / 4_f64.powi(level);
         let products = match node.op {
-            Op::Conv2d { kernel, .. } => pixels(x.level) * (kernel * kernel) as f64,
-            Op::ConvTranspose2d { .. } => pixels(y.level),
+            Op::Conv2d { kernel, .. } => pixels(x.level()) * (kernel * kernel) as f64,
+            Op::ConvTranspose2d { .. } => pixels(y.level()),
             _ => 0.0,
         };
         2.0 * products * x.channels as f64 * y.channels as f64

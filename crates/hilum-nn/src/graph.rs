@@ -4,14 +4,21 @@ use std::collections::HashMap;
 
 use crate::network::{INPUT, Network, NetworkError, Op};
 
+mod resolution;
+mod settings;
+
+pub use resolution::Resolution;
+
 /// Most channels that a layer may have.
 pub const MAX_CHANNELS: usize = 1 << 16;
 
-/// Channels, height and width of one image's activation.
+/// Channels, depth, height and width of one image's or volume's activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Channels.
     pub c: usize,
+    /// Depth in slices, 1 for images.
+    pub d: usize,
     /// Height in pixels.
     pub h: usize,
     /// Width in pixels.
@@ -21,14 +28,14 @@ pub struct Shape {
 /// What a parameter is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Weight of a convolution; `fan_in` products are summed into one output value.
+    /// Weight of a convolution or linear layer; `fan_in` products are summed into one output value.
     Kernel {
         /// Products per output value.
         fan_in: usize,
     },
-    /// Scale of a BatchNorm.
+    /// Scale of a normalisation.
     Scale,
-    /// Bias of a convolution or shift of a BatchNorm.
+    /// Bias of a convolution or linear layer, or shift of a normalisation.
     Bias,
     /// Running mean of a BatchNorm.
     RunningMean,
@@ -61,12 +68,22 @@ pub struct Value {
     pub name: String,
     /// Channels.
     pub channels: usize,
-    /// Net halvings of the input's resolution (negative: doublings).
-    pub level: i32,
+    /// What is known of its size before there is an input.
+    pub resolution: Resolution,
+}
+
+impl Value {
+    /// Net halvings of the input's size (negative: doublings); 0 where the size does not follow from the input's by halving.
+    pub fn level(&self) -> i32 {
+        match self.resolution {
+            Resolution::Level(level) => level,
+            _ => 0,
+        }
+    }
 }
 
 /// A layer with its inputs resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// The operator.
     pub op: Op,
@@ -77,8 +94,9 @@ pub struct Node {
 }
 
 /// A checked network. Node `i` produces value `i + 1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
+    axes: usize,
     values: Vec<Value>,
     nodes: Vec<Node>,
     parameters: Vec<Parameter>,
@@ -91,11 +109,11 @@ impl Graph {
         if network.layers().is_empty() {
             return Err(NetworkError::Empty);
         }
-        let mut graph = Self {
-            values: vec![Value { name: INPUT.to_owned(), channels: network.in_channels(), level: 0 }],
-            nodes: Vec::new(),
-            parameters: Vec::new(),
-        };
+        if !matches!(network.axes(), 2 | 3) {
+            return Err(NetworkError::Axes(network.axes()));
+        }
+        let input = Value { name: INPUT.to_owned(), channels: network.in_channels(), resolution: Resolution::Level(0) };
+        let mut graph = Self { axes: network.axes(), values: vec![input], nodes: Vec::new(), parameters: Vec::new() };
         let mut by_name = HashMap::from([(INPUT, 0)]);
         for layer in network.layers() {
             let name = layer.name.as_str();
@@ -121,52 +139,51 @@ impl Graph {
     }
 
     fn push(&mut self, name: &str, op: &Op, inputs: Vec<usize>) -> Result<(), NetworkError> {
-        if !matches!(op, Op::Concat) && inputs.len() != 1 {
+        if !op.joins() && inputs.len() != 1 {
             let (layer, op, got) = (name.to_owned(), op.to_string(), inputs.len());
             return Err(NetworkError::InputCount { layer, op, got, expected: "one" });
         }
+        settings::check(name, op, self.axes, self.values[inputs[0]].channels)?;
         let first_parameter = self.parameters.len();
-        let Value { channels: ci, level, .. } = self.values[inputs[0]];
-        let (channels, level) = match op {
-            Op::Conv2d { out_channels, kernel, bias } => {
-                if !matches!(kernel, 1 | 3) {
-                    return Err(NetworkError::Kernel { layer: name.to_owned(), got: *kernel });
-                }
-                check_channels(name, "out_channels", *out_channels)?;
-                let fan_in = ci * kernel * kernel;
-                self.parameter(name, "weight", vec![*out_channels, ci, *kernel, *kernel], Role::Kernel { fan_in });
-                if *bias {
-                    self.parameter(name, "bias", vec![*out_channels], Role::Bias);
-                }
-                (*out_channels, level)
-            }
-            Op::ConvTranspose2d { out_channels, bias } => {
-                check_channels(name, "out_channels", *out_channels)?;
-                self.parameter(name, "weight", vec![ci, *out_channels, 2, 2], Role::Kernel { fan_in: ci });
-                if *bias {
-                    self.parameter(name, "bias", vec![*out_channels], Role::Bias);
-                }
-                (*out_channels, level - 1)
-            }
-            Op::MaxPool2d => (ci, level + 1),
-            Op::BatchNorm2d => {
-                self.parameter(name, "weight", vec![ci], Role::Scale);
-                self.parameter(name, "bias", vec![ci], Role::Bias);
-                self.parameter(name, "running_mean", vec![ci], Role::RunningMean);
-                self.parameter(name, "running_var", vec![ci], Role::RunningVar);
-                (ci, level)
-            }
-            Op::Relu | Op::Sigmoid => (ci, level),
+        let values: Vec<_> = inputs.iter().map(|&i| &self.values[i]).collect();
+        let resolution = resolution::after(name, op, &values)?;
+        let ci = values[0].channels;
+        let channels = match op {
             Op::Concat => {
-                if let Some(other) = inputs.iter().map(|&i| self.values[i].level).find(|&l| l != level) {
-                    return Err(NetworkError::Resolution { layer: name.to_owned(), a: level, b: other });
-                }
-                let channels = inputs.iter().map(|&i| self.values[i].channels).sum();
+                let channels = values.iter().map(|v| v.channels).sum();
                 check_channels(name, "the sum of channels", channels)?;
-                (channels, level)
+                channels
             }
+            Op::Add if values.iter().any(|v| v.channels != ci) => {
+                let problem = "adds inputs of different numbers of channels";
+                return Err(NetworkError::Input { layer: name.to_owned(), op: op.to_string(), problem });
+            }
+            _ => op.weighted().map_or(ci, |(channels, _)| channels),
         };
-        self.values.push(Value { name: name.to_owned(), channels, level });
+        if let (Some((out, bias)), Some(g)) = (op.weighted(), op.geometry()) {
+            let taps = || g.kernel[3 - self.axes..].iter().copied();
+            let shape: Vec<usize> = match op {
+                Op::Linear { .. } => vec![out, ci],
+                _ if g.transposed => [ci, out].into_iter().chain(taps()).collect(),
+                _ => [out, ci / g.groups].into_iter().chain(taps()).collect(),
+            };
+            // Every output position of a transposed convolution sums over one tap of each stride by stride.
+            let per_output: usize =
+                (0..3).map(|a| if g.transposed { g.kernel[a].div_ceil(g.stride[a]) } else { g.kernel[a] }).product();
+            self.parameter(name, "weight", shape, Role::Kernel { fan_in: ci / g.groups * per_output });
+            if bias {
+                self.parameter(name, "bias", vec![out], Role::Bias);
+            }
+        }
+        if op.batch_norm_eps().is_some() || op.sample_norm().is_some() {
+            self.parameter(name, "weight", vec![ci], Role::Scale);
+            self.parameter(name, "bias", vec![ci], Role::Bias);
+        }
+        if op.batch_norm_eps().is_some() {
+            self.parameter(name, "running_mean", vec![ci], Role::RunningMean);
+            self.parameter(name, "running_var", vec![ci], Role::RunningVar);
+        }
+        self.values.push(Value { name: name.to_owned(), channels, resolution });
         self.nodes.push(Node { op: op.clone(), inputs, first_parameter });
         Ok(())
     }
@@ -183,6 +200,11 @@ impl Graph {
             Some(i) => Err(NetworkError::Unused(self.values[i].name.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Spatial axes: 2 for images, 3 for volumes.
+    pub fn axes(&self) -> usize {
+        self.axes
     }
 
     /// The values; index 0 is the input.
@@ -207,7 +229,7 @@ impl Graph {
 
     /// Height and width of the input must be multiples of this.
     pub fn multiple_of(&self) -> usize {
-        let deepest = self.values.iter().map(|v| v.level).max().unwrap_or(0);
+        let deepest = self.values.iter().map(Value::level).max().unwrap_or(0);
         1_usize.checked_shl(deepest.max(0) as u32).unwrap_or(usize::MAX)
     }
 }

@@ -22,22 +22,24 @@
 //! # From description to kernels
 //!
 //! 1. [`network`]: the description, by builder, serde or TOML: named layers in order.
-//! 2. [`graph`]: names resolved, channels and resolutions inferred, parameters listed; a [`Network`] that exists has passed this.
+//! 2. [`graph`]: names resolved, channels and what is known of sizes inferred, parameters listed; a [`Network`] that exists has passed this.
 //! 3. [`plan`]: for one [`InputShape`], steps over values. Inference folds BatchNorm and ReLU into the convolution before them; training keeps
 //!    BatchNorm and ReLU as one pass. The inputs of a concatenation are written where its result lies. Activations, and in training gradients, that are
 //!    never needed at the same time share memory; all of it is one allocation, made by `compile`.
+//!    Sizes are those of this input: strided windows over odd maps round as PyTorch's do.
 //! 4. Kernels: activations in blocks of 16 channels (nChw16c); a partial block's padding is always zero. One register tile serves the 3x3, the 1x1 and
 //!    the transposed 2x2 convolution, forward and backward data: it sums a list of segments (channel runs at offsets). A second one serves all weight
-//!    gradients. 3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training
-//!    with both gradients ([`Algorithm`]); the products between its transforms run on the same two tiles. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
+//!    gradients. Other windows, strides, dilations, groups and volumes have the same tiles over lists made for every run of positions that sees the same taps.
+//!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training with both gradients ([`Algorithm`]); the products between its
+//!    transforms run on the same two tiles. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
 //!    and plain Rust.
 //!
 //! # What holds
 //!
 //! - **Determinism.** Same description, weights, data and instruction set give the same bits, whatever the number of threads: jobs are cut by the shape
 //!   alone, and their partial sums are added in a fixed order.
-//! - **Sizes.** Any batch, height and width of which the poolings never halve an odd one: multiples of [`Network::multiple_of`]. Anything else is refused
-//!   with that number; padding is the caller's.
+//! - **Sizes.** Any batch, height and width; for networks with [`Op::MaxPool2d`], which never halves an odd size, multiples of
+//!   [`Network::multiple_of`]. What a layer cannot take is refused with its name; padding is the caller's.
 //! - **Errors.** Bad descriptions, shapes and weights come back as typed errors that name layer or key. A NaN reaches the loss, and the step is refused.
 //! - **Unsafe** code is in the kernels only. Every operation checks its views against the arena once per call; a tile stays inside its views.
 //!
@@ -55,18 +57,24 @@ pub mod schedule;
 pub mod state_dict;
 pub mod weights;
 
+mod geometry;
 mod kernels;
+mod layer_text;
+mod op;
 
 pub use graph::Shape;
 pub use kernels::Isa;
 pub use loss::{Activation, Loss, LossConfig, LossError, Scope, Target, Term};
-pub use nets::{UNet2d, unet2d};
-pub use network::{Layer, Network, NetworkBuilder, NetworkError, Op};
+pub use nets::{
+    DenseNet, InceptionResNetV2, ResNet, Scores, UNet2d, UNet3d, densenet, inception_resnet_v2, resnet, unet2d, unet3d,
+};
+pub use network::{Layer, Network, NetworkBuilder, NetworkError};
 pub use onnx_in::OnnxError;
+pub use op::{Convolution, NORM_EPS, Op, Pooling};
 pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };
-pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer};
+pub use plan::{Algorithm, CompileError, Inference, InputShape, Options, RunError, Trainer, VolumeShape};
 pub use schedule::{Schedule, ScheduleError};
 pub use state_dict::{StateDict, StateDictError};
 pub use weights::{KeyMap, KeyReport, KeyRule, Tensor, Weights, WeightsError};

@@ -2,48 +2,17 @@
 //!
 //! A [`Network`] is valid or does not exist: every way to make one runs [`crate::graph::Graph`]'s checks.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
+use crate::layer_text::LayerText;
+pub use crate::op::Op;
 
 /// The name by which layers refer to the network's input.
 pub const INPUT: &str = "input";
 
-/// What a layer computes. In TOML `op` is the variant in snake case, `bias` is true when left out. Convolutions have stride 1 and "same" zero padding unless the variant says otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// 2D convolution, `kernel` 3 (padding 1) or 1 (padding 0), stride 1. Weight `[out, in, kernel, kernel]`.
-    Conv2d {
-        /// Channels of the result.
-        out_channels: usize,
-        /// Side of the square kernel: 1 or 3.
-        kernel: usize,
-        /// Whether the layer adds a bias per output channel.
-        bias: bool,
-    },
-    /// 2D transposed convolution with a 2x2 kernel and stride 2. Weight `[in, out, 2, 2]`.
-    ConvTranspose2d {
-        /// Channels of the result.
-        out_channels: usize,
-        /// Whether the layer adds a bias per output channel.
-        bias: bool,
-    },
-    /// Maximum over 2x2 windows with stride 2; height and width must be even.
-    MaxPool2d,
-    /// Batch normalisation over `[n, h, w]` per channel, eps 1e-5, running momentum 0.1 (Ioffe and Szegedy 2015).
-    BatchNorm2d,
-    /// `max(x, 0)`.
-    Relu,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-    /// Concatenation of all inputs along the channel axis.
-    Concat,
-}
-
 /// One layer: a name, the operator, and the names of what it reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "LayerText", into = "LayerText")]
 pub struct Layer {
     /// Unique in the network; the parameters are called `{name}.weight`, `{name}.bias`, ...
@@ -54,90 +23,12 @@ pub struct Layer {
     pub op: Op,
 }
 
-/// A layer as it is written: every operator's fields, of which [`Layer`] accepts exactly its operator's.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LayerText {
-    name: String,
-    op: OpName,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    inputs: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    out_channels: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kernel: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bias: Option<bool>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum OpName {
-    Conv2d,
-    ConvTranspose2d,
-    MaxPool2d,
-    BatchNorm2d,
-    Relu,
-    Sigmoid,
-    Concat,
-}
-
-impl TryFrom<LayerText> for Layer {
-    type Error = NetworkError;
-
-    fn try_from(text: LayerText) -> Result<Self, NetworkError> {
-        let LayerText { name, op, inputs, out_channels, kernel, bias } = text;
-        let field = |field, problem| NetworkError::Field { layer: name.clone(), field, problem };
-        let needed = |value: Option<usize>, what| value.ok_or_else(|| field(what, "is missing"));
-        let foreign =
-            |there: bool, what| if there { Err(field(what, "does not belong to this operator")) } else { Ok(()) };
-        let convolution = matches!(op, OpName::Conv2d | OpName::ConvTranspose2d);
-        foreign(out_channels.is_some() && !convolution, "out_channels")?;
-        foreign(bias.is_some() && !convolution, "bias")?;
-        foreign(kernel.is_some() && !matches!(op, OpName::Conv2d), "kernel")?;
-        let bias = bias.unwrap_or(true);
-        let op = match op {
-            OpName::Conv2d => Op::Conv2d {
-                out_channels: needed(out_channels, "out_channels")?,
-                kernel: needed(kernel, "kernel")?,
-                bias,
-            },
-            OpName::ConvTranspose2d => {
-                Op::ConvTranspose2d { out_channels: needed(out_channels, "out_channels")?, bias }
-            }
-            OpName::MaxPool2d => Op::MaxPool2d,
-            OpName::BatchNorm2d => Op::BatchNorm2d,
-            OpName::Relu => Op::Relu,
-            OpName::Sigmoid => Op::Sigmoid,
-            OpName::Concat => Op::Concat,
-        };
-        Ok(Self { name, inputs, op })
-    }
-}
-
-impl From<Layer> for LayerText {
-    fn from(layer: Layer) -> Self {
-        let Layer { name, inputs, op } = layer;
-        let (op, out_channels, kernel, bias) = match op {
-            Op::Conv2d { out_channels, kernel, bias } => (OpName::Conv2d, Some(out_channels), Some(kernel), Some(bias)),
-            Op::ConvTranspose2d { out_channels, bias } => {
-                (OpName::ConvTranspose2d, Some(out_channels), None, Some(bias))
-            }
-            Op::MaxPool2d => (OpName::MaxPool2d, None, None, None),
-            Op::BatchNorm2d => (OpName::BatchNorm2d, None, None, None),
-            Op::Relu => (OpName::Relu, None, None, None),
-            Op::Sigmoid => (OpName::Sigmoid, None, None, None),
-            Op::Concat => (OpName::Concat, None, None, None),
-        };
-        Self { name, op, inputs, out_channels, kernel, bias }
-    }
-}
-
-/// A validated network: `[n, in_channels, h, w]` to the result of its last layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A validated network: `[n, in_channels, h, w]`, or `[n, in_channels, d, h, w]` for one over volumes, to the result of its last layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Description", into = "Description")]
 pub struct Network {
     in_channels: usize,
+    axes: usize,
     layers: Vec<Layer>,
 }
 
@@ -145,35 +36,56 @@ pub struct Network {
 #[serde(deny_unknown_fields)]
 struct Description {
     in_channels: usize,
+    /// 2 for images, 3 for volumes.
+    #[serde(default = "images", skip_serializing_if = "is_images")]
+    axes: usize,
     layer: Vec<Layer>,
+}
+
+fn images() -> usize {
+    2
+}
+
+fn is_images(axes: &usize) -> bool {
+    *axes == images()
 }
 
 impl TryFrom<Description> for Network {
     type Error = NetworkError;
 
     fn try_from(description: Description) -> Result<Self, NetworkError> {
-        Self::new(description.in_channels, description.layer)
+        let Description { in_channels, axes, layer } = description;
+        Self::checked(in_channels, axes, layer)
     }
 }
 
 impl From<Network> for Description {
     fn from(network: Network) -> Self {
-        let Network { in_channels, layers } = network;
-        Self { in_channels, layer: layers }
+        let Network { in_channels, axes, layers } = network;
+        Self { in_channels, axes, layer: layers }
     }
 }
 
 impl Network {
-    /// A network of these layers, in order; the last layer's result is the output.
+    /// A network over images of these layers, in order; the last layer's result is the output.
     pub fn new(in_channels: usize, layers: Vec<Layer>) -> Result<Self, NetworkError> {
-        let network = Self { in_channels, layers };
+        Self::checked(in_channels, images(), layers)
+    }
+
+    fn checked(in_channels: usize, axes: usize, layers: Vec<Layer>) -> Result<Self, NetworkError> {
+        let network = Self { in_channels, axes, layers };
         Graph::of(&network)?;
         Ok(network)
     }
 
-    /// Starts a description with the builder.
+    /// Starts the description of a network over images.
     pub fn builder(in_channels: usize) -> NetworkBuilder {
-        NetworkBuilder { in_channels, layers: Vec::new() }
+        NetworkBuilder { in_channels, axes: images(), layers: Vec::new() }
+    }
+
+    /// Starts the description of a network over volumes.
+    pub fn volume_builder(in_channels: usize) -> NetworkBuilder {
+        NetworkBuilder { in_channels, axes: 3, layers: Vec::new() }
     }
 
     /// Reads the TOML form: `in_channels = 3` and one `[[layer]]` table per layer.
@@ -191,6 +103,11 @@ impl Network {
         self.in_channels
     }
 
+    /// Spatial axes: 2 for images, 3 for volumes.
+    pub fn axes(&self) -> usize {
+        self.axes
+    }
+
     /// The layers in order.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -206,7 +123,7 @@ impl Network {
         self.graph().output().channels
     }
 
-    /// Height and width of every input must be multiples of this (2 to the number of nested poolings).
+    /// Height and width of every input must be multiples of this: 2 to the number of nested [`Op::MaxPool2d`]; other operators take odd sizes.
     pub fn multiple_of(&self) -> usize {
         self.graph().multiple_of()
     }
@@ -221,6 +138,7 @@ impl Network {
 #[derive(Clone, Debug)]
 pub struct NetworkBuilder {
     in_channels: usize,
+    axes: usize,
     layers: Vec<Layer>,
 }
 
@@ -237,23 +155,14 @@ impl NetworkBuilder {
         name
     }
 
+    /// Name of the layer added last, or [`INPUT`].
+    pub fn last(&self) -> &str {
+        self.layers.last().map_or(INPUT, |l| &l.name)
+    }
+
     /// Checks the description.
     pub fn build(self) -> Result<Network, NetworkError> {
-        Network::new(self.in_channels, self.layers)
-    }
-}
-
-impl fmt::Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Conv2d { .. } => "conv2d",
-            Self::ConvTranspose2d { .. } => "conv_transpose2d",
-            Self::MaxPool2d => "max_pool2d",
-            Self::BatchNorm2d => "batch_norm2d",
-            Self::Relu => "relu",
-            Self::Sigmoid => "sigmoid",
-            Self::Concat => "concat",
-        })
+        Network::checked(self.in_channels, self.axes, self.layers)
     }
 }
 
@@ -318,6 +227,31 @@ pub enum NetworkError {
         layer: String,
         /// The kernel's side.
         got: usize,
+    },
+    /// Networks have 2 or 3 spatial axes.
+    #[error("the network has {0} spatial axes, expected 2 (images) or 3 (volumes)")]
+    Axes(usize),
+    /// A field's value is none that the operator takes.
+    #[error("layer {layer}: {what} is {got}, expected {expected}")]
+    Setting {
+        /// The layer.
+        layer: String,
+        /// The field.
+        what: &'static str,
+        /// Its value as text.
+        got: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The operator does not take what its input is.
+    #[error("layer {layer} ({op}) {problem}")]
+    Input {
+        /// The layer.
+        layer: String,
+        /// Its operator.
+        op: String,
+        /// What is wrong.
+        problem: &'static str,
     },
     /// The inputs of a concatenation lie at different resolutions.
     #[error("layer {layer} joins inputs at different resolutions (after {a} and {b} halvings of the network's input)")]

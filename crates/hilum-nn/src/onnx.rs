@@ -1,16 +1,25 @@
 //! ONNX out: our own emitter of the few protobuf messages that a model needs (field numbers of onnx.proto, IR version 8).
 
-use crate::graph::{Graph, Value};
-use crate::network::{Network, Op};
+use crate::graph::{Graph, Resolution, Value};
+use crate::network::Network;
 use crate::weights::{Weights, WeightsError};
+
+mod message;
+mod operator;
+
+use message::Message;
+use operator::{Constant, Data, Emitted, Input};
 
 const IR_VERSION: u64 = 8;
 const OPSET: u64 = 17;
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: u64 = 1;
+/// `TensorProto.DataType.INT64`.
+const INT64: u64 = 7;
 
-/// The ONNX model (opset 17, IR 8): input `input` and output `output`, both float `[n, c, h, w]` with `n`, `h`, `w` dynamic. Layers and
-/// parameters keep their names, a layer's result is called `{layer}:0`; BatchNorm stays explicit, in inference mode.
+/// The ONNX model (opset 17, IR 8): input `input` and output `output`, float `[n, c, h, w]` (`[n, c, d, h, w]` for volumes, `[n, c]` after a flattening)
+/// with `n` and sizes dynamic. Layers and parameters keep their names, a layer's result is called `{layer}:0`; BatchNorm stays explicit, in inference
+/// mode.
 pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>, WeightsError> {
     weights.check(network)?;
     let graph = network.graph();
@@ -37,89 +46,76 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
     };
     for (i, node) in graph.nodes().iter().enumerate() {
         let layer = graph.values()[i + 1].name.as_str();
-        let mut n = Message::default();
-        node.inputs.iter().for_each(|&v| n.text(1, &name(v)));
         let next = graph.nodes().get(i + 1).map_or(graph.parameters().len(), |n| n.first_parameter);
-        graph.parameters()[node.first_parameter..next].iter().for_each(|p| n.text(1, &p.name));
-        n.text(2, &name(i + 1));
-        n.text(3, layer);
-        n.text(4, operator(&node.op));
-        for a in attributes(&node.op) {
-            n.message(5, &a);
+        let parameters = &graph.parameters()[node.first_parameter..next];
+        let Emitted { nodes, constants } = operator::emit(&node.op, graph.axes());
+        let constant = |c: &Constant| format!("{layer}.{}", c.name);
+        let result = |k: usize| if k + 1 == nodes.len() { name(i + 1) } else { format!("{layer}:{}", k + 1) };
+        for (k, emitted) in nodes.iter().enumerate() {
+            let mut n = Message::default();
+            for input in &emitted.inputs {
+                match *input {
+                    Input::Layer => node.inputs.iter().for_each(|&v| n.text(1, &name(v))),
+                    Input::Parameter(p) => n.text(1, &parameters[p].name),
+                    Input::Parameters => parameters.iter().for_each(|p| n.text(1, &p.name)),
+                    Input::Constant(c) => n.text(1, &constant(&constants[c])),
+                    Input::Node(other) => n.text(1, &result(other)),
+                    Input::Nothing => n.text(1, ""),
+                }
+            }
+            n.text(2, &result(k));
+            n.text(3, &if k + 1 == nodes.len() { layer.to_owned() } else { result(k) });
+            n.text(4, emitted.operator);
+            emitted.attributes.iter().for_each(|a| n.message(5, a));
+            proto.message(1, &n);
         }
-        proto.message(1, &n);
+        for c in &constants {
+            proto.message(5, &tensor_proto(&constant(c), &c.shape, &c.data));
+        }
     }
     proto.text(2, "network");
     for tensor in weights.tensors() {
-        let mut t = Message::default();
-        tensor.shape.iter().for_each(|d| t.int(1, *d as u64));
-        t.int(2, FLOAT);
-        t.text(8, &tensor.name);
-        t.bytes(9, &tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
-        proto.message(5, &t);
+        proto.message(5, &tensor_proto(&tensor.name, &tensor.shape, &Data::Floats(tensor.data.clone())));
     }
-    proto.message(11, &value_info("input", &graph.values()[0]));
-    proto.message(12, &value_info("output", graph.output()));
+    proto.message(11, &value_info("input", &graph.values()[0], graph.axes()));
+    proto.message(12, &value_info("output", graph.output(), graph.axes()));
     proto
 }
 
-fn operator(op: &Op) -> &'static str {
-    match op {
-        Op::Conv2d { .. } => "Conv",
-        Op::ConvTranspose2d { .. } => "ConvTranspose",
-        Op::MaxPool2d => "MaxPool",
-        Op::BatchNorm2d => "BatchNormalization",
-        Op::Relu => "Relu",
-        Op::Sigmoid => "Sigmoid",
-        Op::Concat => "Concat",
+fn tensor_proto(name: &str, shape: &[usize], data: &Data) -> Message {
+    let (kind, bytes): (u64, Vec<u8>) = match data {
+        Data::Floats(values) => (FLOAT, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        Data::Ints(values) => (INT64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+    };
+    let mut t = Message::default();
+    for d in shape {
+        t.int(1, *d as u64);
     }
+    t.int(2, kind);
+    t.text(8, name);
+    t.bytes(9, &bytes);
+    t
 }
 
-fn attributes(op: &Op) -> Vec<Message> {
-    match op {
-        Op::Conv2d { kernel, .. } => {
-            let (k, pad) = (*kernel as u64, *kernel as u64 / 2);
-            vec![ints("kernel_shape", &[k, k]), ints("pads", &[pad; 4])]
-        }
-        Op::ConvTranspose2d { .. } | Op::MaxPool2d => vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])],
-        Op::BatchNorm2d => {
-            let mut a = Message::default();
-            a.text(1, "epsilon");
-            a.float(2, crate::plan::NORM_EPS as f32);
-            a.int(20, 1);
-            vec![a]
-        }
-        Op::Concat => {
-            let mut a = Message::default();
-            a.text(1, "axis");
-            a.int(3, 1);
-            a.int(20, 2);
-            vec![a]
-        }
-        Op::Relu | Op::Sigmoid => Vec::new(),
-    }
+/// An extent that the model names or knows.
+enum Dim {
+    Named(String),
+    Known(usize),
 }
 
-/// An attribute of type INTS.
-fn ints(name: &str, values: &[u64]) -> Message {
-    let mut a = Message::default();
-    a.text(1, name);
-    for v in values {
-        a.int(8, *v);
-    }
-    a.int(20, 7);
-    a
-}
-
-fn value_info(name: &str, value: &Value) -> Message {
-    let same = value.level == 0;
+fn value_info(name: &str, value: &Value, axes: usize) -> Message {
+    let suffix = if value.resolution == Resolution::Level(0) { "" } else { "_out" };
+    let sides = (3 - axes..3).map(|a| match value.resolution {
+        Resolution::Fixed(size) => Dim::Known(size[a]),
+        _ => Dim::Named(format!("{}{suffix}", ["d", "h", "w"][a])),
+    });
+    let sides = sides.filter(|_| value.resolution != Resolution::Matrix);
     let mut shape = Message::default();
-    for dim in ["n", "", if same { "h" } else { "h_out" }, if same { "w" } else { "w_out" }] {
+    for dim in [Dim::Named("n".to_owned()), Dim::Known(value.channels)].into_iter().chain(sides) {
         let mut d = Message::default();
-        if dim.is_empty() {
-            d.int(1, value.channels as u64);
-        } else {
-            d.text(2, dim);
+        match dim {
+            Dim::Known(extent) => d.int(1, extent as u64),
+            Dim::Named(name) => d.text(2, &name),
         }
         shape.message(1, &d);
     }
@@ -132,42 +128,4 @@ fn value_info(name: &str, value: &Value) -> Message {
     info.text(1, name);
     info.message(2, &kind);
     info
-}
-
-/// A protobuf message under construction.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(&mut self, mut v: u64) {
-        while v >= 0x80 {
-            self.0.push(v as u8 | 0x80);
-            v >>= 7;
-        }
-        self.0.push(v as u8);
-    }
-
-    fn int(&mut self, field: u64, v: u64) {
-        self.varint(field << 3);
-        self.varint(v);
-    }
-
-    fn float(&mut self, field: u64, v: f32) {
-        self.varint(field << 3 | 5);
-        self.0.extend(v.to_le_bytes());
-    }
-
-    fn bytes(&mut self, field: u64, v: &[u8]) {
-        self.varint(field << 3 | 2);
-        self.varint(v.len() as u64);
-        self.0.extend(v);
-    }
-
-    fn text(&mut self, field: u64, v: &str) {
-        self.bytes(field, v.as_bytes());
-    }
-
-    fn message(&mut self, field: u64, v: &Message) {
-        self.bytes(field, &v.0);
-    }
 }

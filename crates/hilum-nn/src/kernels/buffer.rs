@@ -51,6 +51,8 @@ pub(crate) struct View {
     pub(crate) image: usize,
     /// Blocks of 16 channels.
     pub(crate) blocks: usize,
+    /// Depth; 1 for images.
+    pub(crate) d: usize,
     /// Height.
     pub(crate) h: usize,
     /// Width.
@@ -58,9 +60,24 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Pixels of one block of one image.
+    pub(crate) fn pixels(&self) -> usize {
+        self.d * self.h * self.w
+    }
+
     /// Floats of one block of one image.
     pub(crate) fn plane(&self) -> usize {
-        self.h * self.w * LANES
+        self.pixels() * LANES
+    }
+
+    /// Depth, height and width.
+    pub(crate) fn size(&self) -> [usize; 3] {
+        [self.d, self.h, self.w]
+    }
+
+    /// The same memory with the slices of a volume under each other.
+    pub(crate) fn flat(&self) -> Self {
+        Self { d: 1, h: self.d * self.h, ..*self }
     }
 
     /// First float of a block.

@@ -6,6 +6,7 @@ use super::conv::{Conv, Start};
 use super::conv_grad::WeightGradient;
 use super::pack::{Packing, Source};
 use super::pool::Pool;
+use super::window::Window;
 use super::winograd::Winograd;
 use super::winograd_grad::WinogradGradient;
 
@@ -15,6 +16,8 @@ pub(crate) enum Method {
     Direct(Conv, Packing),
     /// F(4x4, 3x3), of the kernel as it stands or flipped.
     Winograd(Winograd, Source),
+    /// Any window, stride, dilation and grouping, in images and volumes.
+    Window(Window),
 }
 
 impl Method {
@@ -51,13 +54,14 @@ impl Method {
         match self {
             Self::Direct(conv, _) => conv.weight_len(),
             Self::Winograd(winograd, _) => winograd.weight_len(),
+            Self::Window(window) => window.weight_len(),
         }
     }
 
     /// Floats of scratch that [`Method::run`] needs on that many threads.
     pub(crate) fn scratch_len(&self, threads: usize) -> usize {
         match self {
-            Self::Direct(..) => 0,
+            Self::Direct(..) | Self::Window(_) => 0,
             Self::Winograd(winograd, _) => winograd.scratch_len(threads),
         }
     }
@@ -67,6 +71,7 @@ impl Method {
         match self {
             Self::Direct(_, packing) => packing.pack(pool, weights, packed),
             Self::Winograd(winograd, source) => winograd.pack(k, pool, *source, weights, packed),
+            Self::Window(window) => window.pack(pool, weights, packed),
         }
     }
 
@@ -85,6 +90,7 @@ impl Method {
         match self {
             Self::Direct(conv, _) => conv.run(pool, arena, packed, bias, start, relu),
             Self::Winograd(winograd, _) => winograd.run(k, pool, arena, packed, bias, start, relu, scratch),
+            Self::Window(window) => window.run(pool, arena, packed, bias, start, relu),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) mod activation;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -13,13 +14,20 @@ mod avx512;
 pub(crate) mod buffer;
 pub(crate) mod conv;
 pub(crate) mod conv_grad;
+pub(crate) mod elementwise;
 pub(crate) mod method;
 pub(crate) mod norm;
 pub(crate) mod pack;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
+pub(crate) mod sample_norm;
 mod simd;
+pub(crate) mod upsample;
+pub(crate) mod window;
+mod window_axis;
+pub(crate) mod window_grad;
+pub(crate) mod window_pool;
 pub(crate) mod winograd;
 pub(crate) mod winograd_grad;
 mod winograd_tiles;
@@ -28,6 +36,9 @@ mod winograd_weights;
 use conv::{Start, TileFn};
 use conv_grad::WeightTileFn;
 use norm::{Lanes, NormBlock, PARTIAL};
+use window::WindowTileFn;
+use window_grad::WindowGradFn;
+use window_pool::PoolRow;
 use winograd_tiles::Patch;
 use winograd_weights::Taps;
 
@@ -88,6 +99,14 @@ pub(crate) struct Kernels {
     pub(crate) weight_tile: fn(usize, usize, usize) -> WeightTileFn,
     /// Input channels of the next weight tile when that many are left in the block.
     pub(crate) weight_group: fn(usize) -> usize,
+    /// Floats between input pixels, panel blocks, pixels.
+    pub(crate) window_tile: fn(usize, usize, usize) -> WindowTileFn,
+    /// Channels of the wide map, panel blocks.
+    pub(crate) window_grad: fn(usize, usize) -> WindowGradFn,
+    pub(crate) pool_max: unsafe fn(&PoolRow),
+    pub(crate) pool_max_grad: unsafe fn(&PoolRow),
+    pub(crate) pool_mean: unsafe fn(&PoolRow),
+    pub(crate) pool_mean_grad: unsafe fn(&PoolRow),
     pub(crate) transform_input: unsafe fn(*const f32, &Patch, *mut f32, usize),
     pub(crate) transform_output: unsafe fn(*const f32, usize, Start, *const f32, bool, *mut f32, usize, [usize; 2]),
     pub(crate) transform_weights: unsafe fn(&Taps, *mut f32, usize),
@@ -134,6 +153,9 @@ macro_rules! compile_kernels {
         use crate::kernels::conv::{Start, Tile, TileFn, tile};
         use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
         use crate::kernels::norm::{self, Lanes, NormBlock, PARTIAL};
+        use crate::kernels::window::{WindowTile, WindowTileFn, window_tile};
+        use crate::kernels::window_grad::{WindowGradFn, WindowGradTile, window_grad_tile};
+        use crate::kernels::window_pool::{self, PoolRow};
         use crate::kernels::winograd_tiles::{self, Patch};
         use crate::kernels::winograd_weights::{self, Taps};
         use crate::kernels::{Kernels, pointwise};
@@ -184,6 +206,68 @@ macro_rules! compile_kernels {
                 (8, 2, 32) => grad_tile::<8, $v2, 32>,
                 _ => unreachable!("no weight tile for {group} channels, {blocks} blocks, pixel {dy_pixel}"),
             }
+        }
+
+        $(#[$features])?
+        unsafe fn any_tile<const V: usize, const PX: usize, const XS: usize>(t: &WindowTile) {
+            // SAFETY: as above.
+            unsafe { window_tile::<$simd, V, PX, XS>(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn any_grad<const IC: usize, const V: usize>(t: &WindowGradTile) {
+            // SAFETY: as above.
+            unsafe { window_grad_tile::<$simd, IC, V>(t) }
+        }
+
+        fn pick_window_tile(x_pixel: usize, blocks: usize, pixels: usize) -> WindowTileFn {
+            match (x_pixel, blocks, pixels) {
+                $(
+                    (16, 1, $one) => any_tile::<$v1, $one, 16>,
+                    (32, 1, $one) => any_tile::<$v1, $one, 32>,
+                    (_, 1, $one) => any_tile::<$v1, $one, 0>,
+                )*
+                $(
+                    (16, 2, $two) => any_tile::<$v2, $two, 16>,
+                    (32, 2, $two) => any_tile::<$v2, $two, 32>,
+                    (_, 2, $two) => any_tile::<$v2, $two, 0>,
+                )*
+                _ => unreachable!("no window tile for blocks {blocks}, pixels {pixels}"),
+            }
+        }
+
+        fn pick_window_grad(group: usize, blocks: usize) -> WindowGradFn {
+            match (group, blocks) {
+                (4, 1) => any_grad::<4, $v1>,
+                (8, 1) => any_grad::<8, $v1>,
+                (4, 2) => any_grad::<4, $v2>,
+                (8, 2) => any_grad::<8, $v2>,
+                _ => unreachable!("no window gradient for {group} channels, {blocks} blocks"),
+            }
+        }
+
+        $(#[$features])?
+        unsafe fn pool_max(t: &PoolRow) {
+            // SAFETY: as above.
+            unsafe { window_pool::pool_max::<$simd>(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn pool_max_grad(t: &PoolRow) {
+            // SAFETY: as above.
+            unsafe { window_pool::pool_max_grad::<$simd>(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn pool_mean(t: &PoolRow) {
+            // SAFETY: as above.
+            unsafe { window_pool::pool_mean::<$simd>(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn pool_mean_grad(t: &PoolRow) {
+            // SAFETY: as above.
+            unsafe { window_pool::pool_mean_grad::<$simd>(t) }
         }
 
         fn max_pixels(blocks: usize) -> usize {
@@ -278,6 +362,12 @@ macro_rules! compile_kernels {
             tile: pick_tile,
             weight_tile: pick_weight_tile,
             weight_group: |left| if left > 4 && GROUP_OF_8 { 8 } else { 4 },
+            window_tile: pick_window_tile,
+            window_grad: pick_window_grad,
+            pool_max,
+            pool_max_grad,
+            pool_mean,
+            pool_mean_grad,
             transform_input,
             transform_output,
             transform_weights,

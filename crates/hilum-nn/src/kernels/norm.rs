@@ -24,7 +24,7 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub(crate) fn of(view: View) -> Self {
-        Self { view, per_plane: (view.h * view.w).div_ceil(JOB_PIXELS) }
+        Self { view, per_plane: view.pixels().div_ceil(JOB_PIXELS) }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -35,7 +35,7 @@ impl Runs {
     pub(crate) fn get(&self, job: usize) -> (usize, usize, usize, usize) {
         let (plane, run) = (job / self.per_plane, job % self.per_plane);
         let first = run * JOB_PIXELS;
-        (plane / self.view.blocks, plane % self.view.blocks, first, JOB_PIXELS.min(self.view.h * self.view.w - first))
+        (plane / self.view.blocks, plane % self.view.blocks, first, JOB_PIXELS.min(self.view.pixels() - first))
     }
 }
 
@@ -271,7 +271,7 @@ pub(crate) fn batch_statistics(
         // SAFETY: a run of pixels of a checked view; partial sums by job; the table belongs to this processor.
         unsafe { (k.moments)(base.at(x.at(n, b) + first * LANES), pixels, &origin[b], sums.of_job::<PARTIAL>(job)) };
     });
-    let count = (x.n * x.h * x.w) as f64;
+    let count = (x.n * x.pixels()) as f64;
     for b in 0..x.blocks {
         let total = block_sums(runs, partial, b);
         for l in 0..LANES {
@@ -296,7 +296,7 @@ pub(crate) fn apply(
     relu: bool,
 ) {
     assert!(
-        x.blocks == y.blocks && x.h == y.h && x.w == y.w && scale.len() == x.blocks && shift.len() == x.blocks,
+        x.blocks == y.blocks && x.size() == y.size() && scale.len() == x.blocks && shift.len() == x.blocks,
         "shapes differ"
     );
     let base = Base::of(arena, &[x], &[y]);
@@ -344,12 +344,12 @@ pub(crate) fn backward(
     relu: bool,
     mut gradients: impl FnMut(usize, [Lanes; 2]),
 ) {
-    assert!(x.blocks == dy.blocks && x.h == dy.h && x.w == dy.w && stats.blocks.len() == x.blocks, "shapes differ");
+    assert!(x.blocks == dy.blocks && x.size() == dy.size() && stats.blocks.len() == x.blocks, "shapes differ");
     let (dx, add) = match target {
         Target::InPlace => (dy, false),
         Target::View { dx, add } => (dx, add),
     };
-    assert!(dx.blocks == x.blocks && dx.h == x.h && dx.w == x.w, "shapes differ");
+    assert!(dx.blocks == x.blocks && dx.size() == x.size(), "shapes differ");
     let base = if target == Target::InPlace { Base::of(arena, &[x], &[dy]) } else { Base::of(arena, &[x, dy], &[dx]) };
     let runs = Runs::of(x);
     let sums = Sums::of(partial, runs.count() * PARTIAL);
@@ -361,7 +361,7 @@ pub(crate) fn backward(
             (k.grad_sums)(x, dy, pixels, &stats.blocks[b], relu, sums.of_job::<PARTIAL>(job));
         }
     });
-    let count = (x.n * x.h * x.w) as f64;
+    let count = (x.n * x.pixels()) as f64;
     let mut means = vec![[[0.0; LANES]; 2]; x.blocks];
     for b in 0..x.blocks {
         let total = block_sums(runs, partial, b);

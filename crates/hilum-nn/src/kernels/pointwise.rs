@@ -216,7 +216,7 @@ pub(crate) fn zero(pool: &mut Pool, arena: &mut Aligned, y: View) {
 
 /// `[n, c, h, w]` into a blocked view; the padding of partial blocks becomes zero.
 pub(crate) fn import(pool: &mut Pool, arena: &mut Aligned, from: &[f32], y: View, lanes: &[usize]) {
-    let hw = y.h * y.w;
+    let hw = y.pixels();
     let channels: usize = lanes.iter().sum();
     assert!(from.len() == y.n * channels * hw && lanes.len() == y.blocks, "shapes differ");
     let base = Base::of(arena, &[], &[y]);
@@ -241,7 +241,7 @@ pub(crate) fn export(
     to: &mut [f32],
     map: impl Fn(f32) -> f32 + Sync,
 ) {
-    let hw = x.h * x.w;
+    let hw = x.pixels();
     let channels: usize = lanes.iter().sum();
     assert!(to.len() == x.n * channels * hw && lanes.len() == x.blocks, "shapes differ");
     let base = Base::of(arena, &[x], &[]);
@@ -259,8 +259,8 @@ pub(crate) fn export(
     });
 }
 
-fn same_shape(a: View, b: View) -> bool {
-    a.n == b.n && a.blocks == b.blocks && a.h == b.h && a.w == b.w
+pub(super) fn same_shape(a: View, b: View) -> bool {
+    a.n == b.n && a.blocks == b.blocks && a.size() == b.size()
 }
 
 /// Jobs over (image, block, run of rows), at least 16 where there are rows enough.
@@ -274,7 +274,7 @@ fn row_jobs(view: View) -> (usize, impl Fn(usize) -> (usize, usize, std::ops::Ra
     (n * blocks * per_plane, place)
 }
 
-fn each_run(pool: &mut Pool, view: View, work: impl Fn(usize, usize, usize, usize) + Sync) {
+pub(super) fn each_run(pool: &mut Pool, view: View, work: impl Fn(usize, usize, usize, usize) + Sync) {
     let runs = Runs::of(view);
     pool.run(runs.count(), |job| {
         let (n, b, first, pixels) = runs.get(job);
@@ -284,14 +284,21 @@ fn each_run(pool: &mut Pool, view: View, work: impl Fn(usize, usize, usize, usiz
 
 /// # Safety
 /// `base` comes from `view`, the run lies in the plane, and nobody writes it meanwhile.
-unsafe fn run<'a>(base: Base, view: View, n: usize, b: usize, first: usize, pixels: usize) -> &'a [f32] {
+pub(super) unsafe fn run<'a>(base: Base, view: View, n: usize, b: usize, first: usize, pixels: usize) -> &'a [f32] {
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(base.at(view.at(n, b) + first * LANES), pixels * LANES) }
 }
 
 /// # Safety
 /// `base` comes from `view`, the run lies in the plane, and nobody else uses it meanwhile.
-unsafe fn run_mut<'a>(base: Base, view: View, n: usize, b: usize, first: usize, pixels: usize) -> &'a mut [f32] {
+pub(super) unsafe fn run_mut<'a>(
+    base: Base,
+    view: View,
+    n: usize,
+    b: usize,
+    first: usize,
+    pixels: usize,
+) -> &'a mut [f32] {
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts_mut(base.at(view.at(n, b) + first * LANES), pixels * LANES) }
 }

@@ -6,7 +6,7 @@ use super::OnnxError;
 use super::attributes::Attributes;
 use super::model::{Constant, FLOAT, Input, Model, Node};
 use crate::network::{INPUT, Layer, Network, Op};
-use crate::plan::NORM_EPS;
+use crate::op::NORM_EPS;
 use crate::weights::{Tensor, Weights};
 
 /// A parameter of a converted node: kind (`weight`, `bias` ...), shape, values.
@@ -248,7 +248,7 @@ impl<'a> Converter<'a> {
             let (shape, data) = self.constant(node, i + 1, kind)?;
             parameters.push((kind, shape, data));
         }
-        let more = f64::from(attributes.float("epsilon", NORM_EPS as f32)) - f64::from(NORM_EPS as f32);
+        let more = f64::from(attributes.float("epsilon", NORM_EPS)) - f64::from(NORM_EPS);
         if more != 0.0 {
             parameters[3].2.iter_mut().for_each(|v| *v = (f64::from(*v) + more) as f32);
         }

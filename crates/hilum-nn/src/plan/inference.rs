@@ -1,7 +1,10 @@
 //! The forward plan.
 
 use super::layout::{Lowered, Step, lies_in, place};
-use super::{Algorithm, CompileError, InputShape, Options, RunError, check_length};
+use super::operator::{self, Operator};
+use super::window::directions;
+use super::{Algorithm, CompileError, Options, RunError, VolumeShape, check_length};
+use crate::geometry::Path;
 use crate::graph::{Graph, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
@@ -11,11 +14,9 @@ use crate::kernels::norm::{self, Lanes};
 use crate::kernels::pack::{self, Source};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::network::{Network, Op};
+use crate::kernels::window::Window;
+use crate::network::Network;
 use crate::weights::Weights;
-
-/// BatchNorm's epsilon, PyTorch's default.
-pub(crate) const NORM_EPS: f64 = 1e-5;
 
 /// A network ready to run at one input shape.
 pub struct Inference {
@@ -28,7 +29,7 @@ impl Inference {
     pub fn compile(
         network: &Network,
         weights: &Weights,
-        shape: InputShape,
+        shape: impl Into<VolumeShape>,
         options: Options,
     ) -> Result<Self, CompileError> {
         Self::compile_with(network, weights, shape, options, Algorithm::Auto)
@@ -38,18 +39,18 @@ impl Inference {
     pub fn compile_with(
         network: &Network,
         weights: &Weights,
-        shape: InputShape,
+        shape: impl Into<VolumeShape>,
         options: Options,
         algorithm: Algorithm,
     ) -> Result<Self, CompileError> {
         let mut pool = options.pool()?;
-        let mut plan = ForwardPlan::new(network, shape, options.kernels()?, pool.threads(), algorithm)?;
+        let mut plan = ForwardPlan::new(network, shape.into(), options.kernels()?, pool.threads(), algorithm)?;
         weights.check(network)?;
         plan.load(weights, &mut pool);
         Ok(Self { plan, pool })
     }
 
-    /// Runs the network: `input` is `[n, c, h, w]`, `output` `[n, out, h', w']` (see [`Inference::output_shape`]), row-major. Allocates nothing.
+    /// Runs the network: `input` is `[n, c, h, w]` or `[n, c, d, h, w]`, `output` likewise (see [`Inference::output_shape`]), row-major. Allocates nothing.
     pub fn forward(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), RunError> {
         if self.plan.sigmoid {
             self.plan.run(&mut self.pool, input, output, pointwise::sigmoid_of)
@@ -58,10 +59,10 @@ impl Inference {
         }
     }
 
-    /// Channels, height and width of one image's output.
+    /// Channels, depth, height and width of one image's or volume's output.
     pub fn output_shape(&self) -> Shape {
-        let View { h, w, .. } = self.plan.output;
-        Shape { c: self.plan.output_lanes.iter().sum(), h, w }
+        let View { d, h, w, .. } = self.plan.output;
+        Shape { c: self.plan.output_lanes.iter().sum(), d, h, w }
     }
 
     /// Bytes of all activations and packed weights of this plan; nothing else is allocated later.
@@ -98,6 +99,7 @@ struct FoldedConv {
 enum Ready {
     Conv(Box<FoldedConv>),
     Norm { x: View, y: View, scale: Vec<Lanes>, shift: Vec<Lanes>, relu: bool, node: usize, lanes: Vec<usize> },
+    Operator(Box<dyn Operator>),
     MaxPool { x: View, y: View },
     Relu { x: View, y: View },
     Sigmoid { x: View, y: View, lanes: Vec<usize> },
@@ -107,7 +109,7 @@ enum Ready {
 impl ForwardPlan {
     pub(super) fn new(
         network: &Network,
-        shape: InputShape,
+        shape: VolumeShape,
         kernels: &'static Kernels,
         threads: usize,
         algorithm: Algorithm,
@@ -151,8 +153,9 @@ impl ForwardPlan {
         let affine = |node: usize| {
             let first = self.graph.nodes()[node].first_parameter;
             let [weight, bias, mean, var] = [0, 1, 2, 3].map(|i| &tensors[first + i].data);
+            let eps = self.graph.nodes()[node].op.batch_norm_eps().expect("a batch normalisation has one");
             let scale: Vec<f64> =
-                weight.iter().zip(var).map(|(w, v)| f64::from(*w) / (f64::from(*v) + NORM_EPS).sqrt()).collect();
+                weight.iter().zip(var).map(|(w, v)| f64::from(*w) / (f64::from(*v) + eps).sqrt()).collect();
             let shift: Vec<f64> =
                 bias.iter().zip(mean).zip(&scale).map(|((b, m), s)| f64::from(*b) - f64::from(*m) * s).collect();
             (scale, shift)
@@ -162,15 +165,12 @@ impl ForwardPlan {
                 Ready::Conv(folded) => {
                     let FoldedConv { method, weights, bias, node, norm, .. } = folded.as_mut();
                     let first = self.graph.nodes()[*node].first_parameter;
-                    let (has_bias, transposed) = match self.graph.nodes()[*node].op {
-                        Op::Conv2d { bias, .. } => (bias, false),
-                        Op::ConvTranspose2d { bias, .. } => (bias, true),
-                        _ => unreachable!("a convolution step comes from a convolution"),
-                    };
-                    let channels = self.graph.values()[*node + 1].channels;
+                    let op = &self.graph.nodes()[*node].op;
+                    let (channels, has_bias) = op.weighted().expect("a convolution has weights");
+                    let transposed = op.geometry().is_some_and(|g| g.transposed);
                     let (scale, shift) = norm.map_or_else(|| (vec![1.0; channels], vec![0.0; channels]), affine);
                     let w = &tensors[first];
-                    let taps = w.shape[2] * w.shape[3];
+                    let taps: usize = w.shape[2..].iter().product();
                     let outer = if transposed { taps } else { w.shape[1] * taps };
                     let folded: Vec<f32> = w
                         .data
@@ -192,6 +192,7 @@ impl ForwardPlan {
                         shift[slot / LANES][slot % LANES] = t[c] as f32;
                     }
                 }
+                Ready::Operator(operator) => operator.load(tensors),
                 Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => {}
             }
         }
@@ -205,12 +206,12 @@ impl ForwardPlan {
         output: &mut [f32],
         map: impl Fn(f32) -> f32 + Sync,
     ) -> Result<(), RunError> {
-        let length = |v: View, lanes: &[usize]| v.n * v.h * v.w * lanes.iter().sum::<usize>();
+        let length = |v: View, lanes: &[usize]| v.n * v.pixels() * lanes.iter().sum::<usize>();
         check_length("input", input.len(), length(self.input, &self.input_lanes))?;
         check_length("output", output.len(), length(self.output, &self.output_lanes))?;
         let (k, arena, scratch) = (self.kernels, &mut self.arena, &mut self.scratch);
         pointwise::import(pool, arena, input, self.input, &self.input_lanes);
-        for step in &self.steps {
+        for step in &mut self.steps {
             match step {
                 Ready::Conv(c) => {
                     c.method.run(k, pool, arena, &c.weights, &c.bias, Start::Bias, c.relu, scratch);
@@ -218,6 +219,7 @@ impl ForwardPlan {
                 Ready::Norm { x, y, scale, shift, relu, .. } => {
                     norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
                 }
+                Ready::Operator(operator) => operator.forward(k, pool, arena, 0),
                 Ready::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
                 Ready::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),
                 Ready::Sigmoid { x, y, lanes } => pointwise::sigmoid(pool, arena, *x, *y, lanes),
@@ -232,7 +234,11 @@ impl ForwardPlan {
         let packed = self.steps.iter().map(|s| match s {
             Ready::Conv(c) => c.weights.bytes() + c.bias.bytes(),
             Ready::Norm { scale, shift, .. } => (scale.len() + shift.len()) * size_of::<Lanes>(),
-            Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => 0,
+            Ready::Operator(_)
+            | Ready::MaxPool { .. }
+            | Ready::Relu { .. }
+            | Ready::Sigmoid { .. }
+            | Ready::Copy { .. } => 0,
         });
         self.arena.bytes() + self.scratch.bytes() + packed.sum::<usize>()
     }
@@ -251,13 +257,19 @@ impl Ready {
         Some(match *step {
             Step::Conv { node, x, y, norm, relu } => {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
-                let (xv, yv) = (view(x), view(y));
-                let method = match graph.nodes()[node].op {
-                    Op::Conv2d { kernel, .. } => {
+                let geometry = graph.nodes()[node].op.geometry().expect("a convolution has one");
+                // To a kernel of one position, a volume is its slices under each other.
+                let (xv, yv) = (view(x).flat(), view(y).flat());
+                let method = match geometry.path(lowered.sizes[x][0]) {
+                    Path::Window => {
+                        let [there, _] = directions(&geometry);
+                        Method::Window(Window::new(k, there, &geometry, (view(x), x_lanes), (view(y), y_lanes)))
+                    }
+                    Path::Same(kernel) => {
                         let winograd = algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum());
                         Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
                     }
-                    _ => Method::up(k, xv, x_lanes, yv, y_lanes),
+                    Path::Up => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
                 let weights = Aligned::zeroed(method.weight_len());
                 let bias = Aligned::zeroed(y_lanes.len() * LANES);
@@ -268,6 +280,7 @@ impl Ready {
                 let lanes = lowered.lanes[x].clone();
                 Self::Norm { x: view(x), y: view(y), scale: zero.clone(), shift: zero, relu, node, lanes }
             }
+            Step::Sum { .. } | Step::Operator { .. } => Self::Operator(operator::of(step, lowered, graph)),
             Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y) },
             Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y) },
             Step::Sigmoid { x, y } => Self::Sigmoid { x: view(x), y: view(y), lanes: lowered.lanes[x].clone() },

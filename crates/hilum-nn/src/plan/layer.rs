@@ -2,8 +2,10 @@
 
 use super::Algorithm;
 use super::backward::{Gradients, Write};
-use super::inference::NORM_EPS;
 use super::layout::{Lowered, Step, lies_in};
+use super::operator::{self, Operator};
+use super::window::WindowLayer;
+use crate::geometry::Path;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
@@ -13,7 +15,6 @@ use crate::kernels::norm::{self, Lanes, Statistics, Target};
 use crate::kernels::pack::{self, Source};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::network::Op;
 use crate::weights::{Tensor, Weights};
 
 /// How much of a batch's statistics enters the running ones, PyTorch's default.
@@ -50,6 +51,7 @@ pub(super) struct NormLayer {
     scale: Vec<Lanes>,
     shift: Vec<Lanes>,
     relu: bool,
+    eps: f64,
     /// Index of the weight; bias, running mean and running variance follow.
     weight: usize,
     slots: Vec<Option<usize>>,
@@ -61,6 +63,8 @@ type Through = Option<(View, Write)>;
 /// One step, forward and backward.
 pub(super) enum TrainLayer {
     Conv(Box<ConvLayer>),
+    Window(Box<WindowLayer>),
+    Operator { operator: Box<dyn Operator>, dy: Option<View>, target: Option<Write> },
     Norm(Box<NormLayer>),
     MaxPool { x: View, y: View, gradient: Through },
     Relu { x: View, y: View, gradient: Through },
@@ -84,17 +88,24 @@ impl TrainLayer {
         match lowered.steps[index] {
             Step::Conv { node, x, y, .. } => {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
-                let (xv, yv, dyv) = (view(x), view(y), dy(y));
-                let same = match graph.nodes()[node].op {
-                    Op::Conv2d { kernel, .. } => Some(kernel),
-                    _ => None,
+                let op = &graph.nodes()[node].op;
+                let geometry = op.geometry().expect("a convolution has one");
+                let same = match geometry.path(lowered.sizes[x][0]) {
+                    Path::Same(kernel) => Some(kernel),
+                    Path::Up => None,
+                    Path::Window => {
+                        return Self::Window(Box::new(WindowLayer::new(k, lowered, gradients, graph, geometry, index)));
+                    }
                 };
+                // To a kernel of one position, a volume is its slices under each other.
+                let (xv, yv, dyv) = (view(x).flat(), view(y).flat(), dy(y).flat());
                 let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &xv);
                 let forward = match same {
                     Some(kernel) => Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel),
                     None => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
                 let data = write().map(|write| {
+                    let write = Write { view: write.view.flat(), ..write };
                     let dx = write.view;
                     let conv = match same {
                         Some(kernel) => Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel),
@@ -107,10 +118,7 @@ impl TrainLayer {
                     None => WeightMethod::up(k, xv, x_lanes, dyv, y_lanes),
                 };
                 let weight = graph.nodes()[node].first_parameter;
-                let has_bias = matches!(
-                    graph.nodes()[node].op,
-                    Op::Conv2d { bias: true, .. } | Op::ConvTranspose2d { bias: true, .. }
-                );
+                let has_bias = op.weighted().is_some_and(|(_, bias)| bias);
                 Self::Conv(Box::new(ConvLayer {
                     packed: Aligned::zeroed(forward.weight_len()),
                     forward,
@@ -134,9 +142,14 @@ impl TrainLayer {
                     scale: vec![[0.0; LANES]; blocks],
                     shift: vec![[0.0; LANES]; blocks],
                     relu,
+                    eps: graph.nodes()[node].op.batch_norm_eps().expect("a batch normalisation has one"),
                     weight: graph.nodes()[node].first_parameter,
                     slots: pack::channels(&lowered.lanes[x]),
                 }))
+            }
+            ref step @ (Step::Sum { y, .. } | Step::Operator { y, .. }) => {
+                let dy = gradients.exists(y).then(|| dy(y));
+                Self::Operator { operator: operator::of(step, lowered, graph), dy, target: write() }
             }
             Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y), gradient: through(y) },
             Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y), gradient: through(y) },
@@ -154,6 +167,7 @@ impl TrainLayer {
         }
     }
 
+    /// `step`: training steps taken before this one.
     pub(super) fn forward(
         &mut self,
         k: &Kernels,
@@ -161,14 +175,17 @@ impl TrainLayer {
         arena: &mut Aligned,
         partial: &mut [f64],
         scratch: &mut [f32],
+        step: u64,
     ) {
         match self {
+            Self::Window(w) => w.forward(pool, arena),
+            Self::Operator { operator, .. } => operator.forward(k, pool, arena, step),
             Self::Conv(c) => {
                 let start = if c.has_bias { Start::Bias } else { Start::Zero };
                 c.forward.run(k, pool, arena, &c.packed, &c.bias, start, false, scratch);
             }
             Self::Norm(n) => {
-                norm::batch_statistics(k, pool, arena, partial, n.x, NORM_EPS, &mut n.stats);
+                norm::batch_statistics(k, pool, arena, partial, n.x, n.eps, &mut n.stats);
                 for (b, block) in n.stats.blocks.iter().enumerate() {
                     for l in 0..LANES {
                         n.scale[b][l] = block.weight[l] * block.inv_std[l];
@@ -198,6 +215,13 @@ impl TrainLayer {
             write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
         };
         match self {
+            Self::Window(w) => w.backward(k, pool, arena, partial, scratch, gradients),
+            Self::Operator { operator, dy: Some(dy), target } => {
+                if let Some(write) = target {
+                    prepare(pool, arena, write);
+                }
+                operator.backward(k, pool, arena, *dy, target.as_ref(), gradients);
+            }
             Self::Conv(c) => {
                 c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
                 if c.has_bias {
@@ -241,7 +265,8 @@ impl TrainLayer {
                 prepare(pool, arena, write);
                 pointwise::copy(pool, arena, *dy, write.view, write.add);
             }
-            Self::MaxPool { gradient: None, .. }
+            Self::Operator { dy: None, .. }
+            | Self::MaxPool { gradient: None, .. }
             | Self::Relu { gradient: None, .. }
             | Self::Sigmoid { gradient: None, .. }
             | Self::Copy { gradient: None, .. } => {}
@@ -251,6 +276,8 @@ impl TrainLayer {
     pub(super) fn pack(&mut self, k: &Kernels, weights: &Weights, pool: &mut Pool) {
         let tensors = weights.tensors();
         match self {
+            Self::Window(w) => w.pack(tensors, pool),
+            Self::Operator { operator, .. } => operator.load(tensors),
             Self::Conv(c) => {
                 c.forward.pack(k, pool, &tensors[c.weight].data, &mut c.packed);
                 if c.has_bias {
@@ -275,7 +302,7 @@ impl TrainLayer {
     /// BatchNorm's running statistics after a step; those of other layers are left alone.
     pub(super) fn update_running_statistics(&self, tensors: &mut [Tensor]) {
         let Self::Norm(norm) = self else { return };
-        let count = (norm.x.n * norm.x.h * norm.x.w) as f64;
+        let count = (norm.x.n * norm.x.pixels()) as f64;
         // Running variance is the unbiased one, normalisation uses the biased one (as PyTorch).
         let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
         let blend = |old: f32, new: f64| (f64::from(old) * (1.0 - NORM_MOMENTUM) + new * NORM_MOMENTUM) as f32;
@@ -295,6 +322,7 @@ impl TrainLayer {
                 let data = c.data.as_ref().map_or(0, |d| d.conv.scratch_len(threads));
                 c.forward.scratch_len(threads).max(data).max(c.weight_gradient.scratch_len(threads))
             }
+            Self::Window(w) => w.scratch_len(),
             _ => 0,
         }
     }
@@ -302,6 +330,7 @@ impl TrainLayer {
     pub(super) fn partial_len(&self) -> usize {
         match self {
             Self::Conv(c) => norm::partial_len(c.dy),
+            Self::Window(w) => w.partial_len(),
             Self::Norm(n) => norm::partial_len(n.x),
             _ => 0,
         }
@@ -310,13 +339,14 @@ impl TrainLayer {
     pub(super) fn packed_bytes(&self) -> usize {
         match self {
             Self::Conv(c) => c.packed.bytes() + c.bias.bytes() + c.data.as_ref().map_or(0, |d| d.packed.bytes()),
+            Self::Window(w) => w.packed_bytes(),
             _ => 0,
         }
     }
 }
 
 /// One block's lanes into a tensor of channels.
-fn scatter(tensor: &mut [f32], slots: &[Option<usize>], block: usize, lanes: &Lanes) {
+pub(super) fn scatter(tensor: &mut [f32], slots: &[Option<usize>], block: usize, lanes: &Lanes) {
     for (channel, value) in slots[block * LANES..(block + 1) * LANES].iter().zip(lanes) {
         if let Some(c) = *channel {
             tensor[c] = *value;

@@ -1,17 +1,17 @@
 //! From the graph to steps, and from values to places in one arena: fusion, concatenation without copies, and buffers shared by liveness.
 
-use super::{CompileError, InputShape};
-use crate::graph::Graph;
+use super::operator;
+use super::sizes::sizes;
+use super::{CompileError, VolumeShape};
+use crate::graph::{Graph, Node};
 use crate::kernels::buffer::{LANES, View};
 use crate::network::Op;
 
-/// Largest batch, height or width.
-const MAX_EXTENT: usize = 1 << 16;
 /// Most bytes that one plan may take.
 const MAX_BYTES: u128 = 1 << 36;
 
 /// One operation over values of the graph. `node` is the layer whose parameters it uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     /// A convolution; when folding, `norm` is the BatchNorm layer inside it.
     Conv {
@@ -40,6 +40,20 @@ pub(super) enum Step {
         x: usize,
         y: usize,
     },
+    /// `y = factor * x` for the first summand, `y += factor * x` for the others.
+    Sum {
+        x: usize,
+        y: usize,
+        factor: f32,
+        first: bool,
+    },
+    /// What [`super::operator`] has. `keeps`: whether backward reads `x` and `y`.
+    Operator {
+        node: usize,
+        x: usize,
+        y: usize,
+        keeps: [bool; 2],
+    },
     /// One input of a concatenation; nothing to do where it already lies in its place.
     Copy {
         x: usize,
@@ -60,16 +74,15 @@ pub(super) struct Home {
 pub(super) struct Buffer {
     n: usize,
     pub(super) blocks: usize,
-    h: usize,
-    w: usize,
+    size: [usize; 3],
     first: usize,
     last: usize,
     offset: usize,
 }
 
 impl Buffer {
-    pub(super) fn new(n: usize, blocks: usize, h: usize, w: usize) -> Self {
-        Self { n, blocks, h, w, first: usize::MAX, last: 0, offset: 0 }
+    pub(super) fn new(n: usize, blocks: usize, size: [usize; 3]) -> Self {
+        Self { n, blocks, size, first: usize::MAX, last: 0, offset: 0 }
     }
 
     /// Says that the buffer is needed at `time`.
@@ -79,20 +92,15 @@ impl Buffer {
     }
 
     fn floats(&self) -> u128 {
-        [self.n, self.blocks, self.h, self.w, LANES].iter().map(|&v| v as u128).product()
+        [self.n, self.blocks, LANES].iter().chain(&self.size).map(|&v| v as u128).product()
     }
 
     /// The view of `blocks` blocks of this buffer, after [`place`].
     pub(super) fn view(&self, first_block: usize, blocks: usize) -> View {
-        let plane = self.h * self.w * LANES;
-        View {
-            offset: self.offset + first_block * plane,
-            n: self.n,
-            image: self.blocks * plane,
-            blocks,
-            h: self.h,
-            w: self.w,
-        }
+        let [d, h, w] = self.size;
+        let plane = d * h * w * LANES;
+        let offset = self.offset + first_block * plane;
+        View { offset, n: self.n, image: self.blocks * plane, blocks, d, h, w }
     }
 }
 
@@ -101,8 +109,8 @@ pub(super) struct Lowered {
     pub(super) steps: Vec<Step>,
     /// Channels in use per block, of every value.
     pub(super) lanes: Vec<Vec<usize>>,
-    /// Height and width of every value.
-    pub(super) sizes: Vec<(usize, usize)>,
+    /// Depth, height and width of every value.
+    pub(super) sizes: Vec<[usize; 3]>,
     /// The value to hand out: the input of a last sigmoid, else the last value.
     pub(super) output: usize,
     /// Whether the network ends in a sigmoid, which is applied on the way out.
@@ -116,52 +124,92 @@ pub(super) struct Lowered {
 
 impl Lowered {
     /// `fold`: for inference, BatchNorm and ReLU go into the convolutions before them.
-    pub(super) fn of(graph: &Graph, shape: InputShape, fold: bool) -> Result<Self, CompileError> {
+    pub(super) fn of(graph: &Graph, shape: VolumeShape, fold: bool) -> Result<Self, CompileError> {
         let sizes = sizes(graph, shape)?;
         let lanes = lanes(graph);
         let nodes = graph.nodes();
         let last = nodes.len();
         let sigmoid = matches!(nodes[last - 1].op, Op::Sigmoid);
-        let output = if sigmoid { nodes[last - 1].inputs[0] } else { last };
+        // Where a value that only has another name lies: a matrix is a map of one pixel, and dropout does nothing in inference.
+        let mut place: Vec<usize> = (0..=last).collect();
+        for (i, node) in nodes.iter().enumerate() {
+            if matches!(node.op, Op::Flatten) || (fold && matches!(node.op, Op::Dropout { .. })) {
+                place[i + 1] = place[node.inputs[0]];
+            }
+        }
+        let output = place[if sigmoid { nodes[last - 1].inputs[0] } else { last }];
         let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); last + 1];
         for (i, node) in nodes.iter().enumerate() {
             node.inputs.iter().for_each(|&v| consumers[v].push(i));
         }
         // The single reader of a value, when it is of the wanted kind and the value itself is not handed out.
-        let sole = |value: usize, want: &Op| match consumers[value].as_slice() {
-            [only] if value != output && nodes[*only].op == *want => Some(*only),
+        let sole = |value: usize, want: &dyn Fn(&Op) -> bool| match consumers[value].as_slice() {
+            [only] if value != output && want(&nodes[*only].op) => Some(*only),
             _ => None,
         };
+        let (is_norm, is_relu) = (|op: &Op| op.batch_norm_eps().is_some(), |op: &Op| matches!(op, Op::Relu));
+        let is_add = |op: &Op| matches!(op, Op::Add);
         let mut fused = vec![false; nodes.len()];
         let mut steps = Vec::new();
         for (i, node) in nodes.iter().enumerate() {
             if fused[i] || (sigmoid && i + 1 == last) {
                 continue;
             }
-            let x = node.inputs[0];
+            let x = place[node.inputs[0]];
             let mut y = i + 1;
-            let mut absorb = |want: &Op, y: &mut usize| {
+            let mut absorb = |want: &dyn Fn(&Op) -> bool, y: &mut usize| {
                 let found = sole(*y, want)?;
                 fused[found] = true;
                 *y = found + 1;
                 Some(found)
             };
             match &node.op {
-                Op::Conv2d { .. } | Op::ConvTranspose2d { .. } => {
-                    let norm = if fold { absorb(&Op::BatchNorm2d, &mut y) } else { None };
-                    let relu = fold && absorb(&Op::Relu, &mut y).is_some();
+                Op::Conv2d { .. }
+                | Op::ConvTranspose2d { .. }
+                | Op::Conv(_)
+                | Op::ConvTranspose { .. }
+                | Op::Linear { .. } => {
+                    let norm = if fold { absorb(&is_norm, &mut y) } else { None };
+                    let relu = fold && absorb(&is_relu, &mut y).is_some();
                     steps.push(Step::Conv { node: i, x, y, norm, relu });
                 }
-                Op::BatchNorm2d => {
-                    let relu = absorb(&Op::Relu, &mut y).is_some();
+                Op::BatchNorm2d | Op::BatchNorm { .. } => {
+                    let relu = absorb(&is_relu, &mut y).is_some();
                     steps.push(Step::Norm { node: i, x, y, relu });
                 }
                 Op::MaxPool2d => steps.push(Step::MaxPool { x, y }),
                 Op::Relu => steps.push(Step::Relu { x, y }),
                 Op::Sigmoid => steps.push(Step::Sigmoid { x, y }),
+                Op::Flatten => {}
+                Op::Dropout { .. } if fold => {}
+                Op::MaxPool(_)
+                | Op::AvgPool { .. }
+                | Op::GlobalAvgPool
+                | Op::Dropout { .. }
+                | Op::InstanceNorm { .. }
+                | Op::GroupNorm { .. }
+                | Op::LeakyRelu { .. }
+                | Op::Gelu
+                | Op::Tanh
+                | Op::Softmax
+                | Op::Upsample { .. } => steps.push(Step::Operator { node: i, x, y, keeps: operator::keeps(&node.op) }),
+                // A sum scales on the way.
+                Op::Scale { .. } if sole(y, &is_add).is_some() => {}
+                Op::Scale { factor } => steps.push(Step::Sum { x, y, factor: *factor, first: true }),
+                Op::Add => {
+                    for (k, &v) in node.inputs.iter().enumerate() {
+                        let (x, factor) = match v.checked_sub(1).map(|n| &nodes[n]) {
+                            Some(Node { op: Op::Scale { factor }, inputs, .. }) if sole(v, &is_add).is_some() => {
+                                (place[inputs[0]], *factor)
+                            }
+                            _ => (place[v], 1.0),
+                        };
+                        steps.push(Step::Sum { x, y, factor, first: k == 0 });
+                    }
+                }
                 Op::Concat => {
                     let mut first_block = 0;
-                    for &x in &node.inputs {
+                    for x in node.inputs.iter().map(|&v| place[v]) {
                         steps.push(Step::Copy { x, y, first_block });
                         first_block += lanes[x].len();
                     }
@@ -204,8 +252,7 @@ impl Lowered {
                 homes[v] = share(v).and_then(|s| homes[s]);
             }
             let home = *homes[v].get_or_insert_with(|| {
-                let (h, w) = self.sizes[v];
-                buffers.push(Buffer::new(n, self.lanes[v].len(), h, w));
+                buffers.push(Buffer::new(n, self.lanes[v].len(), self.sizes[v]));
                 Home { buffer: buffers.len() - 1, first_block: 0 }
             });
             for step in &self.steps {
@@ -250,7 +297,17 @@ impl Step {
             | Self::MaxPool { x, .. }
             | Self::Relu { x, .. }
             | Self::Sigmoid { x, .. }
+            | Self::Sum { x, .. }
+            | Self::Operator { x, .. }
             | Self::Copy { x, .. } => x,
+        }
+    }
+
+    /// The layer that it belongs to, where that matters.
+    pub(super) fn node(&self) -> Option<usize> {
+        match *self {
+            Self::Conv { node, .. } | Self::Norm { node, .. } | Self::Operator { node, .. } => Some(node),
+            _ => None,
         }
     }
 
@@ -262,6 +319,8 @@ impl Step {
             | Self::MaxPool { y, .. }
             | Self::Relu { y, .. }
             | Self::Sigmoid { y, .. }
+            | Self::Sum { y, .. }
+            | Self::Operator { y, .. }
             | Self::Copy { y, .. } => y,
         }
     }
@@ -306,33 +365,10 @@ fn lanes(graph: &Graph) -> Vec<Vec<usize>> {
     let mut lanes = vec![blocks(graph.values()[0].channels)];
     for (i, node) in graph.nodes().iter().enumerate() {
         lanes.push(match node.op {
-            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } => blocks(graph.values()[i + 1].channels),
+            _ if node.op.weighted().is_some() => blocks(graph.values()[i + 1].channels),
+            Op::Add => lanes[node.inputs[0]].clone(),
             _ => node.inputs.iter().flat_map(|&v| lanes[v].iter().copied()).collect(),
         });
     }
     lanes
-}
-
-fn sizes(graph: &Graph, shape: InputShape) -> Result<Vec<(usize, usize)>, CompileError> {
-    let InputShape { n, h, w } = shape;
-    if [n, h, w].iter().any(|v| !(1..=MAX_EXTENT).contains(v)) {
-        return Err(CompileError::Extent { n, h, w, max: MAX_EXTENT });
-    }
-    let mut sizes: Vec<(usize, usize)> = vec![(h, w)];
-    for (i, node) in graph.nodes().iter().enumerate() {
-        let (vh, vw) = sizes[node.inputs[0]];
-        sizes.push(match node.op {
-            Op::MaxPool2d if vh % 2 == 1 || vw % 2 == 1 => {
-                let layer = graph.values()[i + 1].name.clone();
-                return Err(CompileError::NotAMultiple { h, w, multiple: graph.multiple_of(), layer });
-            }
-            Op::MaxPool2d => (vh / 2, vw / 2),
-            Op::ConvTranspose2d { .. } if vh.max(vw) > MAX_EXTENT * MAX_EXTENT => {
-                return Err(CompileError::Extent { n, h, w, max: MAX_EXTENT });
-            }
-            Op::ConvTranspose2d { .. } => (2 * vh, 2 * vw),
-            _ => (vh, vw),
-        });
-    }
-    Ok(sizes)
 }

@@ -4,10 +4,12 @@ mod backward;
 mod inference;
 mod layer;
 mod layout;
+mod operator;
+mod sizes;
 mod training;
+mod window;
 
 pub use inference::Inference;
-pub(crate) use inference::NORM_EPS;
 pub use training::Trainer;
 
 use crate::kernels::buffer::View;
@@ -33,6 +35,25 @@ pub struct InputShape {
     pub h: usize,
     /// Width in pixels.
     pub w: usize,
+}
+
+/// Batch, depth, height and width of the input of a network over volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VolumeShape {
+    /// Volumes per batch.
+    pub n: usize,
+    /// Depth in slices.
+    pub d: usize,
+    /// Height in pixels.
+    pub h: usize,
+    /// Width in pixels.
+    pub w: usize,
+}
+
+impl From<InputShape> for VolumeShape {
+    fn from(InputShape { n, h, w }: InputShape) -> Self {
+        Self { n, d: 1, h, w }
+    }
 }
 
 /// How a plan runs. Results do not depend on `threads`.
@@ -97,10 +118,14 @@ impl Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// Batch, height or width is zero or absurdly large.
-    #[error("input shape n {n}, h {h}, w {w}: every extent must be 1 to {max}")]
+    #[error(
+        "input shape n {n}, d {d}, h {h}, w {w}: every extent must be 1 to {max}, and d 1 for a network over images"
+    )]
     Extent {
         /// Batch.
         n: usize,
+        /// Depth.
+        d: usize,
         /// Height.
         h: usize,
         /// Width.
@@ -121,6 +146,24 @@ pub enum CompileError {
         multiple: usize,
         /// The first layer that fails.
         layer: String,
+    },
+    /// A window, with its padding, is larger than the map under it.
+    #[error("layer {layer}: the window does not fit its input of {size:?} ([d, h, w]); take a larger input")]
+    Window {
+        /// The layer.
+        layer: String,
+        /// Size of its input.
+        size: [usize; 3],
+    },
+    /// The inputs of a concatenation or sum have different sizes for this input.
+    #[error("layer {layer} joins maps of {a:?} and {b:?} ([d, h, w])")]
+    Sizes {
+        /// The layer.
+        layer: String,
+        /// Size of its first input.
+        a: [usize; 3],
+        /// Size of the input that differs.
+        b: [usize; 3],
     },
     /// The weights belong to another network.
     #[error(transparent)]

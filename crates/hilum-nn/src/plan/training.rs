@@ -4,7 +4,7 @@ use super::backward::Gradients;
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
-use super::{Algorithm, CompileError, InputShape, Options, RunError, check_length};
+use super::{Algorithm, CompileError, Options, RunError, VolumeShape, check_length};
 use crate::graph::Parameter;
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
@@ -18,7 +18,7 @@ use crate::weights::{Tensor, Weights};
 /// A network in training at one input shape.
 pub struct Trainer {
     network: Network,
-    shape: InputShape,
+    shape: VolumeShape,
     loss: Loss,
     update: Update,
     algorithm: Algorithm,
@@ -46,7 +46,7 @@ impl Trainer {
     pub fn compile(
         network: &Network,
         weights: Weights,
-        shape: InputShape,
+        shape: impl Into<VolumeShape>,
         loss: impl Into<Loss>,
         update: impl Into<Update>,
         options: Options,
@@ -58,12 +58,13 @@ impl Trainer {
     pub fn compile_with(
         network: &Network,
         weights: Weights,
-        shape: InputShape,
+        shape: impl Into<VolumeShape>,
         loss: impl Into<Loss>,
         update: impl Into<Update>,
         options: Options,
         algorithm: Algorithm,
     ) -> Result<Self, CompileError> {
+        let shape = shape.into();
         weights.check(network)?;
         let update = update.into();
         update.check()?;
@@ -85,7 +86,7 @@ impl Trainer {
             .collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
-        let (h, w) = lowered.sizes[output];
+        let pixels: usize = lowered.sizes[output].iter().product();
         let learning = graph.parameters().iter().zip(weights.tensors());
         let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
         let mut trainer = Self {
@@ -108,7 +109,7 @@ impl Trainer {
             output: lowered.view(output),
             output_gradient: gradients.exists(output).then(|| gradients.view(&lowered, output)),
             output_lanes: lowered.lanes[output].clone(),
-            logits: vec![0.0; shape.n * output_channels * h * w],
+            logits: vec![0.0; shape.n * output_channels * pixels],
             evaluation: None,
         };
         trainer.pack();
@@ -194,22 +195,18 @@ impl Trainer {
     }
 
     fn extent(&self) -> Extent {
-        Extent {
-            images: self.output.n,
-            channels: self.output_lanes.iter().sum(),
-            pixels: self.output.h * self.output.w,
-        }
+        Extent { images: self.output.n, channels: self.output_lanes.iter().sum(), pixels: self.output.pixels() }
     }
 
     fn backpropagate(&mut self, x: &[f32], y: Target<'_>) -> Result<f32, RunError> {
         let channels: usize = self.input_lanes.iter().sum();
-        check_length("input", x.len(), self.input.n * self.input.h * self.input.w * channels)?;
+        check_length("input", x.len(), self.input.n * self.input.pixels() * channels)?;
         let extent = self.extent();
         self.loss.check_target(y, extent)?;
         let (k, pool, arena) = (self.kernels, &mut self.pool, &mut self.arena);
         pointwise::import(pool, arena, x, self.input, &self.input_lanes);
         for layer in &mut self.layers {
-            layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch);
+            layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
         }
         pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
         let loss = self.loss.gradient(pool, &mut self.logits, y, extent) as f32;
@@ -249,12 +246,13 @@ fn place_all(lowered: &mut Lowered, gradients: &mut Gradients) -> Result<usize, 
         let (x, y) = (step.reads(), step.writes());
         touch(lowered, x, i + 1);
         touch(lowered, y, i + 1);
-        let kept = match step {
-            Step::Conv { .. } | Step::Norm { .. } | Step::MaxPool { .. } | Step::Relu { .. } => Some(x),
-            Step::Sigmoid { .. } => Some(y),
-            Step::Copy { .. } => None,
+        let keeps = match step {
+            Step::Conv { .. } | Step::Norm { .. } | Step::MaxPool { .. } | Step::Relu { .. } => [true, false],
+            Step::Sigmoid { .. } => [false, true],
+            Step::Operator { keeps, .. } => keeps,
+            Step::Copy { .. } | Step::Sum { .. } => [false, false],
         };
-        if let Some(value) = kept {
+        for value in [x, y].into_iter().zip(keeps).filter_map(|(v, kept)| kept.then_some(v)) {
             touch(lowered, value, backward(i));
         }
         gradients.touch(x, backward(i));

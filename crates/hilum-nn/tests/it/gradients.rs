@@ -2,7 +2,7 @@
 
 use hilum_nn::{
     AdamConfig, Algorithm, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer, UNet2d,
-    Weights, unet2d,
+    VolumeShape, Weights, unet2d,
 };
 
 use crate::reference::{loss, noise, parameters, run, targets};
@@ -22,12 +22,13 @@ fn isas() -> impl Iterator<Item = Isa> {
 }
 
 /// For every parameter tensor: the derivative along the tensor's own gradient direction plus noise, analytic against central differences.
-pub fn check(what: &str, network: &Network, shape: InputShape) {
-    let InputShape { n, h, w } = shape;
-    check_on(what, network, shape, &noise(n * network.in_channels() * h * w, 5));
+pub fn check(what: &str, network: &Network, shape: impl Into<VolumeShape>) {
+    let shape @ VolumeShape { n, d, h, w } = shape.into();
+    check_on(what, network, shape, &noise(n * network.in_channels() * d * h * w, 5));
 }
 
-fn check_on(what: &str, network: &Network, shape: InputShape, x: &[f32]) {
+fn check_on(what: &str, network: &Network, shape: impl Into<VolumeShape>, x: &[f32]) {
+    let shape = shape.into();
     let weights = lively_weights(network, 11);
     let p = parameters(&weights);
     let logits = network.layers().last().unwrap().inputs.first().cloned();

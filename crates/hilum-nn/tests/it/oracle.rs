@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use hilum_nn::{Inference, InputShape, Network, Op, Options, UNet2d, Weights, onnx, unet2d};
+use hilum_nn::{Inference, InputShape, Network, Op, Options, UNet2d, VolumeShape, Weights, onnx, unet2d};
 
 use crate::gradients::lively_weights;
 use crate::reference::noise;
@@ -37,13 +37,18 @@ pub fn read(path: &Path) -> Vec<f32> {
     std::fs::read(path).unwrap().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
-fn agree(what: &str, network: &Network, weights: &Weights, shapes: &[InputShape]) {
+pub fn agree(what: &str, network: &Network, weights: &Weights, shapes: &[impl Into<VolumeShape> + Copy]) {
     let Some(python) = python() else { return };
+    let shapes: Vec<VolumeShape> = shapes.iter().map(|s| (*s).into()).collect();
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("model.onnx"), onnx::encode(network, weights).unwrap()).unwrap();
-    let input = |i: usize, s: InputShape| noise(s.n * network.in_channels() * s.h * s.w, i as u64 + 1);
-    let lists: Vec<String> =
-        shapes.iter().map(|s| format!("[{}, {}, {}, {}]", s.n, network.in_channels(), s.h, s.w)).collect();
+    let input = |i: usize, s: VolumeShape| noise(s.n * network.in_channels() * s.d * s.h * s.w, i as u64 + 1);
+    let list = |s: &VolumeShape| {
+        let all = [s.n, network.in_channels(), s.d, s.h, s.w];
+        let used = all.iter().enumerate().filter(|(i, _)| network.axes() == 3 || *i != 2);
+        used.map(|(_, v)| v.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let lists: Vec<String> = shapes.iter().map(|s| format!("[{}]", list(s))).collect();
     std::fs::write(dir.path().join("shapes.json"), format!("[{}]", lists.join(","))).unwrap();
     for (i, s) in shapes.iter().enumerate() {
         write(&dir.path().join(format!("x{i}.f32")), &input(i, *s));

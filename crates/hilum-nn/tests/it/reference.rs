@@ -1,14 +1,18 @@
-//! An independent forward pass in f64 over `[n, c, h, w]`, written from the definitions, with BatchNorm in training or inference mode.
+//! An independent forward pass in f64 over `[n, c, h, w]` or `[n, c, d, h, w]`, written from the definitions, with BatchNorm in training or inference mode.
 
 use std::collections::HashMap;
 
 use hilum_nn::network::INPUT;
-use hilum_nn::{InputShape, LossConfig, Network, Op, Weights};
+use hilum_nn::{LossConfig, Network, Op, VolumeShape, Weights};
+
+mod operators;
+mod window;
 
 #[derive(Clone)]
 pub struct Map {
     pub n: usize,
     pub c: usize,
+    pub d: usize,
     pub h: usize,
     pub w: usize,
     pub data: Vec<f64>,
@@ -16,19 +20,33 @@ pub struct Map {
 
 impl Map {
     fn new(n: usize, c: usize, h: usize, w: usize) -> Self {
-        Self { n, c, h, w, data: vec![0.0; n * c * h * w] }
+        Self::volume(n, c, [1, h, w])
+    }
+
+    pub fn volume(n: usize, c: usize, [d, h, w]: [usize; 3]) -> Self {
+        Self { n, c, d, h, w, data: vec![0.0; n * c * d * h * w] }
+    }
+
+    pub fn size(&self) -> [usize; 3] {
+        [self.d, self.h, self.w]
+    }
+
+    /// Slices under each other.
+    fn rows(&self) -> usize {
+        self.d * self.h
     }
 
     fn at(&self, n: usize, c: usize, y: usize, x: usize) -> f64 {
-        self.data[((n * self.c + c) * self.h + y) * self.w + x]
+        self.data[((n * self.c + c) * self.rows() + y) * self.w + x]
     }
 
     fn at_mut(&mut self, n: usize, c: usize, y: usize, x: usize) -> &mut f64 {
-        &mut self.data[((n * self.c + c) * self.h + y) * self.w + x]
+        let at = ((n * self.c + c) * self.rows() + y) * self.w + x;
+        &mut self.data[at]
     }
 
     fn each(&self) -> impl Iterator<Item = (usize, usize, usize, usize)> + use<> {
-        let Self { n, c, h, w, .. } = *self;
+        let (&Self { n, c, w, .. }, h) = (self, self.rows());
         (0..n * c * h * w).map(move |i| (i / (c * h * w), i / (h * w) % c, i / w % h, i % w))
     }
 }
@@ -44,13 +62,13 @@ pub fn parameters(weights: &Weights) -> Parameters {
 pub fn run(
     network: &Network,
     p: &Parameters,
-    shape: InputShape,
+    shape: impl Into<VolumeShape>,
     input: &[f32],
     training: bool,
 ) -> HashMap<String, Map> {
-    let InputShape { n, h, w } = shape;
+    let VolumeShape { n, d, h, w } = shape.into();
     let data = input.iter().map(|v| f64::from(*v)).collect();
-    let mut values = HashMap::from([(INPUT.to_owned(), Map { n, c: network.in_channels(), h, w, data })]);
+    let mut values = HashMap::from([(INPUT.to_owned(), Map { n, c: network.in_channels(), d, h, w, data })]);
     let mut previous = INPUT.to_owned();
     for layer in network.layers() {
         let names = if layer.inputs.is_empty() { vec![previous.clone()] } else { layer.inputs.clone() };
@@ -62,10 +80,39 @@ pub fn run(
                 conv(x, get("weight").unwrap(), get("bias"), out_channels, kernel)
             }
             Op::ConvTranspose2d { out_channels, .. } => up(x, get("weight").unwrap(), get("bias"), out_channels),
-            Op::MaxPool2d => max_pool(x),
-            Op::BatchNorm2d => {
-                norm(x, ["weight", "bias", "running_mean", "running_var"].map(|k| get(k).unwrap()), training)
+            Op::Conv(ref conv) => window::conv(x, get("weight").unwrap(), get("bias"), conv),
+            Op::ConvTranspose { ref conv, ref output_padding } => {
+                window::transposed(x, get("weight").unwrap(), get("bias"), conv, output_padding)
             }
+            Op::Linear { out_features, .. } => conv(x, get("weight").unwrap(), get("bias"), out_features, 1),
+            Op::MaxPool2d => max_pool(x),
+            Op::MaxPool(ref pooling) => window::pool(x, pooling, None),
+            Op::AvgPool { ref pooling, count_padding } => window::pool(x, pooling, Some(count_padding)),
+            Op::GlobalAvgPool => window::global_mean(x),
+            Op::BatchNorm2d | Op::BatchNorm { .. } => {
+                let eps = if let Op::BatchNorm { eps } = layer.op { f64::from(eps) } else { 1e-5 };
+                let parameters = ["weight", "bias", "running_mean", "running_var"].map(|k| get(k).unwrap());
+                norm(x, parameters, training, eps)
+            }
+            // What is zeroed is the engine's choice: only no dropout has a reference in training.
+            Op::Dropout { rate, .. } => {
+                assert!(!training || rate == 0.0);
+                x.clone()
+            }
+            Op::InstanceNorm { eps } => {
+                operators::group_norm(x, x.c, f64::from(eps), get("weight").unwrap(), get("bias").unwrap())
+            }
+            Op::GroupNorm { groups, eps } => {
+                operators::group_norm(x, groups, f64::from(eps), get("weight").unwrap(), get("bias").unwrap())
+            }
+            Op::LeakyRelu { slope } => map(x, |v| if v > 0.0 { v } else { f64::from(slope) * v }),
+            Op::Gelu => map(x, operators::gelu),
+            Op::Tanh => map(x, f64::tanh),
+            Op::Softmax => operators::softmax(x),
+            Op::Upsample { ref factors, linear } => operators::upsample(x, factors, linear),
+            Op::Flatten => x.clone(),
+            Op::Add => window::sum(&inputs),
+            Op::Scale { factor } => map(x, |v| f64::from(factor) * v),
             Op::Relu => map(x, |v| v.max(0.0)),
             Op::Sigmoid => map(x, |v| 1.0 / (1.0 + (-v).exp())),
             Op::Concat => concat(&inputs),
@@ -140,10 +187,10 @@ fn max_pool(x: &Map) -> Map {
     y
 }
 
-fn norm(x: &Map, [weight, bias, mean, var]: [&Vec<f64>; 4], training: bool) -> Map {
+fn norm(x: &Map, [weight, bias, mean, var]: [&Vec<f64>; 4], training: bool, eps: f64) -> Map {
     let (mut mean, mut var) = (mean.clone(), var.clone());
     if training {
-        let count = (x.n * x.h * x.w) as f64;
+        let count = (x.n * x.rows() * x.w) as f64;
         mean = vec![0.0; x.c];
         var = vec![0.0; x.c];
         x.each().for_each(|(n, c, r, k)| mean[c] += x.at(n, c, r, k) / count);
@@ -151,13 +198,13 @@ fn norm(x: &Map, [weight, bias, mean, var]: [&Vec<f64>; 4], training: bool) -> M
     }
     let mut y = x.clone();
     for (n, c, r, k) in x.each() {
-        *y.at_mut(n, c, r, k) = (x.at(n, c, r, k) - mean[c]) / (var[c] + 1e-5).sqrt() * weight[c] + bias[c];
+        *y.at_mut(n, c, r, k) = (x.at(n, c, r, k) - mean[c]) / (var[c] + eps).sqrt() * weight[c] + bias[c];
     }
     y
 }
 
 fn concat(inputs: &[&Map]) -> Map {
-    let mut y = Map::new(inputs[0].n, inputs.iter().map(|m| m.c).sum(), inputs[0].h, inputs[0].w);
+    let mut y = Map::volume(inputs[0].n, inputs.iter().map(|m| m.c).sum(), inputs[0].size());
     let mut first = 0;
     for x in inputs {
         x.each().for_each(|(n, c, r, k)| *y.at_mut(n, first + c, r, k) = x.at(n, c, r, k));

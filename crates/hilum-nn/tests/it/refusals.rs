@@ -1,8 +1,8 @@
 //! Bad descriptions, shapes and weights come back as typed errors that name the place.
 
 use hilum_nn::{
-    AdamConfig, CompileError, Inference, InputShape, LossConfig, Network, NetworkError, Op, Options, RunError, Trainer,
-    UNet2d, Weights, WeightsError, unet2d,
+    AdamConfig, CompileError, Convolution, Inference, InputShape, LossConfig, Network, NetworkError, Op, Options,
+    Pooling, RunError, Trainer, UNet2d, Weights, WeightsError, unet2d,
 };
 use proptest::prelude::*;
 
@@ -50,6 +50,7 @@ fn compile(shape: InputShape) -> Result<Inference, CompileError> {
 fn descriptions_that_are_no_network_are_refused_by_name() {
     let toml = |layers: &str| Network::from_toml(&format!("in_channels = 2\n{layers}")).unwrap_err().to_string();
     let conv = |name: &str, extra: &str| format!("[[layer]]\nname = \"{name}\"\nop = \"conv2d\"\n{extra}\n");
+    let any = |op: &str, extra: &str| format!("[[layer]]\nname = \"a\"\nop = \"{op}\"\n{extra}\n");
     for (text, expected) in [
         (String::from("layer = []"), "no layers"),
         (conv("a", "out_channels = 0\nkernel = 3"), "layer a: out_channels is 0"),
@@ -60,6 +61,23 @@ fn descriptions_that_are_no_network_are_refused_by_name() {
         (conv("a", "kernel = 3"), "out_channels"),
         (conv("a", "out_channels = 4\nkernel = 3\nstride = 2"), "stride"),
         ("[[layer]]\nname = \"a\"\nop = \"relu\"\nkernel = 3".to_owned(), "layer a: kernel does not belong"),
+        (conv("a", "out_channels = 4\nkernel = [3, 3]"), "layer a: kernel must be one number"),
+        (any("conv", "out_channels = 4"), "layer a: kernel is missing"),
+        (any("conv", "out_channels = 4\nkernel = 3"), "layer a: kernel must list one number per axis"),
+        (any("conv", "out_channels = 4\nkernel = [3]"), "layer a: kernel is [3], expected one number"),
+        (any("conv", "out_channels = 4\nkernel = [3, 3]\nstride = [0, 1]"), "layer a: stride is [0, 1]"),
+        (any("conv", "out_channels = 4\nkernel = [3, 3]\ngroups = 4"), "layer a: groups is 4, expected a divisor"),
+        (any("max_pool", "kernel = [3, 3]\npadding = [2, 2]"), "layer a: padding is [2, 2], expected at most half"),
+        (any("max_pool", "kernel = [3, 3]\ncount_padding = true"), "layer a: count_padding does not belong"),
+        (any("batch_norm", "eps = 0.0"), "layer a: eps is 0"),
+        (any("dropout", "rate = 1.0"), "layer a: rate is 1"),
+        (any("linear", "out_channels = 4"), "layer a (linear) reads a map"),
+        (any("flatten", ""), "layer a (flatten) reads a map that may have"),
+        (any("group_norm", "groups = 3\neps = 0.1"), "layer a: groups is 3, expected a divisor"),
+        (any("upsample", "factors = [2, 0]"), "layer a: factors is [2, 0]"),
+        (any("scale", ""), "layer a: factor is missing"),
+        ("axes = 4\n".to_owned() + &conv("a", "out_channels = 4\nkernel = 3"), "4 spatial axes"),
+        ("axes = 3\n".to_owned() + &conv("a", "out_channels = 4\nkernel = 3"), "layer a (conv2d) is for images only"),
         (conv("a", "out_channels = 70000\nkernel = 3"), "70000"),
         (String::from("[[layer]]\nname = \"a\"\nop = \"conv9d\""), "conv9d"),
         (
@@ -85,6 +103,54 @@ fn a_network_survives_the_way_through_toml() {
     let network = small();
     assert_eq!(Network::from_toml(&network.to_toml().unwrap()).unwrap(), network);
     assert_eq!((network.multiple_of(), network.out_channels()), (4, 1));
+}
+
+#[test]
+fn every_operator_survives_the_way_through_toml() {
+    let conv = Convolution::new(6, &[3, 1]).stride(&[2, 1]).padding(&[1, 0]).dilation(&[2, 1]).groups(2);
+    let pooling = Pooling { ceil: true, ..Pooling::new(&[2, 3], &[1, 1]).padding(&[1, 0]) };
+    let mut net = Network::builder(4);
+    net.then("conv", Op::Conv(conv.clone()));
+    net.then("up", Op::ConvTranspose { conv: Convolution { groups: 1, ..conv }, output_padding: vec![1, 0] });
+    net.then("norm", Op::BatchNorm { eps: 1e-3 });
+    net.then("max", Op::MaxPool(pooling.clone()));
+    net.then("mean", Op::AvgPool { pooling, count_padding: false });
+    net.then("drop", Op::Dropout { rate: 0.25, seed: 3 });
+    net.then("instance", Op::InstanceNorm { eps: 1e-4 });
+    net.then("group", Op::GroupNorm { groups: 2, eps: 1e-4 });
+    net.then("leaky", Op::LeakyRelu { slope: 0.2 });
+    net.then("gelu", Op::Gelu);
+    net.then("tanh", Op::Tanh);
+    net.then("soft", Op::Softmax);
+    net.then("larger", Op::Upsample { factors: vec![1, 1], linear: true });
+    net.then("scale", Op::Scale { factor: -0.5 });
+    net.layer("add", &["scale", "mean"], Op::Add);
+    net.then("pool", Op::GlobalAvgPool);
+    net.then("flat", Op::Flatten);
+    net.then("fc", Op::Linear { out_features: 2, bias: false });
+    let network = net.build().unwrap();
+    assert_eq!(Network::from_toml(&network.to_toml().unwrap()).unwrap(), network);
+}
+
+#[test]
+fn inputs_too_small_for_a_window_or_of_unequal_branches_are_refused_by_layer() {
+    let of = |ops: Vec<(&str, Vec<&str>, Op)>, h: usize| {
+        let mut net = Network::builder(1);
+        for (name, inputs, op) in ops {
+            net.layer(name, &inputs, op);
+        }
+        let network = net.build().unwrap();
+        let shape = InputShape { n: 1, h, w: 9 };
+        Inference::compile(&network, &Weights::init(&network, 1), shape, Options::default()).err()
+    };
+    let conv = || Op::Conv(Convolution::new(1, &[5, 1]));
+    let window = of(vec![("a", vec![], conv())], 4);
+    assert_eq!(window, Some(CompileError::Window { layer: "a".into(), size: [1, 4, 9] }));
+    let pool = Op::MaxPool(Pooling::new(&[2, 1], &[2, 1]));
+    let branches = vec![("a", vec![], conv()), ("b", vec!["input"], pool), ("join", vec!["a", "b"], Op::Add)];
+    assert_eq!(of(branches.clone(), 8), None);
+    let sizes = CompileError::Sizes { layer: "join".into(), a: [1, 6, 9], b: [1, 5, 9] };
+    assert_eq!(of(branches, 10), Some(sizes));
 }
 
 #[test]
@@ -178,6 +244,34 @@ fn damaged_weights_are_refused_by_key() {
     }
 }
 
+fn sides(from: usize, to: usize) -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![9 => prop::collection::vec(from..to, 2), 1 => prop::collection::vec(0..to, 0..4)]
+}
+
+fn any_convolution() -> impl Strategy<Value = Convolution> {
+    let windows = (sides(1, 5), sides(1, 4), sides(0, 4), sides(1, 3));
+    (1_usize..40, windows, 0_usize..4, any::<bool>()).prop_map(
+        |(out, (kernel, stride, padding, dilation), groups, bias)| Convolution {
+            out_channels: out * groups.max(1),
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+        },
+    )
+}
+
+fn any_pooling() -> impl Strategy<Value = Pooling> {
+    (sides(1, 5), sides(1, 4), sides(0, 3), any::<bool>()).prop_map(|(kernel, stride, padding, ceil)| Pooling {
+        kernel,
+        stride,
+        padding,
+        ceil,
+    })
+}
+
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (0_usize..40, 0_usize..5, any::<bool>()).prop_map(|(out_channels, kernel, bias)| Op::Conv2d {
@@ -187,6 +281,25 @@ fn any_op() -> impl Strategy<Value = Op> {
         }),
         (1_usize..40, any::<bool>()).prop_map(|(out_channels, bias)| Op::Conv2d { out_channels, kernel: 3, bias }),
         (0_usize..40, any::<bool>()).prop_map(|(out_channels, bias)| Op::ConvTranspose2d { out_channels, bias }),
+        any_convolution().prop_map(Op::Conv),
+        (any_convolution(), prop::collection::vec(0_usize..3, 2))
+            .prop_map(|(conv, output_padding)| Op::ConvTranspose { conv, output_padding }),
+        any_pooling().prop_map(Op::MaxPool),
+        (any_pooling(), any::<bool>()).prop_map(|(pooling, count_padding)| Op::AvgPool { pooling, count_padding }),
+        (0_usize..40, any::<bool>()).prop_map(|(out_features, bias)| Op::Linear { out_features, bias }),
+        (0.0_f32..1.0).prop_map(|rate| Op::Dropout { rate, seed: 1 }),
+        (-2.0_f32..2.0).prop_map(|factor| Op::Scale { factor }),
+        Just(Op::BatchNorm { eps: 0.1 }),
+        Just(Op::GlobalAvgPool),
+        Just(Op::InstanceNorm { eps: 0.1 }),
+        (0_usize..5).prop_map(|groups| Op::GroupNorm { groups, eps: 0.1 }),
+        (-1.0_f32..1.0).prop_map(|slope| Op::LeakyRelu { slope }),
+        Just(Op::Gelu),
+        Just(Op::Tanh),
+        Just(Op::Softmax),
+        (sides(1, 4), any::<bool>()).prop_map(|(factors, linear)| Op::Upsample { factors, linear }),
+        Just(Op::Flatten),
+        Just(Op::Add),
         Just(Op::MaxPool2d),
         Just(Op::BatchNorm2d),
         Just(Op::Relu),
@@ -207,9 +320,9 @@ proptest! {
     ) {
         let mut net = Network::builder(channels);
         for (i, (op, more)) in ops.into_iter().enumerate() {
-            // Every layer reads the one before it, concatenations any others besides.
+            // Every layer reads the one before it, concatenations and sums any others besides.
             let name = |k: usize| if k == 0 { "input".to_owned() } else { format!("l{}", k - 1) };
-            let more = if op == Op::Concat { more } else { Vec::new() };
+            let more = if matches!(op, Op::Concat | Op::Add) { more } else { Vec::new() };
             let inputs: Vec<String> = std::iter::once(i).chain(more.into_iter().map(|k| k % (i + 1))).map(name).collect();
             net.layer(format!("l{i}"), &inputs.iter().map(String::as_str).collect::<Vec<_>>(), op);
         }

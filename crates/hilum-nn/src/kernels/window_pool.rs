@@ -1,0 +1,257 @@
+//! Maximum and average over windows of any size: every output position of an axis has a range of input positions.
+
+use super::Kernels;
+use super::buffer::{Aligned, Base, LANES, View};
+use super::pool::Pool;
+use super::simd::{Simd, sub_vectors};
+use crate::geometry::Geometry;
+
+/// What a window gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reduce {
+    Max,
+    Mean,
+}
+
+/// The windows along one axis.
+#[derive(Clone, Debug)]
+struct Axis {
+    /// First input position and one past the last, per output position.
+    ranges: Vec<[usize; 2]>,
+    /// What a mean divides by.
+    divisors: Vec<usize>,
+}
+
+/// The arguments of one row of outputs.
+pub(crate) struct PoolRow<'a> {
+    /// The block's plane of input.
+    x: *const f32,
+    row: usize,
+    slice: usize,
+    depth: [usize; 2],
+    rows: [usize; 2],
+    columns: &'a [[usize; 2]],
+    /// The factor of a mean, per column.
+    factors: &'a [f32],
+    y: *mut f32,
+    /// The plane of the input's gradient, backward.
+    dx: *mut f32,
+}
+
+/// Calls `$body` with the offset of every input pixel under column `$c`, in row-major order.
+macro_rules! each_pixel {
+    ($t:expr, $c:expr, |$at:ident| $body:expr) => {
+        for z in $t.depth[0]..$t.depth[1] {
+            for r in $t.rows[0]..$t.rows[1] {
+                for c in $t.columns[$c][0]..$t.columns[$c][1] {
+                    let $at = z * $t.slice + r * $t.row + c * LANES;
+                    $body
+                }
+            }
+        }
+    };
+}
+
+/// `y = max` over the windows of one row.
+///
+/// # Safety
+/// Ranges lie inside the plane at `x`, and `y` is valid for one pixel per column. They do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn pool_max<S: Simd>(t: &PoolRow) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for c in 0..t.columns.len() {
+            for sub in sub_vectors!(S) {
+                let first = t.depth[0] * t.slice + t.rows[0] * t.row + t.columns[c][0] * LANES;
+                let mut max = S::load(t.x.add(first + sub));
+                each_pixel!(t, c, |at| max = S::max(max, S::load(t.x.add(at + sub))));
+                S::store(t.y.add(c * LANES + sub), max);
+            }
+        }
+    }
+}
+
+/// `dx += dy` at the first maximum of every window.
+///
+/// # Safety
+/// As [`pool_max`], with `dx` like `x`, and `y` pointing to the gradient of the result.
+#[inline(always)]
+pub(crate) unsafe fn pool_max_grad<S: Simd>(t: &PoolRow) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for c in 0..t.columns.len() {
+            for sub in sub_vectors!(S) {
+                let first = t.depth[0] * t.slice + t.rows[0] * t.row + t.columns[c][0] * LANES;
+                let mut max = S::load(t.x.add(first + sub));
+                each_pixel!(t, c, |at| max = S::max(max, S::load(t.x.add(at + sub))));
+                // What is not handed out yet: subtracting what was given leaves exactly zero.
+                let mut left = S::load(t.y.add(c * LANES + sub));
+                each_pixel!(t, c, |at| {
+                    let give = S::where_equal(S::load(t.x.add(at + sub)), max, left);
+                    left = S::sub(left, give);
+                    S::store(t.dx.add(at + sub), S::add(S::load(t.dx.add(at + sub)), give));
+                });
+            }
+        }
+    }
+}
+
+/// `y = factor * sum` over the windows of one row.
+///
+/// # Safety
+/// As [`pool_max`].
+#[inline(always)]
+pub(crate) unsafe fn pool_mean<S: Simd>(t: &PoolRow) {
+    // SAFETY: the caller's promise; factors are as many as columns.
+    unsafe {
+        for c in 0..t.columns.len() {
+            for sub in sub_vectors!(S) {
+                let mut sum = S::zero();
+                each_pixel!(t, c, |at| sum = S::add(sum, S::load(t.x.add(at + sub))));
+                S::store(t.y.add(c * LANES + sub), S::mul(sum, S::splat(t.factors.as_ptr().add(c))));
+            }
+        }
+    }
+}
+
+/// `dx += factor * dy` for every pixel of every window.
+///
+/// # Safety
+/// As [`pool_max_grad`]; `x` is not read.
+#[inline(always)]
+pub(crate) unsafe fn pool_mean_grad<S: Simd>(t: &PoolRow) {
+    // SAFETY: the caller's promise; factors are as many as columns.
+    unsafe {
+        for c in 0..t.columns.len() {
+            for sub in sub_vectors!(S) {
+                let give = S::mul(S::load(t.y.add(c * LANES + sub)), S::splat(t.factors.as_ptr().add(c)));
+                each_pixel!(t, c, |at| S::store(t.dx.add(at + sub), S::add(S::load(t.dx.add(at + sub)), give)));
+            }
+        }
+    }
+}
+
+/// Pooling between maps of fixed sizes.
+pub(crate) struct WindowPool {
+    reduce: Reduce,
+    axes: [Axis; 3],
+    /// Factors of a mean for every row of outputs.
+    factors: Vec<f32>,
+    input: [usize; 3],
+    output: [usize; 3],
+}
+
+impl WindowPool {
+    /// Pooling under a moving window. `count_padding`: a mean divides by the window's extent within the padded input (`count_include_pad`).
+    pub(crate) fn moving(
+        reduce: Reduce,
+        g: &Geometry,
+        input: [usize; 3],
+        output: [usize; 3],
+        count_padding: bool,
+    ) -> Self {
+        let axes = [0, 1, 2].map(|a| {
+            let (mut ranges, mut divisors) = (Vec::new(), Vec::new());
+            for i in 0..output[a] {
+                let (from, to) = (i * g.stride[a], i * g.stride[a] + g.kernel[a]);
+                let (from_padded, to_padded) = (from, to.min(input[a] + 2 * g.padding[a]));
+                let inside = |v: usize| v.saturating_sub(g.padding[a]).min(input[a]);
+                let range = [inside(from), inside(to)];
+                ranges.push(range);
+                divisors.push(if count_padding { to_padded - from_padded } else { range[1] - range[0] });
+            }
+            Axis { ranges, divisors }
+        });
+        Self::new(reduce, axes, input, output)
+    }
+
+    /// The mean over the whole map.
+    pub(crate) fn global(input: [usize; 3]) -> Self {
+        let axes = input.map(|len| Axis { ranges: vec![[0, len]], divisors: vec![len] });
+        Self::new(Reduce::Mean, axes, input, [1; 3])
+    }
+
+    fn new(reduce: Reduce, axes: [Axis; 3], input: [usize; 3], output: [usize; 3]) -> Self {
+        for (axis, len) in axes.iter().zip(input) {
+            assert!(axis.ranges.iter().all(|r| r[0] < r[1] && r[1] <= len), "a window without input");
+        }
+        let mut factors = Vec::new();
+        for z in &axes[0].divisors {
+            for r in &axes[1].divisors {
+                factors.extend(axes[2].divisors.iter().map(|c| (1.0 / (z * r * c) as f64) as f32));
+            }
+        }
+        Self { reduce, axes, factors, input, output }
+    }
+
+    /// Writes `y`.
+    pub(crate) fn forward(&self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
+        self.check(x, y);
+        let base = Base::of(arena, &[x], &[y]);
+        let row_fn = if self.reduce == Reduce::Max { k.pool_max } else { k.pool_mean };
+        let [depth, height, width] = self.output;
+        pool.run(y.n * y.blocks * depth, |job| {
+            let (n, b, z) = (job / (y.blocks * depth), job / depth % y.blocks, job % depth);
+            for r in 0..height {
+                // SAFETY: ranges were checked in `new` and lie inside the views of these sizes; every job writes rows of its own.
+                unsafe {
+                    let to = base.at(y.at(n, b) + (z * height + r) * width * LANES);
+                    row_fn(&self.row(z, r, base.at(x.at(n, b)), to, std::ptr::null_mut()));
+                }
+            }
+        });
+    }
+
+    /// Adds to `dx`. `x` is needed for a maximum only.
+    pub(crate) fn backward(
+        &self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        x: Option<View>,
+        dy: View,
+        dx: View,
+    ) {
+        self.check(dx, dy);
+        let x = x.inspect(|x| self.check(*x, dy));
+        assert!(x.is_some() || self.reduce == Reduce::Mean, "a maximum's gradient needs the input");
+        let base = Base::of(arena, &[x.unwrap_or(dy), dy], &[dx]);
+        let row_fn = if self.reduce == Reduce::Max { k.pool_max_grad } else { k.pool_mean_grad };
+        let [depth, height, width] = self.output;
+        // Windows overlap: a plane of the gradient is one job's.
+        pool.run(dy.n * dy.blocks, |job| {
+            let (n, b) = (job / dy.blocks, job % dy.blocks);
+            for row in 0..depth * height {
+                // SAFETY: as in `forward`; every job writes its own plane.
+                unsafe {
+                    let from = base.at(dy.at(n, b) + row * width * LANES);
+                    let x = x.map_or(std::ptr::null(), |x| base.at(x.at(n, b)).cast_const());
+                    row_fn(&self.row(row / height, row % height, x, from, base.at(dx.at(n, b))));
+                }
+            }
+        });
+    }
+
+    fn row(&self, z: usize, r: usize, x: *const f32, y: *mut f32, dx: *mut f32) -> PoolRow<'_> {
+        let [_, height, width] = self.output;
+        let row = self.input[2] * LANES;
+        PoolRow {
+            x,
+            row,
+            slice: self.input[1] * row,
+            depth: self.axes[0].ranges[z],
+            rows: self.axes[1].ranges[r],
+            columns: &self.axes[2].ranges,
+            factors: &self.factors[(z * height + r) * width..][..width],
+            y,
+            dx,
+        }
+    }
+
+    fn check(&self, x: View, y: View) {
+        assert!(
+            x.n == y.n && x.blocks == y.blocks && x.size() == self.input && y.size() == self.output,
+            "shapes differ"
+        );
+    }
+}
