@@ -71,6 +71,26 @@ pub struct Schedule {
     pub positive_share: f64,
 }
 
+impl Schedule {
+    /// The learning rate by epoch.
+    pub fn course(&self) -> hilum_nn::Schedule {
+        let rate = f64::from(self.learning_rate);
+        match self.decay {
+            Decay::Cosine => {
+                hilum_nn::Schedule::Cosine { rate, length: self.max_epochs, floor: 0.0, warm_up: 0, start_factor: 1.0 }
+            }
+            Decay::OnPlateau { after } => hilum_nn::Schedule::Plateau {
+                rate,
+                factor: 0.5,
+                patience: after.saturating_sub(1),
+                threshold: 0.0,
+                cooldown: 0,
+                floor: 0.0,
+            },
+        }
+    }
+}
+
 /// How the learning rate falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::{View, render};
 use crate::patch::{Patch, stored_edge};
-use crate::plan::{Decay, Plan};
+use crate::plan::Plan;
 use crate::run::Progress;
 
 /// What the training came to.
@@ -65,29 +65,8 @@ impl History {
 
     /// The rate of the next epoch.
     fn learning_rate(&self, plan: &Plan) -> f32 {
-        let schedule = &plan.schedule;
-        match schedule.decay {
-            Decay::Cosine => {
-                let done = self.epochs.len() as f32 / schedule.max_epochs as f32;
-                schedule.learning_rate * f32::midpoint(1.0, (std::f32::consts::PI * done).cos())
-            }
-            Decay::OnPlateau { after } => self.halved(schedule.learning_rate, after),
-        }
-    }
-
-    fn halved(&self, mut rate: f32, after: usize) -> f32 {
-        let (mut lowest, mut waited) = (f64::INFINITY, 0);
-        for epoch in &self.epochs {
-            if epoch.validation_loss < lowest {
-                (lowest, waited) = (epoch.validation_loss, 0);
-            } else {
-                waited += 1;
-            }
-            if waited == after {
-                (rate, waited) = (rate / 2.0, 0);
-            }
-        }
-        rate
+        let losses: Vec<f64> = self.epochs.iter().map(|e| e.validation_loss).collect();
+        plan.schedule.course().rate(losses.len(), &losses)
     }
 }
 
@@ -331,6 +310,7 @@ impl<'a> Checkpoint<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Decay;
 
     fn history(losses: &[f64]) -> History {
         let epoch = |l: &f64| Epoch { training_loss: 1.0, validation_loss: *l, learning_rate: 1e-3, seconds: 10.0 };
