@@ -223,6 +223,17 @@ impl Plan {
         Ok((plan, sha256_hex(&bytes)))
     }
 
+    /// What a fit depends on, as a short name: the plan without what happens to the scores afterwards, so that another threshold needs no new fit.
+    pub(crate) fn fit_key(&self) -> String {
+        let mut fit = serde_json::to_value(self).expect("a plan is plain data");
+        for of_the_results in ["detection", "test", "statement"] {
+            fit.as_object_mut().expect("a plan has fields").remove(of_the_results);
+        }
+        let mut hash = sha256_hex(fit.to_string().as_bytes());
+        hash.truncate(12);
+        hash
+    }
+
     fn check(&self) -> Result<(), PlanError> {
         self.preprocessing.validate()?;
         let network = self.network.build()?;

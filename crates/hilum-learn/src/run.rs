@@ -102,7 +102,7 @@ pub fn run(
 ) -> Result<ModelCard, RunError> {
     let (plan, plan_hash) = Plan::read(plan_path)?;
     let network = plan.network.build()?;
-    let folder = RunFolder::open(out, &plan_hash)?;
+    let folder = RunFolder::open(out, &plan)?;
 
     let training = patches(&plan, &plan.training, &folder.patches, progress)?;
     let validation = patches(&plan, &plan.validation, &folder.patches, progress)?;
@@ -252,16 +252,16 @@ impl Fingerprint {
 struct RunFolder {
     root: PathBuf,
     patches: PathBuf,
-    /// Checkpoints of this plan.
+    /// Checkpoints of this plan's fit.
     fit: PathBuf,
 }
 
 impl RunFolder {
-    fn open(out: &Path, plan_hash: &str) -> Result<Self, RunError> {
+    fn open(out: &Path, plan: &Plan) -> Result<Self, RunError> {
         let mut name = out.as_os_str().to_owned();
         name.push(".run");
         let root = PathBuf::from(name);
-        let folder = Self { patches: root.join("patches"), fit: root.join(format!("fit-{}", &plan_hash[..12])), root };
+        let folder = Self { patches: root.join("patches"), fit: root.join(format!("fit-{}", plan.fit_key())), root };
         for path in [&folder.patches, &folder.fit] {
             std::fs::create_dir_all(path).map_err(|source| RunError::File { path: path.clone(), source })?;
         }

@@ -74,6 +74,25 @@ fn a_stopped_run_goes_on_and_ends_in_a_model_folder() {
 }
 
 #[test]
+fn another_threshold_of_detection_needs_no_new_fit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = small_plan(folder.path());
+    let out = folder.path().join("model");
+    let first = run(&plan, &out, &mut carry_on).expect("the run ends");
+    let text = std::fs::read_to_string(&plan).expect("the plan");
+    let lower = text.replace("mask_threshold = 0.2", "mask_threshold = 0.1");
+    assert_ne!(lower, text);
+    std::fs::write(&plan, lower).expect("written");
+    let second = run(&plan, &out, &mut |p| {
+        assert!(!matches!(p, Progress::Step { .. }), "the fit is there");
+        ControlFlow::Continue(())
+    })
+    .expect("the run ends");
+    assert_eq!((second.mask_threshold, &second.hashes.weights), (0.1, &first.hashes.weights));
+    assert_ne!(second.hashes.plan, first.hashes.plan);
+}
+
+#[test]
 fn a_plan_that_tests_on_a_training_patient_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = small_plan(folder.path());
