@@ -16,6 +16,7 @@ pub(crate) mod conv_grad;
 pub(crate) mod method;
 pub(crate) mod norm;
 pub(crate) mod pack;
+mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
