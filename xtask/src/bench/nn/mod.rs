@@ -272,8 +272,8 @@ fn same_work(work: &Work, peer: &Peer, ours: [f64; 2], theirs: [f64; 2]) -> anyh
         (false, Kind::Training) => 2e-3,
         (false, Kind::Forward) => 1e-4,
     };
-    let far = ours.iter().zip(theirs).any(|(ours, theirs)| !((ours - theirs).abs() <= bound * ours.abs().max(1e-3)));
-    ensure!(!far, "{}: {} comes to {theirs:?}, we come to {ours:?}; that is not the same work", work.name, peer.name);
+    let near = ours.iter().zip(theirs).all(|(ours, theirs)| (ours - theirs).abs() <= bound * ours.abs().max(1e-3));
+    ensure!(near, "{}: {} comes to {theirs:?}, we come to {ours:?}; that is not the same work", work.name, peer.name);
     Ok(())
 }
 
