@@ -125,27 +125,27 @@ pub fn run(options: &Nn, runs: usize, write: bool) -> anyhow::Result<String> {
         ensure!(work.iter().any(|work| work.name == *name), "no row is called {name}");
     }
     let versions = versions(python.as_deref())?;
-    let mut section = format!(
-        "## Network engine\n\nWritten by `cargo xtask bench nn --write`: {runs} rounds, in each of which every engine takes one sample in turn. {} \
-         Best instruction set: {best}. {}\n\n{}",
-        machine_or_tiny(options, &machine)?,
-        versions.join(". ") + ".",
-        table::EXPLAINED
-    );
+    let mut tables = String::new();
     let restricted = (best == "avx512").then(|| "avx2".to_owned());
     for work in work.iter().filter(|work| options.only.is_empty() || options.only.contains(&work.name)) {
         let export = run::target().join("bench-nn").join(&work.name);
         run::output(measuring(&program, options).args(["export", &work.name]).arg(&export))?;
-        section.push_str(&table::heading(work));
+        tables.push_str(&table::heading(work));
         for isa in [&best].into_iter().chain(&restricted) {
             let setting = Setting { program: &program, options, python: python.as_deref(), export: &export, isa, runs };
             let avx2_only = restricted.as_ref() == Some(isa);
             let cells: Vec<Cell> =
                 threads().map(|threads| setting.measure(work, threads, avx2_only)).collect::<anyhow::Result<_>>()?;
-            section.push_str(&table::render(work, isa, avx2_only, &cells));
+            tables.push_str(&table::render(work, isa, avx2_only, &cells));
         }
     }
-    Ok(section)
+    Ok(format!(
+        "## Network engine\n\nWritten by `cargo xtask bench nn --write`: {runs} rounds, in each of which every engine takes one sample in turn. {} \
+         Best instruction set: {best}. {}\n\n{}{tables}",
+        machine_or_tiny(options, &machine)?,
+        versions.join(". ") + ".",
+        table::EXPLAINED
+    ))
 }
 
 fn machine_or_tiny(options: &Nn, machine: &page::Machine) -> anyhow::Result<String> {
