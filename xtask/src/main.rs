@@ -30,7 +30,7 @@ enum Verb {
     Test(test::Test),
     /// Run the built binary against the peers' tools (dcmtk, pynetdicom, dicomweb-client, Chromium)
     Interop(interop::Interop),
-    /// Measure, and write docs/benchmarks.md
+    /// Measure the server, or with `nn` the network engine beside its peers, and write docs/benchmarks.md
     Bench(bench::Bench),
     /// Train the shipped models anew from their plans
     Models(models::Models),

@@ -1,6 +1,9 @@
 //! `cargo xtask bench`: measurements of the release binary, as medians beside a peer or a limit of the same run.
+//! `cargo xtask bench nn`: the network engine beside its peers.
 
 mod arrival;
+mod nn;
+mod page;
 mod process;
 mod receive;
 
@@ -8,19 +11,26 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Context;
-
 use crate::{requirements, run};
 
 /// Options of the verb.
 #[derive(clap::Args)]
 pub struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Runs of each measurement; the median is reported
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, global = true, default_value_t = 3)]
     runs: usize,
     /// Write the figures into docs/benchmarks.md
-    #[arg(long)]
+    #[arg(long, global = true)]
     write: bool,
+}
+
+/// What else than the server is measured.
+#[derive(clap::Subcommand)]
+enum What {
+    /// The network engine beside PyTorch, ONNX Runtime and OpenVINO, in turn on the same shapes and threads
+    Nn(nn::Nn),
 }
 
 /// One line of the table.
@@ -45,9 +55,24 @@ pub struct Setting {
     pub runs: usize,
 }
 
-/// Measures and prints; `--write` keeps the page.
+/// Measures and prints; `--write` keeps the section.
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
+    let runs = bench.runs.max(1);
+    let (name, section) = match &bench.what {
+        None => ("server", server(runs)?),
+        Some(What::Nn(options)) => ("nn", nn::run(options, runs, bench.write)?),
+    };
+    println!("\n{section}");
+    if bench.write {
+        page::write(name, &section)?;
+    }
+    Ok(())
+}
+
+/// The server's section.
+fn server(runs: usize) -> anyhow::Result<String> {
     requirements::ensure(&[requirements::BUILD, requirements::PEERS], false)?;
+    let machine = page::Machine::now();
     let hilum = run::build_release()?;
     let scratch = run::target().join("bench");
     let _gone = std::fs::remove_dir_all(&scratch);
@@ -66,7 +91,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
         "--spacing",
         "1.3",
     ]))?;
-    let setting = Setting { hilum, study, scratch, runs: bench.runs.max(1) };
+    let setting = Setting { hilum, study, scratch, runs };
     let mut figures = Vec::new();
     run::step("import");
     figures.extend(receive::import(&setting)?);
@@ -74,35 +99,12 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     figures.extend(receive::store(&setting)?);
     run::step("arrival to report");
     figures.extend(arrival::arrival(&setting)?);
-    let page = page(&figures)?;
-    println!("\n{page}");
-    if bench.write {
-        let path = run::root().join("docs/benchmarks.md");
-        std::fs::create_dir_all(path.parent().context("docs")?)?;
-        std::fs::write(path, page)?;
-    }
-    Ok(())
-}
-
-fn page(figures: &[Figure]) -> anyhow::Result<String> {
-    let mut page = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Medians; peers and limits were measured in the same run.\n\n",
-    );
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    writeln!(
-        page,
-        "Machine: {cores} cores,{}. Load average at the end: {}.\n",
-        model.trim_start_matches(['\t', ' ', ':']).trim_end(),
-        load.split(' ').next().unwrap_or("unknown")
-    )?;
-    page.push_str("| what | Hilum | beside it |\n|---|---|---|\n");
+    let mut section = format!("## Server\n\nWritten by `cargo xtask bench --write`. {}\n\n", machine.sentence()?);
+    section.push_str("| what | Hilum | beside it |\n|---|---|---|\n");
     for figure in figures {
-        writeln!(page, "| {} | {} | {} |", figure.what, figure.value, figure.beside)?;
+        writeln!(section, "| {} | {} | {} |", figure.what, figure.value, figure.beside)?;
     }
-    Ok(page)
+    Ok(section)
 }
 
 /// The middle of the measured values.

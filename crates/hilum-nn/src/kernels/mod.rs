@@ -18,6 +18,7 @@ pub(crate) mod elementwise;
 pub(crate) mod method;
 pub(crate) mod norm;
 pub(crate) mod pack;
+mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
