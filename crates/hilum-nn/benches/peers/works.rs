@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use hilum_nn::{InputShape, Network, Op, UNet2d, Weights, onnx, unet2d};
+use hilum_nn::{
+    DenseNet, InceptionResNetV2, InputShape, Network, Op, Scores, UNet2d, Weights, densenet, inception_resnet_v2, onnx,
+    unet2d,
+};
 use serde::Serialize;
 
 /// What is done with the network.
@@ -52,7 +55,39 @@ pub const WORKS: &[Work] = &[
         shape: InputShape { n: 1, h: 512, w: 512 },
         aims: Aims { fp32: 2.0, bf16: 1.5, avx2: 1.0 },
     },
+    Work {
+        name: "densenet121-forward-224",
+        kind: Kind::Forward,
+        network: densenet_121,
+        shape: InputShape { n: 1, h: 224, w: 224 },
+        aims: EQUAL,
+    },
+    Work {
+        name: "densenet121-forward-512",
+        kind: Kind::Forward,
+        network: densenet_121,
+        shape: InputShape { n: 1, h: 512, w: 512 },
+        aims: EQUAL,
+    },
+    Work {
+        name: "inception-resnet-v2-forward",
+        kind: Kind::Forward,
+        network: inception_resnet_v2_1000,
+        shape: InputShape { n: 1, h: 299, w: 299 },
+        aims: EQUAL,
+    },
 ];
+
+/// As fast as the best library at its best setting.
+const EQUAL: Aims = Aims { fp32: 1.0, bf16: 1.0, avx2: 1.0 };
+
+fn densenet_121() -> Network {
+    densenet(&DenseNet::d121(3, 1000, Scores::Logits)).expect("a DenseNet is a network")
+}
+
+fn inception_resnet_v2_1000() -> Network {
+    inception_resnet_v2(&InceptionResNetV2::new(3, 1000, Scores::Logits)).expect("an InceptionResNetV2 is a network")
+}
 
 fn unet_base_32() -> Network {
     unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 32, depth: 4 }).expect("a U-Net is a network")
@@ -127,23 +162,60 @@ impl Work {
     }
 }
 
-/// Operations of one forward pass by the definition, and values of the result.
+/// Operations of one forward pass over images by the definition, and values of the result.
 fn count(network: &Network, shape: InputShape) -> (f64, usize) {
     let graph = network.graph();
-    let mut sizes = vec![(shape.h, shape.w)];
+    let mut sizes = vec![[shape.h, shape.w]];
     let mut operations = 0.0;
     for (i, node) in graph.nodes().iter().enumerate() {
-        let (h, w) = sizes[node.inputs[0]];
+        let from = sizes[node.inputs[0]];
         let (inputs, outputs) = (graph.values()[node.inputs[0]].channels, graph.values()[i + 1].channels);
-        let (size, products) = match node.op {
-            Op::Conv2d { kernel, .. } => ((h, w), h * w * kernel * kernel),
-            Op::ConvTranspose2d { .. } => ((2 * h, 2 * w), 4 * h * w),
-            Op::MaxPool2d => ((h / 2, w / 2), 0),
-            Op::BatchNorm2d | Op::Relu | Op::Sigmoid | Op::Concat => ((h, w), 0),
+        // Size of the result, and how often an input channel meets an output channel.
+        let (size, products) = match &node.op {
+            Op::Conv2d { kernel, .. } => (from, area(from) * kernel * kernel),
+            Op::ConvTranspose2d { .. } => (from.map(|s| 2 * s), 4 * area(from)),
+            Op::Conv(c) => {
+                let windows = (&c.kernel[..], &c.stride[..], &c.padding[..], &c.dilation[..]);
+                let size = [0, 1].map(|a| moved(from[a], windows, a, false));
+                (size, area(size) * c.kernel.iter().product::<usize>() / c.groups)
+            }
+            Op::ConvTranspose { .. } | Op::Upsample { .. } => panic!("{}: its size is not counted here", node.op),
+            Op::MaxPool2d => (from.map(|s| s / 2), 0),
+            Op::MaxPool(p) | Op::AvgPool { pooling: p, .. } => {
+                ([0, 1].map(|a| moved(from[a], (&p.kernel[..], &p.stride[..], &p.padding[..], &[1, 1]), a, p.ceil)), 0)
+            }
+            Op::GlobalAvgPool => ([1, 1], 0),
+            Op::Linear { .. } => (from, 1),
+            Op::BatchNorm2d
+            | Op::BatchNorm { .. }
+            | Op::InstanceNorm { .. }
+            | Op::GroupNorm { .. }
+            | Op::Relu
+            | Op::LeakyRelu { .. }
+            | Op::Gelu
+            | Op::Tanh
+            | Op::Sigmoid
+            | Op::Softmax
+            | Op::Dropout { .. }
+            | Op::Flatten
+            | Op::Concat
+            | Op::Add
+            | Op::Scale { .. } => (from, 0),
         };
         operations += 2.0 * (shape.n * products * inputs * outputs) as f64;
         sizes.push(size);
     }
-    let (h, w) = sizes[sizes.len() - 1];
-    (operations, shape.n * network.out_channels() * h * w)
+    (operations, shape.n * network.out_channels() * area(sizes[sizes.len() - 1]))
 }
+
+fn area([h, w]: [usize; 2]) -> usize {
+    h * w
+}
+
+/// Positions of a moving window (kernel, stride, padding, dilation) along an axis, as PyTorch counts them.
+fn moved(from: usize, (kernel, stride, padding, dilation): Windows, axis: usize, ceil: bool) -> usize {
+    let free = from + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
+    1 + if ceil { free.div_ceil(stride[axis]) } else { free / stride[axis] }
+}
+
+type Windows<'a> = (&'a [usize], &'a [usize], &'a [usize], &'a [usize]);

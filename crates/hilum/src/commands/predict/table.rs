@@ -7,7 +7,7 @@ use rust_xlsxwriter::{Format, Workbook};
 
 use super::{Finding, FoundStone, Prediction};
 
-const SCORE_NOTE: &str = "The score is the slice's highest voxel score in the searched region. It is no probability.";
+const SCORE_NOTE: &str = "The score is the slice's highest voxel score in the searched region, without what was rejected as bone, plaque or speck. It is no probability.";
 
 fn word(finding: Finding) -> &'static str {
     match finding {
