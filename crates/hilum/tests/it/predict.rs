@@ -49,7 +49,7 @@ fn untrained(folder: &Path) {
 }
 
 fn untrained_at(folder: &Path, threshold: f32) {
-    let card = ModelCard { threshold, ..toml::from_str(CARD).unwrap() };
+    let card = ModelCard { threshold, mask_threshold: threshold, ..toml::from_str(CARD).unwrap() };
     let network = card.network.build().unwrap();
     let weights = Weights::init(&network, 1);
     hilum_learn::model_folder::write(folder, card, &network, &weights).unwrap();
