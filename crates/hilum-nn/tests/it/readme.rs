@@ -31,7 +31,7 @@ fn the_readmes_experiment_is_read() {
 
 #[test]
 fn the_readmes_training_is_that_of_the_example() {
-    let example = include_str!("../../examples/train.rs");
+    let example = include_str!("../../examples/train_u_net.rs");
     for line in blocks("rust")[0].lines().filter(|l| l.len() > 1) {
         // The README leaves out what is done with the loss.
         let line = line.trim().trim_end_matches(';');

@@ -1,4 +1,4 @@
-//! Trains a small U-Net to find bright discs in noise, then writes it: `cargo run --release -p hilum-nn --example train`.
+//! Trains a small U-Net to find bright discs in noise, then writes it: `cargo run --release -p hilum-nn --example train_u_net`.
 
 use hilum_nn::{AdamWConfig, Inference, InputShape, Loss, Options, Schedule, Trainer, UNet2d, Weights, onnx, unet2d};
 
