@@ -1,5 +1,5 @@
-//! Operators spelt out in several nodes: the last of the nodes becomes ONNX's own operator and reads what they read. The others stay for whoever reads
-//! them, and are left out where nobody does.
+//! Operators spelt out in several nodes: the last of the nodes becomes ONNX's own operator and reads what they read. The others stay for
+//! whoever reads them, and are left out where nobody does.
 
 use std::collections::HashMap;
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
