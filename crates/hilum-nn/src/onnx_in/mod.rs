@@ -5,7 +5,10 @@
 mod attributes;
 mod convert;
 mod model;
+mod operators;
+mod patterns;
 mod protobuf;
+mod windows;
 
 use crate::network::{Network, NetworkError};
 use crate::weights::{Weights, WeightsError};
@@ -13,17 +16,17 @@ use crate::weights::{Weights, WeightsError};
 /// Oldest version of the default operator set whose operators mean what ours do (BatchNormalization without `spatial`).
 const OLDEST_OPSET: i64 = 9;
 
-/// Reads a model with one float input `[n, c, h, w]`, `c` fixed, and one output.
+/// Reads a model with one float input `[n, c, h, w]` or, of volumes, `[n, c, d, h, w]`, `c` fixed, and one output.
 ///
 /// A layer is called as its weight is (`{layer}.weight`, as PyTorch's exporter and our emitter write it), else as its node, else as its result.
-/// `Constant`, `Identity` and `Dropout` (the identity in inference) make no layers. BatchNormalization's epsilon becomes ours: the difference is added
-/// to the running variance.
+/// `Constant`, `Identity` and `Dropout` (the identity in inference) make no layers. Operators that have a short form here come back in it; GELU and
+/// group normalisation are also read where they are spelt out in several nodes. Padding must be the same on both ends of an axis.
 pub fn decode(bytes: &[u8]) -> Result<(Network, Weights), OnnxError> {
-    let model = model::Model::read(bytes)?;
+    let mut model = model::Model::read(bytes)?;
     if model.opset < OLDEST_OPSET {
         return Err(OnnxError::Opset { got: model.opset, oldest: OLDEST_OPSET });
     }
-    convert::convert(&model)
+    convert::convert(&mut model)
 }
 
 /// Why a file is no model that this engine runs.
@@ -81,7 +84,7 @@ pub enum OnnxError {
         problem: &'static str,
     },
     /// The model has another number of inputs or outputs, or an input of another form.
-    #[error("ONNX: {0}: expected one float input [n, c, h, w] with a fixed c, and one output")]
+    #[error("ONNX: {0}: expected one float input [n, c, h, w] or [n, c, d, h, w] with a fixed c, and one output")]
     Interface(String),
     /// A node reads what no earlier node makes.
     #[error("ONNX: node {node} reads {input:?}, which no earlier node makes")]

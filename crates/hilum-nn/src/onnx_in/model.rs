@@ -51,15 +51,18 @@ pub(super) struct Input<'a> {
 #[derive(Default)]
 pub(super) struct Constant<'a> {
     pub(super) name: &'a str,
-    dims: Vec<i64>,
+    pub(super) dims: Vec<i64>,
     kind: i64,
     raw: Option<&'a [u8]>,
     floats: Vec<f32>,
+    ints: Vec<i64>,
     external: bool,
 }
 
 /// `TensorProto.DataType.FLOAT`.
 pub(super) const FLOAT: i64 = 1;
+/// `TensorProto.DataType.INT64`.
+const INT64: i64 = 7;
 
 impl<'a> Model<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, OnnxError> {
@@ -193,6 +196,7 @@ impl<'a> Constant<'a> {
                 (1, f) => f.ints(&mut constant.dims)?,
                 (2, f) => constant.kind = f.int()?,
                 (4, f) => f.floats(&mut constant.floats)?,
+                (7, f) => f.ints(&mut constant.ints)?,
                 (8, f) => constant.name = f.text()?,
                 (9, f) => constant.raw = Some(f.bytes()?),
                 (13, _) => constant.external = true,
@@ -219,15 +223,44 @@ impl<'a> Constant<'a> {
         let shape: Option<Vec<usize>> = self.dims.iter().map(|d| usize::try_from(*d).ok()).collect();
         let shape = shape.ok_or_else(|| bad("has a negative extent"))?;
         let count = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
+        let differs = || bad("has another number of values than its extents say");
+        let fits = |got: usize| (count == Some(got)).then_some(()).ok_or_else(differs);
         let data = match self.raw {
-            Some(raw) if raw.len().is_multiple_of(number.size()) => number.values(raw),
-            None if self.kind == FLOAT => self.floats.clone(),
+            Some(raw) if raw.len().is_multiple_of(number.size()) => {
+                fits(raw.len() / number.size())?;
+                number.values(raw)
+            }
+            None if self.kind == FLOAT => {
+                fits(self.floats.len())?;
+                self.floats.clone()
+            }
             _ => return Err(bad("has no raw data of whole values")),
         };
-        if count == Some(data.len()) {
-            Ok((shape, data))
-        } else {
-            Err(bad("has another number of values than its extents say"))
+        Ok((shape, data))
+    }
+
+    /// The one value of a constant that has only one, of no more axes than maps have.
+    pub(super) fn scalar(&self) -> Option<f32> {
+        if self.dims.len() > 4 || self.dims.iter().any(|d| *d != 1) {
+            return None;
         }
+        self.values("").ok()?.1.first().copied()
+    }
+
+    /// The values of a short list of whole numbers, or of one: a shape, axes or an index.
+    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+        let count = match self.dims[..] {
+            [] => 1,
+            [count @ 0..=8] => count as usize,
+            _ => return None,
+        };
+        let values = match self.raw {
+            Some(raw) if raw.len() == 8 * count => {
+                raw.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect()
+            }
+            None if self.ints.len() == count => self.ints.clone(),
+            _ => return None,
+        };
+        (self.kind == INT64 && !self.external).then_some(values)
     }
 }

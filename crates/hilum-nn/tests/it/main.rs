@@ -5,6 +5,7 @@ mod losses;
 mod memory;
 mod networks;
 mod onnx_in;
+mod onnx_round_trip;
 mod operators;
 mod optimisers;
 mod oracle;

@@ -168,9 +168,10 @@ fn one(op: &str, inputs: &[&str], attributes: Vec<Message>) -> Result<(Network, 
 
 #[test]
 fn other_operators_and_other_forms_of_ours_are_refused_by_operator_and_node() {
+    let int = |name: &str, v: i64| Message::default().text(1, name).int(3, v);
     assert!(one("Conv", &["x", "w"], vec![ints("pads", &[1; 4])]).is_ok());
-    let refused = one("Conv", &["x", "w"], vec![ints("pads", &[1; 4]), ints("strides", &[2, 2])]).unwrap_err();
-    assert_eq!(refused.to_string(), "ONNX: node the Conv (Conv): strides is [2, 2], supported is [1, 1]");
+    let refused = one("Conv", &["x", "w"], vec![int("group", -1)]).unwrap_err();
+    assert_eq!(refused.to_string(), "ONNX: node the Conv (Conv): group is -1, supported is 1 and more");
     let erf = one("Erf", &["x"], vec![]).unwrap_err();
     assert_eq!(erf, OnnxError::Operator { node: "the Erf".into(), op: "Erf".into() });
     let domain = Message(node("Relu", &["x"], "y", vec![]).text(7, "ai.other").0);
@@ -180,25 +181,28 @@ fn other_operators_and_other_forms_of_ours_are_refused_by_operator_and_node() {
         Err(OnnxError::Attribute { attribute, .. }) => attribute,
         other => panic!("{op}: {other:?}"),
     };
-    let int = |name: &str, v: i64| Message::default().text(1, name).int(3, v);
     let auto = |v: &str| Message::default().text(1, "auto_pad").text(4, v);
     for (op, inputs, attributes, expected) in [
-        ("Conv", &["x", "w"][..], vec![], "pads"),
-        ("Conv", &["x", "w"], vec![ints("pads", &[1, 1, 0, 0])], "pads"),
-        ("Conv", &["x", "w"], vec![auto("VALID")], "pads"),
+        ("Conv", &["x", "w"][..], vec![ints("pads", &[1, 1, 0, 0])], "pads"),
+        ("Conv", &["x", "w"], vec![ints("pads", &[1, 1])], "pads"),
+        ("Conv", &["x", "w"], vec![ints("pads", &[-1; 4])], "pads"),
+        ("Conv", &["x", "w"], vec![ints("strides", &[2])], "strides"),
+        ("Conv", &["x", "w"], vec![ints("kernel_shape", &[3, 1])], "kernel_shape"),
         ("Conv", &["x", "w"], vec![auto("HALF")], "auto_pad"),
-        ("Conv", &["x", "w"], vec![ints("pads", &[1; 4]), int("group", 2)], "group"),
-        ("Conv", &["x", "w"], vec![ints("pads", &[1; 4]), ints("dilations", &[2, 2])], "dilations"),
+        ("Conv", &["x", "w"], vec![auto("SAME_UPPER"), ints("strides", &[2, 2])], "auto_pad"),
         ("Conv", &["x", "w"], vec![int("groups", 1)], "groups"),
-        ("ConvTranspose", &["x", "w"], vec![ints("strides", &[2, 2])], "weight"),
-        ("MaxPool", &["x"], vec![ints("kernel_shape", &[2, 2])], "strides"),
-        ("MaxPool", &["x"], vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2])], "kernel_shape"),
-        (
-            "MaxPool",
-            &["x"],
-            vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2]), int("ceil_mode", 1)],
-            "ceil_mode",
-        ),
+        ("ConvTranspose", &["x", "w"], vec![int("group", 2)], "group"),
+        ("ConvTranspose", &["x", "w"], vec![ints("output_shape", &[2, 2])], "output_shape"),
+        ("MaxPool", &["x"], vec![ints("strides", &[2, 2])], "kernel_shape"),
+        ("MaxPool", &["x"], vec![ints("kernel_shape", &[2, 2]), ints("dilations", &[2, 2])], "dilations"),
+        ("Add", &["x", "w"], vec![], "an input"),
+        ("Mul", &["x", "w"], vec![], "factor"),
+        ("Reshape", &["x", "w"], vec![], "shape"),
+        ("ReduceMean", &["x"], vec![ints("axes", &[1, 2, 3])], "axes"),
+        ("Softmax", &["x"], vec![], "axis"),
+        ("Gelu", &["x"], vec![Message::default().text(1, "approximate").text(4, "tanh")], "approximate"),
+        ("Resize", &["x", "", "w"], vec![Message::default().text(1, "mode").text(4, "cubic")], "mode"),
+        ("Resize", &["x", "", "w"], vec![], "scales"),
         ("Concat", &["x", "x"], vec![int("axis", 2)], "axis"),
         ("BatchNormalization", &["x", "w", "w", "w", "w"], vec![int("training_mode", 1)], "training_mode"),
     ] {
@@ -250,12 +254,13 @@ fn models_that_do_not_hold_together_are_refused_by_name() {
 }
 
 #[test]
-fn an_epsilon_other_than_ours_goes_into_the_variance() {
+fn an_epsilon_other_than_the_default_stays_the_layers_own() {
     let four = |name: &str, v: f32| constant(name, &[1], 1, &v.to_le_bytes());
     let epsilon = Message::default().text(1, "epsilon").float(2, 0.5);
     let norm = node("BatchNormalization", &["x", "s", "b", "m", "v"], "y", vec![epsilon]);
     let constants = vec![four("s", 3.0), four("b", 0.25), four("m", 1.0), four("v", 0.75)];
     let (network, weights) = onnx_in::decode(&model(13, vec![norm], constants, vec![value("x", &IMAGE)])).unwrap();
+    assert_eq!(network.layers()[0].op, Op::BatchNorm { eps: 0.5 });
     let mut plan = Inference::compile(&network, &weights, InputShape { n: 1, h: 1, w: 1 }, Options::default()).unwrap();
     let mut y = [0.0];
     plan.forward(&[2.0], &mut y).unwrap();
@@ -279,6 +284,13 @@ proptest! {
         net.layer("cat", &["bn", "input"], Op::Concat);
         net.then("pool", Op::MaxPool2d);
         net.then("up", Op::ConvTranspose2d { out_channels: 1, bias: false });
+        net.then("scale", Op::Scale { factor: 0.5 });
+        net.then("group", Op::GroupNorm { groups: 1, eps: 1e-5 });
+        net.then("gelu", Op::Gelu);
+        net.then("twice", Op::Upsample { factors: vec![2, 2], linear: true });
+        net.then("mean", Op::GlobalAvgPool);
+        net.then("flat", Op::Flatten);
+        net.then("fc", Op::Linear { out_features: 2, bias: true });
         net.then("score", Op::Sigmoid);
         let network = net.build().unwrap();
         let whole = onnx::encode(&network, &Weights::init(&network, 1)).unwrap();

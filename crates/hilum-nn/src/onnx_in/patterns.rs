@@ -1,0 +1,165 @@
+//! Operators spelt out in several nodes: the last of the nodes becomes ONNX's own operator and reads what they read. The others stay for
+//! whoever reads them, and are left out where nobody does.
+
+use std::collections::HashMap;
+use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
+
+use super::model::{Attribute, Constant, Model, Node};
+
+/// Replaces what is found.
+pub(super) fn replace(model: &mut Model<'_>) {
+    let values = Values::of(model);
+    let found: Vec<_> = model.nodes.iter().map(|n| values.gelu(n).or_else(|| values.short(n))).collect();
+    for (node, found) in model.nodes.iter_mut().zip(found) {
+        if let Some(Found { op, inputs, attributes }) = found {
+            *node = Node { op, inputs, attributes, ..std::mem::take(node) };
+        }
+    }
+}
+
+/// What a node becomes.
+struct Found<'a> {
+    op: &'static str,
+    inputs: Vec<&'a str>,
+    attributes: Vec<Attribute<'a>>,
+}
+
+/// Where values come from.
+struct Values<'m, 'a> {
+    maker: HashMap<&'a str, &'m Node<'a>>,
+    constants: &'m HashMap<&'a str, Constant<'a>>,
+    /// Spatial axes of the model's input.
+    axes: usize,
+}
+
+/// Both orders of a node's two inputs.
+fn orders<'a>(node: &Node<'a>) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    let pair = if let [a, b] = node.inputs[..] { Some((a, b)) } else { None };
+    pair.into_iter().flat_map(|(a, b)| [(a, b), (b, a)])
+}
+
+impl<'m, 'a> Values<'m, 'a> {
+    fn of(model: &'m Model<'a>) -> Self {
+        let outputs = |n: &'m Node<'a>| n.outputs.iter().map(move |o| (*o, n));
+        Self {
+            maker: model.nodes.iter().flat_map(outputs).collect(),
+            constants: &model.constants,
+            axes: model.inputs.first().map_or(0, |i| i.shape.len().saturating_sub(2)),
+        }
+    }
+
+    /// The node that makes a value, if it is of this operator.
+    fn made_by(&self, value: &str, op: &str) -> Option<&'m Node<'a>> {
+        self.maker.get(value).copied().filter(|n| n.op == op && matches!(n.domain, "" | "ai.onnx"))
+    }
+
+    fn constant(&self, value: &str) -> Option<&Constant<'a>> {
+        let by_node = || self.made_by(value, "Constant")?.attributes.iter().find_map(|a| a.tensor.as_ref());
+        self.constants.get(value).or_else(by_node)
+    }
+
+    fn is_number(&self, value: &str, wanted: f32) -> bool {
+        self.constant(value).and_then(Constant::scalar).is_some_and(|v| (v - wanted).abs() < 1e-6)
+    }
+
+    fn integers(&self, value: &str) -> Option<Vec<i64>> {
+        self.constant(value)?.integers()
+    }
+
+    /// `x * 1/2 * (1 + erf(x / sqrt(2)))`, the factors in any order.
+    fn gelu(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        if node.op != "Mul" {
+            return None;
+        }
+        let factors = orders(node).filter_map(|(a, b)| {
+            let [c, d] = self.made_by(b, "Mul")?.inputs[..] else { return None };
+            Some([a, c, d])
+        });
+        let rotations =
+            factors.flat_map(|[a, b, c]| [[a, b, c], [a, c, b], [b, a, c], [b, c, a], [c, a, b], [c, b, a]]);
+        let x = rotations
+            .filter(|[_, half, _]| self.is_number(half, 0.5))
+            .find_map(|[x, _, sum]| self.is_one_and_erf(sum, x).then_some(x))?;
+        Some(Found { op: "Gelu", inputs: vec![x], attributes: Vec::new() })
+    }
+
+    /// Whether a value is `1 + erf(x / sqrt(2))`.
+    fn is_one_and_erf(&self, value: &str, x: &str) -> bool {
+        let Some(sum) = self.made_by(value, "Add") else { return false };
+        orders(sum).filter(|(_, one)| self.is_number(one, 1.0)).any(|(erf, _)| {
+            let inner = self.made_by(erf, "Erf").and_then(|n| n.inputs.first());
+            inner.is_some_and(|v| {
+                let product = self.made_by(v, "Mul").into_iter().flat_map(orders);
+                let quotient = self.made_by(v, "Div").into_iter().flat_map(|n| orders(n).take(1));
+                product.into_iter().any(|(a, b)| a == x && self.is_number(b, FRAC_1_SQRT_2))
+                    || quotient.into_iter().any(|(a, b)| a == x && self.is_number(b, SQRT_2))
+            })
+        })
+    }
+
+    fn short(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        match node.op {
+            "Add" => self.group_norm(node),
+            "Reshape" => self.flatten(node),
+            _ => None,
+        }
+    }
+
+    /// InstanceNormalization over groups as channels, then a weight and a bias per channel: the GroupNormalization of operator set 21.
+    fn group_norm(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let products = orders(node).filter_map(|(product, bias)| Some((self.made_by(product, "Mul")?, bias)));
+        let scaled = products.flat_map(|(product, bias)| orders(product).map(move |(map, weight)| (map, weight, bias)));
+        scaled.into_iter().find_map(|(map, weight, bias)| {
+            let [grouped, shape] = self.made_by(map, "Reshape")?.inputs[..] else { return None };
+            let norm = self.made_by(grouped, "InstanceNormalization")?;
+            let [split, ones, zeros] = norm.inputs[..] else { return None };
+            let [x, into_groups] = self.made_by(split, "Reshape")?.inputs[..] else { return None };
+            let &[0, groups, -1] = self.integers(into_groups)?.as_slice() else { return None };
+            let all = |value: &str, wanted: f32| {
+                let values = self.constant(value).and_then(|c| c.values(value).ok());
+                values.is_some_and(|(_, data)| data.iter().all(|v| v.to_bits() == wanted.to_bits()))
+            };
+            if !self.is_shape(shape, x) || !all(ones, 1.0) || !all(zeros, 0.0) {
+                return None;
+            }
+            let eps = norm.attributes.iter().find(|a| a.name == "epsilon").and_then(|a| a.float);
+            let attributes = vec![
+                Attribute { name: "num_groups", int: Some(groups), ..Attribute::default() },
+                Attribute { name: "epsilon", float: eps, ..Attribute::default() },
+            ];
+            let inputs = vec![x, self.per_channel(weight)?, self.per_channel(bias)?];
+            Some(Found { op: "GroupNormalization", inputs, attributes })
+        })
+    }
+
+    fn is_shape(&self, value: &str, of: &str) -> bool {
+        self.made_by(value, "Shape").is_some_and(|n| n.attributes.is_empty() && n.inputs == [of])
+    }
+
+    /// The constant `[c]` or `[c, 1, 1]` that a value spreads over the spatial axes.
+    fn per_channel(&self, value: &'a str) -> Option<&'a str> {
+        if let Some(unsqueeze) = self.made_by(value, "Unsqueeze") {
+            let input = *unsqueeze.inputs.first()?;
+            return (self.axes_of(unsqueeze)? == (1..=self.axes as i64).collect::<Vec<_>>()).then_some(input);
+        }
+        let (first, rest) = self.constant(value)?.dims.split_first()?;
+        (*first > 0 && rest.len() == self.axes && rest.iter().all(|d| *d == 1)).then_some(value)
+    }
+
+    /// The axes of an Unsqueeze: an attribute before operator set 13, then an input.
+    fn axes_of(&self, node: &Node<'a>) -> Option<Vec<i64>> {
+        let by_attribute = || Some(node.attributes.iter().find(|a| a.name == "axes")?.ints.clone());
+        node.inputs.get(1).and_then(|v| self.integers(v)).or_else(by_attribute)
+    }
+
+    /// PyTorch's `x.view(x.size(0), -1)`: a Reshape to the first extent of `x` and -1.
+    fn flatten(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let [x, shape] = node.inputs[..] else { return None };
+        let [batch, rest] = self.made_by(shape, "Concat")?.inputs[..] else { return None };
+        let unsqueeze = self.made_by(batch, "Unsqueeze")?;
+        let [of, index] = self.made_by(unsqueeze.inputs.first()?, "Gather")?.inputs[..] else { return None };
+        let first = self.is_shape(of, x) && self.integers(index)? == [0] && self.axes_of(unsqueeze)? == [0];
+        let flat = first && self.integers(rest)? == [-1];
+        flat.then(|| Found { op: "Flatten", inputs: vec![x], attributes: Vec::new() })
+    }
+}
