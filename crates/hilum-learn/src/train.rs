@@ -1,6 +1,6 @@
 //! The training loop: Adam on random patches, early stopping on the lowest validation loss (paper S2), resumable by epoch.
 
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -302,7 +302,10 @@ impl<'a> Checkpoint<'a> {
         let path = self.folder.join(name);
         let temporary = path.with_extension("part");
         let file = |source| TrainError::File { path: path.clone(), source };
-        std::fs::write(&temporary, bytes).map_err(file)?;
+        // On the disk before it takes its name: the epoch before it is deleted afterwards.
+        let mut out = std::fs::File::create(&temporary).map_err(file)?;
+        out.write_all(bytes).map_err(file)?;
+        out.sync_all().map_err(file)?;
         std::fs::rename(&temporary, &path).map_err(file)
     }
 }
