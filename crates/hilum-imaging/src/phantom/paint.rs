@@ -32,35 +32,38 @@ pub(super) struct Primitive {
 
 /// Periodic lattice of values in -1..1 with trilinear interpolation.
 #[derive(Debug)]
-pub(super) struct Lattice(Vec<f32>);
+pub(super) struct Lattice(Box<[f32; LATTICE * LATTICE * LATTICE]>);
 
 const LATTICE: usize = 32;
+
+/// How far (mm) beyond its outline a shape's bounds reach; a soft edge must be narrower.
+const REACH: f64 = 1.5;
 
 impl Lattice {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, Purpose::Texture);
-        Self((0..LATTICE * LATTICE * LATTICE).map(|_| dice.between(-1.0, 1.0) as f32).collect())
+        Self(Box::new(std::array::from_fn(|_| dice.between(-1.0, 1.0) as f32)))
     }
 
     #[inline]
     fn at(&self, p: [f32; 3], grain: f32, offset: [f32; 3]) -> f32 {
         let per_mm = 1.0 / grain;
-        let f: [f32; 3] = std::array::from_fn(|i| p[i] * per_mm + offset[i]);
+        let f = [p[0] * per_mm + offset[0], p[1] * per_mm + offset[1], p[2] * per_mm + offset[2]];
         // Truncation of a positive number: `floor` would be a library call on the portable x86-64 target.
-        let whole = f.map(|c| c as u32);
-        let t: [f32; 3] = std::array::from_fn(|i| f[i] - whole[i] as f32);
-        let i0 = whole.map(|c| c as usize & (LATTICE - 1));
-        let i1 = i0.map(|c| (c + 1) & (LATTICE - 1));
+        let whole = [f[0] as u32, f[1] as u32, f[2] as u32];
+        let t = [f[0] - whole[0] as f32, f[1] - whole[1] as f32, f[2] - whole[2] as f32];
+        let near = |i: usize| whole[i] as usize & (LATTICE - 1);
+        let far = |i: usize| (whole[i] as usize + 1) & (LATTICE - 1);
         let row = |z: usize, y: usize| {
             let base = (z * LATTICE + y) * LATTICE;
-            let (a, b) = (self.0[base + i0[0]], self.0[base + i1[0]]);
+            let (a, b) = (self.0[base + near(0)], self.0[base + far(0)]);
             a + (b - a) * t[0]
         };
         let plane = |z: usize| {
-            let (a, b) = (row(z, i0[1]), row(z, i1[1]));
+            let (a, b) = (row(z, near(1)), row(z, far(1)));
             a + (b - a) * t[1]
         };
-        let (a, b) = (plane(i0[2]), plane(i1[2]));
+        let (a, b) = (plane(near(2)), plane(far(2)));
         a + (b - a) * t[2]
     }
 }
@@ -96,7 +99,7 @@ impl Scene {
 
     pub(super) fn push(&mut self, shape: Shape, fill: Fill, rough: Option<(f32, f32)>, clip: Option<(Arc<Loft>, f32)>) {
         let margin = rough.map_or(0.0, |(amplitude, _)| f64::from(amplitude));
-        let bounds = shape.bounds().grown(margin + 1.5);
+        let bounds = shape.bounds().grown(margin + REACH);
         let n = self.primitives.len() as f32;
         // Whole periods keep lattice coordinates positive; the fractions keep equal textures apart.
         let offset = [0.37, 0.61, 0.83].map(|k| 1024.0 + (n * k) % LATTICE as f32);
@@ -127,32 +130,48 @@ impl Scene {
 
     /// Paints one infinitely thin slice. `boxes` are in `[z, y, x]` index space, `z` is this slice's index.
     pub(super) fn paint(&self, sheet: &mut Sheet, boxes: &[Bounds], z: f64, half_slice: f64, down: f64, soft_mm: f32) {
+        let n = sheet.side;
+        let mut distances = vec![0.0; n];
         for (primitive, bounds) in self.primitives.iter().zip(boxes) {
             if bounds.low[0] > z + half_slice || bounds.high[0] < z - half_slice {
                 continue;
             }
-            let n = sheet.side;
             let rows = bounds.low[1].max(0.0) as usize..(bounds.high[1].max(-1.0) + 1.0) as usize;
-            let columns = (bounds.low[2].max(0.0) as usize).min(n)..(bounds.high[2].max(-1.0) + 1.0) as usize;
+            let left = (bounds.low[2].max(0.0) as usize).min(n);
+            let right = ((bounds.high[2].max(-1.0) + 1.0) as usize).clamp(left, n);
+            let tapered = matches!(primitive.shape, Shape::Capsule { .. });
             for row in rows.start..rows.end.min(n) {
-                for i in row * n + columns.start..row * n + columns.end.clamp(columns.start, n) {
-                    self.paint_point(primitive, sheet, i, down as f32, soft_mm);
+                let (left, right) = if tapered && soft_mm < REACH as f32 {
+                    sheet.columns_near(row, left, right, &primitive.bounds)
+                } else {
+                    (left, right)
+                };
+                let span = row * n + left..row * n + right;
+                let distances = &mut distances[..span.len()];
+                primitive.shape.distances(
+                    &sheet.x[span.clone()],
+                    &sheet.y[span.clone()],
+                    &sheet.z[span.clone()],
+                    distances,
+                );
+                let outline = primitive.rough.map_or(0.5 * soft_mm, |(amplitude, _)| amplitude + soft_mm);
+                for (i, &distance) in span.zip(&*distances) {
+                    if distance <= outline {
+                        self.paint_point(primitive, sheet, i, distance, down as f32, soft_mm);
+                    }
                 }
             }
         }
     }
 
+    /// Paints the pixel `i`, which lies `d` mm outside the smooth outline of the shape.
     #[inline]
-    fn paint_point(&self, primitive: &Primitive, sheet: &mut Sheet, i: usize, down: f32, soft_mm: f32) {
+    fn paint_point(&self, primitive: &Primitive, sheet: &mut Sheet, i: usize, mut d: f32, down: f32, soft_mm: f32) {
         let p = [sheet.x[i], sheet.y[i], sheet.z[i]];
-        let mut d = primitive.shape.distance(p);
-        if let Some((amplitude, grain)) = primitive.rough {
-            if d > amplitude + soft_mm {
-                return;
-            }
-            if d > -amplitude - soft_mm {
-                d += amplitude * self.lattice.at(p, grain, primitive.offset);
-            }
+        if let Some((amplitude, grain)) = primitive.rough
+            && d > -amplitude - soft_mm
+        {
+            d += amplitude * self.lattice.at(p, grain, primitive.offset);
         }
         if d >= 0.5 * soft_mm {
             return;
@@ -192,6 +211,8 @@ pub(super) struct Sheet {
     x: Vec<f32>,
     y: Vec<f32>,
     z: Vec<f32>,
+    /// Anatomy boxes of the tiles of [`COARSE`] by [`COARSE`] pixels, row by row.
+    tiles: Vec<Bounds>,
 }
 
 /// Pixels between exact evaluations of the deformation.
@@ -200,7 +221,7 @@ const COARSE: usize = 16;
 impl Sheet {
     pub(super) fn new(side: usize) -> Self {
         let n = side * side;
-        Self { side, hu: vec![-1000.0; n], x: vec![0.0; n], y: vec![0.0; n], z: vec![0.0; n] }
+        Self { side, hu: vec![-1000.0; n], x: vec![0.0; n], y: vec![0.0; n], z: vec![0.0; n], tiles: Vec::new() }
     }
 
     /// Empties the slice and lays the anatomy coordinates of the plane at index `z` into it.
@@ -214,6 +235,17 @@ impl Sheet {
                 let rigid = pose.rigid_from_patient(patient_from_index([z, (r * COARSE) as f64, (c * COARSE) as f64]));
                 let u = pose.displacement(rigid);
                 knots[r * coarse + c] = std::array::from_fn(|i| (rigid[i] + u[i]) as f32);
+            }
+        }
+        self.tiles.clear();
+        for r in 0..coarse - 1 {
+            for c in 0..coarse - 1 {
+                let mut tile = Bounds::empty();
+                for knot in [r * coarse + c, r * coarse + c + 1, (r + 1) * coarse + c, (r + 1) * coarse + c + 1] {
+                    tile.include(knots[knot].map(f64::from));
+                }
+                // Room for the rounding of the interpolation.
+                self.tiles.push(tile.grown(0.01));
             }
         }
         for row in 0..n {
@@ -232,5 +264,16 @@ impl Sheet {
                 self.z[i] = mix(2);
             }
         }
+    }
+
+    /// The part of the columns `left..right` of a row, in whole tiles, whose anatomy can touch `bounds`.
+    fn columns_near(&self, row: usize, left: usize, right: usize, bounds: &Bounds) -> (usize, usize) {
+        let across = self.side / COARSE;
+        let band = &self.tiles[row / COARSE * across..(row / COARSE + 1) * across];
+        let tiles = left / COARSE..right.div_ceil(COARSE);
+        let near = |c: &usize| band[*c].touches(bounds);
+        let Some(first) = tiles.clone().find(near) else { return (left, left) };
+        let last = tiles.rev().find(near).unwrap_or(first);
+        (left.max(first * COARSE), right.min((last + 1) * COARSE))
     }
 }

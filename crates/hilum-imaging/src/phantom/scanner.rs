@@ -20,8 +20,8 @@ pub(super) struct Scanner<'r> {
     pub noise: f64,
     /// Radius of the couch arc, patient y of its surface, and whether a blanket lies on the patient.
     couch: (f64, f64, bool),
-    /// Radius (pixels of a 512 matrix) and height (HU) of faint rings.
-    rings: Vec<(f64, f64)>,
+    /// Of every pixel: share of the noise, and HU of the rings.
+    detector: Vec<(f32, f32)>,
     pub side: usize,
     pub slices: usize,
 }
@@ -66,10 +66,11 @@ impl<'r> Scanner<'r> {
         let head_offset = if matches!(recipe.region, Region::Head) { -12.0 } else { 0.0 };
         let origin: Point = [-half * x[0], -half * y[1] + head_offset, pose.table_z(recipe) + first];
         let grid = Affine::new(origin, [times(z, spacing), times(y, pixel), times(x, pixel)])?;
-        let rings =
+        let rings: Vec<(f64, f64)> =
             (0..dice.count(1, 3)).map(|_| (dice.between(8.0, 190.0), dice.between(1.0, 3.0) * dice.sign())).collect();
+        let detector = detector(side, &rings);
         let couch = (dice.between(330.0, 480.0), back, dice.chance(0.4));
-        Ok(Self { recipe, grid, field_of_view, noise, couch, rings, side, slices })
+        Ok(Self { recipe, grid, field_of_view, noise, couch, detector, side, slices })
     }
 
     /// Whether a patient point lies in the scanned cylinder, at least half a voxel from its ends.
@@ -180,21 +181,10 @@ impl<'r> Scanner<'r> {
             }
         }
         let grain = self.noise_field(&mut dice, pixel);
-        let middle = (n as f64 - 1.0) / 2.0;
-        for row in 0..n {
-            for column in 0..n {
-                let i = row * n + column;
-                let radius = (row as f64 - middle).hypot(column as f64 - middle);
-                let share = (radius / middle).min(1.0);
-                // Rays through the middle are attenuated most; air around the body is quiet.
-                let level = if image[i] < -600.0 { 0.55 } else { 1.06 - 0.22 * share * share };
-                let on_ring: f64 = self
-                    .rings
-                    .iter()
-                    .map(|&(at, height)| height * (-((radius * 512.0 / n as f64 - at) / 1.2).powi(2)).exp())
-                    .sum();
-                image[i] += grain[i] * level as f32 + streaks[row] * share_of_body(image[i]) + on_ring as f32;
-            }
+        for (i, (value, &(share, ring))) in image.iter_mut().zip(&self.detector).enumerate() {
+            // Air around the body is quiet.
+            let level = if *value < -600.0 { 0.55 } else { share };
+            *value += grain[i] * level + streaks[i / n] * share_of_body(*value) + ring;
         }
         image
     }
@@ -246,6 +236,19 @@ impl<'r> Scanner<'r> {
         }
         field
     }
+}
+
+/// Share of the noise and HU of the rings of every pixel. `rings`: radius (pixels of a 512 matrix) and height (HU).
+fn detector(n: usize, rings: &[(f64, f64)]) -> Vec<(f32, f32)> {
+    let middle = (n as f64 - 1.0) / 2.0;
+    let pixel = |row: usize, column: usize| {
+        let radius = (row as f64 - middle).hypot(column as f64 - middle);
+        // Rays through the middle are attenuated most.
+        let share = (radius / middle).min(1.0);
+        let height = |&(at, height): &(f64, f64)| height * (-((radius * 512.0 / n as f64 - at) / 1.2).powi(2)).exp();
+        ((1.06 - 0.22 * share * share) as f32, rings.iter().map(height).sum::<f64>() as f32)
+    };
+    (0..n * n).map(|i| pixel(i / n, i % n)).collect()
 }
 
 fn share_of_body(hu: f32) -> f32 {

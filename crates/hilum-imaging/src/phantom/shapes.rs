@@ -61,33 +61,70 @@ impl Loft {
         Section { z, x, y, a, b, angle: sin.atan2(cos) }
     }
 
+    /// Height in steps of the table, clamped to it.
+    #[inline(always)]
+    fn height(&self, z: f32) -> f32 {
+        ((z - self.low) / LOFT_STEP).clamp(0.0, (self.table.len() - 2) as f32)
+    }
+
     fn row(&self, z: f32) -> [f32; 6] {
-        let f = ((z - self.low) / LOFT_STEP).clamp(0.0, (self.table.len() - 2) as f32);
+        let f = self.height(z);
         let i = f as usize;
         let t = f - i as f32;
         let (p, q) = (&self.table[i], &self.table[i + 1]);
-        std::array::from_fn(|k| p[k] + (q[k] - p[k]) * t)
+        let mut row = [0.0; 6];
+        for k in 0..6 {
+            row[k] = p[k] + (q[k] - p[k]) * t;
+        }
+        row
     }
 
     pub(super) fn distance(&self, p: [f32; 3]) -> f32 {
-        let [x, y, a, b, cos, sin] = self.row(p[2]);
-        let (dx, dy) = (p[0] - x, p[1] - y);
-        let u = (dx * cos + dy * sin) / a;
-        let v = (dy * cos - dx * sin) / b;
-        let (u2, v2) = (u * u, v * v);
-        let k = (u2 + v2).sqrt();
-        let (gu, gv) = (u / a, v / b);
-        let round = if k < 1e-3 { -a.min(b) } else { k * (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-6) };
-        let side = if self.square > 0.0 {
-            let k = (u2 * u2 + v2 * v2).sqrt().sqrt();
-            let k3 = (k * k * k).max(1e-9);
-            let (gu, gv) = (u2 * u / (k3 * a), v2 * v / (k3 * b));
-            let boxed = (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-4);
-            round + (boxed - round) * self.square
-        } else {
-            round
-        };
-        side.max(self.low - p[2]).max(p[2] - self.high)
+        let (section, shell) = (self.row(p[2]), (self.low, self.high, self.square));
+        if self.square > 0.0 { loft::<true>(p, section, shell) } else { loft::<false>(p, section, shell) }
+    }
+
+    /// Distances of points to the loft grown by `grow` mm.
+    fn distances(&self, grow: f32, x: &[f32], y: &[f32], z: &[f32], out: &mut [f32]) {
+        let shell = (self.low, self.high, self.square);
+        in_runs(x, y, z, out, |x, y, z, out| {
+            let mut heights = [0.0_f32; RUN];
+            for i in 0..RUN {
+                heights[i] = self.height(z[i]);
+            }
+            let low = heights.iter().copied().fold(f32::INFINITY, f32::min);
+            let high = heights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            // A row of a slice lies between two neighbouring sections, or crosses one.
+            let (first, last) = (low as usize, high as usize);
+            if last <= first + 1 {
+                let (p, q, r) = (self.table[first], self.table[first + 1], self.table[last + 1]);
+                let (base, middle) = (first as f32, (first + 1) as f32);
+                let section = |i: usize| {
+                    let height = heights[i];
+                    let above = height >= middle;
+                    let t = height - if above { middle } else { base };
+                    let mut row = [0.0; 6];
+                    for k in 0..6 {
+                        let (from, to) = if above { (q[k], r[k]) } else { (p[k], q[k]) };
+                        row[k] = from + (to - from) * t;
+                    }
+                    row
+                };
+                if self.square > 0.0 {
+                    for i in 0..RUN {
+                        out[i] = loft::<true>([x[i], y[i], z[i]], section(i), shell) - grow;
+                    }
+                } else {
+                    for i in 0..RUN {
+                        out[i] = loft::<false>([x[i], y[i], z[i]], section(i), shell) - grow;
+                    }
+                }
+            } else {
+                for i in 0..RUN {
+                    out[i] = self.distance([x[i], y[i], z[i]]) - grow;
+                }
+            }
+        });
     }
 }
 
@@ -145,36 +182,30 @@ impl Shape {
         Self::Capsule { a: single(a), b: single(b), ra: ra as f32, rb: rb as f32 }
     }
 
+    /// Distances (mm) of points to the surface, exact near it: of `(x[i], y[i], z[i])` into `out[i]`.
+    ///
+    /// One loop for each kind of shape, without a branch inside, so that the compiler makes it wide.
+    pub(super) fn distances(&self, x: &[f32], y: &[f32], z: &[f32], out: &mut [f32]) {
+        match self {
+            Self::Ellipsoid { centre, radii, axes, square: true } => {
+                each(x, y, z, out, |p| rounded_box(p, *centre, *radii, axes));
+            }
+            Self::Ellipsoid { centre, radii, axes, square: false } => {
+                each(x, y, z, out, |p| ellipsoid(p, *centre, *radii, axes));
+            }
+            Self::Capsule { a, b, ra, rb } => each(x, y, z, out, |p| capsule(p, *a, *b, *ra, *rb)),
+            Self::Loft(loft, grow) => loft.distances(*grow, x, y, z, out),
+            Self::WallPatch { .. } => each(x, y, z, out, |p| self.distance(p)),
+        }
+    }
+
     /// Distance to the surface in mm, exact near the surface.
     #[inline]
     pub(super) fn distance(&self, p: [f32; 3]) -> f32 {
         match self {
-            Self::Ellipsoid { centre, radii, axes, square } => {
-                let d = [p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]];
-                let u: [f32; 3] = std::array::from_fn(|k| dot(d, axes[k]) / radii[k]);
-                if *square {
-                    let s = u.map(|c| c * c);
-                    let k = (s[0] * s[0] + s[1] * s[1] + s[2] * s[2]).sqrt().sqrt();
-                    let k3 = (k * k * k).max(1e-9);
-                    let g: [f32; 3] = std::array::from_fn(|i| s[i] * u[i] / (k3 * radii[i]));
-                    (k - 1.0) / dot(g, g).sqrt().max(1e-4)
-                } else {
-                    let k = dot(u, u).sqrt();
-                    let g: [f32; 3] = std::array::from_fn(|i| u[i] / radii[i]);
-                    if k < 1e-3 {
-                        -radii[0].min(radii[1]).min(radii[2])
-                    } else {
-                        k * (k - 1.0) / dot(g, g).sqrt().max(1e-6)
-                    }
-                }
-            }
-            Self::Capsule { a, b, ra, rb } => {
-                let ab = [b[0] - a[0], b[1] - a[1], b[2] - a[2]];
-                let ap = [p[0] - a[0], p[1] - a[1], p[2] - a[2]];
-                let t = (dot(ap, ab) / dot(ab, ab).max(1e-9)).clamp(0.0, 1.0);
-                let q = [ap[0] - ab[0] * t, ap[1] - ab[1] * t, ap[2] - ab[2] * t];
-                dot(q, q).sqrt() - (ra + (rb - ra) * t)
-            }
+            Self::Ellipsoid { centre, radii, axes, square: true } => rounded_box(p, *centre, *radii, axes),
+            Self::Ellipsoid { centre, radii, axes, square: false } => ellipsoid(p, *centre, *radii, axes),
+            Self::Capsule { a, b, ra, rb } => capsule(p, *a, *b, *ra, *rb),
             Self::Loft(loft, grow) => loft.distance(p) - grow,
             Self::WallPatch { on_axis, axis, towards, radius, half_thickness, half_arc, half_length } => {
                 let d = [p[0] - on_axis[0], p[1] - on_axis[1], p[2] - on_axis[2]];
@@ -220,6 +251,104 @@ impl Shape {
     }
 }
 
+/// Distance to a loft of which `section` is the section at the height of `p`.
+#[inline(always)]
+fn loft<const SQUARE: bool>(p: [f32; 3], section: [f32; 6], (low, high, square): (f32, f32, f32)) -> f32 {
+    let [x, y, a, b, cos, sin] = section;
+    let (dx, dy) = (p[0] - x, p[1] - y);
+    let u = (dx * cos + dy * sin) / a;
+    let v = (dy * cos - dx * sin) / b;
+    let (u2, v2) = (u * u, v * v);
+    let k = (u2 + v2).sqrt();
+    let (gu, gv) = (u / a, v / b);
+    let near = k * (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-6);
+    let round = if k < 1e-3 { -a.min(b) } else { near };
+    let side = if SQUARE {
+        let k = (u2 * u2 + v2 * v2).sqrt().sqrt();
+        let k3 = (k * k * k).max(1e-9);
+        let (gu, gv) = (u2 * u / (k3 * a), v2 * v / (k3 * b));
+        let boxed = (k - 1.0) / (gu * gu + gv * gv).sqrt().max(1e-4);
+        round + (boxed - round) * square
+    } else {
+        round
+    };
+    side.max(low - p[2]).max(p[2] - high)
+}
+
+/// Points that are measured together.
+const RUN: usize = 32;
+
+/// Hands the points on in runs of one fixed length, which the compiler makes wide; the last run is padded.
+#[inline(always)]
+fn in_runs(
+    x: &[f32],
+    y: &[f32],
+    z: &[f32],
+    out: &mut [f32],
+    mut run: impl FnMut(&[f32; RUN], &[f32; RUN], &[f32; RUN], &mut [f32; RUN]),
+) {
+    let mut last = [[0.0; RUN]; 3];
+    let mut distances = [0.0; RUN];
+    for (((out, x), y), z) in out.chunks_mut(RUN).zip(x.chunks(RUN)).zip(y.chunks(RUN)).zip(z.chunks(RUN)) {
+        if let (Ok(x), Ok(y), Ok(z), Ok(out)) =
+            (x.try_into(), y.try_into(), z.try_into(), <&mut [f32; RUN]>::try_from(&mut *out))
+        {
+            run(x, y, z, out);
+        } else {
+            for (padded, part) in last.iter_mut().zip([x, y, z]) {
+                padded.fill(part[0]);
+                padded[..part.len()].copy_from_slice(part);
+            }
+            run(&last[0], &last[1], &last[2], &mut distances);
+            out.copy_from_slice(&distances[..out.len()]);
+        }
+    }
+}
+
+/// `out[i]` becomes the distance of the point `(x[i], y[i], z[i])`.
+#[inline(always)]
+fn each(x: &[f32], y: &[f32], z: &[f32], out: &mut [f32], distance: impl Fn([f32; 3]) -> f32) {
+    in_runs(x, y, z, out, |x, y, z, out| {
+        for i in 0..RUN {
+            out[i] = distance([x[i], y[i], z[i]]);
+        }
+    });
+}
+
+/// Distance to an ellipsoid with semi-axes along the rows of `axes`, of the first order.
+#[inline(always)]
+fn ellipsoid(p: [f32; 3], centre: [f32; 3], radii: [f32; 3], axes: &[[f32; 3]; 3]) -> f32 {
+    let d = [p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]];
+    let u = [dot(d, axes[0]) / radii[0], dot(d, axes[1]) / radii[1], dot(d, axes[2]) / radii[2]];
+    let k = dot(u, u).sqrt();
+    let g = [u[0] / radii[0], u[1] / radii[1], u[2] / radii[2]];
+    let near = k * (k - 1.0) / dot(g, g).sqrt().max(1e-6);
+    if k < 1e-3 { -radii[0].min(radii[1]).min(radii[2]) } else { near }
+}
+
+/// Distance to a rounded box (exponent 4) with semi-axes along the rows of `axes`, of the first order.
+#[inline(always)]
+fn rounded_box(p: [f32; 3], centre: [f32; 3], radii: [f32; 3], axes: &[[f32; 3]; 3]) -> f32 {
+    let d = [p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]];
+    let u = [dot(d, axes[0]) / radii[0], dot(d, axes[1]) / radii[1], dot(d, axes[2]) / radii[2]];
+    let s = [u[0] * u[0], u[1] * u[1], u[2] * u[2]];
+    let k = (s[0] * s[0] + s[1] * s[1] + s[2] * s[2]).sqrt().sqrt();
+    let k3 = (k * k * k).max(1e-9);
+    let g = [s[0] * u[0] / (k3 * radii[0]), s[1] * u[1] / (k3 * radii[1]), s[2] * u[2] / (k3 * radii[2])];
+    (k - 1.0) / dot(g, g).sqrt().max(1e-4)
+}
+
+/// Distance to a capsule from `a` to `b` whose radius goes from `ra` to `rb`.
+#[inline(always)]
+fn capsule(p: [f32; 3], a: [f32; 3], b: [f32; 3], ra: f32, rb: f32) -> f32 {
+    let ab = [b[0] - a[0], b[1] - a[1], b[2] - a[2]];
+    let ap = [p[0] - a[0], p[1] - a[1], p[2] - a[2]];
+    let t = (dot(ap, ab) / dot(ab, ab).max(1e-9)).clamp(0.0, 1.0);
+    let q = [ap[0] - ab[0] * t, ap[1] - ab[1] * t, ap[2] - ab[2] * t];
+    dot(q, q).sqrt() - (ra + (rb - ra) * t)
+}
+
+#[inline(always)]
 fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
@@ -245,6 +374,10 @@ impl Bounds {
 
     pub(super) fn grown(&self, by: f64) -> Self {
         Self { low: self.low.map(|c| c - by), high: self.high.map(|c| c + by) }
+    }
+
+    pub(super) fn touches(&self, other: &Self) -> bool {
+        (0..3).all(|i| self.low[i] <= other.high[i] && other.low[i] <= self.high[i])
     }
 
     pub(super) fn corners(&self) -> [Point; 8] {
