@@ -6,7 +6,7 @@ use hilum_imaging::phantom::{Contrast, Kernel, PatientPosition};
 use hilum_imaging::{Recipe, RecipeError};
 use hilum_infer::card::{Architecture, PostFilter};
 use hilum_infer::model::sha256_hex;
-use hilum_nn::{AdamConfig, LossConfig, NetworkError};
+use hilum_nn::{AdamConfig, Loss, NetworkError};
 use serde::{Deserialize, Serialize};
 
 use crate::cohort::{Cohort, LeakError};
@@ -29,8 +29,8 @@ pub struct Plan {
     pub network: Architecture,
     /// How slices become the network's input.
     pub preprocessing: Recipe,
-    /// Weights of the losses.
-    pub loss: LossConfig,
+    /// What is made small: `bce`, `dice` and `smooth`, or one `[[loss.term]]` a summand.
+    pub loss: Loss,
     /// The optimiser.
     pub adam: AdamConfig,
     /// How long and how fast.

@@ -123,7 +123,7 @@ pub(crate) fn fit(
     let n = plan.schedule.batch;
     let shape = InputShape { n, h: plan.patches.size, w: plan.patches.size };
     let options = Options { threads: plan.threads, isa: None };
-    let mut trainer = Trainer::compile(network, weights, shape, plan.loss, plan.adam, options)?;
+    let mut trainer = Trainer::compile(network, weights, shape, plan.loss.clone(), plan.adam, options)?;
     if let Some(optimiser) = &optimiser {
         trainer.restore(optimiser)?;
     }

@@ -44,17 +44,20 @@ pub(crate) unsafe fn max_row_grad<S: Simd>(
             for p in 0..pixels {
                 let at = 2 * p * LANES + sub;
                 let offsets = [at, at + LANES, at + row, at + row + LANES];
-                let v = offsets.map(|o| S::load(x.add(o)));
+                // Element by element: `map` on an array would not be compiled for the instruction set.
+                let load = |i: usize| S::load(x.add(offsets[i]));
+                let v = [load(0), load(1), load(2), load(3)];
                 let max = S::max(S::max(v[0], v[1]), S::max(v[2], v[3]));
                 // What is not handed out yet: subtracting what was given leaves exactly zero.
                 let mut left = S::load(dy.add(p * LANES + sub));
-                for (o, v) in offsets.into_iter().zip(v) {
-                    let mut give = S::where_equal(v, max, left);
+                for i in 0..4 {
+                    let mut give = S::where_equal(v[i], max, left);
                     left = S::sub(left, give);
+                    let to = dx.add(offsets[i]);
                     if add {
-                        give = S::add(give, S::load(dx.add(o)));
+                        give = S::add(give, S::load(to));
                     }
-                    S::store(dx.add(o), give);
+                    S::store(to, give);
                 }
             }
         }

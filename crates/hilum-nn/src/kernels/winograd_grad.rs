@@ -238,8 +238,12 @@ impl WinogradGradient {
                     let Some(o) = *o else { continue };
                     // SAFETY: nine floats of one pair of channels, inside `dw`.
                     let to = unsafe { dw.at((o * inputs + before + lane) * 9).cast::<[f32; 9]>() };
+                    let mut of_pair = [0.0; 9];
+                    for tap in 0..9 {
+                        of_pair[tap] = taps[tap][l];
+                    }
                     // SAFETY: as above; an array of floats needs no more alignment than a float.
-                    unsafe { to.write(std::array::from_fn(|tap| taps[tap][l])) };
+                    unsafe { to.write(of_pair) };
                 }
             }
         }

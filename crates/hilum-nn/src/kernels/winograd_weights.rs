@@ -13,19 +13,22 @@ type F64s = [f64; HALF];
 
 /// `G v`.
 #[inline(always)]
-fn g(v: [F64s; 3]) -> [F64s; 6] {
-    let each = |f: &dyn Fn(usize) -> f64| -> F64s { std::array::from_fn(f) };
-    [
-        each(&|l| 0.25 * v[0][l]),
-        each(&|l| -1.0 / 6.0 * v[0][l] + -1.0 / 6.0 * v[1][l] + -1.0 / 6.0 * v[2][l]),
-        each(&|l| -1.0 / 6.0 * v[0][l] + 1.0 / 6.0 * v[1][l] + -1.0 / 6.0 * v[2][l]),
-        each(&|l| 1.0 / 24.0 * v[0][l] + 1.0 / 12.0 * v[1][l] + 1.0 / 6.0 * v[2][l]),
-        each(&|l| 1.0 / 24.0 * v[0][l] + -1.0 / 12.0 * v[1][l] + 1.0 / 6.0 * v[2][l]),
-        v[2],
-    ]
+fn g(v: &[F64s; 3]) -> [F64s; 6] {
+    let mut u = [[0.0; HALF]; 6];
+    for l in 0..HALF {
+        let [a, b, c] = [v[0][l], v[1][l], v[2][l]];
+        u[0][l] = 0.25 * a;
+        u[1][l] = -1.0 / 6.0 * a + -1.0 / 6.0 * b + -1.0 / 6.0 * c;
+        u[2][l] = -1.0 / 6.0 * a + 1.0 / 6.0 * b + -1.0 / 6.0 * c;
+        u[3][l] = 1.0 / 24.0 * a + 1.0 / 12.0 * b + 1.0 / 6.0 * c;
+        u[4][l] = 1.0 / 24.0 * a + -1.0 / 12.0 * b + 1.0 / 6.0 * c;
+        u[5][l] = c;
+    }
+    u
 }
 
-/// `G g G^T` of 16 kernels to 36 positions, `stride` floats apart. Plain arrays: the compiler makes vectors of them for the instruction set.
+/// `G g G^T` of 16 kernels to 36 positions, `stride` floats apart. Plain loops: the compiler makes vectors of them for the
+/// instruction set, which it does not with closures handed to `from_fn` or `map`.
 ///
 /// # Safety
 /// `u` is valid for 16 floats at each position.
@@ -34,14 +37,22 @@ pub(crate) unsafe fn transform_weights(taps: &Taps, u: *mut f32, stride: usize) 
     for half in [0, HALF] {
         let mut t = [[[0.0; HALF]; 3]; 6];
         for j in 0..3 {
-            let column = g([0, 1, 2].map(|i| std::array::from_fn(|l| taps[i * 3 + j][half + l])));
+            let mut v = [[0.0; HALF]; 3];
+            for i in 0..3 {
+                v[i].copy_from_slice(&taps[i * 3 + j][half..half + HALF]);
+            }
+            let column = g(&v);
             for i in 0..6 {
                 t[i][j] = column[i];
             }
         }
         for i in 0..6 {
-            for (j, v) in g(t[i]).into_iter().enumerate() {
-                let v: [f32; HALF] = std::array::from_fn(|l| v[l] as f32);
+            let row = g(&t[i]);
+            for j in 0..6 {
+                let mut v = [0.0_f32; HALF];
+                for l in 0..HALF {
+                    v[l] = row[j][l] as f32;
+                }
                 let at = (i * 6 + j) * stride + half;
                 // SAFETY: half a block of one position, by the caller's promise; an array of floats needs no more alignment than a float.
                 unsafe { u.add(at).cast::<[f32; HALF]>().write(v) };
