@@ -82,11 +82,11 @@ impl Geometry {
             let full = len.checked_sub(1)?.checked_mul(stride)?.checked_add(extent)?;
             return full.checked_add(self.output_padding[a])?.checked_sub(2 * padding).filter(|&l| l > 0);
         }
-        let room = len.checked_add(2 * padding)?.checked_sub(extent)?;
-        let floor = room / stride + 1;
-        // PyTorch: a window more, unless it would start in the padding at the end.
-        let one_more = self.ceil && !room.is_multiple_of(stride) && floor * stride < len + padding;
-        Some(floor + usize::from(one_more))
+        let padded = len.checked_add(2 * padding)?;
+        let room = if self.ceil { padded.checked_add(stride - 1)? } else { padded };
+        let count = room.checked_sub(extent)? / stride + 1;
+        // PyTorch: rounded up, but for a window that would start in the padding at the end.
+        Some(count - usize::from(self.ceil && (count - 1) * stride >= len + padding))
     }
 }
 

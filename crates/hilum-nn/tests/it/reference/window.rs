@@ -102,12 +102,11 @@ pub(super) fn transposed(
 pub(super) fn pool(x: &Map, p: &Pooling, mean: Option<bool>) -> Map {
     let (kernel, stride, padding) = (three(&p.kernel, 1), three(&p.stride, 1), three(&p.padding, 0));
     let size = std::array::from_fn(|a| {
-        let room = x.size()[a] + 2 * padding[a] - kernel[a];
-        let mut count = room / stride[a] + 1;
-        if p.ceil && !room.is_multiple_of(stride[a]) && count * stride[a] < x.size()[a] + padding[a] {
-            count += 1;
-        }
-        count
+        let room = (x.size()[a] + 2 * padding[a]) as f64 - kernel[a] as f64;
+        let windows = room / stride[a] as f64;
+        let count = if p.ceil { windows.ceil() } else { windows.floor() } as usize + 1;
+        // A last window that starts in the padding is left out.
+        count - usize::from(p.ceil && (count - 1) * stride[a] >= x.size()[a] + padding[a])
     });
     let mut y = Map::volume(x.n, x.c, size);
     for n in 0..x.n {
