@@ -97,3 +97,17 @@ pub(crate) fn sides(given: &[usize], fill: usize) -> [usize; 3] {
     out[3 - rank..].copy_from_slice(&given[..rank]);
     out
 }
+
+/// What an adaptive pooling to `size`, per axis of the network and 0 where the input's stays, makes of a map of `[d, h, w]`.
+pub(crate) fn adapted(size: &[usize], input: [usize; 3]) -> [usize; 3] {
+    let size = sides(size, 1);
+    std::array::from_fn(|a| if size[a] == 0 { input[a] } else { size[a] })
+}
+
+/// Positions of the sequence that a map of `[d, h, w]` is, in a network of this many axes; `None` where the other axes have more than one.
+pub(crate) fn sequence_len([d, h, w]: [usize; 3], axes: usize) -> Option<usize> {
+    match axes {
+        3 => (h == 1 && w == 1).then_some(d),
+        _ => (w == 1).then_some(h),
+    }
+}

@@ -179,12 +179,17 @@ fn count(network: &Network, shape: InputShape) -> (f64, usize) {
                 let size = [0, 1].map(|a| moved(from[a], windows, a, false));
                 (size, area(size) * c.kernel.iter().product::<usize>() / c.groups)
             }
-            Op::ConvTranspose { .. } | Op::Upsample { .. } => panic!("{}: its size is not counted here", node.op),
+            Op::ConvTranspose { .. } | Op::Upsample { .. } | Op::Gru(_) | Op::Lstm(_) => {
+                panic!("{}: its size or work is not counted here", node.op)
+            }
             Op::MaxPool2d => (from.map(|s| s / 2), 0),
             Op::MaxPool(p) | Op::AvgPool { pooling: p, .. } => {
                 ([0, 1].map(|a| moved(from[a], (&p.kernel[..], &p.stride[..], &p.padding[..], &[1, 1]), a, p.ceil)), 0)
             }
-            Op::GlobalAvgPool => ([1, 1], 0),
+            Op::GlobalAvgPool | Op::Flatten => ([1, 1], 0),
+            Op::AdaptiveAvgPool { size } | Op::AdaptiveMaxPool { size } => {
+                ([0, 1].map(|a| if size[a] == 0 { from[a] } else { size[a] }), 0)
+            }
             Op::Linear { .. } => (from, 1),
             Op::BatchNorm2d
             | Op::BatchNorm { .. }
@@ -197,7 +202,6 @@ fn count(network: &Network, shape: InputShape) -> (f64, usize) {
             | Op::Sigmoid
             | Op::Softmax
             | Op::Dropout { .. }
-            | Op::Flatten
             | Op::Concat
             | Op::Add
             | Op::Scale { .. } => (from, 0),
