@@ -67,7 +67,8 @@ pub use graph::Shape;
 pub use kernels::Isa;
 pub use loss::{Activation, Loss, LossConfig, LossError, Scope, Target, Term};
 pub use nets::{
-    DenseNet, InceptionResNetV2, ResNet, Scores, UNet2d, UNet3d, densenet, inception_resnet_v2, resnet, unet2d, unet3d,
+    CnnGru, DenseNet, InceptionResNetV2, ResNet, Scores, UNet2d, UNet3d, cnn_gru, densenet, inception_resnet_v2,
+    resnet, unet2d, unet3d,
 };
 pub use network::{Layer, Network, NetworkBuilder, NetworkError};
 pub use onnx_in::OnnxError;

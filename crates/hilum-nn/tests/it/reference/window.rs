@@ -142,6 +142,32 @@ pub(super) fn global_mean(x: &Map) -> Map {
     y
 }
 
+/// Mean or maximum over windows from floor(i * in / out) to ceil((i + 1) * in / out); 0 positions keep the input's.
+pub(super) fn adaptive(x: &Map, size: &[usize], mean: bool) -> Map {
+    let wanted = three(size, 1);
+    let size: [usize; 3] = std::array::from_fn(|a| if wanted[a] == 0 { x.size()[a] } else { wanted[a] });
+    let mut y = Map::volume(x.n, x.c, size);
+    for n in 0..x.n {
+        for c in 0..x.c {
+            for at in positions(size) {
+                let under = |a: usize, p: usize| {
+                    let (i, len, out) = (at[a] as f64, x.size()[a] as f64, size[a] as f64);
+                    p as f64 >= (i * len / out).floor() && (p as f64) < ((i + 1.0) * len / out).ceil()
+                };
+                let inside = positions(x.size()).filter(|p| (0..3).all(|a| under(a, p[a])));
+                let values: Vec<f64> = inside.map(|p| x.data[index(x, n, c, p)]).collect();
+                let to = index(&y, n, c, at);
+                y.data[to] = if mean {
+                    values.iter().sum::<f64>() / values.len() as f64
+                } else {
+                    values.into_iter().fold(f64::NEG_INFINITY, f64::max)
+                };
+            }
+        }
+    }
+    y
+}
+
 pub(super) fn sum(inputs: &[&Map]) -> Map {
     let mut y = inputs[0].clone();
     for x in &inputs[1..] {
