@@ -244,10 +244,14 @@ fn count(network: &Network, shape: VolumeShape) -> (f64, usize) {
             }
             Op::Upsample { factors, .. } => (from.iter().zip(factors).map(|(s, f)| s * f).collect(), 0),
             Op::MaxPool2d => (from.iter().map(|s| s / 2).collect(), 0),
+            Op::Gru(_) | Op::Lstm(_) => panic!("{}: its work is not counted here", node.op),
             Op::MaxPool(p) | Op::AvgPool { pooling: p, .. } => {
                 (moved(&from, &p.kernel, &p.stride, &p.padding, &vec![1; axes], p.ceil), 0)
             }
-            Op::GlobalAvgPool => (vec![1; axes], 0),
+            Op::GlobalAvgPool | Op::Flatten => (vec![1; axes], 0),
+            Op::AdaptiveAvgPool { size } | Op::AdaptiveMaxPool { size } => {
+                ((0..axes).map(|a| if size[a] == 0 { from[a] } else { size[a] }).collect(), 0)
+            }
             Op::Linear { .. } => (from, 1),
             Op::BatchNorm2d
             | Op::BatchNorm { .. }
@@ -260,7 +264,6 @@ fn count(network: &Network, shape: VolumeShape) -> (f64, usize) {
             | Op::Sigmoid
             | Op::Softmax
             | Op::Dropout { .. }
-            | Op::Flatten
             | Op::Concat
             | Op::Add
             | Op::Scale { .. } => (from, 0),

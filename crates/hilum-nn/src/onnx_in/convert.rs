@@ -6,7 +6,8 @@ use super::OnnxError;
 use super::attributes::Attributes;
 use super::model::{Constant, FLOAT, Input, Model, Node};
 use super::patterns;
-use crate::network::{INPUT, Network, NetworkBuilder, Op};
+use crate::network::{INPUT, Network, NetworkBuilder, NetworkError, Op};
+use crate::op::Cell;
 use crate::weights::{Tensor, Weights};
 
 /// A parameter of a converted node: kind (`weight`, `bias` ...), shape, values.
@@ -72,9 +73,19 @@ pub(super) fn convert(model: &mut Model<'_>) -> Result<(Network, Weights), OnnxE
     if !converter.layer_of.contains_key(output) {
         return Err(OnnxError::Interface(format!("no node makes the output {output:?}")));
     }
-    let network = converter.network.build()?;
+    let network = build(converter.network, &input.shape)?;
     let weights = Weights::new(&network, converter.tensors)?;
     Ok((network, weights))
+}
+
+/// The network for inputs of any size, or where a layer needs to know it, for that of the model, if the model fixes it.
+fn build(network: NetworkBuilder, shape: &[Option<i64>]) -> Result<Network, OnnxError> {
+    let side = |side: &Option<i64>| side.and_then(|s| usize::try_from(s).ok());
+    let size: Option<Vec<usize>> = shape[2..].iter().map(side).collect();
+    Ok(match (network.clone().build(), size) {
+        (Err(NetworkError::Input { .. }), Some(size)) => network.sized(&size).build()?,
+        (other, _) => other?,
+    })
 }
 
 /// The one input, its channels and its spatial axes.
@@ -236,7 +247,11 @@ impl<'a> Converter<'a> {
             "MaxPool" => self.max_pool(attributes)?,
             "AveragePool" => self.average_pool(attributes)?,
             "GlobalAveragePool" => Made::plain(Op::GlobalAvgPool),
+            "GlobalMaxPool" => Made::plain(Op::AdaptiveMaxPool { size: vec![1; self.axes] }),
             "ReduceMean" => self.reduce_mean(attributes)?,
+            "ReduceMax" => self.reduce_max(attributes)?,
+            "GRU" => self.recurrent(attributes, Cell::Gru)?,
+            "LSTM" => self.recurrent(attributes, Cell::Lstm)?,
             "BatchNormalization" => self.batch_norm(attributes)?,
             "InstanceNormalization" => self.instance_norm(attributes)?,
             "GroupNormalization" => self.group_norm(attributes)?,

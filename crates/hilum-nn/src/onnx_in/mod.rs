@@ -8,6 +8,7 @@ mod model;
 mod operators;
 mod patterns;
 mod protobuf;
+mod recurrent;
 mod windows;
 
 use crate::network::{Network, NetworkError};
@@ -19,8 +20,9 @@ const OLDEST_OPSET: i64 = 9;
 /// Reads a model with one float input `[n, c, h, w]` or, of volumes, `[n, c, d, h, w]`, `c` fixed, and one output.
 ///
 /// A layer is called as its weight is (`{layer}.weight`, as PyTorch's exporter and our emitter write it), else as its node, else as its result.
+/// A model with fixed sides of its input fixes them for the network only where a layer depends on them (a flattening).
 /// `Constant`, `Identity` and `Dropout` (the identity in inference) make no layers. Operators that have a short form here come back in it; GELU and
-/// group normalisation are also read where they are spelt out in several nodes. Padding must be the same on both ends of an axis.
+/// group normalisation are also read where they are spelt out in several nodes, GRU and LSTM between the transpositions that our emitter writes. Padding must be the same on both ends of an axis.
 pub fn decode(bytes: &[u8]) -> Result<(Network, Weights), OnnxError> {
     let mut model = model::Model::read(bytes)?;
     if model.opset < OLDEST_OPSET {

@@ -1,5 +1,6 @@
 //! One binary: links once.
 
+mod adaptive;
 mod gradients;
 mod losses;
 mod memory;
@@ -15,6 +16,7 @@ mod readme;
 mod reference;
 mod refusals;
 mod schedules;
+mod sequences;
 mod training;
 mod volumes;
 mod weights_in;
