@@ -169,9 +169,13 @@ impl Work {
 
     /// The shape, or one so small that the way through the command can be tried in seconds.
     pub fn input(&self, tiny: bool) -> VolumeShape {
-        // Inception's stem needs 75 pixels.
-        let side =
-            |full: usize| if !tiny || full == 1 { full } else { (full / 8).max(if full == 299 { 75 } else { 8 }) };
+        // The classifiers halve an image five times, Inception without padding.
+        let least = match self.shape {
+            VolumeShape { d: 1, h, .. } if h.is_multiple_of(32) => 64,
+            VolumeShape { d: 1, .. } => 75,
+            _ => 16,
+        };
+        let side = |full: usize| if tiny && full > 1 { (full / 8).max(least) } else { full };
         let VolumeShape { n, d, h, w } = self.shape;
         VolumeShape { n, d: side(d), h: side(h), w: side(w) }
     }
