@@ -5,6 +5,7 @@
 
 pub mod ae_title;
 pub mod charset;
+pub mod data_set;
 pub mod digest;
 pub mod facts;
 pub mod geometry;
@@ -15,6 +16,7 @@ pub mod write;
 
 pub use ae_title::{AeTitle, AeTitleError};
 pub use charset::PersonName;
+pub use data_set::DataSet;
 pub use digest::data_set_digest;
 pub use facts::{DicomError, InstanceFacts, read_facts};
 pub use header::{Header, HeaderError, Instance};
