@@ -10,6 +10,7 @@ pub mod digest;
 pub mod facts;
 pub mod geometry;
 pub mod header;
+pub mod matching;
 pub mod pixels;
 pub mod uid;
 pub mod write;
