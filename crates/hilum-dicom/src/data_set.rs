@@ -8,7 +8,9 @@ use std::fmt;
 use dicom_core::{Tag, VR};
 
 use crate::charset::{EncodeError, SpecificCharacterSet, TextFinding, decode_values, encode};
-use crate::header::{Element, Encoding, Header, HeaderError, Instance, Item, dictionary_vr, holds_items};
+use crate::header::{
+    Element, Encoding, Header, HeaderError, Instance, Item, dictionary_vr, has_long_length, holds_items,
+};
 use crate::uid::TransferSyntaxUid;
 
 const SPECIFIC_CHARACTER_SET: Tag = Tag(0x0008, 0x0005);
@@ -358,7 +360,7 @@ impl Writer<'_> {
         let length = u32::try_from(value.len()).map_err(|_| DataSetError::TooLong { tag })?;
         if self.explicit_vr {
             out.extend(vr.to_bytes());
-            if matches!(vr, VR::SQ | VR::UC | VR::UR | VR::UT | VR::UN | VR::UV | VR::SV) {
+            if has_long_length(vr) {
                 out.extend([0, 0]);
                 out.extend(length.to_le_bytes());
             } else {

@@ -12,6 +12,7 @@ pub mod geometry;
 pub mod header;
 pub mod matching;
 pub mod pixels;
+pub mod recode;
 pub mod uid;
 pub mod write;
 
