@@ -8,7 +8,7 @@ use dicom_ul::pdu::{
     AssociationRJSource, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResult,
     PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
 };
-use hilum_dicom::{AeTitle, TransferSyntaxUid, matching::QueryOptions};
+use hilum_dicom::{AeTitle, SopClassUid, TransferSyntaxUid, matching::QueryOptions};
 
 use crate::{
     command::Operation,
@@ -262,7 +262,7 @@ fn is_plain(uid: &str) -> bool {
 }
 
 /// A presentation context to propose.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Proposal {
     pub(crate) abstract_syntax: String,
     pub(crate) transfer_syntaxes: Vec<String>,
@@ -276,6 +276,15 @@ impl Proposal {
             abstract_syntax: abstract_syntax.to_owned(),
             transfer_syntaxes: vec![EXPLICIT_VR_LITTLE_ENDIAN.to_owned(), IMPLICIT_VR_LITTLE_ENDIAN.to_owned()],
             roles: SCU_ALONE,
+        }
+    }
+
+    /// Storage of one SOP class.
+    pub(crate) fn storage(class: &SopClassUid, syntaxes: &[TransferSyntaxUid], roles: RequestorRoles) -> Self {
+        Self {
+            abstract_syntax: class.as_str().to_owned(),
+            transfer_syntaxes: syntaxes.iter().map(ToString::to_string).collect(),
+            roles,
         }
     }
 }

@@ -240,15 +240,14 @@ impl Scu {
 /// At most 127 contexts beside that of the C-GET; where pairs are more, each class has one context with all its syntaxes.
 fn storage_proposals(storage: &[StorageContext]) -> Result<Vec<Proposal>, ScuError> {
     const ROOM: usize = 127;
-    let proposal = |class: &SopClassUid, syntaxes: &[TransferSyntaxUid]| Proposal {
-        abstract_syntax: class.as_str().to_owned(),
-        transfer_syntaxes: syntaxes.iter().map(ToString::to_string).collect(),
-        roles: SCP_ALONE,
-    };
     let pairs: usize = storage.iter().map(|context| context.transfer_syntaxes.len()).sum();
     if pairs <= ROOM {
         let one_each = |context: &StorageContext| {
-            context.transfer_syntaxes.chunks(1).map(|syntax| proposal(&context.sop_class, syntax)).collect::<Vec<_>>()
+            context
+                .transfer_syntaxes
+                .chunks(1)
+                .map(|syntax| Proposal::storage(&context.sop_class, syntax, SCP_ALONE))
+                .collect::<Vec<_>>()
         };
         return Ok(storage.iter().flat_map(one_each).collect());
     }
@@ -256,7 +255,10 @@ fn storage_proposals(storage: &[StorageContext]) -> Result<Vec<Proposal>, ScuErr
     if storage.len() > ROOM || classes.len() < storage.len() {
         return Err(ScuError::Protocol("a C-GET has room for 127 storage SOP classes, each named once"));
     }
-    Ok(storage.iter().map(|context| proposal(&context.sop_class, &context.transfer_syntaxes)).collect())
+    Ok(storage
+        .iter()
+        .map(|context| Proposal::storage(&context.sop_class, &context.transfer_syntaxes, SCP_ALONE))
+        .collect())
 }
 
 /// The status of a final response that is no failure.

@@ -1,15 +1,26 @@
 //! C-STORE as user: each object in its own transfer syntax, over as many associations as its contexts need (PS3.4 Annex B).
+//! An uncompressed object goes in the other little-endian encoding where a peer takes only that (PS3.5 10.1).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::HashMap,
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
+use bytes::Bytes;
 use dicom_ul::pdu::RequestorRoles;
-use hilum_dicom::AeTitle;
+use hilum_dicom::{
+    AeTitle, HeaderError, TransferSyntaxUid,
+    recode::{can_recode, recode},
+};
+use thiserror::Error;
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::{
     command::{CommandSet, Operation, Progress},
     messages::Messages,
     negotiation::{Proposal, SCU_ALONE},
-    part10::read_meta,
+    part10::{Part10Error, read_meta},
     peers::Peer,
     requestor::{Requestor, ScuConfig, ScuError},
     service::{InstanceSource, StoredInstance},
@@ -157,8 +168,8 @@ impl Sending<'_> {
     }
 }
 
-/// Sends a C-STORE-RQ on the context of the object's SOP class and own transfer syntax on which we may. Gives the message id, or
-/// why nothing was sent.
+/// Sends a C-STORE-RQ on the context of the object's SOP class and own transfer syntax on which we may, or on one of the other
+/// uncompressed encoding. Gives the message id, or why nothing was sent.
 pub(crate) async fn send_instance(
     messages: &mut Messages,
     instance: &StoredInstance,
@@ -166,26 +177,21 @@ pub(crate) async fn send_instance(
     may: impl Fn(RequestorRoles) -> bool,
     originator: Option<(AeTitle, u16)>,
 ) -> Result<Result<u16, SentOutcome>, UlError> {
-    let mut contexts = messages.contexts.iter();
-    let context = contexts.find(|(_, context)| {
-        context.abstract_syntax == instance.sop_class.as_str()
-            && context.transfer_syntax == instance.transfer_syntax
-            && may(context.roles)
-    });
-    let Some(context_id) = context.map(|(id, _)| *id) else { return Ok(Err(SentOutcome::ContextNotAccepted)) };
-    let file = match source.load(instance).await {
-        Ok(file) => file,
-        Err(error) => {
-            tracing::warn!(kind = ?error.kind(), "an object to be sent cannot be read");
-            return Ok(Err(SentOutcome::NotReadable));
-        }
+    let context = |fits: &dyn Fn(&TransferSyntaxUid) -> bool| {
+        let mut contexts = messages.contexts.iter();
+        let found = contexts.find(|(_, context)| {
+            let is_of_class = context.abstract_syntax == instance.sop_class.as_str();
+            is_of_class && may(context.roles) && fits(&context.transfer_syntax)
+        });
+        found.map(|(id, context)| (*id, context.transfer_syntax.clone()))
     };
-    let data_set_offset = match read_meta(&file) {
-        Ok((meta, offset)) if meta == *instance => offset,
-        Ok(_) => {
-            tracing::warn!("an object to be sent is not the one it was said to be");
-            return Ok(Err(SentOutcome::NotReadable));
-        }
+    let own = context(&|syntax| *syntax == instance.transfer_syntax);
+    let Some((context_id, syntax)) = own.or_else(|| context(&|syntax| can_recode(&instance.transfer_syntax, syntax)))
+    else {
+        return Ok(Err(SentOutcome::ContextNotAccepted));
+    };
+    let data_set = match read(instance, source, syntax).await {
+        Ok(data_set) => data_set,
         Err(error) => {
             tracing::warn!(%error, "an object to be sent cannot be read");
             return Ok(Err(SentOutcome::NotReadable));
@@ -196,8 +202,42 @@ pub(crate) async fn send_instance(
     command.sop = instance.sop.as_str().to_owned();
     command.has_data_set = true;
     command.originator = originator;
-    messages.send(context_id, &command, Some(&file[data_set_offset..])).await?;
+    messages.send(context_id, &command, Some(&data_set)).await?;
     Ok(Ok(message_id))
+}
+
+/// Why an object cannot be sent.
+#[derive(Debug, Error)]
+enum Unreadable {
+    #[error("{}", .0.kind())]
+    File(#[from] io::Error),
+    #[error(transparent)]
+    Meta(#[from] Part10Error),
+    #[error("it is not the object that it was said to be")]
+    Another,
+    #[error(transparent)]
+    DataSet(#[from] HeaderError),
+    #[error("it could not be turned into the other encoding")]
+    Recoding(#[from] JoinError),
+}
+
+/// The data set in the transfer syntax of its context.
+async fn read(
+    instance: &StoredInstance,
+    source: &dyn InstanceSource,
+    syntax: TransferSyntaxUid,
+) -> Result<Bytes, Unreadable> {
+    let mut file = source.load(instance).await?;
+    let (meta, offset) = read_meta(&file)?;
+    if meta != *instance {
+        return Err(Unreadable::Another);
+    }
+    let data_set = file.split_off(offset);
+    if syntax == instance.transfer_syntax {
+        return Ok(data_set);
+    }
+    let own = instance.transfer_syntax.clone();
+    Ok(spawn_blocking(move || recode(&data_set, &own, &syntax)).await??.into())
 }
 
 /// What a response to a C-STORE-RQ means.
@@ -211,26 +251,30 @@ struct Batch {
     indices: Vec<usize>,
 }
 
-/// Objects by the contexts that they need: one for each SOP class and transfer syntax, 128 to an association.
+/// Objects by the contexts that they need, 128 to an association: one for each SOP class and transfer syntax, and for uncompressed
+/// objects one of the other encoding besides.
 fn batches(instances: &[StoredInstance]) -> Vec<Batch> {
-    let mut places = std::collections::HashMap::new();
+    let plain = [TransferSyntaxUid::implicit_little_endian(), TransferSyntaxUid::explicit_little_endian()];
+    let mut places = HashMap::new();
     let mut batches: Vec<Batch> = Vec::new();
     for (index, instance) in instances.iter().enumerate() {
-        let needs = (&instance.sop_class, &instance.transfer_syntax);
-        let next = places.len();
-        let place = *places.entry(needs).or_insert(next) / CONTEXTS;
-        if place == batches.len() {
-            batches.push(Batch { proposals: Vec::new(), indices: Vec::new() });
-        }
-        let batch = &mut batches[place];
-        if next < places.len() {
-            batch.proposals.push(Proposal {
-                abstract_syntax: instance.sop_class.as_str().to_owned(),
-                transfer_syntaxes: vec![instance.transfer_syntax.as_str().to_owned()],
-                roles: SCU_ALONE,
-            });
-        }
-        batch.indices.push(index);
+        let (class, own) = (&instance.sop_class, &instance.transfer_syntax);
+        let place = *places.entry((class, own)).or_insert_with(|| {
+            let others = plain.iter().filter(|other| *other != own && can_recode(own, other));
+            let syntaxes: Vec<&TransferSyntaxUid> = std::iter::once(own).chain(others).collect();
+            if batches.last().is_none_or(|batch| batch.proposals.len() + syntaxes.len() > CONTEXTS) {
+                batches.push(Batch { proposals: Vec::new(), indices: Vec::new() });
+            }
+            let place = batches.len() - 1;
+            for syntax in syntaxes {
+                let proposal = Proposal::storage(class, std::slice::from_ref(syntax), SCU_ALONE);
+                if !batches[place].proposals.contains(&proposal) {
+                    batches[place].proposals.push(proposal);
+                }
+            }
+            place
+        });
+        batches[place].indices.push(index);
     }
     batches
 }
@@ -251,7 +295,8 @@ mod tests {
             })
             .collect();
         let batches = batches(&instances);
-        assert_eq!(batches.iter().map(|batch| batch.proposals.len()).collect::<Vec<_>>(), [128, 22]);
+        // 75 classes of uncompressed objects with two contexts each, and 75 of compressed ones with one.
+        assert_eq!(batches.iter().map(|batch| batch.proposals.len()).collect::<Vec<_>>(), [128, 97]);
         let mut indices: Vec<usize> = batches.iter().flat_map(|batch| batch.indices.clone()).collect();
         indices.sort_unstable();
         assert_eq!(indices, (0..600).collect::<Vec<_>>());

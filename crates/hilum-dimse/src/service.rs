@@ -147,8 +147,7 @@ pub trait FindHandler: Send + Sync + 'static {
     fn find(&self, request: FindRequest) -> Matches<'_>;
 
     /// Of what a requestor proposes beyond the baseline, what this handler can do.
-    fn supports(&self, proposed: QueryOptions) -> QueryOptions {
-        let _ = proposed;
+    fn supports(&self, _proposed: QueryOptions) -> QueryOptions {
         QueryOptions::default()
     }
 }

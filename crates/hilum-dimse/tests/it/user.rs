@@ -93,6 +93,29 @@ async fn storescp_takes_each_object_in_its_own_transfer_syntax_and_progress_is_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_takes_only_implicit_vr_gets_uncompressed_objects_that_way() {
+    if !dcmtk_is_here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut storescp = Command::new("storescp");
+    storescp.args(["+xi", "+B", "-od"]).arg(folder.path()).arg(port.to_string());
+    let _storescp = Program::listening(storescp, port).await;
+    let archive = Archive::with(3);
+    let report = scu().store(&peer("STORESCP", port), &archive.files.instances(), &archive.files, |_, _| {}).await;
+    assert_eq!(report.outcomes[0], SentOutcome::Stored);
+    assert_eq!(report.outcomes[1..], [SentOutcome::ContextNotAccepted, SentOutcome::ContextNotAccepted]);
+    let kept: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1);
+    let kept = std::fs::read(&kept[0]).unwrap();
+    let instance = hilum_dicom::Instance::parse(&kept).unwrap();
+    assert_eq!(instance.header().transfer_syntax.as_str(), "1.2.840.10008.1.2");
+    assert_eq!(DataSet::from_instance(&instance).unwrap(), archive.rows[0]);
+    assert!(kept.ends_with(&archive.files.0[0].1[archive.files.0[0].1.len() - 10_000..]), "the same samples");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_classes_than_one_association_has_contexts_for_all_arrive() {
     let server = start(config()).await;
     let files = Files::of(
