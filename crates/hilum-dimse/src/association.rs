@@ -8,7 +8,11 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use hilum_dicom::matching::QueryOptions;
-use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, watch},
+    time::timeout,
+};
 
 use crate::{
     command::{CommandSet, Operation},
@@ -35,8 +39,15 @@ pub(crate) struct Shared {
     pub(crate) in_flight: AtomicU64,
 }
 
-/// Serves one connection until its end; every end is logged here, none is an error of the server.
-pub(crate) async fn serve(socket: TcpStream, remote: IpAddr, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
+/// Serves one connection until its end; every end is logged here, none is an error of the server. `place` is its share of the
+/// associations at the same time.
+pub(crate) async fn serve(
+    socket: TcpStream,
+    remote: IpAddr,
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
     let config = &shared.config;
     // The TLS handshake is part of what must come in time.
     let transport = match timeout(config.pdu_timeout, Transport::accept(socket, config.tls.as_ref())).await {
@@ -66,6 +77,8 @@ pub(crate) async fn serve(socket: TcpStream, remote: IpAddr, shared: Arc<Shared>
         Ok(()) => messages.stream.close().await,
         Err(error) => end(messages.stream, error).await,
     }
+    // Looking after instances takes no association.
+    drop(place);
     if !commitments.is_empty() {
         commitment::report_later(commitments, &caller, &shared).await;
     }

@@ -16,10 +16,10 @@ use crate::{
     negotiation::{Proposal, SCP_ALONE},
     peers::Peer,
     query::MAX_IDENTIFIER,
-    requestor::{Requestor, ScuConfig, ScuError},
+    requestor::{Requestor, ScuConfig, ScuError, settle},
     service::{Caller, CommitFuture, CommitmentFailure, CommitmentRequest, CommitmentResult, ReferencedInstance},
     sop_class::{STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE},
-    status::{Status, StatusClass},
+    status::Status,
     upper_layer::UlError,
 };
 
@@ -110,17 +110,25 @@ impl Association<'_> {
 pub(crate) async fn report_later(mut pending: FuturesUnordered<Pending>, caller: &Caller, shared: &Shared) {
     let Some(handler) = &shared.services.commitment else { return };
     while let Some(result) = pending.next().await {
-        let Some(peer) = handler.requestor(caller).await else {
-            tracing::warn!(calling_ae = %caller.calling_ae, "nobody knows where the result of a storage commitment goes");
-            continue;
+        let told = match handler.requestor(caller).await {
+            Some(peer) => report_to(&shared.config.calling, &peer, &result).await.map_err(Some),
+            None => Err(None),
         };
-        if let Err(error) = report_to(&shared.config.calling, &peer, &result).await {
-            tracing::warn!(peer = %peer.ae_title, %error, "the result of a storage commitment was not taken");
+        match told {
+            Ok(()) => continue,
+            Err(Some(error)) => {
+                tracing::warn!(calling_ae = %caller.calling_ae, %error, "a commitment's result was not taken");
+            }
+            Err(None) => {
+                tracing::warn!(calling_ae = %caller.calling_ae, "nobody knows where a commitment's result goes");
+            }
         }
+        handler.undelivered(caller, result);
     }
 }
 
-async fn report_to(config: &ScuConfig, peer: &Peer, result: &CommitmentResult) -> Result<(), ScuError> {
+/// Tells a result on a new association, on which we take the role of the provider.
+pub(crate) async fn report_to(config: &ScuConfig, peer: &Peer, result: &CommitmentResult) -> Result<(), ScuError> {
     let proposal = Proposal { roles: SCP_ALONE, ..Proposal::service(STORAGE_COMMITMENT) };
     let mut requestor = Requestor::open(config, peer, &[proposal], None).await?;
     let told = tell(&mut requestor, result).await;
@@ -133,7 +141,7 @@ async fn tell(requestor: &mut Requestor, result: &CommitmentResult) -> Result<()
     let (command, data_set) = event_report(result, message_id, &context.transfer_syntax)?;
     requestor.messages.send(context_id, &command, Some(&data_set)).await?;
     let response = requestor.response(Operation::EventReport, message_id).await?;
-    succeeded(&response)
+    settle(&response).map(drop)
 }
 
 /// Asks a peer to commit. The result, if it comes on the same association within `wait`.
@@ -180,7 +188,7 @@ async fn ask_on(
         let (context_id, command) = next;
         match command.operation {
             Operation::Action if command.is_response && command.message_id == message_id => {
-                succeeded(&command)?;
+                settle(&command)?;
                 requestor.messages.skip_data_set().await?;
                 answered = true;
             }
@@ -196,14 +204,6 @@ async fn ask_on(
         }
     }
     Ok(result)
-}
-
-fn succeeded(response: &CommandSet) -> Result<(), ScuError> {
-    let code = response.status.unwrap_or(0x0110);
-    match StatusClass::of(code) {
-        StatusClass::Success | StatusClass::Warning => Ok(()),
-        _ => Err(ScuError::Status { code, comment: response.comment.clone() }),
-    }
 }
 
 /// `None` when it cannot be read or names nothing.

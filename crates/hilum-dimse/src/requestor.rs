@@ -12,6 +12,7 @@ use crate::{
     messages::{Incoming, Messages},
     negotiation::{Context, Proposal, read_acceptance, request},
     peers::Peer,
+    status::StatusClass,
     transport::{TlsClient, Transport},
     upper_layer::{AbortReason, PduStream, PduType, RawPdu, Side, UlError, protocol_error},
 };
@@ -259,5 +260,14 @@ impl Requestor {
             Err(_) => self.messages.stream.abort(AbortReason::NotSpecified).await,
         }
         outcome
+    }
+}
+
+/// The status of a final response that is no failure.
+pub(crate) fn settle(response: &CommandSet) -> Result<u16, ScuError> {
+    let code = response.status.unwrap_or(0x0110);
+    match StatusClass::of(code) {
+        StatusClass::Failure => Err(ScuError::Status { code, comment: response.comment.clone() }),
+        _ => Ok(code),
     }
 }

@@ -153,10 +153,7 @@ impl Scp {
             };
             if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
                 let (shared, stopping) = (Arc::clone(&self.shared), stopping.clone());
-                associations.spawn(async move {
-                    serve(socket, remote, shared, stopping).await;
-                    drop(permit);
-                });
+                associations.spawn(serve(socket, remote, shared, stopping, permit));
             } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
                 tracing::warn!(limit = config.max_associations, "all associations are in use");
                 let pdu_timeout = config.pdu_timeout;

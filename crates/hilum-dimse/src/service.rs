@@ -282,11 +282,15 @@ pub type RequestorFuture = Pin<Box<dyn Future<Output = Option<Peer>> + Send>>;
 /// Commits to the safekeeping of instances (PS3.4 Annex J).
 pub trait CommitmentHandler: Send + Sync + 'static {
     /// Looks after the instances; the result is told when the future is done, on the same association while it lasts and on a
-    /// new one afterwards.
+    /// new one afterwards. A shutdown drops the future: what must be told after a restart, the handler keeps and tells by
+    /// [`Scu::report_commitment`](crate::Scu::report_commitment).
     fn commit(&self, caller: &Caller, request: CommitmentRequest) -> CommitFuture;
 
     /// Where a new association with the result goes.
     fn requestor(&self, caller: &Caller) -> RequestorFuture;
+
+    /// Takes back a result that the requestor did not take, to be told again later.
+    fn undelivered(&self, caller: &Caller, result: CommitmentResult);
 }
 
 /// The future of [`CommitmentResults::take`].

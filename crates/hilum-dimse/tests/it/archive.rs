@@ -112,6 +112,7 @@ pub struct Archive {
     pub handed_out: AtomicUsize,
     pub commit_delay: Duration,
     pub results: Mutex<Vec<CommitmentResult>>,
+    pub undelivered: Mutex<Vec<CommitmentResult>>,
 }
 
 impl Archive {
@@ -221,6 +222,10 @@ impl CommitmentHandler for Archive {
     fn requestor(&self, caller: &Caller) -> RequestorFuture {
         let peer = self.destinations.lock().unwrap().get(&caller.calling_ae).cloned();
         Box::pin(async move { peer })
+    }
+
+    fn undelivered(&self, _: &Caller, result: CommitmentResult) {
+        self.undelivered.lock().unwrap().push(result);
     }
 }
 

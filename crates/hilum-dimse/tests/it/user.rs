@@ -273,6 +273,25 @@ async fn our_own_provider_commits_finds_fuzzily_and_cancels_a_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_nobody_took_comes_back_and_can_be_told_again() {
+    let archive = Arc::new(Archive { commit_delay: Duration::from_millis(100), ..Archive::with(1) });
+    let server = serve(config(), &archive).await;
+    let hilum = peer("HILUM", server.address.port());
+    let reference = ReferencedInstance { sop_class: CT.parse().unwrap(), sop: sop(0).parse().unwrap() };
+    let request = CommitmentRequest { transaction: "1.2.3".to_owned(), instances: vec![reference] };
+    // We do not wait, and the server does not know where we are; then it does, and nobody is there.
+    for round in 1..=2 {
+        assert_eq!(scu().request_commitment(&hilum, &request, Duration::ZERO).await.unwrap(), None);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(archive.undelivered.lock().unwrap().len(), round);
+        archive.knows("HILUM", free_port());
+    }
+    let result = archive.undelivered.lock().unwrap()[0].clone();
+    scu().report_commitment(&hilum, &result).await.unwrap();
+    assert_eq!(*archive.results.lock().unwrap(), [result]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_requestor_that_hangs_up_in_the_middle_stops_the_search_and_the_move() {
     let mut archive = Archive::with(200);
     archive.delay = Duration::from_millis(10);

@@ -2,16 +2,19 @@
 //!
 //! Small data sets whose every value is text in UTF-8, numbers included. Instances are never read this way.
 
+mod read;
+mod write;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use dicom_core::{Tag, VR};
 
-use crate::charset::{EncodeError, SpecificCharacterSet, TextFinding, decode_values, encode};
-use crate::header::{
-    Element, Encoding, Header, HeaderError, Instance, Item, dictionary_vr, has_long_length, holds_items,
-};
+use crate::charset::{EncodeError, SpecificCharacterSet};
+use crate::header::{HeaderError, Instance, dictionary_vr};
 use crate::uid::TransferSyntaxUid;
+use read::Level;
+use write::Writer;
 
 const SPECIFIC_CHARACTER_SET: Tag = Tag(0x0008, 0x0005);
 
@@ -207,209 +210,7 @@ impl DataSet {
         stated: Stated,
     ) -> Result<Vec<u8>, DataSetError> {
         let states = character_set.is_stated() && (stated == Stated::Always || !self.is_ascii());
-        let mut writer = Writer { explicit_vr, character_set, out: Vec::new() };
-        writer.level(self, states)?;
-        Ok(writer.out)
-    }
-}
-
-/// A level of a data set that is being read.
-enum Level<'a> {
-    Top(&'a Header),
-    Item(&'a Item),
-}
-
-impl Level<'_> {
-    fn elements(&self) -> &[Element] {
-        match self {
-            Self::Top(header) => &header.elements,
-            Self::Item(item) => &item.elements,
-        }
-    }
-
-    fn encoding(&self) -> Encoding {
-        match self {
-            Self::Top(header) => header.encoding,
-            Self::Item(item) => item.encoding,
-        }
-    }
-
-    /// An item inherits the character set of what holds it (PS3.5 7.5.3).
-    fn read(&self, bytes: &[u8], inherited: &SpecificCharacterSet) -> Result<DataSet, HeaderError> {
-        let stated = self.elements().iter().find(|element| element.tag == SPECIFIC_CHARACTER_SET);
-        let character_set = stated.map_or_else(|| inherited.clone(), |element| well_formed(element.value.of(bytes)));
-        let mut elements = BTreeMap::new();
-        for element in self.elements() {
-            // Group lengths are nothing that anybody asks for (PS3.5 7.2).
-            if element.tag == SPECIFIC_CHARACTER_SET || element.tag.1 == 0 {
-                continue;
-            }
-            let vr = if element.vr == VR::UN { dictionary_vr(element.tag) } else { element.vr };
-            let value = if vr == VR::SQ || (holds_items(element) && vr == VR::UN) {
-                let items = match self {
-                    Self::Top(header) => header.items(bytes, element)?,
-                    Self::Item(item) => item.items(bytes, element)?,
-                };
-                let items = items.iter().map(|item| Level::Item(item).read(bytes, &character_set));
-                Value::Items(items.collect::<Result<_, _>>()?)
-            } else {
-                match texts(element.value.of(bytes), vr, self.encoding().big_endian, &character_set) {
-                    Some(values) => Value::Text(values),
-                    None => continue,
-                }
-            };
-            let vr = if matches!(value, Value::Items(_)) { VR::SQ } else { vr };
-            elements.insert(element.tag, (vr, value));
-        }
-        Ok(DataSet { elements, character_set })
-    }
-}
-
-/// A multi-byte set as value 1 is read as the code extension that the standard makes it, so that an answer states it rightly.
-fn well_formed(value: &[u8]) -> SpecificCharacterSet {
-    let (set, findings) = SpecificCharacterSet::parse(value);
-    if findings.contains(&TextFinding::MultiByteFirst) {
-        return SpecificCharacterSet::parse(&[b"\\", value].concat()).0;
-    }
-    set
-}
-
-/// `None` for bulk.
-fn texts(value: &[u8], vr: VR, big_endian: bool, set: &SpecificCharacterSet) -> Option<Vec<String>> {
-    fn all<const N: usize>(value: &[u8], big_endian: bool, text: fn([u8; N]) -> String) -> Vec<String> {
-        let (chunks, _) = value.as_chunks::<N>();
-        let ordered = chunks.iter().map(|chunk| {
-            let mut chunk = *chunk;
-            if big_endian {
-                chunk.reverse();
-            }
-            text(chunk)
-        });
-        ordered.collect()
-    }
-    Some(match vr {
-        _ if value.is_empty() => Vec::new(),
-        VR::US => all(value, big_endian, |b| u16::from_le_bytes(b).to_string()),
-        VR::SS => all(value, big_endian, |b| i16::from_le_bytes(b).to_string()),
-        VR::UL => all(value, big_endian, |b| u32::from_le_bytes(b).to_string()),
-        VR::SL => all(value, big_endian, |b| i32::from_le_bytes(b).to_string()),
-        VR::UV => all(value, big_endian, |b| u64::from_le_bytes(b).to_string()),
-        VR::SV => all(value, big_endian, |b| i64::from_le_bytes(b).to_string()),
-        VR::FL => all(value, big_endian, |b| f32::from_le_bytes(b).to_string()),
-        VR::FD => all(value, big_endian, |b| f64::from_le_bytes(b).to_string()),
-        VR::AT => {
-            let (chunks, _) = value.as_chunks::<4>();
-            let half = |a, b| if big_endian { u16::from_be_bytes([a, b]) } else { u16::from_le_bytes([a, b]) };
-            chunks.iter().map(|&[a, b, c, d]| format!("{:04X}{:04X}", half(a, b), half(c, d))).collect()
-        }
-        VR::OB | VR::OW | VR::OF | VR::OD | VR::OL | VR::OV | VR::UN | VR::SQ => return None,
-        _ => decode_values(value, set, vr).0,
-    })
-}
-
-struct Writer<'a> {
-    explicit_vr: bool,
-    character_set: &'a SpecificCharacterSet,
-    out: Vec<u8>,
-}
-
-impl Writer<'_> {
-    fn level(&mut self, data_set: &DataSet, states: bool) -> Result<(), DataSetError> {
-        let mut states = states;
-        for (tag, vr, value) in data_set.iter() {
-            if states && tag > SPECIFIC_CHARACTER_SET {
-                states = false;
-                self.character_set()?;
-            }
-            match value {
-                Value::Items(items) => self.sequence(tag, items)?,
-                Value::Text(values) => {
-                    let bytes = self.bytes(tag, vr, values)?;
-                    self.element(tag, vr, &bytes)?;
-                }
-            }
-        }
-        if states { self.character_set() } else { Ok(()) }
-    }
-
-    fn character_set(&mut self) -> Result<(), DataSetError> {
-        let mut value = self.character_set.to_value().into_bytes();
-        if value.len() % 2 == 1 {
-            value.push(b' ');
-        }
-        self.element(SPECIFIC_CHARACTER_SET, VR::CS, &value)
-    }
-
-    /// Items of defined length in a sequence of defined length (PS3.5 7.5.1).
-    fn sequence(&mut self, tag: Tag, items: &[DataSet]) -> Result<(), DataSetError> {
-        let mut inner = Writer { explicit_vr: self.explicit_vr, character_set: self.character_set, out: Vec::new() };
-        for item in items {
-            inner.out.extend([0xFE, 0xFF, 0x00, 0xE0, 0, 0, 0, 0]);
-            let start = inner.out.len();
-            inner.level(item, false)?;
-            let length = (inner.out.len() - start) as u32;
-            inner.out[start - 4..start].copy_from_slice(&length.to_le_bytes());
-        }
-        self.element(tag, VR::SQ, &inner.out)
-    }
-
-    fn element(&mut self, tag: Tag, vr: VR, value: &[u8]) -> Result<(), DataSetError> {
-        let out = &mut self.out;
-        out.extend(tag.0.to_le_bytes());
-        out.extend(tag.1.to_le_bytes());
-        let length = u32::try_from(value.len()).map_err(|_| DataSetError::TooLong { tag })?;
-        if self.explicit_vr {
-            out.extend(vr.to_bytes());
-            if has_long_length(vr) {
-                out.extend([0, 0]);
-                out.extend(length.to_le_bytes());
-            } else {
-                let short = u16::try_from(length).map_err(|_| DataSetError::TooLong { tag })?;
-                out.extend(short.to_le_bytes());
-            }
-        } else {
-            out.extend(length.to_le_bytes());
-        }
-        out.extend(value);
-        Ok(())
-    }
-
-    fn bytes(&self, tag: Tag, vr: VR, values: &[String]) -> Result<Vec<u8>, DataSetError> {
-        let number = || DataSetError::NotANumber { tag, vr };
-        let mut out = Vec::new();
-        for value in values.iter().filter(|value| !value.is_empty()) {
-            match vr {
-                VR::US => out.extend(value.parse::<u16>().map_err(|_| number())?.to_le_bytes()),
-                VR::SS => out.extend(value.parse::<i16>().map_err(|_| number())?.to_le_bytes()),
-                VR::UL => out.extend(value.parse::<u32>().map_err(|_| number())?.to_le_bytes()),
-                VR::SL => out.extend(value.parse::<i32>().map_err(|_| number())?.to_le_bytes()),
-                VR::UV => out.extend(value.parse::<u64>().map_err(|_| number())?.to_le_bytes()),
-                VR::SV => out.extend(value.parse::<i64>().map_err(|_| number())?.to_le_bytes()),
-                VR::FL => out.extend(value.parse::<f32>().map_err(|_| number())?.to_le_bytes()),
-                VR::FD => out.extend(value.parse::<f64>().map_err(|_| number())?.to_le_bytes()),
-                VR::AT => {
-                    let both = u32::from_str_radix(value, 16).map_err(|_| number())?;
-                    out.extend(((both >> 16) as u16).to_le_bytes());
-                    out.extend((both as u16).to_le_bytes());
-                }
-                _ => return self.text(tag, vr, &values.join("\\")),
-            }
-        }
-        Ok(out)
-    }
-
-    fn text(&self, tag: Tag, vr: VR, text: &str) -> Result<Vec<u8>, DataSetError> {
-        let mut bytes = if crate::charset::uses_character_set(vr) {
-            encode(text, self.character_set, vr, tag)?
-        } else if text.is_ascii() {
-            text.as_bytes().to_vec()
-        } else {
-            return Err(DataSetError::OutsideRepertoire { tag, vr });
-        };
-        if bytes.len() % 2 == 1 {
-            bytes.push(if vr == VR::UI { 0 } else { b' ' });
-        }
-        Ok(bytes)
+        Writer::new(explicit_vr, character_set).write(self, states)
     }
 }
 

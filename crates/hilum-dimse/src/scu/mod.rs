@@ -1,5 +1,8 @@
 //! The calling side: C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET and storage commitment as service class user.
 
+mod found;
+mod retrieval;
+
 use std::{
     collections::HashSet,
     future::Future,
@@ -7,23 +10,24 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, stream};
-use hilum_dicom::{AeTitle, DataSet, SopClassUid, SopUid, TransferSyntaxUid, data_set::Stated, matching::QueryOptions};
+use hilum_dicom::{AeTitle, DataSet, SopClassUid, TransferSyntaxUid, data_set::Stated, matching::QueryOptions};
 
 use crate::{
     command::{CommandSet, Operation, Progress},
     commitment,
     negotiation::{Context, Proposal, SCP_ALONE},
     peers::Peer,
-    query::{FAILED_SOP_INSTANCE_UID_LIST, InformationModel, Level, MAX_IDENTIFIER, QUERY_RETRIEVE_LEVEL},
+    query::{InformationModel, Level, QUERY_RETRIEVE_LEVEL},
     receive::{Limits, Receiver},
-    requestor::{Requestor, ScuConfig, ScuError},
+    requestor::{Requestor, ScuConfig, ScuError, settle},
     send::{Sending, SentOutcome, StoreReport},
     service::{Caller, CommitmentRequest, CommitmentResult, InstanceSource, StoreHandler, StoredInstance},
     sop_class::VERIFICATION,
-    status::StatusClass,
-    upper_layer::UlError,
 };
+
+pub use found::FoundMatches;
+use retrieval::Retrieval;
+pub use retrieval::RetrieveReport;
 
 /// Asks other application entities.
 #[derive(Debug, Clone)]
@@ -42,24 +46,6 @@ pub struct Question {
     pub keys: DataSet,
     /// What is proposed beyond the baseline; queries only.
     pub options: QueryOptions,
-}
-
-/// How a retrieval ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetrieveReport {
-    /// Status (0000,0900) of the final response.
-    pub status: u16,
-    /// The peer's last count of its sub-operations.
-    pub progress: Progress,
-    /// Failed SOP Instance UID List (0008,0058).
-    pub failed: Vec<SopUid>,
-}
-
-impl RetrieveReport {
-    /// Everything came, nothing failed.
-    pub fn is_complete(&self) -> bool {
-        self.status == 0 && self.progress.failed == 0
-    }
 }
 
 /// Storage that a C-GET proposes: each pair of SOP class and transfer syntax as a context of its own, so that objects come as
@@ -90,7 +76,7 @@ impl Scu {
             let command = CommandSet::request(Operation::Echo, message_id, VERIFICATION);
             requestor.messages.send(context_id, &command, None).await?;
             let response = requestor.response(Operation::Echo, message_id).await?;
-            settle(&response).map(|_| ())
+            settle(&response).map(drop)
         };
         let echoed = echoed.await;
         requestor.finish(echoed).await
@@ -116,12 +102,9 @@ impl Scu {
         let options = Some((sop_class, question.options));
         let mut requestor = Requestor::open(&self.config, peer, &[Proposal::service(sop_class)], options).await?;
         match self.ask(&mut requestor, Operation::Find, sop_class, question, None).await {
-            Ok((context, message_id)) => Ok(FoundMatches {
-                requestor: Some(requestor),
-                context_id: context.0,
-                transfer_syntax: context.1.transfer_syntax,
-                message_id,
-            }),
+            Ok(((context_id, context), message_id)) => {
+                Ok(FoundMatches::new(requestor, context_id, context.transfer_syntax, message_id))
+            }
             Err(error) => requestor.finish(Err(error)).await,
         }
     }
@@ -205,6 +188,11 @@ impl Scu {
         commitment::ask(&self.config, peer, request, wait).await
     }
 
+    /// Tells a peer the result of a storage commitment that it asked for on an earlier association (PS3.4 J.3.3).
+    pub async fn report_commitment(&self, peer: &Peer, result: &CommitmentResult) -> Result<(), ScuError> {
+        commitment::report_to(&self.config, peer, result).await
+    }
+
     /// Sends a request with an identifier; the context and the message id that the answers come on.
     async fn ask(
         &self,
@@ -259,137 +247,4 @@ fn storage_proposals(storage: &[StorageContext]) -> Result<Vec<Proposal>, ScuErr
         .iter()
         .map(|context| Proposal::storage(&context.sop_class, &context.transfer_syntaxes, SCP_ALONE))
         .collect())
-}
-
-/// The status of a final response that is no failure.
-fn settle(response: &CommandSet) -> Result<u16, ScuError> {
-    let code = response.status.unwrap_or(0x0110);
-    match StatusClass::of(code) {
-        StatusClass::Failure => Err(ScuError::Status { code, comment: response.comment.clone() }),
-        _ => Ok(code),
-    }
-}
-
-/// The matches of a C-FIND on their way. Dropping it cuts the connection; [`FoundMatches::cancel`] ends it in order.
-pub struct FoundMatches {
-    /// None after the final response.
-    requestor: Option<Requestor>,
-    context_id: u8,
-    transfer_syntax: TransferSyntaxUid,
-    message_id: u16,
-}
-
-impl FoundMatches {
-    /// The next match, in UTF-8; `None` after the last, when the association is released. An error is the last item.
-    pub async fn next(&mut self) -> Option<Result<DataSet, ScuError>> {
-        let mut requestor = self.requestor.take()?;
-        match self.read(&mut requestor).await {
-            Ok(Some(found)) => {
-                self.requestor = Some(requestor);
-                Some(Ok(found))
-            }
-            Ok(None) => {
-                requestor.release().await;
-                None
-            }
-            Err(error) => requestor.finish::<DataSet>(Err(error)).await.err().map(Err),
-        }
-    }
-
-    /// The same as a stream.
-    pub fn into_stream(self) -> impl Stream<Item = Result<DataSet, ScuError>> + Send {
-        stream::unfold(self, |mut matches| async move { matches.next().await.map(|found| (found, matches)) })
-    }
-
-    /// Sends a C-CANCEL, reads past what was under way, and releases.
-    pub async fn cancel(mut self) -> Result<(), ScuError> {
-        let Some(mut requestor) = self.requestor.take() else { return Ok(()) };
-        let cancelled = async {
-            requestor.messages.send(self.context_id, &CommandSet::cancel(self.message_id), None).await?;
-            while self.read(&mut requestor).await?.is_some() {}
-            Ok(())
-        };
-        let cancelled = cancelled.await;
-        requestor.finish(cancelled).await
-    }
-
-    async fn read(&self, requestor: &mut Requestor) -> Result<Option<DataSet>, ScuError> {
-        loop {
-            let response = requestor.response(Operation::Find, self.message_id).await?;
-            let bytes = requestor.messages.data_set(MAX_IDENTIFIER).await?;
-            if StatusClass::of(settle(&response)?) != StatusClass::Pending {
-                return Ok(None);
-            }
-            // A pending response without an identifier says nothing.
-            match bytes {
-                Some(bytes) if response.has_data_set => {
-                    return Ok(Some(DataSet::read(&bytes, &self.transfer_syntax)?));
-                }
-                Some(_) => {}
-                None => return Err(ScuError::Protocol("a match is longer than any identifier")),
-            }
-        }
-    }
-}
-
-/// A C-MOVE or C-GET under way.
-struct Retrieval {
-    operation: Operation,
-    message_id: u16,
-    context: (u8, Context),
-    progress: Progress,
-    cancelled: bool,
-}
-
-impl Retrieval {
-    fn new(operation: Operation, message_id: u16, context: (u8, Context)) -> Self {
-        Self { operation, message_id, context, progress: Progress::default(), cancelled: false }
-    }
-
-    /// The next command; on the way, the C-CANCEL that `cancel` asks for.
-    async fn next(
-        &mut self,
-        requestor: &mut Requestor,
-        mut cancel: std::pin::Pin<&mut (impl Future<Output = ()> + Send)>,
-    ) -> Result<(u8, CommandSet), UlError> {
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut cancel, if !self.cancelled => {
-                    self.cancelled = true;
-                    requestor.messages.send(self.context.0, &CommandSet::cancel(self.message_id), None).await?;
-                }
-                next = requestor.next() => return next,
-            }
-        }
-    }
-
-    /// Takes a response; the report when it is the final one.
-    async fn take(
-        &mut self,
-        requestor: &mut Requestor,
-        command: &CommandSet,
-        progress: &mut (impl FnMut(Progress) + Send),
-    ) -> Result<Option<RetrieveReport>, ScuError> {
-        if !command.is_response || command.operation != self.operation || command.message_id != self.message_id {
-            return Err(ScuError::Protocol("a response to the retrieval was due"));
-        }
-        let bytes = requestor.messages.data_set(MAX_IDENTIFIER).await?;
-        if let Some(told) = command.progress {
-            self.progress = told;
-        }
-        let code = settle(command)?;
-        if StatusClass::of(code) == StatusClass::Pending {
-            progress(self.progress);
-            return Ok(None);
-        }
-        let failed = match bytes {
-            Some(bytes) => {
-                let list = DataSet::read(&bytes, &self.context.1.transfer_syntax)?;
-                list.texts(FAILED_SOP_INSTANCE_UID_LIST).iter().filter_map(|uid| uid.parse().ok()).collect()
-            }
-            None => Vec::new(),
-        };
-        Ok(Some(RetrieveReport { status: code, progress: self.progress, failed }))
-    }
 }
