@@ -35,8 +35,8 @@ impl Level<'_> {
         let character_set = stated.map_or_else(|| inherited.clone(), |element| well_formed(element.value.of(bytes)));
         let mut elements = BTreeMap::new();
         for element in self.elements() {
-            // Group lengths are nothing that anybody asks for (PS3.5 7.2).
-            if element.tag == SPECIFIC_CHARACTER_SET || element.tag.1 == 0 {
+            // Group lengths (PS3.5 7.2), pixel data and stray delimiters are nothing that anybody asks for.
+            if element.tag == SPECIFIC_CHARACTER_SET || element.tag.1 == 0 || matches!(element.tag.0, 0x7FE0 | 0xFFFE) {
                 continue;
             }
             let vr = if element.vr == VR::UN { dictionary_vr(element.tag) } else { element.vr };

@@ -150,3 +150,43 @@ fn item(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([*a, *b])))?;
     Some((*kind, value, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::upper_layer::PduType;
+
+    fn read(items: &[u8]) -> Result<Agreement, UlError> {
+        let raw = RawPdu { kind: PduType::AssociateAc, bytes: Bytes::from([&[0; 74][..], items].concat()) };
+        let title: AeTitle = "HILUM".parse().expect("a title");
+        let proposals = [Proposal::service("1.2.840.10008.1.1"), Proposal::service("1.2.3")];
+        read_acceptance(&raw, title.clone(), title, &proposals)
+    }
+
+    #[test]
+    fn a_rejected_context_without_its_transfer_syntax_is_left_out_and_no_error() {
+        let accepted = [&[0x21, 0, 0, 25, 1, 0, 0, 0, 0x40, 0, 0, 17][..], b"1.2.840.10008.1.2"].concat();
+        let rejected = [0x21, 0, 0, 4, 3, 0, 3, 0];
+        let agreement = read(&[&accepted[..], &rejected].concat()).expect("an acceptance");
+        assert_eq!(agreement.contexts.keys().collect::<Vec<_>>(), [&1]);
+        // A syntax that nobody proposed.
+        let foreign = [&[0x21, 0, 0, 13, 1, 0, 0, 0, 0x40, 0, 0, 5][..], b"1.2.9"].concat();
+        assert!(read(&foreign).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_acceptance_or_refused(
+            kind in prop::sample::select(vec![0x10u8, 0x21, 0x50, 0x99]),
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let item = [&[kind, 0, 0, bytes.len() as u8][..], &bytes].concat();
+            if let Ok(agreement) = read(&item) {
+                prop_assert!(agreement.contexts.len() <= 2);
+            }
+        }
+    }
+}
