@@ -323,6 +323,38 @@ async fn a_requestor_that_hangs_up_in_the_middle_stops_the_search_and_the_move()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_ends_searches_and_moves_and_waits_for_the_object_in_hand() {
+    let archive = Arc::new(Archive { delay: Duration::from_millis(50), ..Archive::with(200) });
+    let mut server = serve(config(), &archive).await;
+    let sink = start(config()).await;
+    archive.knows("SINK", sink.address.port());
+    let hilum = peer("HILUM", server.address.port());
+    let mut matches = scu().find(&hilum, &question(Level::Image, &[(SOP_UID, "")])).await.unwrap();
+    matches.next().await.unwrap().unwrap();
+    let moving = tokio::spawn({
+        let hilum = hilum.clone();
+        async move {
+            let study = question(Level::Study, &[(STUDY_UID, STUDY)]);
+            scu().retrieve_to(&hilum, &study, &"SINK".parse().unwrap(), std::future::pending(), |_| {}).await
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.stop();
+    let found = loop {
+        match matches.next().await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(found.to_string(), "the peer aborted the association: no reason given");
+    let moved = moving.await.unwrap().unwrap_err();
+    assert_eq!(moved.to_string(), "the peer aborted the association: no reason given");
+    tokio::time::timeout(Duration::from_secs(5), &mut server.task).await.expect("no grace was needed").unwrap();
+    let moved = sink.kept();
+    assert!((1..200).contains(&moved), "{moved}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_associations_at_once_are_all_answered() {
     let mut archive = Archive::with(6);
     archive.delay = Duration::from_millis(5);
@@ -442,14 +474,7 @@ async fn what_goes_wrong_is_said_in_words() {
     impatient.negotiate_timeout = Duration::from_millis(300);
     impatient.response_timeout = Duration::from_millis(300);
     let impatient = Scu::new(impatient);
-    for (script, expected) in [
-        (Script::Silent, "negotiating: nothing came for 300ms"),
-        (Script::Reject, "the peer rejected the association for now: it does not recognise our AE title"),
-        (Script::Abort, "the peer aborted the association: it did not expect the PDU"),
-        (Script::AcceptThenHangUp, "the connection was cut"),
-        (Script::AcceptThenSilent, "waiting for the peer: nothing came for 300ms"),
-        (Script::AcceptThenAnswerSomethingElse, "the peer breaks the protocol: another response was due"),
-    ] {
+    let hears = async |script, expected: &str| {
         let port = scripted(script).await.port();
         let error = impatient.echo(&peer("PEER", port)).await.unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
@@ -463,7 +488,15 @@ async fn what_goes_wrong_is_said_in_words() {
         let report = impatient.store(&peer("PEER", port), &files.instances(), &files, |_, _| {}).await;
         assert_eq!(report.outcomes, [SentOutcome::NotSent, SentOutcome::NotSent]);
         assert!(report.error.unwrap().to_string().starts_with(expected));
-    }
+    };
+    tokio::join!(
+        hears(Script::Silent, "negotiating: nothing came for 300ms"),
+        hears(Script::Reject, "the peer rejected the association for now: it does not recognise our AE title"),
+        hears(Script::Abort, "the peer aborted the association: it did not expect the PDU"),
+        hears(Script::AcceptThenHangUp, "the connection was cut"),
+        hears(Script::AcceptThenSilent, "waiting for the peer: nothing came for 300ms"),
+        hears(Script::AcceptThenAnswerSomethingElse, "the peer breaks the protocol: another response was due"),
+    );
     let error = impatient.echo(&peer("PEER", free_port())).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot connect to PEER: "), "{error}");
 }
