@@ -3,9 +3,12 @@
 
 use dicom_core::{Tag, VR};
 use hilum_dicom::charset::{SpecificCharacterSet, decode, decode_person_names, decode_values, encode};
+use hilum_dicom::data_set::Stated;
 use hilum_dicom::digest::digest_of;
 use hilum_dicom::header::{Header, Instance, Item, PixelDataValue, Span};
-use hilum_dicom::{InstanceFacts, TransferSyntaxUid};
+use hilum_dicom::matching::{Query, QueryOptions};
+use hilum_dicom::recode::recode;
+use hilum_dicom::{DataSet, InstanceFacts, TransferSyntaxUid};
 
 /// Walks the bytes; whatever is found lies inside them, all sequences can be looked into, and facts and digest come out or a
 /// typed error does. Nothing panics.
@@ -48,6 +51,39 @@ fn found(instance: &Instance<'_>) {
     }
     let first = digest_of(instance);
     assert_eq!(first, digest_of(instance));
+    as_texts(instance);
+    in_the_other_encoding(&bytes[header.data_set_offset..]);
+}
+
+/// What is read as texts can be asked for and is read again once written.
+fn as_texts(instance: &Instance<'_>) {
+    let Ok(texts) = DataSet::from_instance(instance) else { return };
+    for options in [
+        QueryOptions::default(),
+        QueryOptions { fuzzy_names: true, combined_date_times: true, empty_values: true, ..QueryOptions::default() },
+    ] {
+        if let Ok(query) = Query::read(&texts, options) {
+            query.matches(&texts);
+        }
+    }
+    if let Ok(written) = texts.write(true, &SpecificCharacterSet::utf8(), Stated::Always) {
+        let read = DataSet::read(&written, &TransferSyntaxUid::explicit_little_endian());
+        let tags = |texts: &DataSet| texts.iter().map(|(tag, ..)| tag).collect::<Vec<_>>();
+        assert_eq!(read.map(|read| tags(&read)), Ok(tags(&texts)));
+    }
+}
+
+/// Either way and back; what a damaged object says of its values may be false in the other encoding, and is then refused.
+fn in_the_other_encoding(data_set: &[u8]) {
+    let implicit = TransferSyntaxUid::implicit_little_endian();
+    let explicit = TransferSyntaxUid::explicit_little_endian();
+    for (from, to) in [(&explicit, &implicit), (&implicit, &explicit)] {
+        if let Ok(recoded) = recode(data_set, from, to)
+            && let Err(error) = recode(&recoded, to, from)
+        {
+            assert!(!error.to_string().is_empty());
+        }
+    }
 }
 
 fn look_into_sequences(header: &Header, bytes: &[u8]) {

@@ -314,7 +314,7 @@ impl SampleLayout {
 
     /// The topmost stored bit and all above it, for 16-bit words with the value in the low bits and unused bits above.
     fn repeated_sign_bits(&self) -> Option<u16> {
-        let unused = self.allocated == 16 && (1..16).contains(&self.stored) && self.high_bit + 1 == self.stored;
+        let unused = self.allocated == 16 && (1..16).contains(&self.stored) && self.high_bit == self.stored - 1;
         unused.then(|| u16::MAX << (self.stored - 1))
     }
 

@@ -5,16 +5,20 @@
 
 pub mod ae_title;
 pub mod charset;
+pub mod data_set;
 pub mod digest;
 pub mod facts;
 pub mod geometry;
 pub mod header;
+pub mod matching;
 pub mod pixels;
+pub mod recode;
 pub mod uid;
 pub mod write;
 
 pub use ae_title::{AeTitle, AeTitleError};
 pub use charset::PersonName;
+pub use data_set::DataSet;
 pub use digest::data_set_digest;
 pub use facts::{DicomError, InstanceFacts, read_facts, read_sop_uid};
 pub use header::{Header, HeaderError, Instance};

@@ -1,67 +1,102 @@
-//! One association, from its request to its release.
+//! One association that a peer requested, from its request to its release.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
-use hilum_dicom::{SopClassUid, SopUid};
-use tokio::{net::TcpStream, sync::watch};
-
-use crate::{
-    command::{MAX_COMMAND, Operation, Request},
-    negotiation::{Agreement, Context, Negotiated, local_limit_exceeded, negotiate, read_request},
-    part10::{Meta, put_meta},
-    server::ScpConfig,
-    service::{ReceivedInstance, StoreHandler},
-    sop_class::VERIFICATION,
-    status::Status,
-    upper_layer::{AbortReason, PduStream, PduType, Pdv, UlError, protocol_error},
+use futures::{StreamExt, stream::FuturesUnordered};
+use hilum_dicom::matching::QueryOptions;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, watch},
+    time::timeout,
 };
 
-/// A buffer above this is given back after its instance, so that one huge instance does not stay allocated.
-const KEPT_BUFFER: usize = 64 * 1024 * 1024;
+use crate::{
+    command::{CommandSet, Operation},
+    commitment::{self, Pending},
+    find, get,
+    messages::{Incoming, Messages},
+    movement,
+    negotiation::{Agreement, Context, Negotiated, calling_ae, local_limit_exceeded, negotiate, read_request},
+    query::{InformationModel, MAX_IDENTIFIER},
+    receive::{Limits, Receiver},
+    server::ScpConfig,
+    service::{Caller, CommitmentResult, Services},
+    sop_class::{STORAGE_COMMITMENT, VERIFICATION},
+    status::Status,
+    transport::Transport,
+    upper_layer::{AbortReason, PduStream, PduType, Side, UlError, protocol_error},
+};
 
 /// What all associations of a server share.
 pub(crate) struct Shared {
     pub(crate) config: ScpConfig,
-    pub(crate) handler: Arc<dyn StoreHandler>,
+    pub(crate) services: Services,
     /// Bytes of data sets that are being received now, all associations together.
     pub(crate) in_flight: AtomicU64,
 }
 
-/// Serves one connection until its end; every end is logged here, none is an error of the server.
-pub(crate) async fn serve(socket: TcpStream, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
-    let mut stream = match PduStream::new(socket, shared.config.pdu_timeout) {
-        Ok(stream) => stream,
-        Err(error) => return tracing::debug!(%error, "connection lost before the association"),
+/// Serves one connection until its end; every end is logged here, none is an error of the server. `place` is its share of the
+/// associations at the same time.
+pub(crate) async fn serve(
+    socket: TcpStream,
+    remote: IpAddr,
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
+    let config = &shared.config;
+    // The TLS handshake is part of what must come in time.
+    let transport = match timeout(config.pdu_timeout, Transport::accept(socket, config.tls.as_ref())).await {
+        Ok(Ok(transport)) => transport,
+        Ok(Err(error)) => return tracing::debug!(%error, "connection lost before the association"),
+        Err(_) => return tracing::debug!("no TLS handshake in time"),
     };
-    let ended = match establish(&mut stream, &shared).await {
-        Ok(Some(agreement)) => Association::new(&mut stream, agreement, &shared, shutdown).run().await,
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    let mut stream = PduStream::new(transport, Side::Acceptor, config.pdu_timeout);
+    let agreement = match establish(&mut stream, remote, &shared).await {
+        Ok(Some(agreement)) => agreement,
+        Ok(None) => return stream.close().await,
+        Err(error) => return end(stream, error).await,
     };
+    let caller = Caller { calling_ae: agreement.calling_ae.clone(), called_ae: agreement.called_ae.clone() };
+    let query_options = agreement.query_options.clone();
+    let mut association = Association {
+        messages: Messages::new(stream, agreement),
+        caller,
+        query_options: &query_options,
+        shared: &shared,
+        shutdown,
+        commitments: FuturesUnordered::new(),
+    };
+    let ended = association.run().await;
+    let Association { messages, caller, commitments, .. } = association;
     match ended {
-        Ok(()) => stream.close().await,
-        Err(error) => {
-            tracing::info!(%error, "association ended without release");
-            match error {
-                UlError::HungUp | UlError::Aborted | UlError::Socket(_) | UlError::StuckWriting(_) => {}
-                UlError::TimedOut(_) | UlError::ShuttingDown => stream.abort(AbortReason::NotSpecified).await,
-                UlError::Protocol { reason, .. } => stream.abort(reason).await,
-            }
-        }
+        Ok(()) => messages.stream.close().await,
+        Err(error) => end(messages.stream, error).await,
+    }
+    // Looking after instances takes no association.
+    drop(place);
+    if !commitments.is_empty() {
+        commitment::report_later(commitments, &caller, &shared).await;
+    }
+}
+
+async fn end(stream: PduStream, error: UlError) {
+    tracing::info!(%error, "association ended without release");
+    match error {
+        UlError::HungUp | UlError::Aborted(_) | UlError::Socket(_) | UlError::StuckWriting(_) => {}
+        UlError::TimedOut(_) | UlError::ShuttingDown => stream.abort(AbortReason::NotSpecified).await,
+        UlError::Protocol { reason, .. } => stream.abort(reason).await,
     }
 }
 
 /// Tells a connection above the limit to come back later.
 pub(crate) async fn refuse(socket: TcpStream, pdu_timeout: Duration) {
     let refused = async {
-        let mut stream = PduStream::new(socket, pdu_timeout)?;
+        let mut stream = PduStream::new(Transport::plain(socket)?, Side::Acceptor, pdu_timeout);
         stream.wait(pdu_timeout).await?;
         stream.read().await?;
         stream.write_pdu(&local_limit_exceeded()).await?;
@@ -73,16 +108,21 @@ pub(crate) async fn refuse(socket: TcpStream, pdu_timeout: Duration) {
     }
 }
 
-async fn establish(stream: &mut PduStream, shared: &Shared) -> Result<Option<Agreement>, UlError> {
+async fn establish(stream: &mut PduStream, remote: IpAddr, shared: &Shared) -> Result<Option<Agreement>, UlError> {
     stream.wait(shared.config.pdu_timeout).await?;
     let raw = stream.read().await?;
     if raw.kind == PduType::Abort {
-        return Err(UlError::Aborted);
+        return Err(UlError::Aborted(raw.abortion()));
     }
     if raw.kind != PduType::AssociateRq {
         return Err(protocol_error(AbortReason::UnexpectedPdu, "an association starts with an A-ASSOCIATE-RQ"));
     }
-    match negotiate(read_request(&raw)?, &shared.config)? {
+    let request = read_request(&raw)?;
+    let allowed = match calling_ae(&request) {
+        Some(title) => shared.config.callers.recognise(&title, remote).await,
+        None => None,
+    };
+    match negotiate(request, &shared.config, &shared.services, allowed)? {
         Negotiated::Accepted(agreement, ac) => {
             stream.write_pdu(&ac).await?;
             tracing::info!(calling_ae = %agreement.calling_ae, contexts = agreement.contexts.len(), "association accepted");
@@ -96,248 +136,150 @@ async fn establish(stream: &mut PduStream, shared: &Shared) -> Result<Option<Agr
     }
 }
 
-/// Where in a message the association is.
-enum Expecting {
-    /// The fragments of a command set so far.
-    Command { context_id: u8, bytes: BytesMut },
-    /// The data set of a request.
-    DataSet { context_id: u8, request: Request, target: Target },
+/// An association being served.
+pub(crate) struct Association<'a> {
+    pub(crate) messages: Messages,
+    pub(crate) caller: Caller,
+    query_options: &'a std::collections::HashMap<String, QueryOptions>,
+    pub(crate) shared: &'a Shared,
+    pub(crate) shutdown: watch::Receiver<bool>,
+    /// Commitments that are being looked after, to be reported here while the association lasts.
+    pub(crate) commitments: FuturesUnordered<Pending>,
 }
 
-/// What happens to the data set being received.
-enum Target {
-    /// It is appended to the association's buffer.
-    Keep { sop_class: SopClassUid, sop: SopUid, data_set_offset: usize },
-    /// It is read past, then the status is told.
-    Discard(Status),
+/// Done when the server stops. Loses nothing when cancelled.
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    drop(shutdown.wait_for(|asked| *asked).await);
 }
 
-struct Association<'a> {
-    stream: &'a mut PduStream,
-    agreement: Agreement,
-    shared: &'a Shared,
-    shutdown: watch::Receiver<bool>,
-    expecting: Expecting,
-    /// File meta information and the data set received so far; the one buffer of this association.
-    buffer: BytesMut,
-    /// This association's part of `Shared::in_flight`.
-    counted: u64,
+/// What an association waits for between two requests.
+enum Next {
+    Incoming(Incoming),
+    Shutdown,
+    Committed(CommitmentResult),
 }
 
-impl Drop for Association<'_> {
-    fn drop(&mut self) {
-        self.uncount();
-    }
-}
-
-impl<'a> Association<'a> {
-    fn new(
-        stream: &'a mut PduStream,
-        agreement: Agreement,
-        shared: &'a Shared,
-        shutdown: watch::Receiver<bool>,
-    ) -> Self {
-        let expecting = Expecting::Command { context_id: 0, bytes: BytesMut::new() };
-        Self { stream, agreement, shared, shutdown, expecting, buffer: BytesMut::new(), counted: 0 }
-    }
-
-    async fn run(mut self) -> Result<(), UlError> {
+impl Association<'_> {
+    async fn run(&mut self) -> Result<(), UlError> {
+        let shared = self.shared;
+        let config = &shared.config;
+        let limits = Limits { instance_bytes: config.max_instance_bytes, bytes_in_flight: config.max_bytes_in_flight };
+        let mut receiver = Receiver::new(&shared.in_flight, limits);
         loop {
-            if self.between_messages() {
-                if *self.shutdown.borrow() {
-                    return Err(UlError::ShuttingDown);
-                }
-                tokio::select! {
-                    _ = self.shutdown.wait_for(|asked| *asked) => return Err(UlError::ShuttingDown),
-                    ready = self.stream.wait(self.shared.config.idle_timeout) => ready?,
-                }
+            if self.messages.is_between() && *self.shutdown.borrow() {
+                return Err(UlError::ShuttingDown);
             }
-            let raw = self.stream.read().await?;
-            match raw.kind {
-                PduType::PData => {
-                    for pdv in raw.pdvs()? {
-                        self.take(pdv).await?;
-                    }
+            // A shutdown waits for a message that has begun.
+            let begun = !self.messages.is_between();
+            let next = tokio::select! {
+                biased;
+                incoming = self.messages.next(config.idle_timeout) => Next::Incoming(incoming?),
+                () = stopped(&mut self.shutdown), if !begun => Next::Shutdown,
+                Some(result) = self.commitments.next() => Next::Committed(result),
+            };
+            match next {
+                Next::Incoming(Incoming::Release) => {
+                    return self.messages.stream.write_pdu(&dicom_ul::Pdu::ReleaseRP).await;
                 }
-                PduType::ReleaseRq if self.between_messages() => {
-                    return self.stream.write_pdu(&dicom_ul::Pdu::ReleaseRP).await;
+                Next::Incoming(Incoming::Command { context_id, command }) => {
+                    self.dispatch(context_id, command, &mut receiver).await?;
                 }
-                PduType::Abort => return Err(UlError::Aborted),
-                PduType::ReleaseRq | PduType::AssociateRq => {
-                    return Err(protocol_error(AbortReason::UnexpectedPdu, "this PDU cannot come here"));
-                }
+                Next::Shutdown => {}
+                Next::Committed(result) => self.report(result).await?,
             }
         }
     }
 
-    fn between_messages(&self) -> bool {
-        matches!(&self.expecting, Expecting::Command { bytes, .. } if bytes.is_empty()) && !self.stream.has_begun()
-    }
-
-    async fn take(&mut self, pdv: Pdv) -> Result<(), UlError> {
-        match &mut self.expecting {
-            Expecting::Command { context_id, bytes } => {
-                if !pdv.is_command || (!bytes.is_empty() && *context_id != pdv.context_id) {
-                    return Err(protocol_error(AbortReason::UnexpectedParameter, "a command fragment was due"));
-                }
-                if bytes.len() + pdv.data.len() > MAX_COMMAND {
-                    return Err(protocol_error(AbortReason::InvalidParameterValue, "the command set is too long"));
-                }
-                bytes.put(pdv.data);
-                *context_id = pdv.context_id;
-                if pdv.is_last {
-                    let whole = bytes.split().freeze();
-                    self.begin(pdv.context_id, &whole).await?;
-                }
-                Ok(())
-            }
-            Expecting::DataSet { context_id, .. } => {
-                if pdv.is_command || *context_id != pdv.context_id {
-                    return Err(protocol_error(AbortReason::UnexpectedParameter, "a data set fragment was due"));
-                }
-                self.append(&pdv.data);
-                if pdv.is_last { self.finish().await } else { Ok(()) }
-            }
-        }
-    }
-
-    /// A whole command set is there.
-    async fn begin(&mut self, context_id: u8, bytes: &Bytes) -> Result<(), UlError> {
-        let Some(context) = self.agreement.contexts.get(&context_id).cloned() else {
-            return Err(protocol_error(
-                AbortReason::InvalidParameterValue,
-                "this presentation context was not accepted",
-            ));
-        };
-        let request = Request::read(bytes).map_err(|error| {
-            tracing::debug!(%error, "command set refused");
-            protocol_error(AbortReason::InvalidParameterValue, "the command set cannot be read")
-        })?;
-        let target = match request.operation {
-            Operation::Cancel => return Ok(()),
-            Operation::Echo if context.abstract_syntax == VERIFICATION => Target::Discard(Status::SUCCESS),
-            Operation::Echo => Target::Discard(Status::SOP_CLASS_NOT_SUPPORTED),
-            Operation::Other => Target::Discard(Status::UNRECOGNIZED_OPERATION),
-            Operation::Store => self.begin_store(&request, &context),
-        };
-        if request.has_data_set {
-            self.expecting = Expecting::DataSet { context_id, request, target };
-            return Ok(());
-        }
-        let status = match target {
-            Target::Discard(status) => status,
-            Target::Keep { .. } => Status::MISTYPED_ARGUMENT,
-        };
-        self.answer(context_id, &request, status).await
-    }
-
-    fn begin_store(&mut self, request: &Request, context: &Context) -> Target {
-        if context.abstract_syntax == VERIFICATION || request.sop_class != context.abstract_syntax {
-            return Target::Discard(Status::SOP_CLASS_NOT_SUPPORTED);
-        }
-        let (Ok(sop_class), Ok(sop)) = (request.sop_class.parse::<SopClassUid>(), request.sop.parse::<SopUid>()) else {
-            return Target::Discard(Status::INVALID_SOP_INSTANCE);
-        };
-        self.buffer.clear();
-        put_meta(
-            &mut self.buffer,
-            &Meta {
-                sop_class: &request.sop_class,
-                sop: &request.sop,
-                transfer_syntax: context.transfer_syntax.as_ref(),
-                calling_ae: self.agreement.calling_ae.as_ref(),
-                called_ae: self.agreement.called_ae.as_ref(),
-            },
-        );
-        Target::Keep { sop_class, sop, data_set_offset: self.buffer.len() }
-    }
-
-    fn append(&mut self, data: &Bytes) {
-        let Expecting::DataSet { target: target @ Target::Keep { .. }, .. } = &mut self.expecting else { return };
-        let added = data.len() as u64;
-        let config = &self.shared.config;
-        let all = self.shared.in_flight.fetch_add(added, Ordering::Relaxed) + added;
-        self.counted += added;
-        if self.counted > config.max_instance_bytes || all > config.max_bytes_in_flight {
-            *target = Target::Discard(Status::TOO_LARGE);
-            self.buffer = BytesMut::new();
-            self.uncount();
-        } else {
-            self.buffer.put_slice(data);
-        }
-    }
-
-    /// The last fragment of a data set is there.
-    async fn finish(&mut self) -> Result<(), UlError> {
-        let idle = Expecting::Command { context_id: 0, bytes: BytesMut::new() };
-        let Expecting::DataSet { context_id, request, target } = std::mem::replace(&mut self.expecting, idle) else {
-            return Ok(());
-        };
-        let status = match target {
-            Target::Discard(status) => status,
-            Target::Keep { sop_class, sop, data_set_offset } => {
-                self.store(context_id, sop_class, sop, data_set_offset).await?
-            }
-        };
-        self.answer(context_id, &request, status).await
-    }
-
-    async fn store(
+    async fn dispatch(
         &mut self,
         context_id: u8,
-        sop_class: SopClassUid,
-        sop: SopUid,
-        data_set_offset: usize,
-    ) -> Result<Status, UlError> {
-        let Some(context) = self.agreement.contexts.get(&context_id) else {
-            return Err(protocol_error(
-                AbortReason::InvalidParameterValue,
-                "this presentation context was not accepted",
-            ));
-        };
-        let instance = ReceivedInstance {
-            calling_ae: self.agreement.calling_ae.clone(),
-            called_ae: self.agreement.called_ae.clone(),
-            sop_class,
-            sop,
-            transfer_syntax: context.transfer_syntax.clone(),
-            part10: self.buffer.split().freeze(),
-            data_set_offset,
-        };
-        let size = instance.part10.len();
-        let outcome = self.shared.handler.store(instance).await;
-        self.uncount();
-        // The handler has dropped its bytes, so the next instance is received into the same allocation.
-        if size > KEPT_BUFFER {
-            self.buffer = BytesMut::new();
-        } else {
-            self.buffer.reserve(size);
+        command: CommandSet,
+        receiver: &mut Receiver<'_>,
+    ) -> Result<(), UlError> {
+        let context = self.context(context_id)?;
+        if command.is_response {
+            // Responses to our N-EVENT-REPORTs; nothing else is asked here outside a sub-operation.
+            if command.operation == Operation::EventReport && context.abstract_syntax == STORAGE_COMMITMENT {
+                return self.messages.skip_data_set().await;
+            }
+            let what = "a response came where only requests can come";
+            return Err(protocol_error(AbortReason::InvalidParameterValue, what));
         }
-        Ok(Status::from(outcome))
+        let services = &self.shared.services;
+        let model = InformationModel::of_sop_class(&context.abstract_syntax);
+        let is_commitment = context.abstract_syntax == STORAGE_COMMITMENT;
+        let status = match (command.operation, model) {
+            // Too late: what it cancels is done.
+            (Operation::Cancel, _) => return self.messages.skip_data_set().await,
+            (Operation::Echo, _) if context.abstract_syntax == VERIFICATION => Status::SUCCESS,
+            (Operation::Store, None) if context.abstract_syntax != VERIFICATION && !is_commitment => {
+                match &services.store {
+                    Some(handler) if context.roles.scu => {
+                        let handler = Arc::clone(handler);
+                        receiver.store(&mut self.messages, &context, &command, &self.caller, &*handler).await?
+                    }
+                    _ => Status::UNRECOGNIZED_OPERATION,
+                }
+            }
+            (Operation::Echo | Operation::Store, _) => Status::SOP_CLASS_NOT_SUPPORTED,
+            (Operation::Find, Some((model, Operation::Find))) => {
+                let options = self.query_options.get(&context.abstract_syntax).copied().unwrap_or_default();
+                return find::serve(self, context_id, &command, model, options).await;
+            }
+            (Operation::Move, Some((model, Operation::Move))) => {
+                return movement::serve(self, context_id, &command, model).await;
+            }
+            (Operation::Get, Some((model, Operation::Get))) => {
+                return get::serve(self, context_id, &command, model).await;
+            }
+            (Operation::Action, None) if is_commitment && context.roles.scu => {
+                return commitment::serve_action(self, context_id, &command).await;
+            }
+            (Operation::EventReport, None) if is_commitment && context.roles.scp => {
+                return commitment::serve_report(self, context_id, &command).await;
+            }
+            _ => Status::UNRECOGNIZED_OPERATION,
+        };
+        self.messages.skip_data_set().await?;
+        self.answer(context_id, &command, status).await
     }
 
-    fn uncount(&mut self) {
-        self.shared.in_flight.fetch_sub(self.counted, Ordering::Relaxed);
-        self.counted = 0;
+    pub(crate) fn context(&self, context_id: u8) -> Result<Context, UlError> {
+        self.messages.contexts.get(&context_id).cloned().ok_or_else(|| {
+            protocol_error(AbortReason::InvalidParameterValue, "this presentation context was not accepted")
+        })
     }
 
-    /// Sends a response, in as many fragments as the peer's longest PDU asks for.
-    async fn answer(&mut self, context_id: u8, request: &Request, status: Status) -> Result<(), UlError> {
-        let command = request.response(status);
-        let room = match self.agreement.peer_max_pdu {
-            0 => command.len(),
-            limit => (limit.max(64) - 6) as usize,
-        };
-        let mut out = BytesMut::with_capacity(command.len() + 64);
-        let last = command.chunks(room).count() - 1;
-        for (index, fragment) in command.chunks(room).enumerate() {
-            out.put_slice(&[0x04, 0]);
-            out.put_u32(fragment.len() as u32 + 6);
-            out.put_u32(fragment.len() as u32 + 2);
-            out.put_u8(context_id);
-            out.put_u8(if index == last { 0b11 } else { 0b01 });
-            out.put_slice(fragment);
+    /// Sends a response without a data set.
+    pub(crate) async fn answer(&mut self, context_id: u8, request: &CommandSet, status: Status) -> Result<(), UlError> {
+        self.messages.send(context_id, &request.response(status), None).await
+    }
+
+    /// The identifier of a request; `None` when there is none or it is too long.
+    pub(crate) async fn identifier(&mut self, command: &CommandSet) -> Result<Option<bytes::BytesMut>, UlError> {
+        let identifier = self.messages.data_set(MAX_IDENTIFIER).await?;
+        Ok(identifier.filter(|_| command.has_data_set))
+    }
+
+    /// Waits for a C-CANCEL of the request, as long as the request is served. Other requests cannot come in between, as the
+    /// asynchronous operations window is 1 (PS3.7 D.3.3.3). Loses nothing when cancelled.
+    pub(crate) async fn cancelled(&mut self, message_id: u16) -> Result<(), UlError> {
+        // The peer waits for us now: its silence has no limit but ours.
+        const NO_LIMIT: Duration = Duration::from_hours(24);
+        loop {
+            match self.messages.next(NO_LIMIT).await? {
+                Incoming::Command { command, .. } if command.operation == Operation::Cancel => {
+                    if command.message_id == message_id {
+                        return Ok(());
+                    }
+                }
+                Incoming::Command { command, .. }
+                    if command.is_response && command.operation == Operation::EventReport => {}
+                Incoming::Command { .. } | Incoming::Release => {
+                    let what = "a request came while another one is being served";
+                    return Err(protocol_error(AbortReason::UnexpectedParameter, what));
+                }
+            }
         }
-        self.stream.write(&out).await
     }
 }

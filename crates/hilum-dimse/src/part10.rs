@@ -1,6 +1,10 @@
-//! File meta information (PS3.10 7.1) written in front of a received data set.
+//! File meta information (PS3.10 7.1): written in front of a received data set, and read of a file to be sent.
 
 use bytes::{BufMut, BytesMut};
+use hilum_dicom::{SopClassUid, SopUid, TransferSyntaxUid};
+use thiserror::Error;
+
+use crate::service::StoredInstance;
 
 /// Implementation Class UID of Hilum: a UUID under 2.25 (PS3.5 B.2), the same in associations and in files.
 pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.129990253472199460798342555240496978913";
@@ -58,5 +62,82 @@ fn put_text(out: &mut BytesMut, element: u16, vr: [u8; 2], value: &str) {
     out.put_slice(value.as_bytes());
     if padded > value.len() {
         out.put_u8(if vr == *b"UI" { 0 } else { b' ' });
+    }
+}
+
+/// Why a file cannot be sent. Names what is missing, never what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Part10Error {
+    /// No `DICM` at byte 128.
+    #[error("the file has no DICM prefix at byte 128 (PS3.10 7.1)")]
+    NoPrefix,
+    /// The file ends within its file meta information.
+    #[error("the file meta information is cut off")]
+    CutOff,
+    /// An attribute that sending needs is missing or is no UID.
+    #[error("the file meta information lacks {0}")]
+    Lacks(&'static str),
+}
+
+/// What the file meta information says of the instance, and where the data set begins. Group 0002 is walked, as its stated
+/// length is often false.
+pub fn read_meta(file: &[u8]) -> Result<(StoredInstance, usize), Part10Error> {
+    if file.get(128..132) != Some(b"DICM") {
+        return Err(Part10Error::NoPrefix);
+    }
+    let (mut sop_class, mut sop, mut transfer_syntax) = (None, None, None);
+    let mut at = 132;
+    while let [2, 0, low, high, a, b, rest @ ..] = &file[at.min(file.len())..] {
+        let (header, length) = match (&[*a, *b], rest) {
+            (b"OB" | b"UN" | b"UT" | b"OW", [_, _, l0, l1, l2, l3, ..]) => {
+                (12, u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize)
+            }
+            (_, [l0, l1, ..]) => (8, usize::from(u16::from_le_bytes([*l0, *l1]))),
+            _ => return Err(Part10Error::CutOff),
+        };
+        let start = at + header;
+        let value = start.checked_add(length).and_then(|end| file.get(start..end)).ok_or(Part10Error::CutOff)?;
+        let uid = || String::from_utf8_lossy(value);
+        match u16::from_le_bytes([*low, *high]) {
+            0x0002 => sop_class = uid().parse::<SopClassUid>().ok(),
+            0x0003 => sop = uid().parse::<SopUid>().ok(),
+            0x0010 => transfer_syntax = uid().parse::<TransferSyntaxUid>().ok(),
+            _ => {}
+        }
+        at = start + length;
+    }
+    let instance = StoredInstance {
+        sop_class: sop_class.ok_or(Part10Error::Lacks("Media Storage SOP Class UID (0002,0002)"))?,
+        sop: sop.ok_or(Part10Error::Lacks("Media Storage SOP Instance UID (0002,0003)"))?,
+        transfer_syntax: transfer_syntax.ok_or(Part10Error::Lacks("Transfer Syntax UID (0002,0010)"))?,
+    };
+    Ok((instance, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_in_front_of_a_data_set_is_read_again_whatever_its_length_claims() {
+        let mut file = BytesMut::new();
+        let meta = Meta {
+            sop_class: "1.2.840.10008.5.1.4.1.1.2",
+            sop: "1.2.3",
+            transfer_syntax: "1.2.840.10008.1.2.1",
+            calling_ae: "CALLING",
+            called_ae: "CALLED",
+        };
+        put_meta(&mut file, &meta);
+        let data_set = file.len();
+        file.put_slice(&[8, 0, 0x16, 0]);
+        file[140..144].copy_from_slice(&7u32.to_le_bytes());
+        let (instance, at) = read_meta(&file).expect("a file");
+        assert_eq!(
+            (instance.sop.as_str(), instance.transfer_syntax.as_str(), at),
+            ("1.2.3", "1.2.840.10008.1.2.1", data_set)
+        );
+        assert_eq!(read_meta(&file[..180]), Err(Part10Error::CutOff));
+        assert_eq!(read_meta(&file[..20]), Err(Part10Error::NoPrefix));
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use hilum_dicom::{AeTitle, SopClassUid};
+use hilum_dicom::{AeTitle, SopClassUid, charset::SpecificCharacterSet};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -19,7 +19,10 @@ use tokio::{
 
 use crate::{
     association::{Shared, refuse, serve},
-    service::StoreHandler,
+    peers::Callers,
+    requestor::ScuConfig,
+    service::Services,
+    transport::TlsServer,
 };
 
 /// How many connections above the limit are told so at the same time; more are dropped.
@@ -48,13 +51,23 @@ pub struct ScpConfig {
     pub shutdown_grace: Duration,
     /// Private storage SOP classes to accept besides those in wide use.
     pub private_storage: Vec<SopClassUid>,
+    /// Who may call.
+    pub callers: Callers,
+    /// TLS on every connection; in the clear without.
+    pub tls: Option<TlsServer>,
+    /// The character set of answers that go beyond ASCII, for requestors that do not state one.
+    pub response_character_set: SpecificCharacterSet,
+    /// How move destinations and requestors of storage commitment are called.
+    pub calling: ScuConfig,
 }
 
 impl ScpConfig {
-    /// The defaults: 64 associations, 2 GiB an instance, 4 GiB in all, 30 s a PDU, 5 min of silence, 10 s at shutdown.
+    /// The defaults: 64 associations, 2 GiB an instance, 4 GiB in all, 30 s a PDU, 5 min of silence, 10 s at shutdown;
+    /// anybody may call, in the clear.
     pub fn new(address: SocketAddr, ae_title: AeTitle) -> Self {
         Self {
             address,
+            calling: ScuConfig::new(ae_title.clone()),
             ae_title,
             check_called_ae: false,
             max_associations: 64,
@@ -64,6 +77,9 @@ impl ScpConfig {
             idle_timeout: Duration::from_mins(5),
             shutdown_grace: Duration::from_secs(10),
             private_storage: Vec::new(),
+            callers: Callers::Anybody,
+            tls: None,
+            response_character_set: SpecificCharacterSet::utf8(),
         }
     }
 }
@@ -87,7 +103,7 @@ pub enum BindError {
     },
 }
 
-/// A C-ECHO and C-STORE service class provider that is listening.
+/// A service class provider that is listening.
 pub struct Scp {
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -95,13 +111,13 @@ pub struct Scp {
 
 impl Scp {
     /// Listens; nothing is accepted before [`Scp::serve`].
-    pub async fn bind(config: ScpConfig, handler: Arc<dyn StoreHandler>) -> Result<Self, BindError> {
+    pub async fn bind(config: ScpConfig, services: Services) -> Result<Self, BindError> {
         let address = config.address;
         if !address.ip().is_loopback() {
             return Err(BindError::NotLoopback(address));
         }
         let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
-        Ok(Self { listener, shared: Arc::new(Shared { config, handler, in_flight: AtomicU64::new(0) }) })
+        Ok(Self { listener, shared: Arc::new(Shared { config, services, in_flight: AtomicU64::new(0) }) })
     }
 
     /// The address listened on, with the port that port 0 became.
@@ -126,8 +142,8 @@ impl Scp {
                     continue;
                 }
             };
-            let socket = match socket {
-                Ok((socket, _)) => socket,
+            let (socket, remote) = match socket {
+                Ok((socket, remote)) => (socket, remote.ip()),
                 Err(error) => {
                     // Out of file descriptors, most likely: wait for associations to end instead of spinning.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -137,10 +153,7 @@ impl Scp {
             };
             if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
                 let (shared, stopping) = (Arc::clone(&self.shared), stopping.clone());
-                associations.spawn(async move {
-                    serve(socket, shared, stopping).await;
-                    drop(permit);
-                });
+                associations.spawn(serve(socket, remote, shared, stopping, permit));
             } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
                 tracing::warn!(limit = config.max_associations, "all associations are in use");
                 let pdu_timeout = config.pdu_timeout;

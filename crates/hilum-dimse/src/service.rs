@@ -1,9 +1,15 @@
-//! The wall between the network and whoever keeps the instances.
+//! The wall between the network and whoever keeps the instances and answers the questions.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use hilum_dicom::{AeTitle, SopClassUid, SopUid, TransferSyntaxUid};
+use futures::stream::BoxStream;
+use hilum_dicom::{AeTitle, DataSet, SopClassUid, SopUid, TransferSyntaxUid, matching::QueryOptions};
+
+use crate::{
+    peers::Peer,
+    query::{InformationModel, Level},
+};
 
 /// One instance as it came over a C-STORE, complete but not decoded.
 #[derive(Debug, Clone)]
@@ -60,4 +66,238 @@ pub type StoreFuture<'a> = Pin<Box<dyn Future<Output = StoreOutcome> + Send + 'a
 pub trait StoreHandler: Send + Sync + 'static {
     /// Keep one instance. Never cancelled by a sender that hangs up; a shutdown waits for it.
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_>;
+}
+
+/// The services that a provider offers besides C-ECHO, each by its handler. A service without a handler is not negotiated.
+#[derive(Clone)]
+pub struct Services {
+    /// C-STORE.
+    pub store: Option<Arc<dyn StoreHandler>>,
+    /// C-FIND of the patient root and study root models.
+    pub find: Option<Arc<dyn FindHandler>>,
+    /// C-FIND of the modality worklist.
+    pub worklist: Option<Arc<dyn FindHandler>>,
+    /// C-MOVE and C-GET.
+    pub retrieve: Option<Arc<dyn RetrieveHandler>>,
+    /// Storage commitment, as who commits.
+    pub commitment: Option<Arc<dyn CommitmentHandler>>,
+    /// Storage commitment, as who asked for it and hears the result on a later association.
+    pub commitment_results: Option<Arc<dyn CommitmentResults>>,
+}
+
+impl Services {
+    /// C-ECHO alone.
+    pub fn none() -> Self {
+        Self { store: None, find: None, worklist: None, retrieve: None, commitment: None, commitment_results: None }
+    }
+
+    /// C-ECHO and C-STORE.
+    pub fn storing(handler: Arc<dyn StoreHandler>) -> Self {
+        Self { store: Some(handler), ..Self::none() }
+    }
+}
+
+/// Who asks, and whom it meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// AE title of the requestor.
+    pub calling_ae: AeTitle,
+    /// AE title that it called.
+    pub called_ae: AeTitle,
+}
+
+/// Why a question is not answered. [`Status`](crate::Status) says how each is told to the requestor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too much to look through, or too busy. The requestor may ask again later, or for less.
+    OutOfResources,
+    /// The identifier does not fit the information model or the level.
+    DoesNotMatch,
+    /// The identifier cannot be read or matched.
+    CannotUnderstand,
+    /// Refused by rule.
+    NotAuthorized,
+    /// Our fault, not the requestor's.
+    Failed,
+}
+
+/// A question of a C-FIND.
+#[derive(Debug, Clone)]
+pub struct FindRequest {
+    /// Who asks.
+    pub caller: Caller,
+    /// What the keys are about.
+    pub model: InformationModel,
+    /// Query/Retrieve Level (0008,0052); none for a worklist.
+    pub level: Option<Level>,
+    /// The identifier: keys to match and attributes to return, in UTF-8. Query/Retrieve Level is not among them.
+    pub keys: DataSet,
+    /// What was agreed on beyond the baseline.
+    pub options: QueryOptions,
+}
+
+/// The matches of a [`FindHandler`], in the order in which they are told.
+pub type Matches<'a> = BoxStream<'a, Result<DataSet, Refusal>>;
+
+/// Answers queries. [`hilum_dicom::matching`] has the rules of matching.
+pub trait FindHandler: Send + Sync + 'static {
+    /// The matches. The stream is dropped when the requestor cancels or hangs up. A match holds what is known of the attributes
+    /// that the keys name: an attribute without a value is told as such, an absent one as not supported. Attributes that
+    /// nobody asked for are left out.
+    fn find(&self, request: FindRequest) -> Matches<'_>;
+
+    /// Of what a requestor proposes beyond the baseline, what this handler can do.
+    fn supports(&self, _proposed: QueryOptions) -> QueryOptions {
+        QueryOptions::default()
+    }
+}
+
+/// An instance that can be sent, and what must be known to negotiate for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredInstance {
+    /// Its SOP class.
+    pub sop_class: SopClassUid,
+    /// Its SOP Instance UID.
+    pub sop: SopUid,
+    /// The transfer syntax that it is kept in.
+    pub transfer_syntax: TransferSyntaxUid,
+}
+
+/// The future of [`InstanceSource::load`].
+pub type LoadFuture<'a> = Pin<Box<dyn Future<Output = std::io::Result<Bytes>> + Send + 'a>>;
+
+/// Where instances to be sent come from, one after the other.
+pub trait InstanceSource: Send + Sync {
+    /// The instance as a PS3.10 file in the transfer syntax that was said.
+    fn load<'a>(&'a self, instance: &'a StoredInstance) -> LoadFuture<'a>;
+}
+
+/// A request of a C-MOVE or C-GET.
+#[derive(Debug, Clone)]
+pub struct RetrieveRequest {
+    /// Who asks.
+    pub caller: Caller,
+    /// What the keys are about.
+    pub model: InformationModel,
+    /// Query/Retrieve Level (0008,0052).
+    pub level: Level,
+    /// The unique keys, of which that of the level has a value.
+    pub keys: DataSet,
+}
+
+/// The future of [`RetrieveHandler::select`].
+pub type SelectFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<StoredInstance>, Refusal>> + Send + 'a>>;
+/// The future of [`RetrieveHandler::destination`].
+pub type DestinationFuture<'a> = Pin<Box<dyn Future<Output = Option<Peer>> + Send + 'a>>;
+
+/// Gives instances out.
+pub trait RetrieveHandler: InstanceSource + 'static {
+    /// The instances that the keys name.
+    fn select(&self, request: RetrieveRequest) -> SelectFuture<'_>;
+
+    /// The application entity behind a move destination, if it is known and the caller may send there.
+    fn destination<'a>(&'a self, title: &'a AeTitle, caller: &'a Caller) -> DestinationFuture<'a>;
+}
+
+/// An instance as storage commitment names it (PS3.4 J.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferencedInstance {
+    /// Referenced SOP Class UID (0008,1150).
+    pub sop_class: SopClassUid,
+    /// Referenced SOP Instance UID (0008,1155).
+    pub sop: SopUid,
+}
+
+/// Why an instance is not committed to: Failure Reason (0008,1197) of PS3.3 C.14.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitmentFailure {
+    /// 0110: processing failure.
+    ProcessingFailure,
+    /// 0112: no such instance here.
+    NoSuchInstance,
+    /// 0213: no room.
+    ResourceLimitation,
+    /// 0122: this SOP class is not supported.
+    ClassNotSupported,
+    /// 0119: the instance is here with another SOP class.
+    ClassConflict,
+    /// 0131: the transaction UID is in use already.
+    DuplicateTransaction,
+    /// A reason of a peer that PS3.3 does not list.
+    Other(u16),
+}
+
+impl CommitmentFailure {
+    /// Failure Reason (0008,1197).
+    pub fn code(self) -> u16 {
+        match self {
+            Self::ProcessingFailure => 0x0110,
+            Self::NoSuchInstance => 0x0112,
+            Self::ResourceLimitation => 0x0213,
+            Self::ClassNotSupported => 0x0122,
+            Self::ClassConflict => 0x0119,
+            Self::DuplicateTransaction => 0x0131,
+            Self::Other(code) => code,
+        }
+    }
+
+    pub(crate) fn of(code: u16) -> Self {
+        match code {
+            0x0110 => Self::ProcessingFailure,
+            0x0112 => Self::NoSuchInstance,
+            0x0213 => Self::ResourceLimitation,
+            0x0122 => Self::ClassNotSupported,
+            0x0119 => Self::ClassConflict,
+            0x0131 => Self::DuplicateTransaction,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A request for storage commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitmentRequest {
+    /// Transaction UID (0008,1195): digits and dots.
+    pub transaction: String,
+    /// What is to be committed to.
+    pub instances: Vec<ReferencedInstance>,
+}
+
+/// The result of storage commitment, as an N-EVENT-REPORT tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitmentResult {
+    /// Transaction UID (0008,1195) of the request.
+    pub transaction: String,
+    /// Kept for good.
+    pub committed: Vec<ReferencedInstance>,
+    /// Not kept, each with its reason.
+    pub failed: Vec<(ReferencedInstance, CommitmentFailure)>,
+}
+
+/// The future of [`CommitmentHandler::commit`].
+pub type CommitFuture = Pin<Box<dyn Future<Output = CommitmentResult> + Send>>;
+/// The future of [`CommitmentHandler::requestor`].
+pub type RequestorFuture = Pin<Box<dyn Future<Output = Option<Peer>> + Send>>;
+
+/// Commits to the safekeeping of instances (PS3.4 Annex J).
+pub trait CommitmentHandler: Send + Sync + 'static {
+    /// Looks after the instances; the result is told when the future is done, on the same association while it lasts and on a
+    /// new one afterwards. A shutdown drops the future: what must be told after a restart, the handler keeps and tells by
+    /// [`Scu::report_commitment`](crate::Scu::report_commitment).
+    fn commit(&self, caller: &Caller, request: CommitmentRequest) -> CommitFuture;
+
+    /// Where a new association with the result goes.
+    fn requestor(&self, caller: &Caller) -> RequestorFuture;
+
+    /// Takes back a result that the requestor did not take, to be told again later.
+    fn undelivered(&self, caller: &Caller, result: CommitmentResult);
+}
+
+/// The future of [`CommitmentResults::take`].
+pub type TakeFuture<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// Hears results of storage commitment that was asked for earlier.
+pub trait CommitmentResults: Send + Sync + 'static {
+    /// False when the transaction is not known.
+    fn take<'a>(&'a self, caller: &'a Caller, result: CommitmentResult) -> TakeFuture<'a>;
 }

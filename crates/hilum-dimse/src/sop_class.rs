@@ -2,6 +2,11 @@
 
 /// Verification SOP Class (PS3.4 Annex A).
 pub(crate) const VERIFICATION: &str = "1.2.840.10008.1.1";
+/// Storage Commitment Push Model SOP Class (PS3.4 J.3), and its one well-known instance.
+pub(crate) const STORAGE_COMMITMENT: &str = "1.2.840.10008.1.20.1";
+pub(crate) const STORAGE_COMMITMENT_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
+/// Explicit VR Little Endian (PS3.5 A.2).
+pub(crate) const EXPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 /// Implicit VR Little Endian, the default transfer syntax (PS3.5 10.1).
 pub(crate) const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
 

@@ -1,20 +1,21 @@
 //! PDUs on a socket (PS3.8 9.3), each within a time limit and a size limit.
 
-use std::{io, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use dicom_ul::{Pdu, pdu};
 use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
 
+use crate::transport::Transport;
+
 /// Longest P-DATA-TF that we receive: length field, without the six bytes of header (PS3.8 D.1).
 pub(crate) const MAX_PDU: u32 = 128 * 1024;
-/// Longest A-ASSOCIATE-RQ: 128 presentation contexts with every transfer syntax there is stay far below.
-const MAX_ASSOCIATE_RQ: u32 = 1024 * 1024;
+/// Longest A-ASSOCIATE-RQ or -AC: 128 presentation contexts with every transfer syntax there is stay far below.
+const MAX_ASSOCIATE: u32 = 1024 * 1024;
 const HEADER: usize = 6;
 
 /// Why an association ends before its release.
@@ -22,8 +23,8 @@ const HEADER: usize = 6;
 pub(crate) enum UlError {
     #[error("the peer hung up")]
     HungUp,
-    #[error("the peer aborted the association")]
-    Aborted,
+    #[error("the peer aborted the association: {0}")]
+    Aborted(Abortion),
     #[error("nothing came for {0:?}")]
     TimedOut(Duration),
     #[error("the peer does not take our answer within {0:?}")]
@@ -46,6 +47,27 @@ pub(crate) enum AbortReason {
     InvalidParameterValue = 6,
 }
 
+/// Source and reason of a received A-ABORT (PS3.8 9.3.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Abortion {
+    source: u8,
+    reason: u8,
+}
+
+impl fmt::Display for Abortion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.source, self.reason) {
+            (0, _) => "by its application, without a reason",
+            (2, 1) => "it does not know the PDU",
+            (2, 2) => "it did not expect the PDU",
+            (2, 4) => "it does not know a parameter of the PDU",
+            (2, 5) => "it did not expect a parameter of the PDU",
+            (2, 6) => "a parameter of the PDU has a value that it refuses",
+            _ => "no reason given",
+        })
+    }
+}
+
 pub(crate) fn protocol_error(reason: AbortReason, what: &'static str) -> UlError {
     UlError::Protocol { what, reason }
 }
@@ -54,9 +76,19 @@ pub(crate) fn protocol_error(reason: AbortReason, what: &'static str) -> UlError
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PduType {
     AssociateRq,
+    AssociateAc,
+    AssociateRj,
     PData,
     ReleaseRq,
+    ReleaseRp,
     Abort,
+}
+
+/// Which side of the association we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Requestor,
+    Acceptor,
 }
 
 /// One whole PDU; `bytes` includes the header.
@@ -74,6 +106,12 @@ pub(crate) struct Pdv {
 }
 
 impl RawPdu {
+    /// Who aborted and why, of an A-ABORT.
+    pub(crate) fn abortion(&self) -> Abortion {
+        let at = |index| self.bytes.get(index).copied().unwrap_or_default();
+        Abortion { source: at(8), reason: at(9) }
+    }
+
     /// The presentation data values of a P-DATA-TF; slices of the received bytes, nothing is copied.
     pub(crate) fn pdvs(&self) -> Result<Vec<Pdv>, UlError> {
         let malformed = || protocol_error(AbortReason::InvalidParameterValue, "a PDV's length does not fit its PDU");
@@ -95,16 +133,20 @@ impl RawPdu {
 
 /// A socket that speaks whole PDUs.
 pub(crate) struct PduStream {
-    socket: TcpStream,
+    socket: Transport,
+    side: Side,
     inbound: BytesMut,
     /// A whole PDU, once begun, must arrive within this; an answer must be taken within this.
     pdu_timeout: Duration,
 }
 
 impl PduStream {
-    pub(crate) fn new(socket: TcpStream, pdu_timeout: Duration) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
-        Ok(Self { socket, inbound: BytesMut::new(), pdu_timeout })
+    pub(crate) fn new(socket: Transport, side: Side, pdu_timeout: Duration) -> Self {
+        Self { socket, side, inbound: BytesMut::new(), pdu_timeout }
+    }
+
+    pub(crate) fn pdu_timeout(&self) -> Duration {
+        self.pdu_timeout
     }
 
     /// True when the peer has begun a PDU that is not complete yet.
@@ -131,13 +173,16 @@ impl PduStream {
             self.fill().await?;
         }
         let length = u32::from_be_bytes([self.inbound[2], self.inbound[3], self.inbound[4], self.inbound[5]]);
-        let (kind, limit) = match self.inbound[0] {
-            0x01 => (PduType::AssociateRq, MAX_ASSOCIATE_RQ),
-            0x04 => (PduType::PData, MAX_PDU),
-            0x05 => (PduType::ReleaseRq, 4),
-            0x07 => (PduType::Abort, 4),
-            0x02 | 0x03 | 0x06 => {
-                return Err(protocol_error(AbortReason::UnexpectedPdu, "a PDU that only an acceptor sends"));
+        let (kind, limit) = match (self.inbound[0], self.side) {
+            (0x01, Side::Acceptor) => (PduType::AssociateRq, MAX_ASSOCIATE),
+            (0x02, Side::Requestor) => (PduType::AssociateAc, MAX_ASSOCIATE),
+            (0x03, Side::Requestor) => (PduType::AssociateRj, 4),
+            (0x04, _) => (PduType::PData, MAX_PDU),
+            (0x05, _) => (PduType::ReleaseRq, 4),
+            (0x06, Side::Requestor) => (PduType::ReleaseRp, 4),
+            (0x07, _) => (PduType::Abort, 4),
+            (0x01..=0x03 | 0x06, _) => {
+                return Err(protocol_error(AbortReason::UnexpectedPdu, "a PDU that only the other side sends"));
             }
             _ => return Err(protocol_error(AbortReason::UnrecognizedPdu, "this is not a DICOM PDU")),
         };
@@ -154,8 +199,7 @@ impl PduStream {
     /// Appends what the socket has. Linux forgets TCP_QUICKACK after a while, so it is set again before every read: without it
     /// Nagle's algorithm on the peer's side and our delayed acknowledgements cost 40 ms an instance.
     async fn fill(&mut self) -> Result<(), UlError> {
-        #[cfg(target_os = "linux")]
-        self.socket.set_quickack(true)?;
+        self.socket.acknowledge_at_once()?;
         self.inbound.reserve(MAX_PDU as usize / 2);
         match self.socket.read_buf(&mut self.inbound).await? {
             0 => Err(UlError::HungUp),
@@ -166,7 +210,13 @@ impl PduStream {
     /// Sends bytes that are already PDUs.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), UlError> {
         let limit = self.pdu_timeout;
-        timeout(limit, self.socket.write_all(bytes)).await.map_err(|_| UlError::StuckWriting(limit))??;
+        timeout(limit, async {
+            self.socket.write_all(bytes).await?;
+            // TLS keeps what it has encrypted until it is told.
+            self.socket.flush().await
+        })
+        .await
+        .map_err(|_| UlError::StuckWriting(limit))??;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::{io::Write, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use hilum_dimse::{Scp, ScpConfig};
+use hilum_dimse::{Scp, ScpConfig, Services};
 use hilum_engine::{Engine, EngineConfig, Scope};
 use hilum_web::{WebConfig, WebServer};
 
@@ -41,7 +41,7 @@ impl Server {
             private_storage: settings.private_storage.clone(),
             ..ScpConfig::new(settings.dimse, settings.ae_title.clone())
         };
-        let scp = Scp::bind(scp, Arc::new(store)).await?;
+        let scp = Scp::bind(scp, Services::storing(Arc::new(store))).await?;
         let server = Self { engine, web, scp, _lock: lock };
         server.announce(settings, data_dir)?;
         Ok(server)

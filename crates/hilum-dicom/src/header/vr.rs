@@ -48,7 +48,7 @@ pub(super) fn vr_from_letters(letters: [u8; 2]) -> Option<VR> {
 }
 
 /// Whether explicit VR gives it two reserved bytes and a 32-bit length (PS3.5 7.1.2).
-pub(super) fn has_long_length(vr: VR) -> bool {
+pub(crate) fn has_long_length(vr: VR) -> bool {
     use VR::{OB, OD, OF, OL, OV, OW, SQ, SV, UC, UN, UR, UT, UV};
     matches!(vr, OB | OD | OF | OL | OV | OW | SQ | SV | UC | UN | UR | UT | UV)
 }

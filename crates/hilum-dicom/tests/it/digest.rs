@@ -130,3 +130,12 @@ fn headers_facts_and_digests_a_second() {
         println!("{syntax}: {headers:.0} headers/s, {facts:.0} facts/s, digest {megabytes:.0} MB/s");
     }
 }
+
+#[test]
+fn a_high_bit_beyond_every_word_is_no_overflow() {
+    let mut file = ct_with_pixels(Encoding::EXPLICIT_LE, 3, true).part_10(EXPLICIT);
+    let high_bit = [0x28, 0, 0x02, 0x01, b'U', b'S', 2, 0];
+    let at = file.windows(high_bit.len()).position(|window| window == high_bit).unwrap() + high_bit.len();
+    file[at..at + 2].copy_from_slice(&[0xFF, 0xFF]);
+    assert!(data_set_digest(&file).is_ok());
+}

@@ -10,4 +10,5 @@ mod header;
 mod objects;
 mod oracle;
 mod pixels;
+mod recode;
 mod write;

@@ -11,7 +11,7 @@ use hilum_dimse::StoreOutcome;
 use crate::server::{Running, config, data_set, part10, start, start_with};
 
 /// Is dcmtk here? Else the reason is printed, or the test fails where the peers' tools are required.
-fn dcmtk_is_here() -> bool {
+pub fn dcmtk_is_here() -> bool {
     let here = Command::new("storescu").arg("--version").output().is_ok();
     if !here {
         assert!(
@@ -23,7 +23,7 @@ fn dcmtk_is_here() -> bool {
     here
 }
 
-async fn run(program: &'static str, arguments: Vec<String>) -> Output {
+pub async fn run(program: &'static str, arguments: Vec<String>) -> Output {
     tokio::task::spawn_blocking(move || Command::new(program).args(arguments).output().expect("dcmtk runs"))
         .await
         .expect("dcmtk does not panic")

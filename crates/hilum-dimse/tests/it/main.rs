@@ -1,6 +1,11 @@
 //! The service over real sockets: the peers' own tools, and peers that misbehave.
 
+mod archive;
 mod dcmtk;
 mod misbehaviour;
+mod policy;
+mod provider;
 mod pynetdicom;
 mod server;
+mod tls;
+mod user;

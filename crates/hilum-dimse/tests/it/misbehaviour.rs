@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, read_pdu, write_pdu};
-use hilum_dimse::{BindError, Scp, StoreHandler};
+use hilum_dimse::{BindError, Scp, Services};
 use proptest::prelude::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -303,7 +303,7 @@ async fn an_address_that_others_can_reach_is_refused_with_a_sentence() {
     let recorder = start(config()).await.recorder;
     let mut open = config();
     open.address = "0.0.0.0:0".parse().unwrap();
-    let error = Scp::bind(open, recorder as std::sync::Arc<dyn StoreHandler>).await.err().expect("refused");
+    let error = Scp::bind(open, Services::storing(recorder)).await.err().expect("refused");
     assert!(matches!(error, BindError::NotLoopback(_)));
     assert!(error.to_string().contains("Until access control exists"), "{error}");
 }

@@ -7,7 +7,7 @@ use hilum_dimse::{StoreOutcome, is_storage_sop_class, is_stored_transfer_syntax}
 use crate::server::{config, start};
 
 /// The Python that has pynetdicom, or the reason why there is none.
-fn python() -> Option<String> {
+pub fn python() -> Option<String> {
     let python = std::env::var("HILUM_ORACLE_PYTHON").ok();
     if python.is_none() {
         assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_ORACLE_PYTHON names no Python");

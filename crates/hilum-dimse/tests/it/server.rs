@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hilum_dimse::{ReceivedInstance, Scp, ScpConfig, StoreFuture, StoreHandler, StoreOutcome};
+use hilum_dimse::{ReceivedInstance, Scp, ScpConfig, Services, StoreFuture, StoreHandler, StoreOutcome};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 /// Remembers instances; answers as told.
@@ -56,8 +56,14 @@ pub async fn start(config: ScpConfig) -> Running {
 }
 
 pub async fn start_with(config: ScpConfig, delay: Duration) -> Running {
+    start_serving(config, delay, |services| services).await
+}
+
+/// With more services than storing.
+pub async fn start_serving(config: ScpConfig, delay: Duration, more: impl FnOnce(Services) -> Services) -> Running {
     let recorder = Arc::new(Recorder { kept: Mutex::new(Vec::new()), outcome: Mutex::new(StoreOutcome::Kept), delay });
-    let scp = Scp::bind(config, Arc::clone(&recorder) as Arc<dyn StoreHandler>).await.expect("port 0 is free");
+    let services = more(Services::storing(Arc::clone(&recorder) as Arc<dyn StoreHandler>));
+    let scp = Scp::bind(config, services).await.expect("port 0 is free");
     let address = scp.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(scp.serve(async {
@@ -96,9 +102,16 @@ pub const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// The same as a PS3.10 file, for the peers' tools.
 pub fn part10(sop: &str, pixels: usize) -> Vec<u8> {
+    let mut out = part10_of(sop, EXPLICIT);
+    out.extend(data_set(sop, pixels));
+    out
+}
+
+/// What stands in front of a data set.
+pub fn part10_of(sop: &str, transfer_syntax: &str) -> Vec<u8> {
     let mut meta = Vec::new();
     meta.extend([2, 0, 1, 0, b'O', b'B', 0, 0, 2, 0, 0, 0, 0, 1]);
-    for (element, value) in [(0x02u16, CT), (0x03, sop), (0x10, EXPLICIT), (0x12, "1.2.3")] {
+    for (element, value) in [(0x02u16, CT), (0x03, sop), (0x10, transfer_syntax), (0x12, "1.2.3")] {
         let padded = value.len().next_multiple_of(2);
         meta.extend([2, 0]);
         meta.extend(element.to_le_bytes());
@@ -112,6 +125,5 @@ pub fn part10(sop: &str, pixels: usize) -> Vec<u8> {
     out.extend([2, 0, 0, 0, b'U', b'L', 4, 0]);
     out.extend((meta.len() as u32).to_le_bytes());
     out.extend(meta);
-    out.extend(data_set(sop, pixels));
     out
 }

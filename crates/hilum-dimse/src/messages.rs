@@ -1,0 +1,205 @@
+//! DIMSE messages on an established association, for both sides: commands and data sets out of and into PDVs (PS3.7 6.3, PS3.8
+//! Annex E).
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::{
+    command::{CommandSet, MAX_COMMAND},
+    negotiation::{Agreement, Context},
+    upper_layer::{AbortReason, PduStream, PduType, Pdv, UlError, protocol_error},
+};
+
+/// PDUs are gathered up to this before they are handed to the socket.
+const GATHERED: usize = 256 * 1024;
+
+/// What comes next on an association.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A command on an accepted presentation context.
+    Command { context_id: u8, command: CommandSet },
+    /// The peer asks to release.
+    Release,
+}
+
+/// An established association as a sequence of messages.
+pub(crate) struct Messages {
+    pub(crate) stream: PduStream,
+    pub(crate) contexts: HashMap<u8, Context>,
+    /// Longest fragment that the peer takes.
+    room: usize,
+    /// What is left of the last P-DATA-TF.
+    queue: VecDeque<Pdv>,
+    /// The fragments of a command set so far, and their presentation context.
+    begun: Option<(u8, BytesMut)>,
+    /// A data set that a command announced is still to be read.
+    data_set_due: Option<u8>,
+    last_message_id: u16,
+}
+
+impl Messages {
+    pub(crate) fn new(stream: PduStream, agreement: Agreement) -> Self {
+        let room = match agreement.peer_max_pdu {
+            0 => crate::upper_layer::MAX_PDU as usize,
+            limit => limit.clamp(64, crate::upper_layer::MAX_PDU) as usize,
+        };
+        Self {
+            stream,
+            contexts: agreement.contexts,
+            room: room - 6,
+            queue: VecDeque::new(),
+            begun: None,
+            data_set_due: None,
+            last_message_id: 0,
+        }
+    }
+
+    /// Nothing of a message is there yet.
+    pub(crate) fn is_between(&self) -> bool {
+        self.queue.is_empty() && self.begun.is_none() && self.data_set_due.is_none() && !self.stream.has_begun()
+    }
+
+    /// Message IDs count from 1 and are never 0.
+    pub(crate) fn next_message_id(&mut self) -> u16 {
+        self.last_message_id = self.last_message_id.checked_add(1).unwrap_or(1);
+        self.last_message_id
+    }
+
+    /// The next command, at most `idle` from now. Loses nothing when cancelled.
+    pub(crate) async fn next(&mut self, idle: Duration) -> Result<Incoming, UlError> {
+        if self.data_set_due.is_some() {
+            self.skip_data_set().await?;
+        }
+        loop {
+            while let Some(pdv) = self.queue.pop_front() {
+                if let Some(incoming) = self.take(pdv)? {
+                    return Ok(incoming);
+                }
+            }
+            if self.fill(idle).await? {
+                return Ok(Incoming::Release);
+            }
+        }
+    }
+
+    /// Reads one PDU; true when it asks for release.
+    async fn fill(&mut self, idle: Duration) -> Result<bool, UlError> {
+        self.stream.wait(idle).await?;
+        let raw = self.stream.read().await?;
+        match raw.kind {
+            PduType::PData => self.queue.extend(raw.pdvs()?),
+            PduType::ReleaseRq if self.begun.is_none() && self.data_set_due.is_none() => return Ok(true),
+            PduType::Abort => return Err(UlError::Aborted(raw.abortion())),
+            _ => return Err(protocol_error(AbortReason::UnexpectedPdu, "this PDU cannot come here")),
+        }
+        Ok(false)
+    }
+
+    fn take(&mut self, pdv: Pdv) -> Result<Option<Incoming>, UlError> {
+        let Pdv { context_id, is_command, is_last, data } = pdv;
+        let (begun_on, mut bytes) = self.begun.take().unwrap_or_else(|| (context_id, BytesMut::new()));
+        if !is_command || begun_on != context_id {
+            return Err(protocol_error(AbortReason::UnexpectedParameter, "a command fragment was due"));
+        }
+        if bytes.len() + data.len() > MAX_COMMAND {
+            return Err(protocol_error(AbortReason::InvalidParameterValue, "the command set is too long"));
+        }
+        bytes.put(data);
+        if !is_last {
+            self.begun = Some((context_id, bytes));
+            return Ok(None);
+        }
+        if !self.contexts.contains_key(&context_id) {
+            let what = "this presentation context was not accepted";
+            return Err(protocol_error(AbortReason::InvalidParameterValue, what));
+        }
+        let command = CommandSet::read(&bytes).map_err(|error| {
+            tracing::debug!(%error, "command set refused");
+            protocol_error(AbortReason::InvalidParameterValue, "the command set cannot be read")
+        })?;
+        if command.has_data_set {
+            self.data_set_due = Some(context_id);
+        }
+        Ok(Some(Incoming::Command { context_id, command }))
+    }
+
+    /// The next fragment of the data set that the last command announced; `None` after the last one.
+    pub(crate) async fn fragment(&mut self) -> Result<Option<Bytes>, UlError> {
+        let Some(due) = self.data_set_due else { return Ok(None) };
+        loop {
+            if let Some(pdv) = self.queue.pop_front() {
+                if pdv.is_command || pdv.context_id != due {
+                    return Err(protocol_error(AbortReason::UnexpectedParameter, "a data set fragment was due"));
+                }
+                if pdv.is_last {
+                    self.data_set_due = None;
+                }
+                return Ok(Some(pdv.data));
+            }
+            let limit = self.stream.pdu_timeout();
+            self.fill(limit).await?;
+        }
+    }
+
+    /// Reads past the data set that the last command announced, if it announced one.
+    pub(crate) async fn skip_data_set(&mut self) -> Result<(), UlError> {
+        while self.fragment().await?.is_some() {}
+        Ok(())
+    }
+
+    /// A small data set whole, such as an identifier; `None` when it is longer than `limit`, after reading past it.
+    pub(crate) async fn data_set(&mut self, limit: usize) -> Result<Option<BytesMut>, UlError> {
+        let mut whole = BytesMut::new();
+        let mut fits = true;
+        while let Some(fragment) = self.fragment().await? {
+            fits &= whole.len() + fragment.len() <= limit;
+            if fits {
+                whole.put_slice(&fragment);
+            }
+        }
+        Ok(fits.then_some(whole))
+    }
+
+    /// Sends a message, in as many fragments as the peer's longest PDU asks for.
+    pub(crate) async fn send(
+        &mut self,
+        context_id: u8,
+        command: &CommandSet,
+        data_set: Option<&[u8]>,
+    ) -> Result<(), UlError> {
+        debug_assert_eq!(command.has_data_set, data_set.is_some());
+        let mut out = BytesMut::with_capacity(1024);
+        self.put(&mut out, context_id, 0b01, &command.write()).await?;
+        if let Some(data_set) = data_set {
+            self.put(&mut out, context_id, 0b00, data_set).await?;
+        }
+        self.stream.write(&out).await
+    }
+
+    /// Appends `bytes` as P-DATA-TF PDUs of one PDV each; what is gathered goes out on the way.
+    async fn put(&mut self, out: &mut BytesMut, context_id: u8, control: u8, bytes: &[u8]) -> Result<(), UlError> {
+        let mut rest = bytes;
+        loop {
+            let (fragment, after) = rest.split_at(rest.len().min(self.room));
+            let last = if after.is_empty() { 0b10 } else { 0b00 };
+            out.put_slice(&[0x04, 0]);
+            out.put_u32(fragment.len() as u32 + 6);
+            out.put_u32(fragment.len() as u32 + 2);
+            out.put_u8(context_id);
+            out.put_u8(control | last);
+            out.put_slice(fragment);
+            if out.len() >= GATHERED {
+                self.stream.write(out).await?;
+                out.clear();
+            }
+            if after.is_empty() {
+                return Ok(());
+            }
+            rest = after;
+        }
+    }
+}

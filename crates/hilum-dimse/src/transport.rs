@@ -1,0 +1,205 @@
+//! The connection under an association: TCP, or TLS over it (PS3.15 B.9, B.12: BCP 195 profiles).
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use thiserror::Error;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsAcceptor, TlsConnector, TlsStream,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig,
+        crypto::{CryptoProvider, ring},
+        server::WebPkiClientVerifier,
+    },
+};
+
+/// A connected socket, in the clear or encrypted.
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Transport {
+    /// A socket just connected or accepted. Nagle's algorithm is off, see [`Transport::acknowledge_at_once`].
+    pub(crate) fn plain(socket: TcpStream) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        Ok(Self::Plain(socket))
+    }
+
+    /// The same on the accepting side, after the handshake where TLS is set up.
+    pub(crate) async fn accept(socket: TcpStream, tls: Option<&TlsServer>) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        match tls {
+            None => Ok(Self::Plain(socket)),
+            Some(tls) => Ok(Self::Tls(Box::new(tls.0.accept(socket).await?.into()))),
+        }
+    }
+
+    /// The same on the calling side; the server's certificate must be of `host`.
+    pub(crate) async fn connect(socket: TcpStream, host: &str, tls: Option<&TlsClient>) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        match tls {
+            None => Ok(Self::Plain(socket)),
+            Some(tls) => {
+                let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+                Ok(Self::Tls(Box::new(tls.0.connect(name, socket).await?.into())))
+            }
+        }
+    }
+
+    /// Linux forgets TCP_QUICKACK after a while, so it is set again before every read.
+    pub(crate) fn acknowledge_at_once(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        match self {
+            Self::Plain(socket) => socket.set_quickack(true)?,
+            Self::Tls(socket) => socket.get_ref().0.set_quickack(true)?,
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Tls(socket) => Pin::new(socket).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Self::Tls(socket) => Pin::new(socket).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Why certificates or a key cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// No certificate, or a broken one.
+    #[error("the {0} holds no certificate in PEM form")]
+    Certificates(&'static str),
+    /// No private key, or a broken one.
+    #[error("the private key is not in PEM form (PKCS #8, PKCS #1 or SEC 1, without a passphrase)")]
+    Key,
+    /// The pieces do not fit together.
+    #[error("certificate and private key cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// A certificate chain with its private key, both in PEM form.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// Our certificate first, then those that lead to the authority.
+    pub certificates: &'a [u8],
+    /// The private key of the first.
+    pub key: &'a [u8],
+}
+
+impl Identity<'_> {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let key = PrivateKeyDer::from_pem_slice(self.key).map_err(|_| TlsError::Key)?;
+        Ok((certificates(self.certificates, "certificate chain")?, key))
+    }
+}
+
+fn certificates(pem: &[u8], what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    read.ok().filter(|found| !found.is_empty()).ok_or(TlsError::Certificates(what))
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(pem, "list of authorities")? {
+        store.add(certificate).map_err(unusable)?;
+    }
+    Ok(store)
+}
+
+fn unusable(error: impl std::fmt::Display) -> TlsError {
+    TlsError::Unusable(error.to_string())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// TLS 1.2 and 1.3 on the accepting side.
+#[derive(Clone)]
+pub struct TlsServer(TlsAcceptor);
+
+impl TlsServer {
+    /// With `client_authorities` (PEM), only callers with a certificate of one of them get in.
+    pub fn new(identity: Identity<'_>, client_authorities: Option<&[u8]>) -> Result<Self, TlsError> {
+        let (chain, key) = identity.read()?;
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(unusable)?;
+        let builder = match client_authorities {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider());
+                builder.with_client_cert_verifier(verifier.build().map_err(unusable)?)
+            }
+        };
+        let config = builder.with_single_cert(chain, key).map_err(unusable)?;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+/// TLS 1.2 and 1.3 on the calling side.
+#[derive(Clone)]
+pub struct TlsClient(TlsConnector);
+
+impl TlsClient {
+    /// Peers must have a certificate of one of `authorities` (PEM); `identity` is shown to those that ask for ours.
+    pub fn new(authorities: &[u8], identity: Option<Identity<'_>>) -> Result<Self, TlsError> {
+        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(unusable)?.with_root_certificates(roots(authorities)?);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = identity.read()?;
+                builder.with_client_auth_cert(chain, key).map_err(unusable)?
+            }
+        };
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+}
+
+impl std::fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsServer")
+    }
+}
+
+impl std::fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsClient")
+    }
+}
