@@ -5,9 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The repository's root.
+/// The repository's root: of the checkout that cargo was called in, which another one with the same target folder may not have built this for.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository").to_path_buf()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.parent().expect("xtask lies in the repository").to_path_buf()
 }
 
 /// Where cargo builds.
