@@ -1,6 +1,8 @@
 //! One binary: links once.
 
+mod finite;
 mod gradients;
+mod hostile;
 mod losses;
 mod memory;
 mod networks;
