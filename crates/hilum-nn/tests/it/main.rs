@@ -6,6 +6,7 @@ mod hostile;
 mod losses;
 mod memory;
 mod networks;
+mod onnx_exporters;
 mod onnx_in;
 mod onnx_round_trip;
 mod operators;
