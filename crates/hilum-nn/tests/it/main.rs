@@ -14,6 +14,7 @@ mod optimisers;
 mod oracle;
 mod oracle_windows;
 mod pytorch;
+mod pytorch_networks;
 mod readme;
 mod reference;
 mod refusals;
