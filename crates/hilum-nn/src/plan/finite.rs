@@ -1,5 +1,5 @@
-//! Where a number that is not finite arose first. Input and output are looked at on the way in and out, which costs nothing; only when they, the loss or
-//! a gradient hold such a number is the pass run again, and every step's result looked at right after it.
+//! Where a number that is not finite arose first. Input and output are looked at while they are copied in and out; only when the output holds such a
+//! number is the pass run again, and every step's result looked at right after it.
 
 use super::RunError;
 use super::layout::{Lowered, Step};

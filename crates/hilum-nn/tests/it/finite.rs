@@ -116,13 +116,13 @@ fn the_last_parameter_whose_gradient_is_not_finite_is_named() {
     net.then("score", Op::Sigmoid);
     let network = net.build().unwrap();
     let tensor = |name: &str, value| Tensor { name: name.into(), shape: vec![1, 1, 1, 1], data: vec![value] };
-    // The logits are 1e20, the gradients of head, b and a are 1e-10, 1e40 and 1e30.
+    // The logits are 1e30, the gradients of head, b and a are 1, 1e50 and 1e40.
     let tensors = vec![tensor("a.weight", 1e-10), tensor("b.weight", 1e-20), tensor("head.weight", 1e30)];
     let weights = Weights::new(&network, tensors).unwrap();
     let sgd = SgdConfig::default();
     let options = Options::default();
     let mut t = Trainer::compile(&network, weights.clone(), SHAPE, LossConfig::default(), sgd, options).unwrap();
-    let (x, y) = ([1e20; 64], [0.0; 64]);
+    let (x, y) = ([1e30; 64], [0.0; 64]);
     let expected = RunError::Gradient { key: "b.weight".into(), value: "inf".into() };
     assert_eq!(t.step(&x, &y, 1e-35), Err(expected.clone()));
     assert_eq!(t.gradients(&x, &y), Err(expected));

@@ -3,6 +3,7 @@
 mod finite;
 mod gradients;
 mod hostile;
+mod interpreted;
 mod losses;
 mod memory;
 mod networks;
