@@ -16,6 +16,6 @@ pub mod write;
 pub use ae_title::{AeTitle, AeTitleError};
 pub use charset::PersonName;
 pub use digest::data_set_digest;
-pub use facts::{DicomError, InstanceFacts, read_facts};
+pub use facts::{DicomError, InstanceFacts, read_facts, read_sop_uid};
 pub use header::{Header, HeaderError, Instance};
 pub use uid::{FrameOfReferenceUid, SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid, UidError};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use hilum_infer::ModelCard;
 use hilum_infer::model::{CARD_FILE, ONNX_FILE, WEIGHTS_FILE, sha256_hex};
-use hilum_nn::{Network, Weights, WeightsError, onnx};
+use hilum_nn::onnx::{self, EncodeError};
+use hilum_nn::{Network, Weights, WeightsError};
 
 /// Why a model folder was not written.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum WriteError {
     /// The weights cannot be stored.
     #[error("weights: {0}")]
     Weights(#[from] WeightsError),
+    /// The network has no ONNX model.
+    #[error(transparent)]
+    Onnx(#[from] EncodeError),
     /// The card cannot be stored.
     #[error("model card: {0}")]
     Card(#[from] toml::ser::Error),

@@ -82,11 +82,11 @@ impl Geometry {
             let full = len.checked_sub(1)?.checked_mul(stride)?.checked_add(extent)?;
             return full.checked_add(self.output_padding[a])?.checked_sub(2 * padding).filter(|&l| l > 0);
         }
-        let room = len.checked_add(2 * padding)?.checked_sub(extent)?;
-        let floor = room / stride + 1;
-        // PyTorch: a window more, unless it would start in the padding at the end.
-        let one_more = self.ceil && !room.is_multiple_of(stride) && floor * stride < len + padding;
-        Some(floor + usize::from(one_more))
+        let padded = len.checked_add(2 * padding)?;
+        let room = if self.ceil { padded.checked_add(stride - 1)? } else { padded };
+        let count = room.checked_sub(extent)? / stride + 1;
+        // PyTorch: rounded up, but for a window that would start in the padding at the end.
+        Some(count - usize::from(self.ceil && (count - 1) * stride >= len + padding))
     }
 }
 
@@ -96,4 +96,18 @@ pub(crate) fn sides(given: &[usize], fill: usize) -> [usize; 3] {
     let rank = given.len().min(3);
     out[3 - rank..].copy_from_slice(&given[..rank]);
     out
+}
+
+/// What an adaptive pooling to `size`, per axis of the network and 0 where the input's stays, makes of a map of `[d, h, w]`.
+pub(crate) fn adapted(size: &[usize], input: [usize; 3]) -> [usize; 3] {
+    let size = sides(size, 1);
+    std::array::from_fn(|a| if size[a] == 0 { input[a] } else { size[a] })
+}
+
+/// Positions of the sequence that a map of `[d, h, w]` is, in a network of this many axes; `None` where the other axes have more than one.
+pub(crate) fn sequence_len([d, h, w]: [usize; 3], axes: usize) -> Option<usize> {
+    match axes {
+        3 => (h == 1 && w == 1).then_some(d),
+        _ => (w == 1).then_some(h),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::geometry::sides;
 use crate::network::{INPUT, Network, NetworkError, Op};
 
 mod resolution;
@@ -44,6 +45,11 @@ pub enum Role {
     RunningMean,
     /// Running variance of a BatchNorm.
     RunningVar,
+    /// Weight or bias of a recurrent layer.
+    Recurrent {
+        /// Features of the state.
+        hidden: usize,
+    },
 }
 
 impl Role {
@@ -108,7 +114,7 @@ pub struct Graph {
 impl Graph {
     /// Resolves names, infers channels and resolutions, lists parameters.
     pub fn of(network: &Network) -> Result<Self, NetworkError> {
-        let mut graph = Self::start(network.axes(), network.in_channels())?;
+        let mut graph = Self::start(network.axes(), network.in_channels(), network.size())?;
         if network.layers().is_empty() {
             return Err(NetworkError::Empty);
         }
@@ -137,13 +143,20 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The graph of an input alone.
-    pub(crate) fn start(axes: usize, channels: usize) -> Result<Self, NetworkError> {
+    /// The graph of an input alone, of this size if it is fixed.
+    pub(crate) fn start(axes: usize, channels: usize, size: Option<&[usize]>) -> Result<Self, NetworkError> {
         check_channels(INPUT, "in_channels", channels)?;
         if !matches!(axes, 2 | 3) {
             return Err(NetworkError::Axes(axes));
         }
-        let input = Value { name: INPUT.to_owned(), channels, resolution: Resolution::Level(0) };
+        let resolution = match size {
+            None => Resolution::Level(0),
+            Some(size) => {
+                settings::check_size(size, axes)?;
+                Resolution::Fixed(sides(size, 1))
+            }
+        };
+        let input = Value { name: INPUT.to_owned(), channels, resolution };
         Ok(Self { axes, values: vec![input], nodes: Vec::new(), parameters: Vec::new() })
     }
 
@@ -156,7 +169,7 @@ impl Graph {
         settings::check(name, op, self.axes, self.values[inputs[0]].channels)?;
         let first_parameter = self.parameters.len();
         let values: Vec<_> = inputs.iter().map(|&i| &self.values[i]).collect();
-        let resolution = resolution::after(name, op, &values)?;
+        let resolution = resolution::after(name, op, &values, self.axes)?;
         let ci = values[0].channels;
         let channels = match op {
             Op::Concat => {
@@ -168,7 +181,17 @@ impl Graph {
                 let problem = "adds inputs of different numbers of channels";
                 return Err(NetworkError::Input { layer: name.to_owned(), op: op.to_string(), problem });
             }
-            _ => op.weighted().map_or(ci, |(channels, _)| channels),
+            Op::Flatten => {
+                // Maps of another resolution were refused.
+                let Resolution::Fixed(size) = values[0].resolution else { unreachable!("a flattened map has a size") };
+                let channels = size.iter().fold(ci, |c, side| c.saturating_mul(*side));
+                check_channels(name, "channels times pixels", channels)?;
+                channels
+            }
+            _ => match op.recurrent() {
+                Some((_, recurrence)) => recurrence.directions() * recurrence.hidden,
+                None => op.weighted().map_or(ci, |(channels, _)| channels),
+            },
         };
         if let (Some((out, bias)), Some(g)) = (op.weighted(), op.geometry()) {
             let taps = || g.kernel[3 - self.axes..].iter().copied();
@@ -183,6 +206,19 @@ impl Graph {
             self.parameter(name, "weight", shape, Role::Kernel { fan_in: ci / g.groups * per_output });
             if bias {
                 self.parameter(name, "bias", vec![out], Role::Bias);
+            }
+        }
+        if let Some((cell, recurrence)) = op.recurrent() {
+            let (rows, hidden) = (cell.gates() * recurrence.hidden, recurrence.hidden);
+            for suffix in &["", "_reverse"][..recurrence.directions()] {
+                for (kind, shape) in [
+                    ("weight_ih_l0", vec![rows, ci]),
+                    ("weight_hh_l0", vec![rows, hidden]),
+                    ("bias_ih_l0", vec![rows]),
+                    ("bias_hh_l0", vec![rows]),
+                ] {
+                    self.parameter(name, &format!("{kind}{suffix}"), shape, Role::Recurrent { hidden });
+                }
             }
         }
         if op.batch_norm_eps().is_some() || op.sample_norm().is_some() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Layer, NetworkError};
-use crate::op::{Convolution, Op, Pooling};
+use crate::op::{Convolution, Op, Pooling, Recurrence};
 
 /// Every operator's fields, of which [`Layer`] accepts exactly its operator's.
 #[derive(Clone, Serialize, Deserialize)]
@@ -47,6 +47,14 @@ pub(crate) struct LayerText {
     factors: Option<Sides>,
     #[serde(skip_serializing_if = "Option::is_none")]
     linear: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<Sides>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bidirectional: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<bool>,
 }
 
 /// One side for a square, or one per axis.
@@ -69,6 +77,8 @@ enum OpName {
     MaxPool,
     AvgPool,
     GlobalAvgPool,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
     BatchNorm2d,
     BatchNorm,
     InstanceNorm,
@@ -82,6 +92,8 @@ enum OpName {
     Sigmoid,
     Dropout,
     Flatten,
+    Gru,
+    Lstm,
     Concat,
     Add,
     Scale,
@@ -99,6 +111,8 @@ impl OpName {
             }
             Self::MaxPool => &["kernel", "stride", "padding", "ceil"],
             Self::AvgPool => &["kernel", "stride", "padding", "ceil", "count_padding"],
+            Self::AdaptiveAvgPool | Self::AdaptiveMaxPool => &["size"],
+            Self::Gru | Self::Lstm => &["hidden", "bidirectional", "last"],
             Self::BatchNorm | Self::InstanceNorm => &["eps"],
             Self::GroupNorm => &["groups", "eps"],
             Self::LeakyRelu => &["slope"],
@@ -143,6 +157,10 @@ impl LayerText {
             slope: None,
             factors: None,
             linear: None,
+            size: None,
+            hidden: None,
+            bidirectional: None,
+            last: None,
         }
     }
 
@@ -169,6 +187,10 @@ impl LayerText {
             ("slope", self.slope.is_some()),
             ("factors", self.factors.is_some()),
             ("linear", self.linear.is_some()),
+            ("size", self.size.is_some()),
+            ("hidden", self.hidden.is_some()),
+            ("bidirectional", self.bidirectional.is_some()),
+            ("last", self.last.is_some()),
         ];
         match there.into_iter().find(|(name, there)| *there && !self.op.fields().contains(name)) {
             Some((field, _)) => Err(self.field(field, "does not belong to this operator")),
@@ -204,6 +226,18 @@ impl LayerText {
             groups: self.groups.unwrap_or(1),
             bias: self.bias.unwrap_or(true),
             kernel,
+        })
+    }
+
+    fn size(&self) -> Result<Vec<usize>, NetworkError> {
+        self.sides(Some(&self.needed(self.size.clone(), "size")?), "size", &[])
+    }
+
+    fn recurrence(&self) -> Result<Recurrence, NetworkError> {
+        Ok(Recurrence {
+            hidden: self.needed(self.hidden, "hidden")?,
+            bidirectional: self.bidirectional.unwrap_or(false),
+            last: self.last.unwrap_or(false),
         })
     }
 
@@ -249,6 +283,8 @@ impl TryFrom<LayerText> for Layer {
                 Op::AvgPool { pooling: text.pooling()?, count_padding: text.count_padding.unwrap_or(true) }
             }
             OpName::GlobalAvgPool => Op::GlobalAvgPool,
+            OpName::AdaptiveAvgPool => Op::AdaptiveAvgPool { size: text.size()? },
+            OpName::AdaptiveMaxPool => Op::AdaptiveMaxPool { size: text.size()? },
             OpName::BatchNorm2d => Op::BatchNorm2d,
             OpName::BatchNorm => Op::BatchNorm { eps: text.needed(text.eps, "eps")? },
             OpName::InstanceNorm => Op::InstanceNorm { eps: text.needed(text.eps, "eps")? },
@@ -268,6 +304,8 @@ impl TryFrom<LayerText> for Layer {
             OpName::Sigmoid => Op::Sigmoid,
             OpName::Dropout => Op::Dropout { rate: text.needed(text.rate, "rate")?, seed: text.seed.unwrap_or(0) },
             OpName::Flatten => Op::Flatten,
+            OpName::Gru => Op::Gru(text.recurrence()?),
+            OpName::Lstm => Op::Lstm(text.recurrence()?),
             OpName::Concat => Op::Concat,
             OpName::Add => Op::Add,
             OpName::Scale => Op::Scale { factor: text.needed(text.factor, "factor")? },
@@ -308,6 +346,8 @@ impl From<Layer> for LayerText {
                 Self { count_padding: Some(count_padding), ..pooled(bare(OpName::AvgPool), pooling) }
             }
             Op::GlobalAvgPool => bare(OpName::GlobalAvgPool),
+            Op::AdaptiveAvgPool { size } => Self { size: each(size), ..bare(OpName::AdaptiveAvgPool) },
+            Op::AdaptiveMaxPool { size } => Self { size: each(size), ..bare(OpName::AdaptiveMaxPool) },
             Op::BatchNorm2d => bare(OpName::BatchNorm2d),
             Op::BatchNorm { eps } => Self { eps: Some(eps), ..bare(OpName::BatchNorm) },
             Op::InstanceNorm { eps } => Self { eps: Some(eps), ..bare(OpName::InstanceNorm) },
@@ -323,6 +363,8 @@ impl From<Layer> for LayerText {
             Op::Sigmoid => bare(OpName::Sigmoid),
             Op::Dropout { rate, seed } => Self { rate: Some(rate), seed: Some(seed), ..bare(OpName::Dropout) },
             Op::Flatten => bare(OpName::Flatten),
+            Op::Gru(recurrence) => recurrent(bare(OpName::Gru), recurrence),
+            Op::Lstm(recurrence) => recurrent(bare(OpName::Lstm), recurrence),
             Op::Concat => bare(OpName::Concat),
             Op::Add => bare(OpName::Add),
             Op::Scale { factor } => Self { factor: Some(factor), ..bare(OpName::Scale) },
@@ -349,4 +391,9 @@ fn pooled(text: LayerText, pooling: Pooling) -> LayerText {
     let Pooling { kernel, stride, padding, ceil } = pooling;
     let each = |sides| Some(Sides::Each(sides));
     LayerText { kernel: each(kernel), stride: each(stride), padding: each(padding), ceil: Some(ceil), ..text }
+}
+
+fn recurrent(text: LayerText, recurrence: Recurrence) -> LayerText {
+    let Recurrence { hidden, bidirectional, last } = recurrence;
+    LayerText { hidden: Some(hidden), bidirectional: Some(bidirectional), last: Some(last), ..text }
 }

@@ -31,7 +31,8 @@
 //!    the transposed 2x2 convolution, forward and backward data: it sums a list of segments (channel runs at offsets). A second one serves all weight
 //!    gradients. Other windows, strides, dilations, groups and volumes have the same tiles over lists made for every run of positions that sees the same taps.
 //!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training with both gradients ([`Algorithm`]); the products between its
-//!    transforms run on the same two tiles. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
+//!    transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
+//!    only its products with the state, on the same tile. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
 //!    and plain Rust.
 //!
 //! # What holds
@@ -67,11 +68,12 @@ pub use graph::Shape;
 pub use kernels::Isa;
 pub use loss::{Activation, Loss, LossConfig, LossError, Scope, Target, Term};
 pub use nets::{
-    DenseNet, InceptionResNetV2, ResNet, Scores, UNet2d, UNet3d, densenet, inception_resnet_v2, resnet, unet2d, unet3d,
+    CnnGru, DenseNet, InceptionResNetV2, ResNet, Scores, UNet2d, UNet3d, cnn_gru, densenet, inception_resnet_v2,
+    resnet, unet2d, unet3d,
 };
 pub use network::{Layer, Network, NetworkBuilder, NetworkError};
 pub use onnx_in::OnnxError;
-pub use op::{Convolution, NORM_EPS, Op, Pooling};
+pub use op::{Convolution, NORM_EPS, Op, Pooling, Recurrence};
 pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };

@@ -29,6 +29,7 @@ pub struct Layer {
 pub struct Network {
     in_channels: usize,
     axes: usize,
+    size: Option<Vec<usize>>,
     layers: Vec<Layer>,
 }
 
@@ -39,6 +40,9 @@ struct Description {
     /// 2 for images, 3 for volumes.
     #[serde(default = "images", skip_serializing_if = "is_images")]
     axes: usize,
+    /// Sides of every input, where they are fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<Vec<usize>>,
     layer: Vec<Layer>,
 }
 
@@ -54,38 +58,43 @@ impl TryFrom<Description> for Network {
     type Error = NetworkError;
 
     fn try_from(description: Description) -> Result<Self, NetworkError> {
-        let Description { in_channels, axes, layer } = description;
-        Self::checked(in_channels, axes, layer)
+        let Description { in_channels, axes, size, layer } = description;
+        Self::checked(in_channels, axes, size, layer)
     }
 }
 
 impl From<Network> for Description {
     fn from(network: Network) -> Self {
-        let Network { in_channels, axes, layers } = network;
-        Self { in_channels, axes, layer: layers }
+        let Network { in_channels, axes, size, layers } = network;
+        Self { in_channels, axes, size, layer: layers }
     }
 }
 
 impl Network {
     /// A network over images of these layers, in order; the last layer's result is the output.
     pub fn new(in_channels: usize, layers: Vec<Layer>) -> Result<Self, NetworkError> {
-        Self::checked(in_channels, images(), layers)
+        Self::checked(in_channels, images(), None, layers)
     }
 
-    fn checked(in_channels: usize, axes: usize, layers: Vec<Layer>) -> Result<Self, NetworkError> {
-        let network = Self { in_channels, axes, layers };
+    fn checked(
+        in_channels: usize,
+        axes: usize,
+        size: Option<Vec<usize>>,
+        layers: Vec<Layer>,
+    ) -> Result<Self, NetworkError> {
+        let network = Self { in_channels, axes, size, layers };
         Graph::of(&network)?;
         Ok(network)
     }
 
     /// Starts the description of a network over images.
     pub fn builder(in_channels: usize) -> NetworkBuilder {
-        NetworkBuilder { in_channels, axes: images(), layers: Vec::new() }
+        NetworkBuilder { in_channels, axes: images(), size: None, layers: Vec::new() }
     }
 
     /// Starts the description of a network over volumes.
     pub fn volume_builder(in_channels: usize) -> NetworkBuilder {
-        NetworkBuilder { in_channels, axes: 3, layers: Vec::new() }
+        NetworkBuilder { in_channels, axes: 3, size: None, layers: Vec::new() }
     }
 
     /// Reads the TOML form: `in_channels = 3` and one `[[layer]]` table per layer.
@@ -106,6 +115,11 @@ impl Network {
     /// Spatial axes: 2 for images, 3 for volumes.
     pub fn axes(&self) -> usize {
         self.axes
+    }
+
+    /// The sides of every input, `[h, w]` or `[d, h, w]`, where the network fixes them.
+    pub fn size(&self) -> Option<&[usize]> {
+        self.size.as_deref()
     }
 
     /// The layers in order.
@@ -139,10 +153,16 @@ impl Network {
 pub struct NetworkBuilder {
     in_channels: usize,
     axes: usize,
+    size: Option<Vec<usize>>,
     layers: Vec<Layer>,
 }
 
 impl NetworkBuilder {
+    /// Fixes the sides of every input, `[h, w]` or `[d, h, w]`: what [`Op::Flatten`] of a map that no pooling has made of one size needs.
+    pub fn sized(self, size: &[usize]) -> Self {
+        Self { size: Some(size.to_vec()), ..self }
+    }
+
     /// Adds a layer that reads the one before it.
     pub fn then(&mut self, name: impl Into<String>, op: Op) -> String {
         self.layer(name, &[], op)
@@ -162,7 +182,7 @@ impl NetworkBuilder {
 
     /// Checks the description.
     pub fn build(self) -> Result<Network, NetworkError> {
-        Network::checked(self.in_channels, self.axes, self.layers)
+        Network::checked(self.in_channels, self.axes, self.size, self.layers)
     }
 }
 
@@ -231,6 +251,9 @@ pub enum NetworkError {
     /// Networks have 2 or 3 spatial axes.
     #[error("the network has {0} spatial axes, expected 2 (images) or 3 (volumes)")]
     Axes(usize),
+    /// The size that the network fixes for its input is none.
+    #[error("the network's size is {0:?}, expected one number of 1 to 65536 per axis")]
+    Size(Vec<usize>),
     /// A field's value is none that the operator takes.
     #[error("layer {layer}: {what} is {got}, expected {expected}")]
     Setting {

@@ -1,11 +1,13 @@
 //! ONNX out: our own emitter of the few protobuf messages that a model needs (field numbers of onnx.proto, IR version 8).
 
-use crate::graph::{Graph, Resolution, Value};
+use crate::graph::{Graph, Resolution, Role, Value};
 use crate::network::Network;
 use crate::weights::{Weights, WeightsError};
 
+mod adaptive;
 mod message;
 mod operator;
+mod recurrent;
 
 use message::Message;
 use operator::{Constant, Data, Emitted, Input};
@@ -19,15 +21,18 @@ const INT64: u64 = 7;
 
 /// The ONNX model (opset 17, IR 8): input `input` and output `output`, float `[n, c, h, w]` (`[n, c, d, h, w]` for volumes, `[n, c]` after a flattening)
 /// with `n` and sizes dynamic. Layers and parameters keep their names, a layer's result is called `{layer}:0`; BatchNorm stays explicit, in inference
-/// mode.
-pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>, WeightsError> {
+/// mode. Recurrent layers become GRU and LSTM nodes between transpositions, their parameters ONNX's `{layer}.W`, `{layer}.R` and `{layer}.B`.
+///
+/// ONNX has no adaptive pooling: one to a single position along its axes becomes a reduction; any other needs a map of known size, which the
+/// description fixes, that its windows divide evenly, and is refused by name otherwise.
+pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>, EncodeError> {
     weights.check(network)?;
     let graph = network.graph();
     let mut model = Message::default();
     model.int(1, IR_VERSION);
     model.text(2, env!("CARGO_PKG_NAME"));
     model.text(3, env!("CARGO_PKG_VERSION"));
-    model.message(7, &graph_proto(&graph, weights));
+    model.message(7, &graph_proto(&graph, weights)?);
     let mut opset = Message::default();
     opset.text(1, "");
     opset.int(2, OPSET);
@@ -35,7 +40,27 @@ pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>, WeightsEr
     Ok(model.0)
 }
 
-fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
+/// Why a network has no ONNX model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The weights belong to another network.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// An adaptive pooling that ONNX's windows cannot express.
+    #[error("ONNX: layer {layer} ({op} to {size:?}) {problem}")]
+    Adaptive {
+        /// The layer.
+        layer: String,
+        /// Its operator.
+        op: String,
+        /// Positions of its result per axis.
+        size: Vec<usize>,
+        /// What is in the way.
+        problem: &'static str,
+    },
+}
+
+fn graph_proto(graph: &Graph, weights: &Weights) -> Result<Message, EncodeError> {
     let mut proto = Message::default();
     let last = graph.nodes().len();
     // A suffix of their own keeps the values apart from parameters (`{layer}.weight`) and from "input" and "output".
@@ -48,7 +73,14 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
         let layer = graph.values()[i + 1].name.as_str();
         let next = graph.nodes().get(i + 1).map_or(graph.parameters().len(), |n| n.first_parameter);
         let parameters = &graph.parameters()[node.first_parameter..next];
-        let Emitted { nodes, constants } = operator::emit(&node.op, graph.axes());
+        let tensors = &weights.tensors()[node.first_parameter..next];
+        let emitted = operator::emit(&node.op, graph.axes(), graph.values()[node.inputs[0]].resolution, tensors);
+        let Emitted { nodes, constants } = emitted.map_err(|problem| EncodeError::Adaptive {
+            layer: layer.to_owned(),
+            op: node.op.to_string(),
+            size: node.op.adaptive_size().unwrap_or_default().to_vec(),
+            problem,
+        })?;
         let constant = |c: &Constant| format!("{layer}.{}", c.name);
         let result = |k: usize| if k + 1 == nodes.len() { name(i + 1) } else { format!("{layer}:{}", k + 1) };
         for (k, emitted) in nodes.iter().enumerate() {
@@ -63,6 +95,7 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
                     Input::Nothing => n.text(1, ""),
                 }
             }
+            (0..emitted.output).for_each(|_| n.text(2, ""));
             n.text(2, &result(k));
             n.text(3, &if k + 1 == nodes.len() { layer.to_owned() } else { result(k) });
             n.text(4, emitted.operator);
@@ -74,12 +107,14 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
         }
     }
     proto.text(2, "network");
-    for tensor in weights.tensors() {
+    let roles = graph.parameters().iter().map(|p| p.role);
+    // Recurrent layers have written theirs in ONNX's order of gates.
+    for (tensor, _) in weights.tensors().iter().zip(roles).filter(|(_, r)| !matches!(r, Role::Recurrent { .. })) {
         proto.message(5, &tensor_proto(&tensor.name, &tensor.shape, &Data::Floats(tensor.data.clone())));
     }
     proto.message(11, &value_info("input", &graph.values()[0], graph.axes()));
     proto.message(12, &value_info("output", graph.output(), graph.axes()));
-    proto
+    Ok(proto)
 }
 
 fn tensor_proto(name: &str, shape: &[usize], data: &Data) -> Message {

@@ -57,6 +57,17 @@ pub enum Op {
     },
     /// Mean over the whole map; the result has one pixel.
     GlobalAvgPool,
+    /// Mean over windows that divide a map of any size: along an axis, output `i` sees the positions from `floor(i * in / out)` to
+    /// `ceil((i + 1) * in / out)`, as in PyTorch.
+    AdaptiveAvgPool {
+        /// Positions of the result per axis; 0 keeps the input's.
+        size: Vec<usize>,
+    },
+    /// Maximum over the windows of [`Op::AdaptiveAvgPool`].
+    AdaptiveMaxPool {
+        /// Positions of the result per axis; 0 keeps the input's.
+        size: Vec<usize>,
+    },
     /// Batch normalisation over `[n, h, w]` per channel, eps 1e-5, running momentum 0.1 (Ioffe and Szegedy 2015).
     BatchNorm2d,
     /// [`Op::BatchNorm2d`] with an epsilon of its own, over images or volumes.
@@ -105,8 +116,15 @@ pub enum Op {
         /// With the layer's place and the number of steps taken, decides what is zeroed.
         seed: u64,
     },
-    /// A map of one pixel as a matrix `[n, c]`.
+    /// A map as a matrix `[n, c * d * h * w]`, channels outermost. The description must say how many pixels there are: by a pooling to a fixed size, or
+    /// by the network's own ([`crate::NetworkBuilder::sized`]).
     Flatten,
+    /// Gated recurrent unit (Cho et al. 2014) over a sequence, the reset gate after the hidden product as in PyTorch:
+    /// `r, z = sigmoid(W x + b + V h + c)`, `n = tanh(W x + b + r * (V h + c))`, `h = (1 - z) * n + z * h`.
+    Gru(Recurrence),
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997) over a sequence: `i, f, o = sigmoid(W x + b + V h + c)`, `g = tanh(W x + b + V h + c)`,
+    /// `s = f * s + i * g`, `h = o * tanh(s)`.
+    Lstm(Recurrence),
     /// Concatenation of all inputs along the channel axis.
     Concat,
     /// Sum of all inputs, which have one shape.
@@ -188,6 +206,76 @@ impl Convolution {
             },
             groups: self.groups,
             ..Geometry::POINT
+        }
+    }
+}
+
+/// A recurrent layer. Its sequence is the first spatial axis: the slices of a volume `[n, c, d, 1, 1]`, or the rows of an image `[n, c, h, 1]`; the other
+/// axes must have one position (`size = [0, 1, 1]` of [`Op::AdaptiveAvgPool`] makes them so). Each of the `n` sequences starts from a state of zeros.
+///
+/// Parameters are PyTorch's: `weight_ih_l0` `[gates * hidden, in]`, `weight_hh_l0` `[gates * hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0`
+/// `[gates * hidden]`, and those with the suffix `_reverse`; gates in the order `r, z, n` and `i, f, g, o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recurrence {
+    /// Features of the state.
+    pub hidden: usize,
+    /// Whether a second layer reads the sequence from its end; its features follow the first one's.
+    pub bidirectional: bool,
+    /// Whether only the state after the whole sequence comes out, `[n, features, 1, 1, 1]`; otherwise the state after every position,
+    /// `[n, features, d, 1, 1]`.
+    pub last: bool,
+}
+
+impl Recurrence {
+    /// In one direction, the state after every position.
+    pub fn new(hidden: usize) -> Self {
+        Self { hidden, bidirectional: false, last: false }
+    }
+
+    /// In both directions.
+    pub fn bidirectional(self) -> Self {
+        Self { bidirectional: true, ..self }
+    }
+
+    /// Only the state after the whole sequence.
+    pub fn last(self) -> Self {
+        Self { last: true, ..self }
+    }
+
+    pub(crate) fn directions(self) -> usize {
+        1 + usize::from(self.bidirectional)
+    }
+}
+
+/// What a recurrent layer computes at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Gru,
+    Lstm,
+}
+
+impl Cell {
+    /// Gates, the candidate state among them.
+    pub(crate) fn gates(self) -> usize {
+        match self {
+            Self::Gru => 3,
+            Self::Lstm => 4,
+        }
+    }
+
+    /// The gates in ONNX's order, `z, r, h` and `i, o, f, c`, by their numbers in PyTorch's.
+    pub(crate) fn onnx_gates(self) -> &'static [usize] {
+        match self {
+            Self::Gru => &[1, 0, 2],
+            Self::Lstm => &[0, 3, 1, 2],
+        }
+    }
+
+    /// ONNX's operator.
+    pub(crate) fn onnx_operator(self) -> &'static str {
+        match self {
+            Self::Gru => "GRU",
+            Self::Lstm => "LSTM",
         }
     }
 }
@@ -277,6 +365,23 @@ impl Op {
         }
     }
 
+    /// Positions per axis of an adaptive pooling, 0 where the input's stay.
+    pub(crate) fn adaptive_size(&self) -> Option<&[usize]> {
+        match self {
+            Self::AdaptiveAvgPool { size } | Self::AdaptiveMaxPool { size } => Some(size),
+            _ => None,
+        }
+    }
+
+    /// The cell and the shape of a recurrent layer.
+    pub(crate) fn recurrent(&self) -> Option<(Cell, Recurrence)> {
+        match self {
+            Self::Gru(recurrence) => Some((Cell::Gru, *recurrence)),
+            Self::Lstm(recurrence) => Some((Cell::Lstm, *recurrence)),
+            _ => None,
+        }
+    }
+
     /// Whether the layer reads more than one value.
     pub(crate) fn joins(&self) -> bool {
         matches!(self, Self::Concat | Self::Add)
@@ -295,6 +400,8 @@ impl fmt::Display for Op {
             Self::MaxPool(_) => "max_pool",
             Self::AvgPool { .. } => "avg_pool",
             Self::GlobalAvgPool => "global_avg_pool",
+            Self::AdaptiveAvgPool { .. } => "adaptive_avg_pool",
+            Self::AdaptiveMaxPool { .. } => "adaptive_max_pool",
             Self::BatchNorm2d => "batch_norm2d",
             Self::BatchNorm { .. } => "batch_norm",
             Self::InstanceNorm { .. } => "instance_norm",
@@ -308,6 +415,8 @@ impl fmt::Display for Op {
             Self::Sigmoid => "sigmoid",
             Self::Dropout { .. } => "dropout",
             Self::Flatten => "flatten",
+            Self::Gru(_) => "gru",
+            Self::Lstm(_) => "lstm",
             Self::Concat => "concat",
             Self::Add => "add",
             Self::Scale { .. } => "scale",

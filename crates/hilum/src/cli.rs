@@ -173,7 +173,7 @@ pub struct EvaluateArguments {
     /// Model folder
     pub model: PathBuf,
     /// Seed of the first patient; training and its tests use seeds below 20000
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 40_000)]
     pub seed: u64,
     /// Number of patients
     #[arg(long, default_value_t = 20)]

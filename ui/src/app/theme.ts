@@ -4,13 +4,14 @@ const hilum: MantineColorsTuple = [
   "#e8f7f6", "#d3ecea", "#a5d9d5", "#74c5bf", "#4cb4ac", "#32a9a1", "#1f918b", "#107b77", "#0b6e75", "#05555b",
 ];
 
-const fonts = "'Inter Variable', Pretendard, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif";
+export const fonts = "'Inter Variable', 'Noto Sans KR Variable', sans-serif";
 
 export const theme = createTheme({
   colors: { hilum },
   primaryColor: "hilum",
   primaryShade: { light: 8, dark: 5 },
   fontFamily: fonts,
+  fontFamilyMonospace: "ui-monospace, 'SFMono-Regular', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', 'Noto Sans KR Variable', monospace",
   headings: { fontFamily: fonts, fontWeight: "650" },
   defaultRadius: "md",
   cursorType: "pointer",

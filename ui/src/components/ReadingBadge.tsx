@@ -2,7 +2,7 @@ import { Badge, Group, Progress, Stack, Text, Tooltip } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { ReadingState } from "../api/types";
-import { useNote } from "./text";
+import { scoreText, useNote } from "./text";
 
 /** Where a study's reading stands, in one cell. Colour never carries the meaning alone. */
 export function ReadingBadge({ reading }: { reading: ReadingState }) {
@@ -31,7 +31,7 @@ export function ReadingBadge({ reading }: { reading: ReadingState }) {
           </Badge>
           {reading.highest_score !== null && (
             <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
-              {t("reading.score", { score: reading.highest_score.toFixed(2) })}
+              {t("reading.score", { score: scoreText(reading.highest_score) })}
             </Text>
           )}
         </Group>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { displayName, millimetres, patientName } from "./text";
+import { displayName, millimetres, patientName, scoreText } from "./text";
 
 describe("displayName", () => {
   it("turns component separators into spaces", () => {
@@ -29,5 +29,13 @@ describe("millimetres", () => {
   it("shows no length for a refused geometry", () => {
     expect(millimetres(null)).toBe("–");
     expect(millimetres(4.26)).toBe("4.3");
+  });
+});
+
+describe("scoreText", () => {
+  it("cuts, so that a score below the threshold never looks as if it reached it", () => {
+    expect(scoreText(0.4999, 3)).toBe("0.499");
+    expect(scoreText(0.997)).toBe("0.99");
+    expect([scoreText(1), scoreText(0), scoreText(0.29)]).toEqual(["1.00", "0.00", "0.29"]);
   });
 });

@@ -38,3 +38,10 @@ export function useNote(): (note: Note) => string {
 export function millimetres(value: number | null): string {
   return value === null ? "–" : value.toFixed(1);
 }
+
+/** A score with so many decimals, cut and not rounded: what is below a threshold never looks as if it reached it, and only a whole 1 is 1. */
+export function scoreText(value: number, decimals = 2): string {
+  const scale = 10 ** decimals;
+  // The small part takes back what a binary fraction lost: 0.29 * 100 is 28.999...
+  return (Math.floor(value * scale + 1e-9) / scale).toFixed(decimals);
+}

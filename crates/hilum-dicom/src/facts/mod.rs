@@ -5,7 +5,7 @@ mod read;
 mod types;
 mod value;
 
-pub use read::{DicomError, read_facts};
+pub use read::{DicomError, read_facts, read_sop_uid};
 pub use types::{
     Attribute, EquipmentFacts, FactFinding, FactProblem, FrameFacts, ImageFacts, InstanceFacts, PatientFacts, Rescale,
     SeriesFacts, StudyFacts,

@@ -9,7 +9,7 @@ use super::frames::{functional_groups, rescale};
 use super::types::{EquipmentFacts, ImageFacts, InstanceFacts, PatientFacts, SeriesFacts, StudyFacts};
 use super::value::{DataSet, Findings};
 use crate::header::{Completeness, HeaderError, Instance};
-use crate::uid::UidError;
+use crate::uid::{SopUid, UidError};
 
 /// Why an instance cannot be told apart from others and therefore cannot be kept as an instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,12 @@ pub enum DicomError {
 /// Reads the facts of a Part 10 file or bare data set, of whatever transfer syntax. Pixel data is not read and may be cut off.
 pub fn read_facts(bytes: &[u8]) -> Result<InstanceFacts, DicomError> {
     InstanceFacts::of(&Instance::parse(bytes)?)
+}
+
+/// The SOP Instance UID alone, as [`read_facts`] would read it.
+pub fn read_sop_uid(bytes: &[u8]) -> Result<SopUid, DicomError> {
+    let instance = Instance::parse(bytes)?;
+    identifier(&DataSet::of(&instance, &Findings::default()), "SOP Instance UID", tags::SOP_INSTANCE_UID)
 }
 
 impl InstanceFacts {

@@ -1,7 +1,8 @@
 //! `hilum import`: files, folders, zips and DICOMDIR go through the same door as the network.
 //!
 //! One thread finds and reads files, a bounded number of instances is on its way at a time (so that they share commits), and the bytes
-//! in hand stay under a budget.
+//! in hand stay under a budget. Files are taken in the order of their paths, and of two with one SOP Instance UID the second waits for the
+//! first: the same folder gives the same state, however fast which file is read.
 
 mod archive;
 mod control;
@@ -17,8 +18,9 @@ use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError, ErrorKind};
 use crate::journey::{self, Incoming, Receipt};
 use bytes::Bytes;
+use hilum_dicom::{SopUid, read_sop_uid};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -133,23 +135,28 @@ pub(crate) async fn run(
     let finding = tokio::task::spawn_blocking(move || finder.find_all(&paths));
 
     let mut summary = ImportSummary::default();
-    let mut on_the_way = JoinSet::new();
+    let mut on_the_way = OnTheWay::default();
     let mut stopped = None;
     while stopped.is_none()
         && let Some(item) = found.recv().await
     {
-        if on_the_way.len() >= IN_FLIGHT {
-            stopped = settle_one(&mut on_the_way, &mut summary, control).await;
+        if on_the_way.tasks.len() >= IN_FLIGHT {
+            stopped = on_the_way.settle_one(&mut summary, control).await;
         }
         match item {
             Found::Candidate { path, file_name, bytes, budget } => {
+                let uid = read_sop_uid(&bytes).ok();
+                while stopped.is_none() && uid.as_ref().is_some_and(|uid| on_the_way.uids.contains(uid)) {
+                    stopped = on_the_way.settle_one(&mut summary, control).await;
+                }
+                on_the_way.uids.extend(uid.clone());
                 let (engine, scope) = (engine.clone(), scope.clone());
-                on_the_way.spawn(async move {
+                on_the_way.tasks.spawn(async move {
                     let size = bytes.len() as u64;
                     let incoming = Incoming { bytes, source: Source::Import, file_name };
                     let outcome = journey::accept_instance(&engine, &scope, zone, incoming).await;
                     drop(budget);
-                    (path, size, outcome)
+                    Arrived { path, uid, size, outcome }
                 });
             }
             Found::NotDicom => {
@@ -164,8 +171,8 @@ pub(crate) async fn run(
         }
     }
     drop(found);
-    while !on_the_way.is_empty() {
-        let outcome = settle_one(&mut on_the_way, &mut summary, control).await;
+    while !on_the_way.tasks.is_empty() {
+        let outcome = on_the_way.settle_one(&mut summary, control).await;
         stopped = stopped.or(outcome);
     }
     finding.await.map_err(|error| EngineError::Internal(format!("looking for files ended early: {error}")))?;
@@ -180,38 +187,54 @@ pub(crate) async fn run(
     }
 }
 
-type Outcome = (String, u64, Result<Receipt, AcceptError>);
+/// The instances that are being kept.
+#[derive(Default)]
+struct OnTheWay {
+    tasks: JoinSet<Arrived>,
+    /// Their SOP Instance UIDs.
+    uids: HashSet<SopUid>,
+}
 
-/// Waits for one instance and counts it; returns what stops the whole import.
-async fn settle_one(
-    on_the_way: &mut JoinSet<Outcome>,
-    summary: &mut ImportSummary,
-    control: &ImportControl,
-) -> Option<ImportError> {
-    let Ok((path, size, outcome)) = on_the_way.join_next().await? else {
-        return Some(ImportError::Accept { source: AcceptError::Aborted, kept: 0 });
-    };
-    looked_at(summary, control);
-    match outcome {
-        Ok(receipt) => {
-            match receipt.accepted {
-                Accepted::Kept => {
-                    summary.kept += 1;
-                    summary.bytes_kept += size;
-                }
-                Accepted::AlreadyThere => summary.already_there += 1,
-                Accepted::Quarantined { .. } => summary.quarantined += 1,
-            }
-            summary.studies.insert(receipt.study.to_string());
-            None
+/// What became of one of them.
+struct Arrived {
+    path: String,
+    /// None where the header cannot be read, which the door will say.
+    uid: Option<SopUid>,
+    size: u64,
+    outcome: Result<Receipt, AcceptError>,
+}
+
+impl OnTheWay {
+    /// Waits for one instance and counts it; returns what stops the whole import.
+    async fn settle_one(&mut self, summary: &mut ImportSummary, control: &ImportControl) -> Option<ImportError> {
+        let Ok(Arrived { path, uid, size, outcome }) = self.tasks.join_next().await? else {
+            return Some(ImportError::Accept { source: AcceptError::Aborted, kept: 0 });
+        };
+        if let Some(uid) = uid {
+            self.uids.remove(&uid);
         }
-        Err(error) => match error.kind() {
-            ErrorKind::NotDicom | ErrorKind::Damaged => {
-                summary.refused.push(RefusedFile { path, code: error.code().to_owned(), text: error.to_string() });
+        looked_at(summary, control);
+        match outcome {
+            Ok(receipt) => {
+                match receipt.accepted {
+                    Accepted::Kept => {
+                        summary.kept += 1;
+                        summary.bytes_kept += size;
+                    }
+                    Accepted::AlreadyThere => summary.already_there += 1,
+                    Accepted::Quarantined { .. } => summary.quarantined += 1,
+                }
+                summary.studies.insert(receipt.study.to_string());
                 None
             }
-            _ => Some(ImportError::Accept { source: error, kept: 0 }),
-        },
+            Err(error) => match error.kind() {
+                ErrorKind::NotDicom | ErrorKind::Damaged => {
+                    summary.refused.push(RefusedFile { path, code: error.code().to_owned(), text: error.to_string() });
+                    None
+                }
+                _ => Some(ImportError::Accept { source: error, kept: 0 }),
+            },
+        }
     }
 }
 

@@ -39,13 +39,14 @@ async fn a_folder_of_two_series_and_rubbish_is_counted_file_by_file() {
     write_all(&folder.path().join("mixed"), &series.files());
     write_all(&folder.path().join("mixed/deeper"), &Ct { series: 2, ..series.clone() }.files());
     fs::write(folder.path().join("mixed/again.dcm"), &series.files()[0]).unwrap();
+    fs::write(folder.path().join("mixed/other.dcm"), &Ct { slices: 1, hu: 500, ..series.clone() }.files()[0]).unwrap();
     fs::write(folder.path().join("notes.txt"), "patient came late").unwrap();
     fs::write(folder.path().join("empty.dcm"), b"").unwrap();
     let whole = Ct { study: 2, slices: 1, ..Ct::default() }.files().remove(0);
     fs::write(folder.path().join("cut.dcm"), &whole[..whole.len() - 10]).unwrap();
 
     let summary = import(data.path(), &[folder.path().to_owned()]).await;
-    assert_eq!((summary.files, summary.kept, summary.not_dicom, summary.quarantined), (12, 8, 1, 0));
+    assert_eq!((summary.files, summary.kept, summary.not_dicom, summary.quarantined), (13, 8, 1, 1));
     assert_eq!(summary.already_there, 1);
     let refused: Vec<(&str, &str)> =
         summary.refused.iter().map(|file| (file.path.rsplit('/').next().unwrap(), file.code.as_str())).collect();
@@ -55,11 +56,23 @@ async fn a_folder_of_two_series_and_rubbish_is_counted_file_by_file() {
     // The import is over, so its series are quiet now.
     assert_eq!(number(data.path(), "SELECT count(*) FROM series WHERE quiet_at > unixepoch() * 1000 + 1000").await, 0);
 
-    // Files are read side by side: a different object under a known UID comes in afterwards, so that it is known which of the two was first.
-    fs::write(folder.path().join("mixed/other.dcm"), &Ct { slices: 1, hu: 500, ..series.clone() }.files()[0]).unwrap();
     let again = import(data.path(), &[folder.path().to_owned()]).await;
     assert_eq!((again.files, again.kept, again.already_there, again.quarantined), (13, 0, 9, 1));
     assert_eq!(files(data.path(), "objects").len(), 8);
+}
+
+/// Files are read side by side, yet the first path wins.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_objects_under_one_uid_the_first_path_is_kept() {
+    let folder = tempdir().unwrap();
+    let object = |hu| Ct { slices: 1, hu, ..Ct::default() }.files().remove(0);
+    for i in 0..12 {
+        fs::write(folder.path().join(format!("{i:02}.dcm")), object(100 + i)).unwrap();
+    }
+    let data = tempdir().unwrap();
+    let summary = import(data.path(), &[folder.path().to_owned()]).await;
+    assert_eq!((summary.kept, summary.quarantined), (1, 11));
+    assert_eq!(fs::read(&files(data.path(), "objects")[0]).unwrap(), object(100));
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ fn another_threshold_of_detection_needs_no_new_fit() {
     let out = folder.path().join("model");
     let first = run(&plan, &out, &mut carry_on).expect("the run ends");
     let text = std::fs::read_to_string(&plan).expect("the plan");
-    let lower = text.replace("mask_threshold = 0.2", "mask_threshold = 0.1");
+    let lower = text.replace("mask_threshold = 0.5", "mask_threshold = 0.1");
     assert_ne!(lower, text);
     std::fs::write(&plan, lower).expect("written");
     let second = run(&plan, &out, &mut |p| {
@@ -107,7 +107,7 @@ fn plans_that_contradict_themselves_are_refused_by_field() {
     let cases = [
         ("size = 32", "size = 33", "patches.size"),
         ("context_slices = 2", "context_slices = 1", "preprocessing.context_slices"),
-        ("positive_share = 0.3", "positive_share = 1.3", "schedule.positive_share"),
+        ("positive_share = 0.4", "positive_share = 1.3", "schedule.positive_share"),
         ("patience = ", "patients = ", "no plan"),
     ];
     for (from, to, named) in cases {

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 mod works;
 
-use works::{Kind, Told, WORKS, Work};
+use works::{Kind, Told, WORKS, Work, extents};
 
 /// A sample lasts at least this long and is the mean of its runs.
 const SAMPLE: Duration = Duration::from_millis(500);
@@ -66,12 +66,12 @@ fn serve([a, b]: [f64; 2], mut measure: impl FnMut() -> f64) -> Result<(), Box<d
 fn run(work: &Work, threads: usize, tiny: bool) -> Result<(), Box<dyn Error>> {
     let (network, weights, shape) = ((work.network)(), work.weights(), work.input(tiny));
     let options = Options { threads, isa: None };
-    let x = noise(shape.n * network.in_channels() * shape.h * shape.w);
+    let x = noise(extents(&network, shape).iter().product());
     match work.kind {
         Kind::Forward => {
             let mut plan = Inference::compile(&network, &weights, shape, options)?;
             let out = plan.output_shape();
-            let mut y = vec![0.0; shape.n * out.c * out.h * out.w];
+            let mut y = vec![0.0; shape.n * out.c * out.d * out.h * out.w];
             plan.forward(&x, &mut y)?;
             let count = y.len() as f64;
             let mean = y.iter().map(|&v| f64::from(v)).sum::<f64>() / count;

@@ -112,16 +112,38 @@ class PyTorch:
     def layer(self, layer, inputs):
         f, x = self.functional, inputs[0]
         get = lambda kind: self.tensors.get(f"{layer['name']}.{kind}")
+        axes = x.dim() - 2
+        of_axes = lambda name: getattr(f, f"{name}{axes}d")
+        default = lambda field, value: layer.get(field, [value] * axes)
         match layer["op"]:
             case "conv2d":
                 return f.conv2d(x, get("weight"), get("bias"), padding=layer["kernel"] // 2)
+            case "conv":
+                windows = default("stride", 1), default("padding", 0), default("dilation", 1)
+                return of_axes("conv")(x, get("weight"), get("bias"), *windows, layer.get("groups", 1))
             case "conv_transpose2d":
                 return f.conv_transpose2d(x, get("weight"), get("bias"), stride=2)
+            case "conv_transpose":
+                windows = default("stride", 1), default("padding", 0), default("output_padding", 0)
+                return of_axes("conv_transpose")(x, get("weight"), get("bias"), *windows, 1, default("dilation", 1))
+            case "linear":
+                return f.linear(x, get("weight"), get("bias"))
             case "max_pool2d":
                 return f.max_pool2d(x, 2)
-            case "batch_norm2d":
+            case "max_pool":
+                windows = layer["kernel"], default("stride", 1), default("padding", 0)
+                return of_axes("max_pool")(x, *windows, ceil_mode=layer.get("ceil", False))
+            case "avg_pool":
+                windows = layer["kernel"], default("stride", 1), default("padding", 0)
+                counted = {"ceil_mode": layer.get("ceil", False), "count_include_pad": layer.get("count_padding", True)}
+                return of_axes("avg_pool")(x, *windows, **counted)
+            case "global_avg_pool":
+                return of_axes("adaptive_avg_pool")(x, 1)
+            case "flatten":
+                return x.flatten(1)
+            case "batch_norm2d" | "batch_norm":
                 statistics = get("running_mean"), get("running_var")
-                return f.batch_norm(x, *statistics, get("weight"), get("bias"), training=self.training, eps=1e-5)
+                return f.batch_norm(x, *statistics, get("weight"), get("bias"), training=self.training, eps=layer.get("eps", 1e-5))
             case "relu":
                 # In place where nobody else reads the input, as modules are usually written.
                 return f.relu(x, inplace=self.reads[layer["inputs"][0]] == 1 and layer["inputs"] != ["input"])
@@ -129,6 +151,12 @@ class PyTorch:
                 return self.torch.sigmoid(x)
             case "concat":
                 return self.torch.cat(inputs, 1)
+            case "add":
+                return sum(inputs[1:], inputs[0])
+            case "scale":
+                return x * layer["factor"]
+            case "dropout" if not self.training or layer["rate"] == 0:
+                return x
             case other:
                 raise NotImplementedError(f"operator {other} is not among those that peers.py gives to PyTorch")
 

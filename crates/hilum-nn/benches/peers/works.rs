@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hilum_nn::{
-    DenseNet, InceptionResNetV2, InputShape, Network, Op, Scores, UNet2d, Weights, densenet, inception_resnet_v2, onnx,
-    unet2d,
+    DenseNet, InceptionResNetV2, Network, Op, Scores, UNet2d, UNet3d, VolumeShape, Weights, densenet,
+    inception_resnet_v2, onnx, unet2d, unet3d,
 };
 use serde::Serialize;
 
@@ -34,8 +34,8 @@ pub struct Work {
     pub name: &'static str,
     pub kind: Kind,
     pub network: fn() -> Network,
-    /// Batch, height and width.
-    pub shape: InputShape,
+    /// Batch, depth (1 for images), height and width.
+    pub shape: VolumeShape,
     pub aims: Aims,
 }
 
@@ -45,38 +45,71 @@ pub const WORKS: &[Work] = &[
         name: "unet-training",
         kind: Kind::Training,
         network: unet_base_32,
-        shape: InputShape { n: 2, h: 512, w: 512 },
+        shape: images(2, 512),
         aims: Aims { fp32: 2.5, bf16: 1.3, avx2: 1.0 },
+    },
+    Work {
+        name: "densenet121-training-224",
+        kind: Kind::Training,
+        network: densenet_121_of_one_class,
+        shape: images(4, 224),
+        aims: Aims { fp32: 1.5, bf16: 0.0, avx2: 1.0 },
+    },
+    Work {
+        name: "unet3d-training-64",
+        kind: Kind::Training,
+        network: unet3d_base_16,
+        shape: VolumeShape { n: 1, d: 64, h: 64, w: 64 },
+        aims: Aims { fp32: 1.5, bf16: 0.0, avx2: 1.0 },
+    },
+    Work {
+        name: "inception-resnet-v2-training-299",
+        kind: Kind::Training,
+        network: inception_resnet_v2_of_one_class,
+        shape: images(6, 299),
+        aims: Aims { fp32: 1.3, bf16: 0.0, avx2: 1.0 },
     },
     Work {
         name: "unet-forward",
         kind: Kind::Forward,
         network: unet_base_32,
-        shape: InputShape { n: 1, h: 512, w: 512 },
+        shape: images(1, 512),
         aims: Aims { fp32: 2.0, bf16: 1.5, avx2: 1.0 },
     },
     Work {
         name: "densenet121-forward-224",
         kind: Kind::Forward,
         network: densenet_121,
-        shape: InputShape { n: 1, h: 224, w: 224 },
+        shape: images(1, 224),
         aims: EQUAL,
     },
     Work {
         name: "densenet121-forward-512",
         kind: Kind::Forward,
         network: densenet_121,
-        shape: InputShape { n: 1, h: 512, w: 512 },
+        shape: images(1, 512),
         aims: EQUAL,
     },
     Work {
         name: "inception-resnet-v2-forward",
         kind: Kind::Forward,
         network: inception_resnet_v2_1000,
-        shape: InputShape { n: 1, h: 299, w: 299 },
+        shape: images(1, 299),
+        aims: EQUAL,
+    },
+    Work {
+        name: "unet3d-forward-64",
+        kind: Kind::Forward,
+        network: unet3d_base_16,
+        shape: VolumeShape { n: 1, d: 64, h: 64, w: 64 },
         aims: EQUAL,
     },
 ];
+
+/// Square images.
+const fn images(n: usize, side: usize) -> VolumeShape {
+    VolumeShape { n, d: 1, h: side, w: side }
+}
 
 /// As fast as the best library at its best setting.
 const EQUAL: Aims = Aims { fp32: 1.0, bf16: 1.0, avx2: 1.0 };
@@ -89,6 +122,19 @@ fn inception_resnet_v2_1000() -> Network {
     inception_resnet_v2(&InceptionResNetV2::new(3, 1000, Scores::Logits)).expect("an InceptionResNetV2 is a network")
 }
 
+/// One probability, as decision support asks for it.
+fn densenet_121_of_one_class() -> Network {
+    densenet(&DenseNet::d121(3, 1, Scores::Sigmoid)).expect("a DenseNet is a network")
+}
+
+fn inception_resnet_v2_of_one_class() -> Network {
+    inception_resnet_v2(&InceptionResNetV2::new(3, 1, Scores::Sigmoid)).expect("an InceptionResNetV2 is a network")
+}
+
+fn unet3d_base_16() -> Network {
+    unet3d(UNet3d { in_channels: 1, out_channels: 1, base: 16, depth: 3 }).expect("a 3D U-Net is a network")
+}
+
 fn unet_base_32() -> Network {
     unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 32, depth: 4 }).expect("a U-Net is a network")
 }
@@ -99,7 +145,7 @@ pub struct Told {
     name: &'static str,
     kind: Kind,
     aims: Aims,
-    /// `[n, c, h, w]`.
+    /// `[n, c, h, w]`, of volumes `[n, c, d, h, w]`.
     shape: Vec<usize>,
     /// Values of the network's result.
     outputs: usize,
@@ -122,9 +168,12 @@ impl Work {
     }
 
     /// The shape, or one so small that the way through the command can be tried in seconds.
-    pub fn input(&self, tiny: bool) -> InputShape {
-        let side = |full: usize| if tiny { full / 8 } else { full };
-        InputShape { n: self.shape.n, h: side(self.shape.h), w: side(self.shape.w) }
+    pub fn input(&self, tiny: bool) -> VolumeShape {
+        // Inception's stem needs 75 pixels.
+        let side =
+            |full: usize| if !tiny || full == 1 { full } else { (full / 8).max(if full == 299 { 75 } else { 8 }) };
+        let VolumeShape { n, d, h, w } = self.shape;
+        VolumeShape { n, d: side(d), h: side(h), w: side(w) }
     }
 
     /// The row in words that every peer understands.
@@ -137,7 +186,7 @@ impl Work {
             name: self.name,
             kind: self.kind,
             aims: self.aims,
-            shape: vec![shape.n, network.in_channels(), shape.h, shape.w],
+            shape: extents(&network, shape),
             outputs,
             parameters: network.parameter_count(),
             gflop: passes * forward / 1e9,
@@ -162,29 +211,47 @@ impl Work {
     }
 }
 
-/// Operations of one forward pass over images by the definition, and values of the result.
-fn count(network: &Network, shape: InputShape) -> (f64, usize) {
+/// Extents of an input as every engine understands them.
+pub fn extents(network: &Network, VolumeShape { n, d, h, w }: VolumeShape) -> Vec<usize> {
+    let sides = [d, h, w];
+    [n, network.in_channels()].into_iter().chain(sides[3 - network.axes()..].iter().copied()).collect()
+}
+
+/// Operations of one forward pass by the definition, and values of the result.
+fn count(network: &Network, shape: VolumeShape) -> (f64, usize) {
     let graph = network.graph();
-    let mut sizes = vec![[shape.h, shape.w]];
+    let axes = network.axes();
+    let mut sizes = vec![[shape.d, shape.h, shape.w][3 - axes..].to_vec()];
     let mut operations = 0.0;
     for (i, node) in graph.nodes().iter().enumerate() {
-        let from = sizes[node.inputs[0]];
+        let from = sizes[node.inputs[0]].clone();
         let (inputs, outputs) = (graph.values()[node.inputs[0]].channels, graph.values()[i + 1].channels);
         // Size of the result, and how often an input channel meets an output channel.
         let (size, products) = match &node.op {
-            Op::Conv2d { kernel, .. } => (from, area(from) * kernel * kernel),
-            Op::ConvTranspose2d { .. } => (from.map(|s| 2 * s), 4 * area(from)),
+            Op::Conv2d { kernel, .. } => (from.clone(), volume(&from) * kernel * kernel),
+            Op::ConvTranspose2d { .. } => (from.iter().map(|s| 2 * s).collect(), 4 * volume(&from)),
             Op::Conv(c) => {
-                let windows = (&c.kernel[..], &c.stride[..], &c.padding[..], &c.dilation[..]);
-                let size = [0, 1].map(|a| moved(from[a], windows, a, false));
-                (size, area(size) * c.kernel.iter().product::<usize>() / c.groups)
+                let size = moved(&from, &c.kernel, &c.stride, &c.padding, &c.dilation, false);
+                let products = volume(&size) * volume(&c.kernel) / c.groups;
+                (size, products)
             }
-            Op::ConvTranspose { .. } | Op::Upsample { .. } => panic!("{}: its size is not counted here", node.op),
-            Op::MaxPool2d => (from.map(|s| s / 2), 0),
+            Op::ConvTranspose { conv: c, output_padding } => {
+                let along = |a: usize| {
+                    (from[a] - 1) * c.stride[a] + c.dilation[a] * (c.kernel[a] - 1) + output_padding[a] + 1
+                        - 2 * c.padding[a]
+                };
+                ((0..axes).map(along).collect(), volume(&from) * volume(&c.kernel))
+            }
+            Op::Upsample { factors, .. } => (from.iter().zip(factors).map(|(s, f)| s * f).collect(), 0),
+            Op::MaxPool2d => (from.iter().map(|s| s / 2).collect(), 0),
+            Op::Gru(_) | Op::Lstm(_) => panic!("{}: its work is not counted here", node.op),
             Op::MaxPool(p) | Op::AvgPool { pooling: p, .. } => {
-                ([0, 1].map(|a| moved(from[a], (&p.kernel[..], &p.stride[..], &p.padding[..], &[1, 1]), a, p.ceil)), 0)
+                (moved(&from, &p.kernel, &p.stride, &p.padding, &vec![1; axes], p.ceil), 0)
             }
-            Op::GlobalAvgPool => ([1, 1], 0),
+            Op::GlobalAvgPool | Op::Flatten => (vec![1; axes], 0),
+            Op::AdaptiveAvgPool { size } | Op::AdaptiveMaxPool { size } => {
+                ((0..axes).map(|a| if size[a] == 0 { from[a] } else { size[a] }).collect(), 0)
+            }
             Op::Linear { .. } => (from, 1),
             Op::BatchNorm2d
             | Op::BatchNorm { .. }
@@ -197,7 +264,6 @@ fn count(network: &Network, shape: InputShape) -> (f64, usize) {
             | Op::Sigmoid
             | Op::Softmax
             | Op::Dropout { .. }
-            | Op::Flatten
             | Op::Concat
             | Op::Add
             | Op::Scale { .. } => (from, 0),
@@ -205,17 +271,25 @@ fn count(network: &Network, shape: InputShape) -> (f64, usize) {
         operations += 2.0 * (shape.n * products * inputs * outputs) as f64;
         sizes.push(size);
     }
-    (operations, shape.n * network.out_channels() * area(sizes[sizes.len() - 1]))
+    (operations, shape.n * network.out_channels() * volume(&sizes[sizes.len() - 1]))
 }
 
-fn area([h, w]: [usize; 2]) -> usize {
-    h * w
+fn volume(sides: &[usize]) -> usize {
+    sides.iter().product()
 }
 
-/// Positions of a moving window (kernel, stride, padding, dilation) along an axis, as PyTorch counts them.
-fn moved(from: usize, (kernel, stride, padding, dilation): Windows, axis: usize, ceil: bool) -> usize {
-    let free = from + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
-    1 + if ceil { free.div_ceil(stride[axis]) } else { free / stride[axis] }
+/// Positions of a moving window along every axis, as PyTorch counts them.
+fn moved(
+    from: &[usize],
+    kernel: &[usize],
+    stride: &[usize],
+    padding: &[usize],
+    dilation: &[usize],
+    ceil: bool,
+) -> Vec<usize> {
+    let along = |a: usize| {
+        let free = from[a] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1;
+        1 + if ceil { free.div_ceil(stride[a]) } else { free / stride[a] }
+    };
+    (0..from.len()).map(along).collect()
 }
-
-type Windows<'a> = (&'a [usize], &'a [usize], &'a [usize], &'a [usize]);

@@ -1,7 +1,7 @@
 //! What the description alone says about the sizes of maps.
 
 use super::Value;
-use crate::geometry::{Path, sides};
+use crate::geometry::{Path, adapted, sequence_len, sides};
 use crate::network::{NetworkError, Op};
 
 /// What is known of a value's size before there is an input.
@@ -18,7 +18,7 @@ pub enum Resolution {
 }
 
 /// The resolution of a layer's result.
-pub(super) fn after(name: &str, op: &Op, inputs: &[&Value]) -> Result<Resolution, NetworkError> {
+pub(super) fn after(name: &str, op: &Op, inputs: &[&Value], axes: usize) -> Result<Resolution, NetworkError> {
     let refuse = |problem| Err(NetworkError::Input { layer: name.to_owned(), op: op.to_string(), problem });
     let x = inputs[0].resolution;
     let needs_map = matches!(
@@ -31,6 +31,10 @@ pub(super) fn after(name: &str, op: &Op, inputs: &[&Value]) -> Result<Resolution
             | Op::MaxPool(_)
             | Op::AvgPool { .. }
             | Op::GlobalAvgPool
+            | Op::AdaptiveAvgPool { .. }
+            | Op::AdaptiveMaxPool { .. }
+            | Op::Gru(_)
+            | Op::Lstm(_)
             | Op::InstanceNorm { .. }
             | Op::GroupNorm { .. }
             | Op::Upsample { .. }
@@ -41,11 +45,24 @@ pub(super) fn after(name: &str, op: &Op, inputs: &[&Value]) -> Result<Resolution
     }
     Ok(match op {
         Op::Linear { .. } if x != Resolution::Matrix => return refuse("reads a map, expected a matrix: flatten it"),
-        Op::Flatten if x != Resolution::Fixed([1; 3]) => {
-            return refuse("reads a map that may have more than one pixel: pool it globally");
+        Op::Flatten if !matches!(x, Resolution::Fixed(_)) => {
+            return refuse("reads a map whose size is not fixed: pool it to a fixed size, or fix the network's");
         }
         Op::Linear { .. } | Op::Flatten => Resolution::Matrix,
         Op::GlobalAvgPool => Resolution::Fixed([1; 3]),
+        Op::AdaptiveAvgPool { size } | Op::AdaptiveMaxPool { size } => match x {
+            _ if size.iter().all(|s| *s > 0) => Resolution::Fixed(sides(size, 1)),
+            _ if size.iter().all(|s| *s == 0) => x,
+            Resolution::Fixed(input) => Resolution::Fixed(adapted(size, input)),
+            _ => Resolution::Open,
+        },
+        Op::Gru(recurrence) | Op::Lstm(recurrence) => match x {
+            Resolution::Fixed(size) if sequence_len(size, axes).is_none() => {
+                return refuse("reads a map with more than one position beside the sequence: pool it to one");
+            }
+            _ if recurrence.last => Resolution::Fixed([1; 3]),
+            _ => x,
+        },
         Op::MaxPool2d => match x {
             Resolution::Level(level) => Resolution::Level(level + 1),
             Resolution::Fixed([1, h, w]) if h % 2 == 0 && w % 2 == 0 => Resolution::Fixed([1, h / 2, w / 2]),

@@ -7,6 +7,18 @@ use crate::op::{Convolution, Pooling};
 /// Longest side of a window, its stride, padding and dilation.
 const MAX_SIDE: usize = 1 << 8;
 
+/// Longest side of a network's fixed input.
+const MAX_SIZE: usize = 1 << 16;
+
+/// Checks the size that a network fixes for its input.
+pub(super) fn check_size(size: &[usize], axes: usize) -> Result<(), NetworkError> {
+    if size.len() == axes && size.iter().all(|s| (1..=MAX_SIZE).contains(s)) {
+        Ok(())
+    } else {
+        Err(NetworkError::Size(size.to_vec()))
+    }
+}
+
 /// Checks an operator's own fields against the network's number of axes and the channels of its input.
 pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Result<(), NetworkError> {
     let refuse = |what, got: &dyn ToString, expected| {
@@ -73,6 +85,8 @@ pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Resul
         }
         Op::Dropout { rate, .. } if !(0.0..1.0).contains(rate) => refuse("rate", rate, "0 to below 1"),
         Op::Scale { factor } if !factor.is_finite() => refuse("factor", factor, "a finite number"),
+        Op::AdaptiveAvgPool { size } | Op::AdaptiveMaxPool { size } => sides("size", size, 0),
+        Op::Gru(r) | Op::Lstm(r) => check_channels(layer, "hidden", r.hidden.saturating_mul(r.directions())),
         Op::MaxPool2d
         | Op::GlobalAvgPool
         | Op::BatchNorm2d

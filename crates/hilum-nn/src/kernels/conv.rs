@@ -49,6 +49,11 @@ impl Tile {
         let (bias, segment_count, segments) = (std::ptr::null(), segments.len(), segments.as_ptr());
         Self { x, segments, segment_count, w, bias, y, y_block, y_pixel: LANES, start: Start::Zero, relu: false }
     }
+
+    /// The same, added to what is there.
+    pub(crate) fn onto(self) -> Self {
+        Self { start: Start::Output, ..self }
+    }
 }
 
 pub(crate) type TileFn = unsafe fn(&Tile);

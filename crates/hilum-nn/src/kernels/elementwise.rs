@@ -31,7 +31,7 @@ impl Regrouping {
     /// `x_lanes`, `y_lanes`: channels in use per block; equally many in all.
     pub(crate) fn new(x_lanes: &[usize], y_lanes: &[usize]) -> Self {
         assert!(x_lanes.iter().sum::<usize>() == y_lanes.iter().sum::<usize>(), "numbers of channels differ");
-        let slots: Vec<usize> = (0..x_lanes.len() * LANES).filter(|s| s % LANES < x_lanes[s / LANES]).collect();
+        let slots = pack::slots(x_lanes);
         let from = pack::channels(y_lanes).into_iter().map(|c| c.map(|c| slots[c])).collect();
         Self { from, blocks: x_lanes.len() }
     }

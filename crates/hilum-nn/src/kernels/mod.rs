@@ -15,6 +15,8 @@ pub(crate) mod buffer;
 pub(crate) mod conv;
 pub(crate) mod conv_grad;
 pub(crate) mod elementwise;
+pub(crate) mod flatten;
+mod gates;
 pub(crate) mod method;
 pub(crate) mod norm;
 pub(crate) mod pack;
@@ -22,6 +24,7 @@ mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
+pub(crate) mod recurrent;
 pub(crate) mod sample_norm;
 mod simd;
 pub(crate) mod upsample;
@@ -36,6 +39,7 @@ mod winograd_weights;
 
 use conv::{Start, TileFn};
 use conv_grad::WeightTileFn;
+use gates::Gates;
 use norm::{Lanes, NormBlock, PARTIAL};
 use window::WindowTileFn;
 use window_grad::WindowGradFn;
@@ -121,6 +125,10 @@ pub(crate) struct Kernels {
     pub(crate) max_row_grad: unsafe fn(*const f32, usize, *const f32, *mut f32, usize, bool),
     pub(crate) relu: unsafe fn(*const f32, *mut f32, usize),
     pub(crate) relu_grad: unsafe fn(*const f32, *const f32, *mut f32, usize, bool),
+    pub(crate) gru: unsafe fn(&Gates),
+    pub(crate) gru_grad: unsafe fn(&Gates),
+    pub(crate) lstm: unsafe fn(&Gates),
+    pub(crate) lstm_grad: unsafe fn(&Gates),
 }
 
 impl Kernels {
@@ -153,6 +161,7 @@ macro_rules! compile_kernels {
     ($simd:ty, $(#[$features:meta])?, panel $panel:literal, one $v1:literal x [$($one:literal)*], two $v2:literal x [$($two:literal)*]) => {
         use crate::kernels::conv::{Start, Tile, TileFn, tile};
         use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
+        use crate::kernels::gates::{self, Gates};
         use crate::kernels::norm::{self, Lanes, NormBlock, PARTIAL};
         use crate::kernels::window::{WindowTile, WindowTileFn, window_tile};
         use crate::kernels::window_grad::{WindowGradFn, WindowGradTile, window_grad_tile};
@@ -357,6 +366,30 @@ macro_rules! compile_kernels {
             unsafe { pointwise::relu_run_grad::<$simd>(x, dy, dx, pixels, add) }
         }
 
+        $(#[$features])?
+        unsafe fn gru(t: &Gates) {
+            // SAFETY: as above.
+            unsafe { gates::gru(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn gru_grad(t: &Gates) {
+            // SAFETY: as above.
+            unsafe { gates::gru_grad(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn lstm(t: &Gates) {
+            // SAFETY: as above.
+            unsafe { gates::lstm(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn lstm_grad(t: &Gates) {
+            // SAFETY: as above.
+            unsafe { gates::lstm_grad(t) }
+        }
+
         pub(super) static KERNELS: Kernels = Kernels {
             panel_blocks: $panel,
             max_pixels,
@@ -382,6 +415,10 @@ macro_rules! compile_kernels {
             max_row_grad,
             relu,
             relu_grad,
+            gru,
+            gru_grad,
+            lstm,
+            lstm_grad,
         };
     };
 }

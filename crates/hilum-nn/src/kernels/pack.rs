@@ -23,6 +23,11 @@ pub(crate) fn channels(lanes: &[usize]) -> Vec<Option<usize>> {
     out
 }
 
+/// The lane, counted over all blocks, of every channel.
+pub(crate) fn slots(lanes: &[usize]) -> Vec<usize> {
+    (0..lanes.len() * LANES).filter(|s| s % LANES < lanes[s / LANES]).collect()
+}
+
 /// A weight tensor seen as `(output, input, row, column)` of the convolution to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {

@@ -165,6 +165,16 @@ impl WindowPool {
         Self::new(reduce, axes, input, output)
     }
 
+    /// Pooling to `output` positions: along an axis, output `i` sees the positions from `floor(i * in / out)` to `ceil((i + 1) * in / out)`, as in PyTorch.
+    pub(crate) fn adaptive(reduce: Reduce, input: [usize; 3], output: [usize; 3]) -> Self {
+        let axes = [0, 1, 2].map(|a| {
+            let (len, count) = (input[a], output[a]);
+            let ranges: Vec<_> = (0..count).map(|i| [i * len / count, ((i + 1) * len).div_ceil(count)]).collect();
+            Axis { divisors: ranges.iter().map(|[from, to]| to - from).collect(), ranges }
+        });
+        Self::new(reduce, axes, input, output)
+    }
+
     /// The mean over the whole map.
     pub(crate) fn global(input: [usize; 3]) -> Self {
         let axes = input.map(|len| Axis { ranges: vec![[0, len]], divisors: vec![len] });

@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::network::NetworkBuilder;
 use crate::op::{Convolution, Op};
 
+mod cnn_gru;
 mod densenet;
 mod inception_resnet_v2;
 mod resnet;
 mod unet;
 mod unet3d;
 
+pub use cnn_gru::{CnnGru, cnn_gru};
 pub use densenet::{DenseNet, densenet};
 pub use inception_resnet_v2::{InceptionResNetV2, inception_resnet_v2};
 pub use resnet::{ResNet, resnet};

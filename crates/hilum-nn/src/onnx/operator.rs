@@ -1,8 +1,12 @@
 //! Which ONNX nodes a layer becomes.
 
 use super::message::{Message, float, int, ints, text};
+use super::{adaptive, recurrent};
 use crate::geometry::Geometry;
+use crate::graph::Resolution;
 use crate::network::Op;
+use crate::op::Cell;
+use crate::weights::Tensor;
 
 /// What a node reads.
 #[derive(Clone, Copy)]
@@ -39,6 +43,8 @@ pub(super) struct Node {
     pub(super) operator: &'static str,
     pub(super) inputs: Vec<Input>,
     pub(super) attributes: Vec<Message>,
+    /// Which of its outputs is used.
+    pub(super) output: usize,
 }
 
 /// The nodes of one layer; the last one's result is the layer's.
@@ -47,25 +53,25 @@ pub(super) struct Emitted {
     pub(super) constants: Vec<Constant>,
 }
 
-fn node(operator: &'static str, inputs: &[Input], attributes: Vec<Message>) -> Node {
-    Node { operator, inputs: inputs.to_vec(), attributes }
+pub(super) fn node(operator: &'static str, inputs: &[Input], attributes: Vec<Message>) -> Node {
+    Node { operator, inputs: inputs.to_vec(), attributes, output: 0 }
 }
 
 fn scalar(name: &'static str, value: f32) -> Constant {
     Constant { name, shape: Vec::new(), data: Data::Floats(vec![value]) }
 }
 
-fn indices(name: &'static str, values: Vec<i64>) -> Constant {
+pub(super) fn indices(name: &'static str, values: Vec<i64>) -> Constant {
     Constant { name, shape: vec![values.len()], data: Data::Ints(values) }
 }
 
-/// The nodes of a layer in a network of this many axes.
-pub(super) fn emit(op: &Op, axes: usize) -> Emitted {
+/// The nodes of a layer in a network of this many axes, or why ONNX has none. `input`: what is known of the size of its input; `tensors`: its parameters.
+pub(super) fn emit(op: &Op, axes: usize, input: Resolution, tensors: &[Tensor]) -> Result<Emitted, &'static str> {
     let plain = |operator, attributes| Emitted {
         nodes: vec![node(operator, &[Input::Layer, Input::Parameters], attributes)],
         constants: Vec::new(),
     };
-    match op {
+    Ok(match op {
         Op::Conv2d { .. } | Op::Conv(_) => plain("Conv", window(op, axes)),
         Op::ConvTranspose2d { .. } => plain("ConvTranspose", window(op, axes)),
         Op::ConvTranspose { output_padding, .. } => {
@@ -87,6 +93,10 @@ pub(super) fn emit(op: &Op, axes: usize) -> Emitted {
             plain("AveragePool", attributes)
         }
         Op::GlobalAvgPool => plain("GlobalAveragePool", Vec::new()),
+        Op::AdaptiveAvgPool { size } => adaptive::emit(true, size, axes, input)?,
+        Op::AdaptiveMaxPool { size } => adaptive::emit(false, size, axes, input)?,
+        Op::Gru(recurrence) => recurrent::emit(Cell::Gru, *recurrence, axes, tensors),
+        Op::Lstm(recurrence) => recurrent::emit(Cell::Lstm, *recurrence, axes, tensors),
         Op::BatchNorm2d | Op::BatchNorm { .. } => {
             let eps = op.batch_norm_eps().unwrap_or_default() as f32;
             plain("BatchNormalization", vec![float("epsilon", eps)])
@@ -108,7 +118,7 @@ pub(super) fn emit(op: &Op, axes: usize) -> Emitted {
             nodes: vec![node("Mul", &[Input::Layer, Input::Constant(0)], Vec::new())],
             constants: vec![scalar("factor", *factor)],
         },
-    }
+    })
 }
 
 fn window(op: &Op, axes: usize) -> Vec<Message> {

@@ -11,6 +11,7 @@ use super::padding::Ends;
 use super::patterns;
 use crate::graph::{Graph, Resolution};
 use crate::network::{INPUT, Network, NetworkBuilder, Op};
+use crate::op::Cell;
 use crate::plan::VolumeShape;
 use crate::plan::sizes;
 use crate::weights::{Tensor, Weights};
@@ -81,27 +82,40 @@ pub(super) struct Converter<'a> {
     tensors: Vec<Tensor>,
 }
 
+/// The network for inputs of any size, or where a layer needs to know it, for that of the model, if the model fixes it.
 pub(super) fn convert(model: &mut Model<'_>) -> Result<(Network, Weights), OnnxError> {
     patterns::replace(model);
+    let any_size = attempt(model, false);
+    match any_size {
+        Err(_) if fixed_size(input(model)?.0).is_some() => attempt(model, true).or(any_size),
+        other => other,
+    }
+}
+
+fn attempt(model: &Model<'_>, sized: bool) -> Result<(Network, Weights), OnnxError> {
     let (input, channels, axes) = input(model)?;
     let [output] = model.outputs[..] else {
         return Err(OnnxError::Interface(format!("{} outputs", model.outputs.len())));
     };
+    let size = fixed_size(input);
+    let sides = size.as_ref().filter(|_| sized).map(|size| &size[3 - axes..]);
+    let network = if axes == 3 { Network::volume_builder(channels) } else { Network::builder(channels) };
+    let network = sides.map_or(network.clone(), |sides| network.sized(sides));
     let resized = |n: &Node<'_>| n.op == "Resize" && n.inputs.get(3).is_some_and(|s| !model.constants.contains_key(s));
     let of_input = Value::Layer { layer: 0, axes: axes + 2, matrix: String::new() };
     let mut converter = Converter {
         opset: model.opset,
         axes,
         batch: input.shape[0],
-        graph: Graph::start(axes, channels)?,
-        sizes: fixed_size(input).map(|size| vec![size]),
+        graph: Graph::start(axes, channels, sides)?,
+        sizes: size.map(|size| vec![size]),
         positive: vec![false],
-        halving: axes == 2 && fixed_size(input).is_none() && model.nodes.iter().any(resized),
+        halving: axes == 2 && size.is_none() && model.nodes.iter().any(resized),
         constants: model.constants.iter().map(|(name, c)| (*name, c)).collect(),
         values: HashMap::from([(input.name, of_input)]),
         matrices: HashMap::new(),
         taken: HashSet::from([INPUT.to_owned()]),
-        network: if axes == 3 { Network::volume_builder(channels) } else { Network::builder(channels) },
+        network,
         tensors: Vec::new(),
     };
     let needed = needed(model, output)?;
@@ -220,6 +234,8 @@ impl<'a> Converter<'a> {
             | Op::MaxPool(_)
             | Op::AvgPool { .. }
             | Op::GlobalAvgPool
+            | Op::AdaptiveAvgPool { .. }
+            | Op::AdaptiveMaxPool { .. }
             | Op::Upsample { .. }
             | Op::Flatten
             | Op::Concat
@@ -393,7 +409,11 @@ impl<'a> Converter<'a> {
             "AveragePool" => self.average_pool(attributes)?,
             "GlobalAveragePool" => Made::plain(Op::GlobalAvgPool),
             "Pad" => self.pad(attributes)?,
+            "GlobalMaxPool" => Made::plain(Op::AdaptiveMaxPool { size: vec![1; self.axes] }),
             "ReduceMean" => self.reduce_mean(attributes)?,
+            "ReduceMax" => self.reduce_max(attributes)?,
+            "GRU" => self.recurrent(attributes, Cell::Gru)?,
+            "LSTM" => self.recurrent(attributes, Cell::Lstm)?,
             "BatchNormalization" => self.batch_norm(attributes)?,
             "InstanceNormalization" => self.instance_norm(attributes)?,
             "GroupNormalization" => self.group_norm(attributes)?,

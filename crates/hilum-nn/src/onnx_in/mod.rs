@@ -10,6 +10,7 @@ mod operators;
 mod padding;
 mod patterns;
 mod protobuf;
+mod recurrent;
 mod reshape;
 mod windows;
 
@@ -28,7 +29,8 @@ const OLDEST_OPSET: i64 = 9;
 ///
 /// Padding that differs between the ends of an axis, and a `Pad` before a convolution or pool, are read where our windows can do the same: a
 /// convolution's weight gets taps of zero. SAME at other strides than 1 and sizes of `Resize` need a model that fixes the size of its input, or in
-/// `Resize` a size computed from those of other maps. A network made from such a model takes other sizes too, by the windows of the fixed one.
+/// `Resize` a size computed from those of other maps. A network made from such a model takes other sizes too, by the windows of the fixed one; only
+/// where a layer depends on the size (a flattening) is it the network's as well. GRU and LSTM are read between the transpositions that our emitter writes.
 pub fn decode(bytes: &[u8]) -> Result<(Network, Weights), OnnxError> {
     let mut model = model::Model::read(bytes)?;
     if model.opset < OLDEST_OPSET {

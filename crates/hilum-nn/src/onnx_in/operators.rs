@@ -107,17 +107,33 @@ impl Converter<'_> {
         Ok(Made::plain(Op::Softmax))
     }
 
-    pub(super) fn reduce_mean(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
+    /// Positions per axis, 1 or 0 for the input's, of a reduction over spatial axes.
+    fn reduced(&self, attributes: &Attributes<'_>) -> Result<Vec<usize>, OnnxError> {
         attributes.only(&["axes", "keepdims", "noop_with_empty_axes"])?;
         let rank = self.rank(attributes.0)? as i64;
         let listed = self.constant_at(attributes.0, 1).and_then(Constant::integers);
         let given = listed.unwrap_or_else(|| attributes.ints("axes").to_vec());
-        let mut axes: Vec<i64> = given.iter().map(|a| if *a < 0 { a.saturating_add(rank) } else { *a }).collect();
-        axes.sort_unstable();
-        if rank == 2 || axes != (2..rank).collect::<Vec<_>>() {
-            return Err(attributes.refuse("axes", format!("{given:?}"), "all spatial axes of a map"));
+        let axes: Vec<i64> = given.iter().map(|a| if *a < 0 { a.saturating_add(rank) } else { *a }).collect();
+        if rank == 2 || axes.is_empty() || axes.iter().any(|a| !(2..rank).contains(a)) {
+            return Err(attributes.refuse("axes", format!("{given:?}"), "spatial axes of a map"));
         }
-        Ok(if attributes.int("keepdims", 1) == 0 { Made::FlatMean } else { Made::plain(Op::GlobalAvgPool) })
+        Ok((2..rank).map(|a| usize::from(axes.contains(&a))).collect())
+    }
+
+    pub(super) fn reduce_mean(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
+        let size = self.reduced(attributes)?;
+        let whole = size.iter().all(|s| *s == 1);
+        match attributes.int("keepdims", 1) {
+            0 if whole => Ok(Made::FlatMean),
+            0 => Err(attributes.refuse("keepdims", "0".to_owned(), "0 over all spatial axes of a map")),
+            _ if whole => Ok(Made::plain(Op::GlobalAvgPool)),
+            _ => Ok(Made::plain(Op::AdaptiveAvgPool { size })),
+        }
+    }
+
+    pub(super) fn reduce_max(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
+        attributes.expect_int("keepdims", 1, 1, "1")?;
+        Ok(Made::plain(Op::AdaptiveMaxPool { size: self.reduced(attributes)? }))
     }
 
     /// A product with one number, or a quotient by one.

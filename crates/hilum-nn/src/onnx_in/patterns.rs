@@ -108,6 +108,7 @@ impl<'m, 'a> Values<'m, 'a> {
             "Add" => self.group_norm(node).or_else(|| self.biased(node)),
             "ReduceMean" => self.mean(node),
             "Pad" => self.pad(node),
+            "Reshape" => self.recurrent(node),
             _ => None,
         }
     }
@@ -221,4 +222,35 @@ impl<'m, 'a> Values<'m, 'a> {
         let value = node.inputs.get(2).copied().unwrap_or_default();
         Some(Found { op: "Pad", inputs: vec![x, "", value], attributes })
     }
+
+    /// A GRU or LSTM between what makes `[steps, n, features]` of a map and a map of its result. The attribute `last` says which of its results is used;
+    /// everything else is the converter's to judge.
+    fn recurrent(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let [result, shape] = node.inputs[..] else { return None };
+        let transposed = self.made_by(result, "Transpose")?;
+        let source = *transposed.inputs.first()?;
+        let (op, cell) = ["GRU", "LSTM"].into_iter().find_map(|op| self.made_by(source, op).map(|cell| (op, cell)))?;
+        let last = cell.outputs.get(1) == Some(&source);
+        let order: &[i64] = if last { &[1, 0, 2] } else { &[2, 1, 3, 0] };
+        let (&sequence, rest) = cell.inputs.split_first()?;
+        let back = self.made_by(sequence, "Transpose")?;
+        let [x, axes] = self.made_by(back.inputs.first()?, "Squeeze")?.inputs[..] else { return None };
+        let beside: Vec<i64> = (3..self.axes as i64 + 2).collect();
+        let fits = perm(transposed) == order
+            && perm(back) == [2, 0, 1]
+            && self.integers(axes)? == beside
+            && matches!(self.integers(shape)?[..], [0, _, steps, ref ones @ ..]
+                if steps == if last { 1 } else { -1 } && ones.len() == beside.len() && ones.iter().all(|s| *s == 1));
+        let last = Attribute { name: "last", int: Some(i64::from(last)), ..Attribute::default() };
+        fits.then(|| Found {
+            op,
+            inputs: [x].into_iter().chain(rest.iter().copied()).collect(),
+            attributes: cell.attributes.iter().cloned().chain([last]).collect(),
+        })
+    }
+}
+
+/// The permutation of a Transpose.
+fn perm<'n>(node: &'n Node<'_>) -> &'n [i64] {
+    node.attributes.iter().find(|a| a.name == "perm").map_or(&[], |a| &a.ints)
 }

@@ -1,4 +1,4 @@
-//! Other forms of one pixel's channels, which move no number, and enlargement.
+//! Other forms of one pixel's channels, which move no number, matrices of maps, and enlargement.
 
 use super::OnnxError;
 use super::attributes::Attributes;
@@ -9,7 +9,7 @@ use crate::graph::Resolution;
 use crate::network::Op;
 
 /// What may be given another form.
-const PIXEL: &str = "batch and channels of one pixel, as after global pooling";
+const PIXEL: &str = "one pixel, as after global pooling, or for a matrix a map of a size that the model fixes";
 
 impl Converter<'_> {
     /// The node's first input with this many axes.
@@ -17,6 +17,7 @@ impl Converter<'_> {
         let (layer, _) = self.layer_and_axes(attributes.0, 0)?;
         match self.graph.values()[layer].resolution {
             Resolution::Fixed([1, 1, 1]) => Ok(Made::Shown(axes)),
+            Resolution::Fixed(_) if axes == 2 => Ok(Made::plain(Op::Flatten)),
             Resolution::Matrix if axes != self.axes + 2 => Ok(Made::Shown(axes)),
             Resolution::Matrix => {
                 let got = "a matrix made by a linear layer".to_owned();
@@ -82,7 +83,9 @@ impl Converter<'_> {
         if attributes.int("allowzero", 0) != 0 && list.contains(&Extent::Known(0)) {
             return refuse("empty".to_owned());
         }
-        let channels = self.graph.values()[layer].channels as i64;
+        let value = &self.graph.values()[layer];
+        let pixels = if let Resolution::Fixed(size) = value.resolution { size } else { [1; 3] };
+        let channels = pixels.iter().fold(value.channels, |c, side| c.saturating_mul(*side)) as i64;
         let rest = |v: &Extent| *v == Extent::Known(-1);
         let batch = |v: &Extent| match *v {
             Extent::Batch | Extent::Known(0 | -1) => true,
@@ -93,7 +96,7 @@ impl Converter<'_> {
         let fits = match &list[..] {
             [n] => channels == 1 && batch(n),
             [n, c, ones @ ..] => {
-                let all = rest(c) || *c == Extent::Known(channels) || *c == Extent::Known(0);
+                let all = rest(c) || *c == Extent::Known(channels) || (*c == Extent::Known(0) && pixels == [1; 3]);
                 batch(n) && all && ones.iter().all(one) && ones.len() <= self.axes
             }
             [] => false,

@@ -203,7 +203,7 @@ impl ForwardPlan {
                         shift[slot / LANES][slot % LANES] = t[c] as f32;
                     }
                 }
-                Ready::Operator(operator) => operator.load(tensors),
+                Ready::Operator(operator) => operator.load(self.kernels, pool, tensors),
                 Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => {}
             }
         }
@@ -243,11 +243,8 @@ impl ForwardPlan {
         let packed = self.steps.iter().map(|s| match s {
             Ready::Conv(c) => c.weights.bytes() + c.bias.bytes(),
             Ready::Norm { scale, shift, .. } => (scale.len() + shift.len()) * size_of::<Lanes>(),
-            Ready::Operator(_)
-            | Ready::MaxPool { .. }
-            | Ready::Relu { .. }
-            | Ready::Sigmoid { .. }
-            | Ready::Copy { .. } => 0,
+            Ready::Operator(operator) => operator.bytes(),
+            Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => 0,
         });
         self.arena.bytes() + self.scratch.bytes() + packed.sum::<usize>()
     }
@@ -305,7 +302,7 @@ impl Ready {
                 let lanes = lowered.lanes[x].clone();
                 Self::Norm { x: view(x), y: view(y), scale: zero.clone(), shift: zero, relu, node, lanes }
             }
-            Step::Sum { .. } | Step::Operator { .. } => Self::Operator(operator::of(step, lowered, graph)),
+            Step::Sum { .. } | Step::Operator { .. } => Self::Operator(operator::of(step, lowered, graph, k, false)),
             Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y) },
             Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y) },
             Step::Sigmoid { x, y } => Self::Sigmoid { x: view(x), y: view(y), lanes: lowered.lanes[x].clone() },

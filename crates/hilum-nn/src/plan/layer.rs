@@ -149,7 +149,7 @@ impl TrainLayer {
             }
             ref step @ (Step::Sum { y, .. } | Step::Operator { y, .. }) => {
                 let dy = gradients.exists(y).then(|| dy(y));
-                Self::Operator { operator: operator::of(step, lowered, graph), dy, target: write() }
+                Self::Operator { operator: operator::of(step, lowered, graph, k, true), dy, target: write() }
             }
             Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y), gradient: through(y) },
             Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y), gradient: through(y) },
@@ -277,7 +277,7 @@ impl TrainLayer {
         let tensors = weights.tensors();
         match self {
             Self::Window(w) => w.pack(tensors, pool),
-            Self::Operator { operator, .. } => operator.load(tensors),
+            Self::Operator { operator, .. } => operator.load(k, pool, tensors),
             Self::Conv(c) => {
                 c.forward.pack(k, pool, &tensors[c.weight].data, &mut c.packed);
                 if c.has_bias {
@@ -340,6 +340,7 @@ impl TrainLayer {
         match self {
             Self::Conv(c) => c.packed.bytes() + c.bias.bytes() + c.data.as_ref().map_or(0, |d| d.packed.bytes()),
             Self::Window(w) => w.packed_bytes(),
+            Self::Operator { operator, .. } => operator.bytes(),
             _ => 0,
         }
     }

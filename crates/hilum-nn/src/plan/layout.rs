@@ -3,8 +3,9 @@
 use super::operator;
 use super::sizes::sizes;
 use super::{CompileError, VolumeShape, check_floats};
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Resolution};
 use crate::kernels::buffer::{LANES, View};
+use crate::kernels::recurrent::Recurrent;
 use crate::network::Op;
 
 /// One operation over values of the graph. `node` is the layer whose parameters it uses.
@@ -130,7 +131,12 @@ impl Lowered {
         // Where a value that only has another name lies: a matrix is a map of one pixel, and dropout does nothing in inference.
         let mut place: Vec<usize> = (0..=last).collect();
         for (i, node) in nodes.iter().enumerate() {
-            if matches!(node.op, Op::Flatten) || (fold && matches!(node.op, Op::Dropout { .. })) {
+            let renamed = match node.op {
+                Op::Flatten => sizes[node.inputs[0]] == [1; 3],
+                Op::Dropout { .. } => fold,
+                _ => false,
+            };
+            if renamed {
                 place[i + 1] = place[node.inputs[0]];
             }
         }
@@ -177,11 +183,14 @@ impl Lowered {
                 Op::MaxPool2d => steps.push(Step::MaxPool { x, y }),
                 Op::Relu => steps.push(Step::Relu { x, y }),
                 Op::Sigmoid => steps.push(Step::Sigmoid { x, y }),
-                Op::Flatten => {}
+                Op::Flatten if place[i + 1] == x => {}
                 Op::Dropout { .. } if fold => {}
                 Op::MaxPool(_)
                 | Op::AvgPool { .. }
                 | Op::GlobalAvgPool
+                | Op::AdaptiveAvgPool { .. }
+                | Op::AdaptiveMaxPool { .. }
+                | Op::Flatten
                 | Op::Dropout { .. }
                 | Op::InstanceNorm { .. }
                 | Op::GroupNorm { .. }
@@ -190,6 +199,13 @@ impl Lowered {
                 | Op::Tanh
                 | Op::Softmax
                 | Op::Upsample { .. } => steps.push(Step::Operator { node: i, x, y, keeps: operator::keeps(&node.op) }),
+                Op::Gru(_) | Op::Lstm(_) => {
+                    let (cell, recurrence) = node.op.recurrent().expect("these are recurrent");
+                    let positions = sizes[node.inputs[0]].iter().product();
+                    let floats = Recurrent::floats(shape.n, positions, lanes[x].len(), cell, recurrence, !fold);
+                    check_floats(floats)?;
+                    steps.push(Step::Operator { node: i, x, y, keeps: operator::keeps(&node.op) });
+                }
                 // A sum scales on the way.
                 Op::Scale { .. } if sole(y, &is_add).is_some() => {}
                 Op::Scale { factor } => steps.push(Step::Sum { x, y, factor: *factor, first: true }),
@@ -360,6 +376,11 @@ fn lanes(graph: &Graph) -> Vec<Vec<usize>> {
     for (i, node) in graph.nodes().iter().enumerate() {
         lanes.push(match node.op {
             _ if node.op.weighted().is_some() => blocks(graph.values()[i + 1].channels),
+            Op::Flatten if graph.values()[node.inputs[0]].resolution != Resolution::Fixed([1; 3]) => {
+                blocks(graph.values()[i + 1].channels)
+            }
+            // The directions lie side by side as a concatenation's inputs do.
+            Op::Gru(r) | Op::Lstm(r) => blocks(r.hidden).repeat(r.directions()),
             Op::Add => lanes[node.inputs[0]].clone(),
             _ => node.inputs.iter().flat_map(|&v| lanes[v].iter().copied()).collect(),
         });

@@ -159,6 +159,24 @@ pub enum CompileError {
         /// Size of its input.
         size: [usize; 3],
     },
+    /// The network fixes the size of its input, and this is another.
+    #[error("input of {got:?}: the network takes {expected:?} ([d, h, w]) only")]
+    FixedSize {
+        /// Size of the input.
+        got: [usize; 3],
+        /// Size that the network fixes.
+        expected: [usize; 3],
+    },
+    /// A recurrent layer's input has more than one position along an axis that is not the sequence's.
+    #[error(
+        "layer {layer} reads a map of {size:?} ([d, h, w]): a sequence has one position along every axis but the first; pool it"
+    )]
+    Sequence {
+        /// The layer.
+        layer: String,
+        /// Size of its input.
+        size: [usize; 3],
+    },
     /// The inputs of a concatenation or sum have different sizes for this input.
     #[error("layer {layer} joins maps of {a:?} and {b:?} ([d, h, w])")]
     Sizes {

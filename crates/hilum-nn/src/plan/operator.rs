@@ -8,8 +8,11 @@ use crate::kernels::Kernels;
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::elementwise::{self, DropoutKey, Regrouping};
+use crate::kernels::flatten;
+use crate::kernels::pack;
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
+use crate::kernels::recurrent::Recurrent;
 use crate::kernels::sample_norm::SampleNorm;
 use crate::kernels::upsample::Upsampling;
 use crate::kernels::window_pool::{Reduce, WindowPool};
@@ -34,20 +37,33 @@ pub(super) trait Operator: Send + Sync {
     );
 
     /// Takes its parameters from the network's.
-    fn load(&mut self, _tensors: &[Tensor]) {}
+    fn load(&mut self, _k: &Kernels, _pool: &mut Pool, _tensors: &[Tensor]) {}
+
+    /// Bytes of its own buffers.
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Whether an operator's backward pass reads its input and its result.
 pub(super) fn keeps(op: &Op) -> [bool; 2] {
     match op {
         Op::Softmax => [false, true],
-        Op::AvgPool { .. } | Op::GlobalAvgPool | Op::Dropout { .. } | Op::Upsample { .. } => [false, false],
+        Op::AvgPool { .. }
+        | Op::GlobalAvgPool
+        | Op::AdaptiveAvgPool { .. }
+        | Op::Dropout { .. }
+        | Op::Upsample { .. }
+        | Op::Flatten
+        // They keep copies of their own.
+        | Op::Gru(_)
+        | Op::Lstm(_) => [false, false],
         _ => [true, false],
     }
 }
 
-/// The operator of a step.
-pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph) -> Box<dyn Operator> {
+/// The operator of a step. `training`: whether it will run backwards.
+pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph, k: &Kernels, training: bool) -> Box<dyn Operator> {
     let (x, y) = (lowered.view(step.reads()), lowered.view(step.writes()));
     match *step {
         Step::Sum { x: from, y: to, factor, first } => {
@@ -67,6 +83,20 @@ pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph) -> Box<dyn Opera
                     Box::new(Pooled { window: window(Reduce::Mean, *count_padding), x, y, keeps: false })
                 }
                 Op::GlobalAvgPool => Box::new(Pooled { window: WindowPool::global(x.size()), x, y, keeps: false }),
+                Op::AdaptiveAvgPool { .. } => {
+                    let window = WindowPool::adaptive(Reduce::Mean, x.size(), y.size());
+                    Box::new(Pooled { window, x, y, keeps: false })
+                }
+                Op::AdaptiveMaxPool { .. } => {
+                    let window = WindowPool::adaptive(Reduce::Max, x.size(), y.size());
+                    Box::new(Pooled { window, x, y, keeps: true })
+                }
+                Op::Flatten => Box::new(Flattened { slots: pack::slots(&lowered.lanes[step.reads()]), x, y }),
+                Op::Gru(_) | Op::Lstm(_) => {
+                    let (cell, recurrence) = op.recurrent().expect("these are recurrent");
+                    let recurrent = Recurrent::new(k, x, &lowered.lanes[step.reads()], cell, recurrence, training);
+                    Box::new(Recurring { recurrent, x, y, first: graph.nodes()[node].first_parameter })
+                }
                 Op::Dropout { rate, seed } => {
                     Box::new(Dropout { x, y, rate: *rate, seed: *seed, node, key: DropoutKey::new(*seed, node, 0) })
                 }
@@ -289,7 +319,75 @@ impl Operator for Normalised {
         self.norm.backward(k, pool, arena, dy, target, &mut weight[0], &mut bias[0]);
     }
 
-    fn load(&mut self, tensors: &[Tensor]) {
+    fn load(&mut self, _: &Kernels, _: &mut Pool, tensors: &[Tensor]) {
         self.norm.load(&tensors[self.weight].data, &tensors[self.weight + 1].data);
+    }
+}
+
+struct Flattened {
+    /// Where the channels of `x` lie.
+    slots: Vec<usize>,
+    x: View,
+    y: View,
+}
+
+impl Operator for Flattened {
+    fn forward(&mut self, _: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
+        flatten::flatten(pool, arena, self.x, self.y, &self.slots);
+    }
+
+    fn backward(
+        &mut self,
+        _: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        _: &mut [Vec<f32>],
+    ) {
+        let Some(write) = target else { return };
+        if !write.add {
+            pointwise::zero(pool, arena, write.view);
+        }
+        flatten::flatten_grad(pool, arena, dy, write.view, &self.slots);
+    }
+}
+
+struct Recurring {
+    recurrent: Recurrent,
+    x: View,
+    y: View,
+    /// Index of the first weight; the others follow.
+    first: usize,
+}
+
+impl Operator for Recurring {
+    fn forward(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, _: u64) {
+        self.recurrent.forward(k, pool, arena, self.x, self.y);
+    }
+
+    fn backward(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        dy: View,
+        target: Option<&Write>,
+        gradients: &mut [Vec<f32>],
+    ) {
+        let count = self.recurrent.parameters();
+        self.recurrent.backward(k, pool, arena, dy, &mut gradients[self.first..self.first + count]);
+        if let Some(write) = target {
+            self.recurrent.input_gradient(k, pool, arena, write.view, write.add);
+        }
+    }
+
+    fn load(&mut self, k: &Kernels, pool: &mut Pool, tensors: &[Tensor]) {
+        let count = self.recurrent.parameters();
+        self.recurrent.load(k, pool, &tensors[self.first..self.first + count]);
+    }
+
+    fn bytes(&self) -> usize {
+        self.recurrent.bytes()
     }
 }

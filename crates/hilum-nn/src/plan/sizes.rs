@@ -1,8 +1,8 @@
 //! Sizes of all values for one input.
 
 use super::{CompileError, VolumeShape};
-use crate::geometry::sides;
-use crate::graph::Graph;
+use crate::geometry::{adapted, sequence_len, sides};
+use crate::graph::{Graph, Resolution};
 use crate::network::Op;
 
 /// Largest batch, depth, height or width.
@@ -16,6 +16,12 @@ pub(super) fn sizes(graph: &Graph, shape: VolumeShape) -> Result<Vec<[usize; 3]>
         return Err(giant());
     }
     let mut sizes = vec![[d, h, w]];
+    match graph.values()[0].resolution {
+        Resolution::Fixed(expected) if expected != sizes[0] => {
+            return Err(CompileError::FixedSize { got: sizes[0], expected });
+        }
+        _ => {}
+    }
     for i in 0..graph.nodes().len() {
         sizes.push(after(graph, i, &sizes, shape)?);
     }
@@ -39,7 +45,13 @@ pub(crate) fn after(
             return Err(CompileError::NotAMultiple { h, w, multiple: graph.multiple_of(), layer: layer() });
         }
         Op::MaxPool2d => [1, vh / 2, vw / 2],
-        Op::GlobalAvgPool => [1; 3],
+        Op::GlobalAvgPool | Op::Flatten => [1; 3],
+        Op::AdaptiveAvgPool { size: wanted } | Op::AdaptiveMaxPool { size: wanted } => adapted(wanted, size),
+        Op::Gru(recurrence) | Op::Lstm(recurrence) => match sequence_len(size, graph.axes()) {
+            None => return Err(CompileError::Sequence { layer: layer(), size }),
+            Some(_) if recurrence.last => [1; 3],
+            Some(_) => size,
+        },
         Op::Concat | Op::Add => {
             if let Some(other) = node.inputs.iter().map(|&v| sizes[v]).find(|s| *s != size) {
                 return Err(CompileError::Sizes { layer: layer(), a: size, b: other });

@@ -16,7 +16,7 @@ use crate::network::Network;
 /// One named tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// `{layer}.weight`, `.bias`, `.running_mean` or `.running_var`.
+    /// `{layer}.weight`, `.bias`, `.running_mean`, `.running_var` or, of recurrent layers, PyTorch's kinds ([`crate::Recurrence`]).
     pub name: String,
     /// Convolution `[out, in, kh, kw]`, transposed convolution `[in, out, kh, kw]`, everything else `[channels]`.
     pub shape: Vec<usize>,
@@ -33,7 +33,7 @@ pub struct Weights {
 impl Weights {
     /// He-normal initialisation (fan-in, gain of ReLU: standard deviation `sqrt(2 / (in * kh * kw))`; a transposed convolution 2x2 with stride 2
     /// adds one tap per output pixel, so its fan-in is `in`); biases 0; BatchNorm weight 1, bias 0, running mean 0, running variance 1.
-    /// (He et al. 2015.) The same seed gives the same bits wherever the platform's `ln`, `sqrt` and `cos` do.
+    /// (He et al. 2015.) Recurrent layers as in PyTorch: weights and biases uniform within `1 / sqrt(hidden)` of 0. The same seed gives the same bits wherever the platform's `ln`, `sqrt` and `cos` do.
     pub fn init(network: &Network, seed: u64) -> Self {
         let mut normal = Normal { state: seed };
         let graph = network.graph();
@@ -43,6 +43,10 @@ impl Weights {
                 Role::Kernel { fan_in } => {
                     let deviation = (2.0 / fan_in as f64).sqrt();
                     (0..len).map(|_| (normal.next() * deviation) as f32).collect()
+                }
+                Role::Recurrent { hidden } => {
+                    let bound = (1.0 / hidden as f64).sqrt();
+                    (0..len).map(|_| ((2.0 * normal.uniform() - 1.0) * bound) as f32).collect()
                 }
                 Role::Scale | Role::RunningVar => vec![1.0; len],
                 Role::Bias | Role::RunningMean => vec![0.0; len],

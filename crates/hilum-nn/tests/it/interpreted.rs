@@ -2,7 +2,7 @@
 //! repeats on the portable kernels.
 
 use hilum_nn::{
-    AdamConfig, Algorithm, Convolution, Inference, Isa, LossConfig, Network, Op, Options, Pooling, Trainer,
+    AdamConfig, Algorithm, Convolution, Inference, Isa, LossConfig, Network, Op, Options, Pooling, Recurrence, Trainer,
     VolumeShape, Weights,
 };
 
@@ -54,6 +54,24 @@ fn windows_over_a_small_volume_run() {
     net.then("head", Op::Conv(Convolution::new(1, &[1, 1, 1]).with_bias()));
     net.then("score", Op::Sigmoid);
     passes(&net.build().unwrap(), [1, 2, 2, 4], Algorithm::Auto);
+}
+
+#[test]
+fn sequences_and_adaptive_pools_run_on_a_small_map() {
+    let recurrence = |last| Recurrence { hidden: 3, bidirectional: true, last };
+    let mut net = Network::builder(2);
+    net.then("max", Op::AdaptiveMaxPool { size: vec![3, 2] });
+    net.then("mean", Op::AdaptiveAvgPool { size: vec![0, 1] });
+    net.then("gru", Op::Gru(recurrence(false)));
+    net.layer("lstm", &["mean"], Op::Lstm(recurrence(false)));
+    net.layer("both", &["gru", "lstm"], Op::Concat);
+    net.then("last", Op::Gru(recurrence(true)));
+    net.layer("flat", &["both"], Op::Flatten);
+    net.then("wide", Op::Linear { out_features: 6, bias: true });
+    net.layer("narrow", &["last"], Op::Flatten);
+    net.layer("sum", &["wide", "narrow"], Op::Add);
+    net.then("score", Op::Sigmoid);
+    passes(&net.build().unwrap(), [2, 1, 4, 3], Algorithm::Auto);
 }
 
 #[test]

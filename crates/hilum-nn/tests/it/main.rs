@@ -1,5 +1,6 @@
 //! One binary: links once.
 
+mod adaptive;
 mod finite;
 mod gradients;
 mod hostile;
@@ -20,6 +21,7 @@ mod readme;
 mod reference;
 mod refusals;
 mod schedules;
+mod sequences;
 mod training;
 mod volumes;
 mod weights_in;

@@ -3,7 +3,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use hilum_nn::{Algorithm, Convolution, Inference, InputShape, Network, Op, Options, Pooling, UNet2d, Weights, unet2d};
+use hilum_nn::{
+    Algorithm, Convolution, Inference, InputShape, Network, Op, Options, Pooling, Recurrence, UNet2d, VolumeShape,
+    Weights, unet2d,
+};
 
 use crate::reference::noise;
 
@@ -48,8 +51,22 @@ fn a_forward_pass_allocates_nothing() {
     }
     let unet = unet2d(UNet2d { in_channels: 3, out_channels: 1, base: 16, depth: 3 }).unwrap();
     for network in [unet, every_operator()] {
-        allocates_nothing(&network);
+        allocates_nothing(&network, InputShape { n: 2, h: 32, w: 32 }.into());
     }
+    allocates_nothing(&sequences(), VolumeShape { n: 6, d: 5, h: 8, w: 6 });
+}
+
+fn sequences() -> Network {
+    let mut net = Network::volume_builder(3);
+    net.then("a", Op::Conv(Convolution::new(18, &[1, 3, 3]).same()));
+    net.then("max", Op::AdaptiveMaxPool { size: vec![0, 5, 4] });
+    net.then("mean", Op::AdaptiveAvgPool { size: vec![0, 1, 1] });
+    net.then("gru", Op::Gru(Recurrence::new(20).bidirectional()));
+    net.then("lstm", Op::Lstm(Recurrence::new(9)));
+    net.then("three", Op::AdaptiveAvgPool { size: vec![3, 1, 1] });
+    net.then("flat", Op::Flatten);
+    net.then("fc", Op::Linear { out_features: 2, bias: true });
+    net.build().unwrap()
 }
 
 fn every_operator() -> Network {
@@ -69,12 +86,12 @@ fn every_operator() -> Network {
     net.build().unwrap()
 }
 
-fn allocates_nothing(network: &Network) {
-    let shape = InputShape { n: 2, h: 32, w: 32 };
+fn allocates_nothing(network: &Network, shape: VolumeShape) {
+    let VolumeShape { n, d, h, w } = shape;
     let options = Options { threads: 3, isa: None };
     let mut plan = Inference::compile(network, &Weights::init(network, 1), shape, options).unwrap();
     let out = plan.output_shape();
-    let (x, mut y) = (noise(2 * 3 * 32 * 32, 1), vec![0.0; 2 * out.c * out.h * out.w]);
+    let (x, mut y) = (noise(n * 3 * d * h * w, 1), vec![0.0; n * out.c * out.d * out.h * out.w]);
     plan.forward(&x, &mut y).unwrap();
     let first = y.clone();
     // What a pass allocates, it allocates every time; a worker that the system starts late allocates once, in one of the passes.

@@ -54,6 +54,9 @@ models = {
                             node('Cast', ['n'], ['nl'], to=7), node('Concat', ['nl', 'rest'], ['f'], axis=0), node('Reshape', ['g', 'f'], ['r'])] + dense('r'),
                  {'zero': i64(0), 'one': i64(1), 'rest': i64(4), **fc}, 2),
     'whole pool': (13, fixed, [node('AveragePool', ['image'], ['g'], kernel_shape=[6, 8], strides=[6, 8]), node('Flatten', ['g'], ['f'])] + dense('f'), fc, 2),
+    'flat map': (13, fixed, [conv('image', 'c'), node('Flatten', ['c'], ['f']), node('MatMul', ['f', 'v'], ['out'])], {'v': r(120, 3), **k(3, 3)}, 2),
+    'view of a map': (13, fixed, [node('MaxPool', ['image'], ['p'], kernel_shape=[2, 2], strides=[2, 2]), node('Reshape', ['p', 'shape'], ['f']),
+                                  node('Gemm', ['f', 'v'], ['out'])], {'shape': i64(-1, 48), 'v': r(48, 3)}, 2),
     'score': (13, free, [gap, node('Flatten', ['g'], ['f']), node('Gemm', ['f', 'v'], ['o']), node('Squeeze', ['o', 'one'], ['out'])],
               {'v': r(4, 1), 'one': i64(1)}, 1),
     'sizes': (13, fixed, [node('Resize', ['image', '', '', 'to'], ['out'], mode='linear', coordinate_transformation_mode='half_pixel')],
@@ -153,7 +156,7 @@ fn models_in_the_words_of_exporters_give_what_onnx_runtime_makes_of_them() {
     let made = Command::new(python).args(["-c", &script]).arg(dir.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let names: Vec<String> = serde_json::from_slice(&made.stdout).unwrap();
-    assert_eq!(names.len(), 36);
+    assert_eq!(names.len(), 38);
     for what in names {
         let file = |kind: &str| dir.path().join(format!("{what}.{kind}"));
         let (network, weights) =

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use hilum_nn::{Inference, InputShape, Network, OnnxError, Op, Options, UNet2d, Weights, onnx, onnx_in, unet2d};
+use hilum_nn::{
+    Inference, InputShape, Network, OnnxError, Op, Options, Recurrence, UNet2d, Weights, onnx, onnx_in, unet2d,
+};
 use proptest::prelude::*;
 
 use crate::gradients::lively_weights;
@@ -199,6 +201,13 @@ fn other_operators_and_other_forms_of_ours_are_refused_by_operator_and_node() {
         ("Mul", &["x", "w"], vec![], "factor"),
         ("Reshape", &["x", "w"], vec![], "shape"),
         ("ReduceMean", &["x"], vec![ints("axes", &[1, 2, 3])], "axes"),
+        ("ReduceMean", &["x"], vec![ints("axes", &[2]), int("keepdims", 0)], "keepdims"),
+        ("ReduceMax", &["x"], vec![ints("axes", &[2, 3]), int("keepdims", 0)], "keepdims"),
+        ("ReduceMax", &["x"], vec![], "axes"),
+        ("GRU", &["x", "w", "w"], vec![], "its input"),
+        ("LSTM", &["x", "w", "w"], vec![int("last", 1), ints("clip", &[1])], "clip"),
+        ("LSTM", &["x", "w", "w"], vec![int("last", 1)], "W"),
+        ("GRU", &["x", "w", "w"], vec![int("last", 1)], "linear_before_reset"),
         ("Softmax", &["x"], vec![], "axis"),
         ("Gelu", &["x"], vec![Message::default().text(1, "approximate").text(4, "tanh")], "approximate"),
         ("Resize", &["x", "", "w"], vec![Message::default().text(1, "mode").text(4, "cubic")], "mode"),
@@ -288,6 +297,8 @@ proptest! {
         net.then("group", Op::GroupNorm { groups: 1, eps: 1e-5 });
         net.then("gelu", Op::Gelu);
         net.then("twice", Op::Upsample { factors: vec![2, 2], linear: true });
+        net.then("rows", Op::AdaptiveMaxPool { size: vec![0, 1] });
+        net.then("gru", Op::Gru(Recurrence::new(2).bidirectional()));
         net.then("mean", Op::GlobalAvgPool);
         net.then("flat", Op::Flatten);
         net.then("fc", Op::Linear { out_features: 2, bias: true });

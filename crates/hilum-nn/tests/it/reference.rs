@@ -6,6 +6,7 @@ use hilum_nn::network::INPUT;
 use hilum_nn::{LossConfig, Network, Op, VolumeShape, Weights};
 
 mod operators;
+mod recurrent;
 mod window;
 
 #[derive(Clone)]
@@ -89,6 +90,10 @@ pub fn run(
             Op::MaxPool(ref pooling) => window::pool(x, pooling, None),
             Op::AvgPool { ref pooling, count_padding } => window::pool(x, pooling, Some(count_padding)),
             Op::GlobalAvgPool => window::global_mean(x),
+            Op::AdaptiveAvgPool { ref size } => window::adaptive(x, size, true),
+            Op::AdaptiveMaxPool { ref size } => window::adaptive(x, size, false),
+            Op::Gru(recurrence) => recurrent::run(x, recurrence, recurrent::gru, get),
+            Op::Lstm(recurrence) => recurrent::run(x, recurrence, recurrent::lstm, get),
             Op::BatchNorm2d | Op::BatchNorm { .. } => {
                 let eps = if let Op::BatchNorm { eps } = layer.op { f64::from(eps) } else { 1e-5 };
                 let parameters = ["weight", "bias", "running_mean", "running_var"].map(|k| get(k).unwrap());
@@ -110,7 +115,7 @@ pub fn run(
             Op::Tanh => map(x, f64::tanh),
             Op::Softmax => operators::softmax(x),
             Op::Upsample { ref factors, linear } => operators::upsample(x, factors, linear),
-            Op::Flatten => x.clone(),
+            Op::Flatten => Map { c: x.c * x.d * x.h * x.w, d: 1, h: 1, w: 1, ..x.clone() },
             Op::Add => window::sum(&inputs),
             Op::Scale { factor } => map(x, |v| f64::from(factor) * v),
             Op::Relu => map(x, |v| v.max(0.0)),

@@ -2,7 +2,7 @@
 
 use hilum_nn::{
     AdamConfig, CompileError, Convolution, Inference, InputShape, LossConfig, Network, NetworkError, Op, Options,
-    Pooling, RunError, Trainer, UNet2d, Weights, WeightsError, unet2d,
+    Pooling, Recurrence, RunError, Trainer, UNet2d, Weights, WeightsError, unet2d,
 };
 use proptest::prelude::*;
 
@@ -72,7 +72,22 @@ fn descriptions_that_are_no_network_are_refused_by_name() {
         (any("batch_norm", "eps = 0.0"), "layer a: eps is 0"),
         (any("dropout", "rate = 1.0"), "layer a: rate is 1"),
         (any("linear", "out_channels = 4"), "layer a (linear) reads a map"),
-        (any("flatten", ""), "layer a (flatten) reads a map that may have"),
+        (any("flatten", ""), "layer a (flatten) reads a map whose size is not fixed"),
+        (any("gru", ""), "layer a: hidden is missing"),
+        (any("lstm", "hidden = 0"), "layer a: hidden is 0"),
+        (any("lstm", "hidden = 40000\nbidirectional = true"), "layer a: hidden is 80000"),
+        (any("gru", "hidden = 4\nbias = true"), "layer a: bias does not belong"),
+        (any("adaptive_avg_pool", ""), "layer a: size is missing"),
+        (any("adaptive_avg_pool", "size = [3]"), "layer a: size is [3], expected one number of 0 to 256"),
+        (any("adaptive_max_pool", "size = 3"), "layer a: size must list one number per axis"),
+        ("size = [4]\n".to_owned() + &conv("a", "out_channels = 4\nkernel = 3"), "the network's size is [4]"),
+        ("size = [4, 0]\n".to_owned() + &conv("a", "out_channels = 4\nkernel = 3"), "the network's size is [4, 0]"),
+        (
+            "size = [9, 99]\n".to_owned()
+                + &conv("a", "out_channels = 99\nkernel = 3")
+                + "[[layer]]\nname = \"f\"\nop = \"flatten\"",
+            "layer f: channels times pixels is 88209",
+        ),
         (any("group_norm", "groups = 3\neps = 0.1"), "layer a: groups is 3, expected a divisor"),
         (any("upsample", "factors = [2, 0]"), "layer a: factors is [2, 0]"),
         (any("scale", ""), "layer a: factor is missing"),
@@ -126,9 +141,13 @@ fn every_operator_survives_the_way_through_toml() {
     net.then("scale", Op::Scale { factor: -0.5 });
     net.layer("add", &["scale", "mean"], Op::Add);
     net.then("pool", Op::GlobalAvgPool);
+    net.then("column", Op::AdaptiveMaxPool { size: vec![0, 1] });
+    net.then("gru", Op::Gru(Recurrence::new(3).bidirectional()));
+    net.then("lstm", Op::Lstm(Recurrence::new(2).last()));
+    net.then("one", Op::AdaptiveAvgPool { size: vec![1, 1] });
     net.then("flat", Op::Flatten);
     net.then("fc", Op::Linear { out_features: 2, bias: false });
-    let network = net.build().unwrap();
+    let network = net.sized(&[7, 8]).build().unwrap();
     assert_eq!(Network::from_toml(&network.to_toml().unwrap()).unwrap(), network);
 }
 
@@ -151,6 +170,23 @@ fn inputs_too_small_for_a_window_or_of_unequal_branches_are_refused_by_layer() {
     assert_eq!(of(branches.clone(), 8), None);
     let sizes = CompileError::Sizes { layer: "join".into(), a: [1, 6, 9], b: [1, 5, 9] };
     assert_eq!(of(branches, 10), Some(sizes));
+}
+
+#[test]
+fn a_network_of_fixed_size_takes_no_other() {
+    let mut net = Network::builder(1).sized(&[4, 6]);
+    net.then("pool", Op::MaxPool2d);
+    net.then("flat", Op::Flatten);
+    let network = net.build().unwrap();
+    assert_eq!((network.out_channels(), network.multiple_of()), (6, 1));
+    let compile = |h, w| {
+        Inference::compile(&network, &Weights::init(&network, 1), InputShape { n: 1, h, w }, Options::default()).err()
+    };
+    assert_eq!(compile(4, 6), None);
+    assert_eq!(compile(6, 4), Some(CompileError::FixedSize { got: [1, 6, 4], expected: [1, 4, 6] }));
+    let mut odd = Network::builder(1).sized(&[5, 6]);
+    odd.then("pool", Op::MaxPool2d);
+    assert_eq!(odd.build().unwrap_err().to_string(), "layer pool (max_pool2d) halves an odd size");
 }
 
 #[test]
@@ -272,6 +308,14 @@ fn any_pooling() -> impl Strategy<Value = Pooling> {
     })
 }
 
+fn any_recurrence() -> impl Strategy<Value = Recurrence> {
+    (0_usize..20, any::<bool>(), any::<bool>()).prop_map(|(hidden, bidirectional, last)| Recurrence {
+        hidden,
+        bidirectional,
+        last,
+    })
+}
+
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (0_usize..40, 0_usize..5, any::<bool>()).prop_map(|(out_channels, kernel, bias)| Op::Conv2d {
@@ -291,6 +335,10 @@ fn any_op() -> impl Strategy<Value = Op> {
         (-2.0_f32..2.0).prop_map(|factor| Op::Scale { factor }),
         Just(Op::BatchNorm { eps: 0.1 }),
         Just(Op::GlobalAvgPool),
+        prop::collection::vec(0_usize..4, 2).prop_map(|size| Op::AdaptiveAvgPool { size }),
+        (0_usize..4).prop_map(|rows| Op::AdaptiveMaxPool { size: vec![rows, 1] }),
+        any_recurrence().prop_map(Op::Gru),
+        any_recurrence().prop_map(Op::Lstm),
         Just(Op::InstanceNorm { eps: 0.1 }),
         (0_usize..5).prop_map(|groups| Op::GroupNorm { groups, eps: 0.1 }),
         (-1.0_f32..1.0).prop_map(|slope| Op::LeakyRelu { slope }),

@@ -70,6 +70,7 @@ fn pools_of_any_window_match_the_reference() {
         ("3x3 stride 2", Op::MaxPool(pool([3, 3], [2, 2])), image(1, 8, 9)),
         ("2x3 apart", Op::MaxPool(pool([2, 3], [3, 4])), image(1, 8, 9)),
         ("ceil", Op::MaxPool(Pooling { ceil: true, ..pool([2, 2], [2, 2]) }), image(1, 5, 7)),
+        ("ceil over less than a window", Op::MaxPool(Pooling { ceil: true, ..pool([2, 3], [2, 2]) }), image(2, 1, 2)),
         ("mean 2x2", Op::AvgPool { pooling: pool([2, 2], [2, 2]), count_padding: true }, image(2, 5, 6)),
         (
             "mean 3x3 of the inside",

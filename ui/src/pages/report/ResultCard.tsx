@@ -2,7 +2,7 @@ import { Badge, Group, Paper, Stack, Text, ThemeIcon } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { UrinaryStoneReport } from "../../api/types";
-import { useStatement } from "../../components/text";
+import { scoreText, useStatement } from "../../components/text";
 
 const look = {
   yes: { color: "red", sign: "!" },
@@ -32,7 +32,7 @@ export function ResultCard({ report }: { report: UrinaryStoneReport }) {
           {result.highest_score !== null && (
             <Text c="dimmed" size="sm">
               {t("result.score", {
-                score: result.highest_score.toFixed(3),
+                score: scoreText(result.highest_score, 3),
                 threshold: result.score_threshold?.toFixed(2) ?? "–",
               })}{" "}
               {!result.score_is_calibrated && t("result.notCalibrated")}

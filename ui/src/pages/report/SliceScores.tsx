@@ -7,6 +7,8 @@ import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { SliceRow } from "../../api/types";
+import { fonts } from "../../app/theme";
+import { scoreText } from "../../components/text";
 
 use([LineChart, GridComponent, MarkLineComponent, TooltipComponent, SVGRenderer]);
 
@@ -20,9 +22,10 @@ export default function SliceScores({ slices, threshold }: { slices: SliceRow[];
     const chart = init(box.current, scheme === "dark" ? "dark" : undefined, { renderer: "svg" });
     chart.setOption({
       backgroundColor: "transparent",
+      textStyle: { fontFamily: fonts },
       animation: false,
       grid: { left: 44, right: 24, top: 16, bottom: 40 },
-      tooltip: { trigger: "axis", valueFormatter: (value: unknown) => (typeof value === "number" ? value.toFixed(3) : "–") },
+      tooltip: { trigger: "axis", valueFormatter: (value: unknown) => (typeof value === "number" ? scoreText(value, 3) : "–") },
       xAxis: { type: "category", data: slices.map((slice) => slice.index + 1), name: t("slices.slice"), nameLocation: "middle", nameGap: 26 },
       yAxis: { type: "value", min: 0, max: 1 },
       series: [

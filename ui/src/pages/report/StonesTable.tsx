@@ -2,7 +2,7 @@ import { Paper, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { Stone } from "../../api/types";
-import { millimetres } from "../../components/text";
+import { millimetres, scoreText } from "../../components/text";
 
 export function StonesTable({ stones }: { stones: Stone[] }) {
   const { t } = useTranslation();
@@ -42,7 +42,7 @@ export function StonesTable({ stones }: { stones: Stone[] }) {
                     {stone.centre_mm ? stone.centre_mm.map((value) => value.toFixed(0)).join(", ") : "–"}
                   </Text>
                 </Table.Td>
-                <Table.Td ta="right">{stone.score.toFixed(2)}</Table.Td>
+                <Table.Td ta="right">{scoreText(stone.score)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

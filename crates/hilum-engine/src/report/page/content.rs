@@ -214,12 +214,9 @@ impl Words {
         if let Some(refusal) = &result.refusal {
             return self.statement(refusal);
         }
-        let score = |label, value: Option<f32>| value.map(|v| format!("{} {v:.3}", self.label(label)));
-        [score(Label::HighestScore, result.highest_score), score(Label::Threshold, result.score_threshold)]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(" · ")
+        let highest = result.highest_score.map(|v| format!("{} {}", self.label(Label::HighestScore), score_text(v)));
+        let threshold = result.score_threshold.map(|v| format!("{} {v:.3}", self.label(Label::Threshold)));
+        [highest, threshold].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 
     fn stone(&self, stone: &Stone) -> StoneRow {
@@ -230,7 +227,7 @@ impl Words {
             diameter: number(stone.largest_diameter_mm),
             volume: number(stone.volume_mm3),
             hu: format!("{:.0} / {} / {:.0}", stone.hu.mean, stone.hu.max, stone.hu.sd),
-            score: format!("{:.3}", stone.score),
+            score: score_text(stone.score),
             slices: format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1),
             table_position: number(stone.slices.table_position_mm),
         }
@@ -315,4 +312,9 @@ fn printable(text: &str, most: usize) -> String {
 /// Characters that would let a text change the order in which its surroundings are read.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Three decimals, cut and not rounded: what is below the threshold never looks as if it reached it.
+fn score_text(score: f32) -> String {
+    format!("{:.3}", (f64::from(score) * 1e3).floor() / 1e3)
 }

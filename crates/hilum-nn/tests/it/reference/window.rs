@@ -102,12 +102,11 @@ pub(super) fn transposed(
 pub(super) fn pool(x: &Map, p: &Pooling, mean: Option<bool>) -> Map {
     let (kernel, stride, padding) = (three(&p.kernel, 1), three(&p.stride, 1), three(&p.padding, 0));
     let size = std::array::from_fn(|a| {
-        let room = x.size()[a] + 2 * padding[a] - kernel[a];
-        let mut count = room / stride[a] + 1;
-        if p.ceil && !room.is_multiple_of(stride[a]) && count * stride[a] < x.size()[a] + padding[a] {
-            count += 1;
-        }
-        count
+        let room = (x.size()[a] + 2 * padding[a]) as f64 - kernel[a] as f64;
+        let windows = room / stride[a] as f64;
+        let count = if p.ceil { windows.ceil() } else { windows.floor() } as usize + 1;
+        // A last window that starts in the padding is left out.
+        count - usize::from(p.ceil && (count - 1) * stride[a] >= x.size()[a] + padding[a])
     });
     let mut y = Map::volume(x.n, x.c, size);
     for n in 0..x.n {
@@ -139,6 +138,32 @@ pub(super) fn global_mean(x: &Map) -> Map {
     let mut y = Map::volume(x.n, x.c, [1; 3]);
     for (mean, plane) in y.data.iter_mut().zip(x.data.chunks(pixels)) {
         *mean = plane.iter().sum::<f64>() / pixels as f64;
+    }
+    y
+}
+
+/// Mean or maximum over windows from floor(i * in / out) to ceil((i + 1) * in / out); 0 positions keep the input's.
+pub(super) fn adaptive(x: &Map, size: &[usize], mean: bool) -> Map {
+    let wanted = three(size, 1);
+    let size: [usize; 3] = std::array::from_fn(|a| if wanted[a] == 0 { x.size()[a] } else { wanted[a] });
+    let mut y = Map::volume(x.n, x.c, size);
+    for n in 0..x.n {
+        for c in 0..x.c {
+            for at in positions(size) {
+                let under = |a: usize, p: usize| {
+                    let (i, len, out) = (at[a] as f64, x.size()[a] as f64, size[a] as f64);
+                    p as f64 >= (i * len / out).floor() && (p as f64) < ((i + 1.0) * len / out).ceil()
+                };
+                let inside = positions(x.size()).filter(|p| (0..3).all(|a| under(a, p[a])));
+                let values: Vec<f64> = inside.map(|p| x.data[index(x, n, c, p)]).collect();
+                let to = index(&y, n, c, at);
+                y.data[to] = if mean {
+                    values.iter().sum::<f64>() / values.len() as f64
+                } else {
+                    values.into_iter().fold(f64::NEG_INFINITY, f64::max)
+                };
+            }
+        }
     }
     y
 }

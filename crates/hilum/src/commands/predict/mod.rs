@@ -130,13 +130,14 @@ fn read(model: &Model, stack: &Stack, mode: PredictMode, prediction: &mut Predic
         ControlFlow::Continue(())
     })?;
     bar.finish_and_clear();
-    for (index, score) in reading.slice_scores.iter().copied().enumerate() {
-        let finding = finding(score, &model.card);
-        prediction.rows.push(row(index, score, finding));
-        if mode == PredictMode::First && finding == Finding::Abnormal {
-            prediction.not_read += stack.len() - index - 1;
-            break;
-        }
+    let findings: Vec<Finding> = reading.slice_scores.iter().map(|score| finding(*score, &model.card)).collect();
+    let ended = mode == PredictMode::First && findings.contains(&Finding::Abnormal);
+    // A candidate is whole only with the slice after its first: the reading ended with the last slice that has a score.
+    let read =
+        reading.slice_scores.iter().rposition(Option::is_some).filter(|_| ended).map_or(stack.len(), |last| last + 1);
+    prediction.not_read += stack.len() - read;
+    for (index, finding) in findings.into_iter().enumerate().take(read) {
+        prediction.rows.push(row(index, reading.slice_scores[index], finding));
     }
     if stack.is_lone_slice() {
         prediction.lone_slices += 1;
