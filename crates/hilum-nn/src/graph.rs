@@ -13,6 +13,9 @@ pub use resolution::Resolution;
 /// Most channels that a layer may have.
 pub const MAX_CHANNELS: usize = 1 << 16;
 
+/// Most bytes that the weights of one network may take.
+pub const MAX_WEIGHT_BYTES: u128 = 1 << 33;
+
 /// Channels, depth, height and width of one image's or volume's activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -111,22 +114,10 @@ pub struct Graph {
 impl Graph {
     /// Resolves names, infers channels and resolutions, lists parameters.
     pub fn of(network: &Network) -> Result<Self, NetworkError> {
-        check_channels(INPUT, "in_channels", network.in_channels())?;
+        let mut graph = Self::start(network.axes(), network.in_channels(), network.size())?;
         if network.layers().is_empty() {
             return Err(NetworkError::Empty);
         }
-        if !matches!(network.axes(), 2 | 3) {
-            return Err(NetworkError::Axes(network.axes()));
-        }
-        let resolution = match network.size() {
-            None => Resolution::Level(0),
-            Some(size) => {
-                settings::check_size(size, network.axes())?;
-                Resolution::Fixed(sides(size, 1))
-            }
-        };
-        let input = Value { name: INPUT.to_owned(), channels: network.in_channels(), resolution };
-        let mut graph = Self { axes: network.axes(), values: vec![input], nodes: Vec::new(), parameters: Vec::new() };
         let mut by_name = HashMap::from([(INPUT, 0)]);
         for layer in network.layers() {
             let name = layer.name.as_str();
@@ -148,10 +139,29 @@ impl Graph {
             }
         }
         graph.check_all_used()?;
+        graph.check_weights()?;
         Ok(graph)
     }
 
-    fn push(&mut self, name: &str, op: &Op, inputs: Vec<usize>) -> Result<(), NetworkError> {
+    /// The graph of an input alone, of this size if it is fixed.
+    pub(crate) fn start(axes: usize, channels: usize, size: Option<&[usize]>) -> Result<Self, NetworkError> {
+        check_channels(INPUT, "in_channels", channels)?;
+        if !matches!(axes, 2 | 3) {
+            return Err(NetworkError::Axes(axes));
+        }
+        let resolution = match size {
+            None => Resolution::Level(0),
+            Some(size) => {
+                settings::check_size(size, axes)?;
+                Resolution::Fixed(sides(size, 1))
+            }
+        };
+        let input = Value { name: INPUT.to_owned(), channels, resolution };
+        Ok(Self { axes, values: vec![input], nodes: Vec::new(), parameters: Vec::new() })
+    }
+
+    /// Adds a layer that reads these values, without a look at its name.
+    pub(crate) fn push(&mut self, name: &str, op: &Op, inputs: Vec<usize>) -> Result<(), NetworkError> {
         if !op.joins() && inputs.len() != 1 {
             let (layer, op, got) = (name.to_owned(), op.to_string(), inputs.len());
             return Err(NetworkError::InputCount { layer, op, got, expected: "one" });
@@ -236,6 +246,20 @@ impl Graph {
             Some(i) => Err(NetworkError::Unused(self.values[i].name.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Refuses weights that no machine would hold, before anybody makes room for them.
+    fn check_weights(&self) -> Result<(), NetworkError> {
+        let of = |p: &Parameter| p.shape.iter().fold(4, |n: u128, d| n.saturating_mul(*d as u128));
+        let mut bytes = 0_u128;
+        for parameter in &self.parameters {
+            bytes = bytes.saturating_add(of(parameter));
+            if bytes > MAX_WEIGHT_BYTES {
+                let (key, limit) = (parameter.name.clone(), MAX_WEIGHT_BYTES);
+                return Err(NetworkError::Weights { key, bytes, limit });
+            }
+        }
+        Ok(())
     }
 
     /// Spatial axes: 2 for images, 3 for volumes.

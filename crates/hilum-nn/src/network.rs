@@ -286,6 +286,16 @@ pub enum NetworkError {
         /// Halvings of the input that differs.
         b: i32,
     },
+    /// The weights would take more memory than a network may.
+    #[error("the weights up to {key} need {bytes} bytes, more than the limit of {limit}")]
+    Weights {
+        /// The first parameter beyond the limit, `{layer}.{kind}`.
+        key: String,
+        /// Bytes of all parameters up to this one.
+        bytes: u128,
+        /// The limit.
+        limit: u128,
+    },
     /// A layer's result is read by nobody and is not the output.
     #[error("the result of layer {0} is not used")]
     Unused(String),

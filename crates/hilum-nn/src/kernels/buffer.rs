@@ -19,6 +19,21 @@ impl Aligned {
         Self(vec![Line([0.0; LANES]); floats.div_ceil(LANES)])
     }
 
+    /// As [`Aligned::zeroed`], for sizes that the system may refuse.
+    #[allow(clippy::cast_ptr_alignment, reason = "the memory has the alignment of the layout")]
+    #[allow(clippy::same_length_and_capacity, reason = "the memory is new and full")]
+    pub(crate) fn try_zeroed(floats: usize) -> Option<Self> {
+        let lines = floats.div_ceil(LANES);
+        let layout = std::alloc::Layout::array::<Line>(lines).ok()?;
+        if layout.size() == 0 {
+            return Some(Self(Vec::new()));
+        }
+        // SAFETY: the layout is not empty.
+        let memory = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Line>();
+        // SAFETY: the global allocator gave this memory for the layout of a vector of that many lines, and zeroed bytes are lines of 0.0.
+        (!memory.is_null()).then(|| Self(unsafe { Vec::from_raw_parts(memory, lines, lines) }))
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.0.len() * size_of::<Line>()
     }

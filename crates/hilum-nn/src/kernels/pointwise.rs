@@ -1,5 +1,7 @@
 //! Max-pool, ReLU, sigmoid, copies, and the way between `[n, c, h, w]` and blocked activations.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::Kernels;
 use super::buffer::{Aligned, Base, LANES, View};
 use super::norm::Runs;
@@ -217,25 +219,42 @@ pub(crate) fn zero(pool: &mut Pool, arena: &mut Aligned, y: View) {
     each_run(pool, y, |n, b, first, pixels| unsafe { run_mut(base, y, n, b, first, pixels) }.fill(0.0));
 }
 
-/// `[n, c, h, w]` into a blocked view; the padding of partial blocks becomes zero.
-pub(crate) fn import(pool: &mut Pool, arena: &mut Aligned, from: &[f32], y: View, lanes: &[usize]) {
+/// The bits of a magnitude; as whole numbers they are in the order of the magnitudes, and NaN comes last.
+fn magnitude(v: f32) -> u32 {
+    v.to_bits() & 0x7fff_ffff
+}
+
+/// Whether none is NaN or infinite.
+pub(crate) fn all_finite(values: &[f32]) -> bool {
+    values.iter().fold(0, |top, v| magnitude(*v).max(top)) < f32::INFINITY.to_bits()
+}
+
+/// `[n, c, h, w]` into a blocked view; the padding of partial blocks becomes zero. Returns whether all numbers were finite.
+pub(crate) fn import(pool: &mut Pool, arena: &mut Aligned, from: &[f32], y: View, lanes: &[usize]) -> bool {
     let hw = y.pixels();
     let channels: usize = lanes.iter().sum();
     assert!(from.len() == y.n * channels * hw && lanes.len() == y.blocks, "shapes differ");
     let base = Base::of(arena, &[], &[y]);
+    let largest = AtomicU32::new(0);
     each_run(pool, y, |n, b, first, pixels| {
         let before: usize = lanes[..b].iter().sum();
         // SAFETY: runs of pixels of a checked view.
         let to = unsafe { run_mut(base, y, n, b, first, pixels) };
         to.fill(0.0);
+        let mut top = 0;
         for l in 0..lanes[b] {
             let plane = &from[(n * channels + before + l) * hw + first..][..pixels];
-            to[l..].iter_mut().step_by(LANES).zip(plane).for_each(|(y, x)| *y = *x);
+            for (y, x) in to[l..].iter_mut().step_by(LANES).zip(plane) {
+                *y = *x;
+                top = magnitude(*x).max(top);
+            }
         }
+        largest.fetch_max(top, Ordering::Relaxed);
     });
+    largest.into_inner() < f32::INFINITY.to_bits()
 }
 
-/// A blocked view into `[n, c, h, w]`, through `map`.
+/// A blocked view into `[n, c, h, w]`, through `map`. Returns whether all numbers were finite before it.
 pub(crate) fn export(
     pool: &mut Pool,
     arena: &mut Aligned,
@@ -243,23 +262,30 @@ pub(crate) fn export(
     lanes: &[usize],
     to: &mut [f32],
     map: impl Fn(f32) -> f32 + Sync,
-) {
+) -> bool {
     let hw = x.pixels();
     let channels: usize = lanes.iter().sum();
     assert!(to.len() == x.n * channels * hw && lanes.len() == x.blocks, "shapes differ");
     let base = Base::of(arena, &[x], &[]);
     let target = Base::of_slice(to);
+    let largest = AtomicU32::new(0);
     each_run(pool, x, |n, b, first, pixels| {
         let before: usize = lanes[..b].iter().sum();
         // SAFETY: runs of pixels of a checked view.
         let from = unsafe { run(base, x, n, b, first, pixels) };
+        let mut top = 0;
         for l in 0..lanes[b] {
             // SAFETY: the plane of one channel, inside `to` by the length checked above; (image, channel, run) is one job's alone.
             let plane =
                 unsafe { std::slice::from_raw_parts_mut(target.at((n * channels + before + l) * hw + first), pixels) };
-            plane.iter_mut().zip(from[l..].iter().step_by(LANES)).for_each(|(y, x)| *y = map(*x));
+            for (y, x) in plane.iter_mut().zip(from[l..].iter().step_by(LANES)) {
+                *y = map(*x);
+                top = magnitude(*x).max(top);
+            }
         }
+        largest.fetch_max(top, Ordering::Relaxed);
     });
+    largest.into_inner() < f32::INFINITY.to_bits()
 }
 
 pub(super) fn same_shape(a: View, b: View) -> bool {

@@ -4,11 +4,14 @@
 
 mod attributes;
 mod convert;
+mod extents;
 mod model;
 mod operators;
+mod padding;
 mod patterns;
 mod protobuf;
 mod recurrent;
+mod reshape;
 mod windows;
 
 use crate::network::{Network, NetworkError};
@@ -20,9 +23,14 @@ const OLDEST_OPSET: i64 = 9;
 /// Reads a model with one float input `[n, c, h, w]` or, of volumes, `[n, c, d, h, w]`, `c` fixed, and one output.
 ///
 /// A layer is called as its weight is (`{layer}.weight`, as PyTorch's exporter and our emitter write it), else as its node, else as its result.
-/// A model with fixed sides of its input fixes them for the network only where a layer depends on them (a flattening).
-/// `Constant`, `Identity` and `Dropout` (the identity in inference) make no layers. Operators that have a short form here come back in it; GELU and
-/// group normalisation are also read where they are spelt out in several nodes, GRU and LSTM between the transpositions that our emitter writes. Padding must be the same on both ends of an axis.
+/// `Constant`, `Identity`, `Cast` between floats and `Dropout` (the identity in inference) make no layers, nor do `Squeeze`, `Unsqueeze`, `Reshape` and
+/// `Flatten` that only give the pixel of a global pool another form. Operators that have a short form here come back in it; GELU, group normalisation
+/// and biases are also read where they are spelt out in several nodes.
+///
+/// Padding that differs between the ends of an axis, and a `Pad` before a convolution or pool, are read where our windows can do the same: a
+/// convolution's weight gets taps of zero. SAME at other strides than 1 and sizes of `Resize` need a model that fixes the size of its input, or in
+/// `Resize` a size computed from those of other maps. A network made from such a model takes other sizes too, by the windows of the fixed one; only
+/// where a layer depends on the size (a flattening) is it the network's as well. GRU and LSTM are read between the transpositions that our emitter writes.
 pub fn decode(bytes: &[u8]) -> Result<(Network, Weights), OnnxError> {
     let mut model = model::Model::read(bytes)?;
     if model.opset < OLDEST_OPSET {

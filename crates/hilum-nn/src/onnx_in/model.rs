@@ -30,12 +30,13 @@ pub(super) struct Node<'a> {
 }
 
 /// One attribute; only the field of its type is filled.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Attribute<'a> {
     pub(super) name: &'a str,
     pub(super) float: Option<f32>,
     pub(super) int: Option<i64>,
     pub(super) text: Option<&'a str>,
+    pub(super) floats: Vec<f32>,
     pub(super) ints: Vec<i64>,
     pub(super) tensor: Option<Constant<'a>>,
 }
@@ -48,7 +49,7 @@ pub(super) struct Input<'a> {
 }
 
 /// A tensor.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Constant<'a> {
     pub(super) name: &'a str,
     pub(super) dims: Vec<i64>,
@@ -63,6 +64,12 @@ pub(super) struct Constant<'a> {
 pub(super) const FLOAT: i64 = 1;
 /// `TensorProto.DataType.INT64`.
 const INT64: i64 = 7;
+/// `TensorProto.DataType.FLOAT16`.
+pub(super) const FLOAT16: i64 = 10;
+/// `TensorProto.DataType.DOUBLE`.
+pub(super) const DOUBLE: i64 = 11;
+/// `TensorProto.DataType.BFLOAT16`.
+pub(super) const BFLOAT16: i64 = 16;
 
 impl<'a> Model<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, OnnxError> {
@@ -101,8 +108,27 @@ impl<'a> Model<'a> {
                 _ => {}
             }
         }
+        model.take_constants()?;
         model.inputs = inputs.into_iter().filter(|i| !model.constants.contains_key(i.name)).collect();
         Ok(model)
+    }
+
+    /// Constants that are written as nodes.
+    fn take_constants(&mut self) -> Result<(), OnnxError> {
+        let mut nodes = std::mem::take(&mut self.nodes);
+        for node in &mut nodes {
+            if node.op == "Constant"
+                && matches!(node.domain, "" | "ai.onnx")
+                && let Some(constant) = node.attributes.iter_mut().find_map(Attribute::constant)
+                && let [name] = node.outputs[..]
+                && self.constants.insert(name, constant).is_some()
+            {
+                return Err(OnnxError::Twice(name.to_owned()));
+            }
+        }
+        nodes.retain(|n| n.outputs.first().is_none_or(|o| n.op != "Constant" || !self.constants.contains_key(o)));
+        self.nodes = nodes;
+        Ok(())
     }
 }
 
@@ -140,11 +166,26 @@ impl<'a> Attribute<'a> {
                 (3, f) => attribute.int = Some(f.int()?),
                 (4, f) => attribute.text = Some(f.text()?),
                 (5, f) => attribute.tensor = Some(Constant::read(f.bytes()?)?),
+                (7, f) => f.floats(&mut attribute.floats)?,
                 (8, f) => f.ints(&mut attribute.ints)?,
                 _ => {}
             }
         }
         Ok(attribute)
+    }
+
+    /// What a Constant node's attribute holds; it is taken from it.
+    fn constant(&mut self) -> Option<Constant<'a>> {
+        let list = |count: usize| vec![count as i64];
+        let (floats, ints) = (std::mem::take(&mut self.floats), std::mem::take(&mut self.ints));
+        Some(match self.name {
+            "value" => self.tensor.take()?,
+            "value_float" => Constant { kind: FLOAT, floats: vec![self.float?], ..Constant::default() },
+            "value_floats" => Constant { kind: FLOAT, dims: list(floats.len()), floats, ..Constant::default() },
+            "value_int" => Constant { kind: INT64, ints: vec![self.int?], ..Constant::default() },
+            "value_ints" => Constant { kind: INT64, dims: list(ints.len()), ints, ..Constant::default() },
+            _ => return None,
+        })
     }
 }
 
@@ -215,9 +256,9 @@ impl<'a> Constant<'a> {
         }
         let number = match self.kind {
             FLOAT => Number::F32,
-            10 => Number::F16,
-            11 => Number::F64,
-            16 => Number::Bf16,
+            FLOAT16 => Number::F16,
+            DOUBLE => Number::F64,
+            BFLOAT16 => Number::Bf16,
             _ => return Err(bad("is not floating-point")),
         };
         let shape: Option<Vec<usize>> = self.dims.iter().map(|d| usize::try_from(*d).ok()).collect();
@@ -251,7 +292,7 @@ impl<'a> Constant<'a> {
     pub(super) fn integers(&self) -> Option<Vec<i64>> {
         let count = match self.dims[..] {
             [] => 1,
-            [count @ 0..=8] => count as usize,
+            [count @ 0..=16] => count as usize,
             _ => return None,
         };
         let values = match self.raw {

@@ -1,9 +1,9 @@
-//! Normalisation, linear layers, reshaping, enlargement and scaling.
+//! Normalisation, linear layers, means, activations with bounds and scaling.
 
 use super::OnnxError;
 use super::attributes::Attributes;
 use super::convert::{Converter, Made, Parameter};
-use super::model::Constant;
+use super::model::{BFLOAT16, Constant, DOUBLE, FLOAT, FLOAT16};
 use crate::network::Op;
 use crate::op::NORM_EPS;
 
@@ -58,22 +58,31 @@ impl Converter<'_> {
             }
         }
         attributes.expect_int("transA", 0, 0, "0")?;
+        self.linear(attributes, attributes.int("transB", 0) != 0)
+    }
+
+    /// A product of a matrix with a constant one.
+    pub(super) fn mat_mul(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
+        attributes.only(&[])?;
+        self.linear(attributes, false)
+    }
+
+    /// `transposed`: the weight is `[out, in]`, else `[in, out]`.
+    fn linear(&self, attributes: &Attributes<'_>, transposed: bool) -> Result<Made, OnnxError> {
         let mut parameters = self.weight_and_bias(attributes.0)?;
+        let rank = self.rank(attributes.0)?;
+        if rank != 2 {
+            return Err(attributes.refuse("an input", format!("of {rank} axes"), "a matrix of batch and channels"));
+        }
         let (_, shape, data) = &mut parameters[0];
         let &mut [rows, columns] = shape.as_mut_slice() else {
             return Err(attributes.refuse("weight", format!("of shape {shape:?}"), "a matrix"));
         };
-        if attributes.int("transB", 0) == 0 {
+        if !transposed {
             *data = (0..columns).flat_map(|c| data.iter().skip(c).step_by(columns).copied()).collect();
             *shape = vec![columns, rows];
         }
-        let out_features = shape[0];
-        let bias = parameters.len() == 2;
-        if let Some((_, shape, _)) = parameters.get_mut(1)
-            && *shape == [1, out_features]
-        {
-            shape.remove(0);
-        }
+        let (out_features, bias) = (shape[0], parameters.len() == 2);
         Ok(Made::with(Op::Linear { out_features, bias }, parameters))
     }
 
@@ -127,71 +136,48 @@ impl Converter<'_> {
         Ok(Made::plain(Op::AdaptiveMaxPool { size: self.reduced(attributes)? }))
     }
 
-    /// A matrix of a map: `[n, -1]`, or a 0 for n, the batch.
-    pub(super) fn reshape(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
-        attributes.only(&["allowzero"])?;
-        attributes.expect_int("allowzero", 0, 0, "0")?;
-        match self.constant_at(attributes.0, 1).and_then(Constant::integers).as_deref() {
-            Some([_, -1]) => Ok(Made::plain(Op::Flatten)),
-            Some(other) => Err(attributes.refuse("shape", format!("{other:?}"), "[n, -1]")),
-            None => Err(attributes.refuse("shape", "no list of constants".to_owned(), "[n, -1]")),
-        }
-    }
-
-    /// Enlargement by whole factors. For these the nearest position is the same by two of the many rules.
-    pub(super) fn resize(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
-        attributes.only(&[
-            "mode",
-            "coordinate_transformation_mode",
-            "nearest_mode",
-            "cubic_coeff_a",
-            "exclude_outside",
-            "extrapolation_value",
-            "antialias",
-        ])?;
-        attributes.expect_int("exclude_outside", 0, 0, "0")?;
-        attributes.expect_int("antialias", 0, 0, "0")?;
-        let or = |name, default| if attributes.text(name).is_empty() { default } else { attributes.text(name) };
-        // Until operator set 10 positions were multiplied, and the lower one taken.
-        let old = self.opset < 11;
-        let (centre, nearest) = if old { ("asymmetric", "floor") } else { ("half_pixel", "round_prefer_floor") };
-        let centre = or("coordinate_transformation_mode", centre);
-        let linear = match (or("mode", "nearest"), centre, or("nearest_mode", nearest)) {
-            ("linear", "half_pixel" | "pytorch_half_pixel", _) => true,
-            ("nearest", "asymmetric", "floor")
-            | ("nearest", "half_pixel" | "pytorch_half_pixel", "round_prefer_floor" | "round_prefer_ceil") => false,
-            ("nearest" | "linear", _, rule) => {
-                let supported = "half_pixel, or asymmetric with the nearest position by floor";
-                let got = format!("{centre} with {rule}");
-                return Err(attributes.refuse("coordinate_transformation_mode", got, supported));
-            }
-            (other, ..) => return Err(attributes.refuse("mode", other.to_owned(), "nearest and linear")),
-        };
-        if attributes.0.inputs.get(3).is_some_and(|s| !s.is_empty()) {
-            return Err(attributes.refuse("sizes", "given".to_owned(), "scales"));
-        }
-        let (_, scales) = self.constant(attributes.0, if old { 1 } else { 2 }, "scales")?;
-        let whole = |s: &f32| (1.0..=256.0).contains(s) && s.fract() == 0.0;
-        let batch_and_channels = scales.iter().take(2).all(|s| *s <= 1.0);
-        if scales.len() != self.axes + 2 || !scales.iter().all(whole) || !batch_and_channels {
-            return Err(attributes.refuse(
-                "scales",
-                format!("{scales:?}"),
-                "[1, 1] and a whole factor per spatial axis",
-            ));
-        }
-        Ok(Made::plain(Op::Upsample { factors: scales[2..].iter().map(|s| *s as usize).collect(), linear }))
-    }
-
-    /// A product with one number.
+    /// A product with one number, or a quotient by one.
     pub(super) fn scale(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
         let node = attributes.0;
-        let Some(at) = (0..2).find(|i| self.constant_at(node, *i).is_some()) else {
+        let divides = node.op == "Div";
+        let Some(at) = (usize::from(divides)..2).find(|i| self.constant_at(node, *i).is_some()) else {
             return Err(OnnxError::NotConstant { node: node.shown(), op: node.op.to_owned(), what: "factor" });
         };
         let Some(factor) = self.constant_at(node, at).and_then(Constant::scalar) else {
             return Err(attributes.refuse("factor", format!("the constant {}", node.inputs[at]), "one number"));
         };
+        let factor = if divides { 1.0 / factor } else { factor };
         Ok(Made::Layer { op: Op::Scale { factor }, inputs: vec![1 - at], parameters: Vec::new() })
+    }
+
+    /// [`Op::Relu`], or nothing. Bounds are inputs, or attributes before operator set 11.
+    pub(super) fn clip(&self, attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
+        attributes.only(&["min", "max"])?;
+        let node = attributes.0;
+        let bound = |input: usize, name: &str, none: f32| {
+            if node.inputs.get(input).is_none_or(|v| v.is_empty()) {
+                return Ok(attributes.float(name, none));
+            }
+            let value = self.constant_at(node, input).and_then(Constant::scalar);
+            value.ok_or_else(|| attributes.refuse(name, "computed".to_owned(), "a constant"))
+        };
+        let (min, max) = (bound(1, "min", f32::MIN)?, bound(2, "max", f32::MAX)?);
+        if max < f32::MAX {
+            return Err(attributes.refuse("max", max.to_string(), "none"));
+        }
+        match min {
+            0.0 => Ok(Made::plain(Op::Relu)),
+            _ if min <= f32::MIN => Ok(Made::Same),
+            _ => Err(attributes.refuse("min", min.to_string(), "0 or none")),
+        }
+    }
+}
+
+/// Between floating-point formats; the engine has one.
+pub(super) fn cast(attributes: &Attributes<'_>) -> Result<Made, OnnxError> {
+    attributes.only(&["to", "saturate", "round_mode"])?;
+    match attributes.int("to", 0) {
+        FLOAT | FLOAT16 | DOUBLE | BFLOAT16 => Ok(Made::Same),
+        to => Err(attributes.refuse("to", to.to_string(), "a floating-point format")),
     }
 }

@@ -27,6 +27,8 @@ struct Found<'a> {
 /// Where values come from.
 struct Values<'m, 'a> {
     maker: HashMap<&'a str, &'m Node<'a>>,
+    /// How often a value is read.
+    readers: HashMap<&'a str, usize>,
     constants: &'m HashMap<&'a str, Constant<'a>>,
     /// Spatial axes of the model's input.
     axes: usize,
@@ -41,7 +43,12 @@ fn orders<'a>(node: &Node<'a>) -> impl Iterator<Item = (&'a str, &'a str)> + use
 impl<'m, 'a> Values<'m, 'a> {
     fn of(model: &'m Model<'a>) -> Self {
         let outputs = |n: &'m Node<'a>| n.outputs.iter().map(move |o| (*o, n));
+        let mut readers = HashMap::new();
+        for value in model.nodes.iter().flat_map(|n| &n.inputs).chain(&model.outputs) {
+            *readers.entry(*value).or_insert(0) += 1;
+        }
         Self {
+            readers,
             maker: model.nodes.iter().flat_map(outputs).collect(),
             constants: &model.constants,
             axes: model.inputs.first().map_or(0, |i| i.shape.len().saturating_sub(2)),
@@ -54,8 +61,7 @@ impl<'m, 'a> Values<'m, 'a> {
     }
 
     fn constant(&self, value: &str) -> Option<&Constant<'a>> {
-        let by_node = || self.made_by(value, "Constant")?.attributes.iter().find_map(|a| a.tensor.as_ref());
-        self.constants.get(value).or_else(by_node)
+        self.constants.get(value)
     }
 
     fn is_number(&self, value: &str, wanted: f32) -> bool {
@@ -99,8 +105,10 @@ impl<'m, 'a> Values<'m, 'a> {
 
     fn short(&self, node: &Node<'a>) -> Option<Found<'a>> {
         match node.op {
-            "Add" => self.group_norm(node),
-            "Reshape" => self.flatten(node).or_else(|| self.recurrent(node)),
+            "Add" => self.group_norm(node).or_else(|| self.biased(node)),
+            "ReduceMean" => self.mean(node),
+            "Pad" => self.pad(node),
+            "Reshape" => self.recurrent(node),
             _ => None,
         }
     }
@@ -152,15 +160,67 @@ impl<'m, 'a> Values<'m, 'a> {
         node.inputs.get(1).and_then(|v| self.integers(v)).or_else(by_attribute)
     }
 
-    /// PyTorch's `x.view(x.size(0), -1)`: a Reshape to the first extent of `x` and -1.
-    fn flatten(&self, node: &Node<'a>) -> Option<Found<'a>> {
-        let [x, shape] = node.inputs[..] else { return None };
-        let [batch, rest] = self.made_by(shape, "Concat")?.inputs[..] else { return None };
-        let unsqueeze = self.made_by(batch, "Unsqueeze")?;
-        let [of, index] = self.made_by(unsqueeze.inputs.first()?, "Gather")?.inputs[..] else { return None };
-        let first = self.is_shape(of, x) && self.integers(index)? == [0] && self.axes_of(unsqueeze)? == [0];
-        let flat = first && self.integers(rest)? == [-1];
-        flat.then(|| Found { op: "Flatten", inputs: vec![x], attributes: Vec::new() })
+    /// A product with a constant matrix, or a convolution without bias that nobody else reads, plus a constant per channel.
+    fn biased(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        orders(node).find_map(|(product, bias)| {
+            let dims = &self.constant(bias)?.dims;
+            let only = |axis: usize| (0..dims.len()).all(|i| dims.len() - i == axis || dims[i] == 1);
+            if let Some(&[x, weight]) = self.made_by(product, "MatMul").map(|n| &n.inputs[..]) {
+                let matrix = self.constant(weight).is_some_and(|w| w.dims.len() == 2);
+                let fits = matrix && (1..=2).contains(&dims.len()) && only(1);
+                return fits.then(|| Found { op: "Gemm", inputs: vec![x, weight, bias], attributes: Vec::new() });
+            }
+            let windows = ["Conv", "ConvTranspose"].into_iter().find_map(|op| Some((op, self.made_by(product, op)?)));
+            let (op, conv) = windows.filter(|_| self.readers.get(product) == Some(&1))?;
+            let &[x, weight] = &conv.inputs[..] else { return None };
+            let channels = (self.axes + 1..=self.axes + 2).contains(&dims.len()) && only(self.axes + 1);
+            // A single number would be one per channel of a single channel.
+            let wanted = self.constant(weight)?.dims.get(usize::from(op == "ConvTranspose"))?;
+            let fits = channels && dims.iter().product::<i64>() == *wanted;
+            fits.then(|| Found { op, inputs: vec![x, weight, bias], attributes: conv.attributes.clone() })
+        })
+    }
+
+    /// The mean over one axis after the other.
+    fn mean(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let keeps = |n: &Node<'a>| n.attributes.iter().find(|a| a.name == "keepdims").is_none_or(|a| a.int != Some(0));
+        let inner = self.made_by(node.inputs.first()?, "ReduceMean")?;
+        let rank = self.axes as i64 + 2;
+        let axis = |n: &Node<'a>, rank: i64| match self.axes_of(n)?[..] {
+            [axis] => Some(if axis < 0 { axis.checked_add(rank)? } else { axis }),
+            _ => None,
+        };
+        let (last, first) = (axis(inner, rank)?, axis(node, if keeps(inner) { rank } else { rank - 1 })?);
+        if self.axes != 2 || keeps(inner) != keeps(node) || (first, last) != (2, 3) {
+            return None;
+        }
+        let attributes = vec![
+            Attribute { name: "axes", ints: vec![2, 3], ..Attribute::default() },
+            Attribute { name: "keepdims", int: Some(i64::from(keeps(node))), ..Attribute::default() },
+        ];
+        Some(Found { op: "ReduceMean", inputs: vec![*inner.inputs.first()?], attributes })
+    }
+
+    /// A Pad whose list PyTorch's exporter makes from its own, which begins with the last axis: filled up with zeros, in pairs, backwards, by columns.
+    fn pad(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let (&x, pads) = (node.inputs.first()?, node.inputs.get(1)?);
+        let first = |value: &str, op: &str| self.made_by(value, op)?.inputs.first().copied();
+        let slice = self.made_by(first(first(first(pads, "Cast")?, "Reshape")?, "Transpose")?, "Slice")?;
+        let &[pairs, .., step] = &slice.inputs[..] else { return None };
+        let &[list, shape] = &self.made_by(pairs, "Reshape")?.inputs[..] else { return None };
+        let &[given, zeros] = &self.made_by(list, "Concat")?.inputs[..] else { return None };
+        let (given, count) = (self.integers(given)?, self.integers(first(zeros, "ConstantOfShape")?)?);
+        let rank = self.axes + 2;
+        let known = self.integers(step)? == [-1] && self.integers(shape)? == [-1, 2];
+        if !known || given.len() % 2 != 0 || count != [(2 * rank).checked_sub(given.len())? as i64] {
+            return None;
+        }
+        let of = |end: usize| (0..rank).map(move |axis| 2 * (rank - 1 - axis) + end);
+        let ints = of(0).chain(of(1)).map(|i| given.get(i).copied().unwrap_or(0)).collect();
+        let mut attributes = node.attributes.clone();
+        attributes.push(Attribute { name: "pads", ints, ..Attribute::default() });
+        let value = node.inputs.get(2).copied().unwrap_or_default();
+        Some(Found { op: "Pad", inputs: vec![x, "", value], attributes })
     }
 
     /// A GRU or LSTM between what makes `[steps, n, features]` of a map and a map of its result. The attribute `last` says which of its results is used;
@@ -181,19 +241,11 @@ impl<'m, 'a> Values<'m, 'a> {
             && self.integers(axes)? == beside
             && matches!(self.integers(shape)?[..], [0, _, steps, ref ones @ ..]
                 if steps == if last { 1 } else { -1 } && ones.len() == beside.len() && ones.iter().all(|s| *s == 1));
-        let own = cell.attributes.iter().map(|a| Attribute {
-            name: a.name,
-            int: a.int,
-            float: a.float,
-            text: a.text,
-            ints: a.ints.clone(),
-            tensor: None,
-        });
         let last = Attribute { name: "last", int: Some(i64::from(last)), ..Attribute::default() };
         fits.then(|| Found {
             op,
             inputs: [x].into_iter().chain(rest.iter().copied()).collect(),
-            attributes: own.chain([last]).collect(),
+            attributes: cell.attributes.iter().cloned().chain([last]).collect(),
         })
     }
 }

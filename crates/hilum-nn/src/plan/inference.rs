@@ -1,9 +1,10 @@
 //! The forward plan.
 
+use super::finite::{Place, check_values};
 use super::layout::{Lowered, Step, lies_in, place};
 use super::operator::{self, Operator};
 use super::window::directions;
-use super::{Algorithm, CompileError, Options, RunError, VolumeShape, check_length};
+use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
 use crate::geometry::Path;
 use crate::graph::{Graph, Shape};
 use crate::kernels::Kernels;
@@ -51,6 +52,7 @@ impl Inference {
     }
 
     /// Runs the network: `input` is `[n, c, h, w]` or `[n, c, d, h, w]`, `output` likewise (see [`Inference::output_shape`]), row-major. Allocates nothing.
+    /// NaN and infinity in the input, or in the result of the last layer (before a last sigmoid), are refused with the layer where they arose.
     pub fn forward(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), RunError> {
         if self.plan.sigmoid {
             self.plan.run(&mut self.pool, input, output, pointwise::sigmoid_of)
@@ -79,6 +81,8 @@ pub(super) struct ForwardPlan {
     /// Scratch of every thread.
     scratch: Aligned,
     steps: Vec<Ready>,
+    /// What every step writes.
+    places: Vec<Option<Place>>,
     input: View,
     input_lanes: Vec<usize>,
     output: View,
@@ -130,14 +134,21 @@ impl ForwardPlan {
         let output = lowered.output;
         touch(&mut lowered, output, end);
         let floats = place(&mut lowered.buffers)?;
-        let steps: Vec<_> =
-            lowered.steps.iter().filter_map(|s| Ready::of(s, &lowered, &graph, kernels, algorithm)).collect();
+        let weights: usize = graph.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
+        check_floats(floats as u128 + weights as u128)?;
+        let arena = allocate(floats)?;
+        let ready = |s: &Step| {
+            let ready = Ready::of(s, &lowered, &graph, kernels, algorithm)?;
+            Some((ready, Place::of(s, &lowered, &graph)))
+        };
+        let (steps, places): (Vec<_>, Vec<_>) = lowered.steps.iter().filter_map(ready).unzip();
         let scratch = steps.iter().map(|s| s.scratch_len(threads)).max().unwrap_or(0);
         Ok(Self {
             kernels,
-            arena: Aligned::zeroed(floats),
-            scratch: Aligned::zeroed(scratch),
+            arena,
+            scratch: allocate(scratch)?,
             steps,
+            places,
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
             output: lowered.view(output),
@@ -210,23 +221,21 @@ impl ForwardPlan {
         check_length("input", input.len(), length(self.input, &self.input_lanes))?;
         check_length("output", output.len(), length(self.output, &self.output_lanes))?;
         let (k, arena, scratch) = (self.kernels, &mut self.arena, &mut self.scratch);
-        pointwise::import(pool, arena, input, self.input, &self.input_lanes);
-        for step in &mut self.steps {
-            match step {
-                Ready::Conv(c) => {
-                    c.method.run(k, pool, arena, &c.weights, &c.bias, Start::Bias, c.relu, scratch);
-                }
-                Ready::Norm { x, y, scale, shift, relu, .. } => {
-                    norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
-                }
-                Ready::Operator(operator) => operator.forward(k, pool, arena, 0),
-                Ready::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
-                Ready::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),
-                Ready::Sigmoid { x, y, lanes } => pointwise::sigmoid(pool, arena, *x, *y, lanes),
-                Ready::Copy { x, y } => pointwise::copy(pool, arena, *x, *y, false),
-            }
+        if !pointwise::import(pool, arena, input, self.input, &self.input_lanes) {
+            return check_values("input", input);
         }
-        pointwise::export(pool, arena, self.output, &self.output_lanes, output, map);
+        for step in &mut self.steps {
+            step.run(k, pool, arena, scratch);
+        }
+        if pointwise::export(pool, arena, self.output, &self.output_lanes, output, map) {
+            return Ok(());
+        }
+        // The layer's name is worth a second pass.
+        pointwise::import(pool, arena, input, self.input, &self.input_lanes);
+        for (step, place) in self.steps.iter_mut().zip(&self.places) {
+            step.run(k, pool, arena, scratch);
+            place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
+        }
         Ok(())
     }
 
@@ -242,6 +251,22 @@ impl ForwardPlan {
 }
 
 impl Ready {
+    fn run(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, scratch: &mut Aligned) {
+        match self {
+            Self::Conv(c) => {
+                c.method.run(k, pool, arena, &c.weights, &c.bias, Start::Bias, c.relu, scratch);
+            }
+            Self::Norm { x, y, scale, shift, relu, .. } => {
+                norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
+            }
+            Self::Operator(operator) => operator.forward(k, pool, arena, 0),
+            Self::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
+            Self::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),
+            Self::Sigmoid { x, y, lanes } => pointwise::sigmoid(pool, arena, *x, *y, lanes),
+            Self::Copy { x, y } => pointwise::copy(pool, arena, *x, *y, false),
+        }
+    }
+
     fn scratch_len(&self, threads: usize) -> usize {
         match self {
             Self::Conv(c) => c.method.scratch_len(threads),

@@ -2,14 +2,11 @@
 
 use super::operator;
 use super::sizes::sizes;
-use super::{CompileError, VolumeShape};
+use super::{CompileError, VolumeShape, check_floats};
 use crate::graph::{Graph, Node, Resolution};
 use crate::kernels::buffer::{LANES, View};
 use crate::kernels::recurrent::Recurrent;
 use crate::network::Op;
-
-/// Most bytes that one plan may take.
-const MAX_BYTES: u128 = 1 << 36;
 
 /// One operation over values of the graph. `node` is the layer whose parameters it uses.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +90,7 @@ impl Buffer {
     }
 
     fn floats(&self) -> u128 {
-        [self.n, self.blocks, LANES].iter().chain(&self.size).map(|&v| v as u128).product()
+        [self.n, self.blocks, LANES].iter().chain(&self.size).fold(1, |n: u128, v| n.saturating_mul(*v as u128))
     }
 
     /// The view of `blocks` blocks of this buffer, after [`place`].
@@ -206,7 +203,7 @@ impl Lowered {
                     let (cell, recurrence) = node.op.recurrent().expect("these are recurrent");
                     let positions = sizes[node.inputs[0]].iter().product();
                     let floats = Recurrent::floats(shape.n, positions, lanes[x].len(), cell, recurrence, !fold);
-                    check_bytes(floats.saturating_mul(size_of::<f32>() as u128))?;
+                    check_floats(floats)?;
                     steps.push(Step::Operator { node: i, x, y, keeps: operator::keeps(&node.op) });
                 }
                 // A sum scales on the way.
@@ -353,25 +350,22 @@ pub(super) fn place(buffers: &mut [Buffer]) -> Result<usize, CompileError> {
             .iter()
             .map(|&j| &buffers[j])
             .filter(|b| b.first <= buffers[i].last && buffers[i].first <= b.last)
-            .map(|b| (b.offset as u128, b.offset as u128 + b.floats()))
+            .map(|b| (b.offset as u128, (b.offset as u128).saturating_add(b.floats())))
             .collect();
         taken.sort_unstable();
         let mut offset = 0;
         for (from, to) in taken {
-            if offset + buffers[i].floats() <= from {
+            if buffers[i].floats().saturating_add(offset) <= from {
                 break;
             }
             offset = offset.max(to);
         }
-        total = total.max(offset + buffers[i].floats());
-        check_bytes(total * size_of::<f32>() as u128)?;
+        total = total.max(buffers[i].floats().saturating_add(offset));
+        // What would not fit is refused below.
         buffers[i].offset = offset as usize;
     }
+    check_floats(total)?;
     Ok(total as usize)
-}
-
-fn check_bytes(bytes: u128) -> Result<(), CompileError> {
-    if bytes > MAX_BYTES { Err(CompileError::TooLarge { bytes, limit: MAX_BYTES }) } else { Ok(()) }
 }
 
 /// Channels in use of every block of every value: a concatenation keeps the partial blocks of its inputs.

@@ -1,18 +1,19 @@
 //! Static plans: every buffer, offset and job of a network at one input shape, fixed before the first run.
 
 mod backward;
+mod finite;
 mod inference;
 mod layer;
 mod layout;
 mod operator;
-mod sizes;
+pub(crate) mod sizes;
 mod training;
 mod window;
 
 pub use inference::Inference;
 pub use training::Trainer;
 
-use crate::kernels::buffer::View;
+use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pool::Pool;
 use crate::kernels::{Isa, Kernels};
 use crate::loss::LossError;
@@ -21,6 +22,9 @@ use crate::weights::WeightsError;
 
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
 pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
+
+/// Environment variable with the most bytes that activations, weights and gradients of one plan may take; without it, 64 GiB.
+pub const MEMORY_VARIABLE: &str = "HILUM_NN_MEMORY";
 
 /// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels, whatever its channels (measured on AVX-512 and AVX2 up to 256
 /// channels; few channels pay from 4 tiles on).
@@ -206,6 +210,15 @@ pub enum CompileError {
         /// The limit.
         limit: u128,
     },
+    /// The environment's limit is no number.
+    #[error("{variable} is {0:?}: expected a number of bytes", variable = MEMORY_VARIABLE)]
+    Limit(String),
+    /// The system refuses memory that is within the limit.
+    #[error("the system gives no {bytes} bytes for the plan: take a smaller input or batch")]
+    Memory {
+        /// Bytes asked for at once.
+        bytes: u128,
+    },
     /// The instruction set is unknown or this processor lacks it.
     #[error("instruction set {0}: use avx512, avx2 or portable, and one that this processor has")]
     Isa(String),
@@ -253,12 +266,55 @@ pub enum RunError {
     /// The plan for evaluation could not be made.
     #[error("cannot plan the evaluation: {0}")]
     Plan(String),
-    /// The loss is NaN or infinite; the weights were not changed.
-    #[error("the loss is {0}: check the input for NaN, or lower the learning rate")]
+    /// A number that was handed in is NaN or infinite.
+    #[error("the {what} holds {value} at position {index}: expected finite numbers")]
+    Value {
+        /// Input or target.
+        what: &'static str,
+        /// Position in row-major order.
+        index: usize,
+        /// The number as text.
+        value: String,
+    },
+    /// The result of a layer is NaN or infinite and those of all layers before it are finite; the weights were not changed.
+    #[error("layer {layer}: its result holds {value}: check its weights, or lower the learning rate")]
+    Activation {
+        /// The first such layer; one with others folded into it answers for them.
+        layer: String,
+        /// The number as text.
+        value: String,
+    },
+    /// The loss is NaN or infinite though the network's result and the target are finite; the weights were not changed.
+    #[error("the loss is {0} of a finite result and target: check the weights of its terms and pixels")]
     NotFinite(String),
-    /// The norm of the gradients, asked for by clipping, is NaN or infinite; the weights were not changed.
-    #[error("the norm of the gradients is {0}: lower the learning rate, or clip by value too")]
-    Gradient(String),
+    /// The gradient of a parameter is NaN or infinite and those of all parameters behind it are finite; the weights were not changed.
+    #[error("the gradient of {key} holds {value}: lower the learning rate, or clip by value")]
+    Gradient {
+        /// The parameter, `{layer}.{kind}`.
+        key: String,
+        /// The number as text.
+        value: String,
+    },
+}
+
+/// Most bytes that one plan may take; never more than can be addressed.
+fn memory_limit() -> Result<u128, CompileError> {
+    let limit: u128 = match std::env::var(MEMORY_VARIABLE) {
+        Ok(text) if !text.is_empty() => text.parse().map_err(|_| CompileError::Limit(text))?,
+        _ => 1 << 36,
+    };
+    Ok(limit.min(isize::MAX as u128))
+}
+
+/// Refuses a plan of this many floats before any is allocated.
+fn check_floats(floats: u128) -> Result<(), CompileError> {
+    let (bytes, limit) = (floats.saturating_mul(size_of::<f32>() as u128), memory_limit()?);
+    if bytes > limit { Err(CompileError::TooLarge { bytes, limit }) } else { Ok(()) }
+}
+
+/// Zeroed memory, or what the system says instead.
+fn allocate(floats: usize) -> Result<Aligned, CompileError> {
+    Aligned::try_zeroed(floats).ok_or(CompileError::Memory { bytes: floats as u128 * size_of::<f32>() as u128 })
 }
 
 pub(crate) fn check_length(what: &'static str, got: usize, expected: usize) -> Result<(), RunError> {

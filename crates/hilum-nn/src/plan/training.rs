@@ -1,10 +1,11 @@
 //! The training plan: forward, loss, backward and update over one arena, in which activations and gradients share memory by liveness.
 
 use super::backward::Gradients;
+use super::finite::{Place, check_gradients, check_values};
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
-use super::{Algorithm, CompileError, Options, RunError, VolumeShape, check_length};
+use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
 use crate::graph::Parameter;
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
@@ -31,6 +32,8 @@ pub struct Trainer {
     scratch: Aligned,
     partial: Vec<f64>,
     layers: Vec<TrainLayer>,
+    /// What every layer writes.
+    places: Vec<Option<Place>>,
     input: View,
     input_lanes: Vec<usize>,
     output: View,
@@ -80,6 +83,10 @@ impl Trainer {
         }
         let mut gradients = Gradients::of(&lowered, &graph, shape.n);
         let floats = place_all(&mut lowered, &mut gradients)?;
+        // Weights and their gradients besides.
+        let parameters: usize = weights.tensors().iter().map(|t| t.data.len()).sum();
+        check_floats(floats as u128 + 2 * parameters as u128)?;
+        let arena = allocate(floats)?;
         let pool = options.pool()?;
         let layers: Vec<_> = (0..lowered.steps.len())
             .map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels, algorithm))
@@ -99,11 +106,12 @@ impl Trainer {
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
             memory: Memory::new(&update.optimiser, lengths),
             weights,
-            arena: Aligned::zeroed(floats),
-            scratch: Aligned::zeroed(layers.iter().map(|l| l.scratch_len(pool.threads())).max().unwrap_or(0)),
+            arena,
+            scratch: allocate(layers.iter().map(|l| l.scratch_len(pool.threads())).max().unwrap_or(0))?,
             pool,
             partial: vec![0.0; layers.iter().map(TrainLayer::partial_len).max().unwrap_or(0)],
             layers,
+            places: lowered.steps.iter().map(|s| Place::of(s, &lowered, &graph)).collect(),
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
             output: lowered.view(output),
@@ -117,12 +125,14 @@ impl Trainer {
     }
 
     /// One step of the optimiser on a batch: `x` `[n, c, h, w]`; `y` as its [`Target`] says, by itself or with weights of pixels.
-    /// Returns the loss before the step.
+    /// Returns the loss before the step. NaN and infinity in input, target, the network's result, loss or gradients are refused with the layer or
+    /// parameter where they arose, and change nothing.
     pub fn step<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>, lr: f32) -> Result<f32, RunError> {
         let loss = self.backpropagate(x, y.into())?;
         let Self { pool, weights, gradients, memory, update, .. } = self;
-        if let Some(norm) = update.clipping.apply(pool, gradients).filter(|n| !n.is_finite()) {
-            return Err(RunError::Gradient(norm.to_string()));
+        // A finite norm says that all gradients are.
+        if !update.clipping.apply(pool, gradients).is_some_and(f64::is_finite) {
+            check_gradients(pool, self.network.graph().parameters(), gradients)?;
         }
         update.optimiser.update(pool, &mut weights.tensors, gradients, memory, lr);
         for layer in &self.layers {
@@ -136,6 +146,7 @@ impl Trainer {
     pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
         let loss = self.backpropagate(x, y.into())?;
         let graph = self.network.graph();
+        check_gradients(&mut self.pool, graph.parameters(), &self.gradients)?;
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
         let tensor =
             |(p, g): (&Parameter, &Vec<f32>)| Tensor { name: p.name.clone(), shape: p.shape.clone(), data: g.clone() };
@@ -160,7 +171,7 @@ impl Trainer {
             *version = self.memory.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
-        Ok(self.loss.value(&mut self.pool, &self.logits, target, extent) as f32)
+        finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent), target)
     }
 
     /// A copy of the current weights, running statistics included.
@@ -204,15 +215,21 @@ impl Trainer {
         let extent = self.extent();
         self.loss.check_target(y, extent)?;
         let (k, pool, arena) = (self.kernels, &mut self.pool, &mut self.arena);
-        pointwise::import(pool, arena, x, self.input, &self.input_lanes);
+        if !pointwise::import(pool, arena, x, self.input, &self.input_lanes) {
+            check_values("input", x)?;
+        }
         for layer in &mut self.layers {
             layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
         }
-        pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v);
-        let loss = self.loss.gradient(pool, &mut self.logits, y, extent) as f32;
-        if !loss.is_finite() {
-            return Err(RunError::NotFinite(loss.to_string()));
+        if !pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v) {
+            // The layer's name is worth a second pass.
+            pointwise::import(pool, arena, x, self.input, &self.input_lanes);
+            for (layer, place) in self.layers.iter_mut().zip(&self.places) {
+                layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
+                place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
+            }
         }
+        let loss = finite_loss(self.loss.gradient(pool, &mut self.logits, y, extent), y)?;
         if let Some(view) = self.output_gradient {
             pointwise::import(pool, arena, &self.logits, view, &self.output_lanes);
         }
@@ -228,6 +245,15 @@ impl Trainer {
             layer.pack(self.kernels, &self.weights, &mut self.pool);
         }
     }
+}
+
+fn finite_loss(loss: f64, target: Target<'_>) -> Result<f32, RunError> {
+    let loss = loss as f32;
+    if !loss.is_finite() {
+        check_values("target", target.values)?;
+        return Err(RunError::NotFinite(loss.to_string()));
+    }
+    Ok(loss)
 }
 
 /// Forward at times 1.., the loss after it, backward after that; then everything is placed in one arena.

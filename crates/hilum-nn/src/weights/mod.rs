@@ -114,10 +114,13 @@ impl Weights {
     }
 }
 
-/// The tensors of a safetensors file, in the order of their names: F32, or F16, BF16 and F64 as F32. Other dtypes are refused by key.
+/// The tensors of a safetensors file, in the order of their names: F32, or F16, BF16 and F64 as F32. Other dtypes are refused by key, but the counters of
+/// batches that PyTorch's `BatchNorm` keeps (`num_batches_tracked`) are left out.
 pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Tensor>, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format(e.to_string()))?;
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
+    let counter = |name: &str, dtype| dtype == Dtype::I64 && name.ends_with("num_batches_tracked");
+    let listed = file.tensors().into_iter().filter(|(name, view)| !counter(name, view.dtype()));
+    let tensors = listed.map(|(name, view)| {
         let number = match view.dtype() {
             Dtype::F16 => Number::F16,
             Dtype::BF16 => Number::Bf16,

@@ -1,10 +1,14 @@
 //! One binary: links once.
 
 mod adaptive;
+mod finite;
 mod gradients;
+mod hostile;
+mod interpreted;
 mod losses;
 mod memory;
 mod networks;
+mod onnx_exporters;
 mod onnx_in;
 mod onnx_round_trip;
 mod operators;
@@ -12,6 +16,7 @@ mod optimisers;
 mod oracle;
 mod oracle_windows;
 mod pytorch;
+mod pytorch_networks;
 mod readme;
 mod reference;
 mod refusals;

@@ -185,7 +185,7 @@ fn other_operators_and_other_forms_of_ours_are_refused_by_operator_and_node() {
     };
     let auto = |v: &str| Message::default().text(1, "auto_pad").text(4, v);
     for (op, inputs, attributes, expected) in [
-        ("Conv", &["x", "w"][..], vec![ints("pads", &[1, 1, 0, 0])], "pads"),
+        ("Conv", &["x", "w"][..], vec![ints("pads", &[3, 1, 0, 0])], "pads"),
         ("Conv", &["x", "w"], vec![ints("pads", &[1, 1])], "pads"),
         ("Conv", &["x", "w"], vec![ints("pads", &[-1; 4])], "pads"),
         ("Conv", &["x", "w"], vec![ints("strides", &[2])], "strides"),

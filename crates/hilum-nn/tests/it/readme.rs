@@ -1,5 +1,9 @@
 //! What the README shows is true.
 
+#[allow(dead_code, reason = "its main prints what `train` returns")]
+#[path = "../../examples/train_classifier.rs"]
+mod train_classifier;
+
 use hilum_nn::{Activation, Loss, Schedule, Update};
 use serde::Deserialize;
 
@@ -30,11 +34,22 @@ fn the_readmes_experiment_is_read() {
 }
 
 #[test]
-fn the_readmes_training_is_that_of_the_example() {
-    let example = include_str!("../../examples/train_u_net.rs");
-    for line in blocks("rust")[0].lines().filter(|l| l.len() > 1) {
-        // The README leaves out what is done with the loss.
-        let line = line.trim().trim_end_matches(';');
-        assert!(example.contains(line), "{line}");
+fn the_readmes_trainings_are_those_of_the_examples() {
+    let [u_net, classifier, _] = blocks("rust")[..] else { panic!("two examples and a key map") };
+    for (block, example) in [
+        (u_net, include_str!("../../examples/train_u_net.rs")),
+        (classifier, include_str!("../../examples/train_classifier.rs")),
+    ] {
+        for line in block.lines().filter(|l| l.len() > 1) {
+            // The README leaves out what is done with the loss.
+            let line = line.trim().trim_end_matches(';');
+            assert!(example.contains(line), "{line}");
+        }
     }
+}
+
+#[test]
+fn the_classifier_of_the_example_tells_fresh_images_right() {
+    let right = train_classifier::train().unwrap();
+    assert!(right >= 285, "{right} of 300");
 }

@@ -287,6 +287,10 @@ fn safetensors_of_other_precisions_are_read_as_floats() {
     for t in read {
         assert!(t.shape == [2, 2] && t.data.iter().zip(values).all(|(a, b)| a.to_bits() == b.to_bits()), "{t:?}");
     }
+    let counters = [("bn.num_batches_tracked", Dtype::I64, &double), ("bn.weight", Dtype::F32, &single)]
+        .map(|(name, dtype, bytes)| (name, TensorView::new(dtype, vec![4], bytes).unwrap()));
+    let read = read_safetensors(&safetensors::serialize(counters, None).unwrap()).unwrap();
+    assert_eq!(read.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["bn.weight"]);
     let ints = TensorView::new(Dtype::I32, vec![4], &single).unwrap();
     let refused = read_safetensors(&safetensors::serialize([("n", ints)], None).unwrap());
     assert_eq!(refused, Err(WeightsError::Dtype { key: "n".into(), got: "I32".into() }));
