@@ -7,6 +7,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -161,6 +162,9 @@ fn threads() -> impl Iterator<Item = usize> {
     (1..=2).filter(move |&threads| threads <= cores)
 }
 
+/// Between two engines' samples.
+const QUIET: Duration = Duration::from_millis(400);
+
 /// Builds the measuring program and returns its path.
 fn build() -> anyhow::Result<PathBuf> {
     run::step("release build of the measuring program");
@@ -235,6 +239,8 @@ impl Setting<'_> {
         let mut samples = vec![Vec::new(); engines.len()];
         for _ in 0..self.runs {
             for (engine, samples) in engines.iter_mut().zip(&mut samples) {
+                // Threads of the engine before may spin for a while after their last work (OpenMP's: 200 ms) and would take a processor from this one.
+                std::thread::sleep(QUIET);
                 samples.push(engine.measure()?);
             }
         }
