@@ -303,6 +303,12 @@ fn row(code: &'static str, en: &str, ko: &str) -> (&'static str, String, String)
     (code, en.to_owned(), ko.to_owned())
 }
 
+/// A score with so many decimals, cut and not rounded: what is below the threshold never looks as if it reached it.
+pub fn score_text(score: f32, decimals: usize) -> String {
+    let scale = 10_f64.powi(decimals as i32);
+    format!("{:.decimals$}", (f64::from(score) * scale).floor() / scale)
+}
+
 /// A part of the tract with its side: "Right kidney", "우측 신장", "Bladder"; what is unknown is left out.
 pub fn site(side: Side, part: TractPart, language: Language) -> String {
     let part_text = Label::from(part).text(language);
@@ -336,5 +342,11 @@ mod tests {
             assert!(!en.is_empty() && !hangul(en), "{en}");
             assert!(hangul(ko) || ko == en, "{ko}");
         }
+    }
+
+    #[test]
+    fn a_score_below_the_threshold_never_looks_as_if_it_reached_it() {
+        assert_eq!([score_text(0.499_96, 3), score_text(0.999_99, 2)], ["0.499", "0.99"]);
+        assert_eq!([score_text(0.5, 3), score_text(1.0, 3), score_text(0.0, 4)], ["0.500", "1.000", "0.0000"]);
     }
 }

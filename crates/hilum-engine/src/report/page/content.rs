@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hilum_clinical::message::site;
+use hilum_clinical::message::{score_text, site};
 use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language, Statement};
@@ -214,7 +214,7 @@ impl Words {
         if let Some(refusal) = &result.refusal {
             return self.statement(refusal);
         }
-        let highest = result.highest_score.map(|v| format!("{} {}", self.label(Label::HighestScore), score_text(v)));
+        let highest = result.highest_score.map(|v| format!("{} {}", self.label(Label::HighestScore), score_text(v, 3)));
         let threshold = result.score_threshold.map(|v| format!("{} {v:.3}", self.label(Label::Threshold)));
         [highest, threshold].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
@@ -227,7 +227,7 @@ impl Words {
             diameter: number(stone.largest_diameter_mm),
             volume: number(stone.volume_mm3),
             hu: format!("{:.0} / {} / {:.0}", stone.hu.mean, stone.hu.max, stone.hu.sd),
-            score: score_text(stone.score),
+            score: score_text(stone.score, 3),
             slices: format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1),
             table_position: number(stone.slices.table_position_mm),
         }
@@ -312,9 +312,4 @@ fn printable(text: &str, most: usize) -> String {
 /// Characters that would let a text change the order in which its surroundings are read.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Three decimals, cut and not rounded: what is below the threshold never looks as if it reached it.
-fn score_text(score: f32) -> String {
-    format!("{:.3}", (f64::from(score) * 1e3).floor() / 1e3)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use hilum_clinical::message::score_text;
 use rust_xlsxwriter::{Format, Workbook};
 
 use super::{Finding, FoundStone, Prediction};
@@ -26,14 +27,14 @@ fn sentence(FoundStone { file, stone }: &FoundStone) -> String {
         _ => String::new(),
     };
     format!(
-        "stone {} of {file}: {} {}{place}, slices {} to {}{size}, {:.0} HU on average, score {:.3}",
+        "stone {} of {file}: {} {}{place}, slices {} to {}{size}, {:.0} HU on average, score {}",
         stone.number,
         in_words(&stone.side),
         in_words(&stone.part),
         stone.slices.first + 1,
         stone.slices.last + 1,
         stone.hu.mean,
-        stone.score
+        score_text(stone.score, 3)
     )
 }
 
@@ -60,7 +61,7 @@ fn notes(prediction: &Prediction) -> Vec<String> {
 pub(super) fn print(prediction: &Prediction) {
     println!("{:<48} {:>5} {:>8}  finding", "file", "frame", "score");
     for row in &prediction.rows {
-        let score = row.score.map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
+        let score = row.score.map_or_else(|| "-".to_owned(), |score| score_text(score, 4));
         println!("{:<48} {:>5} {score:>8}  {}", row.file, row.frame, word(row.finding));
     }
     for found in &prediction.stones {
