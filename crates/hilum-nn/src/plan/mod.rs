@@ -1,6 +1,7 @@
 //! Static plans: every buffer, offset and job of a network at one input shape, fixed before the first run.
 
 mod backward;
+mod cost;
 mod finite;
 mod inference;
 mod layer;
@@ -10,6 +11,7 @@ pub(crate) mod sizes;
 mod training;
 mod window;
 
+pub use cost::Cost;
 pub use inference::Inference;
 pub use training::Trainer;
 

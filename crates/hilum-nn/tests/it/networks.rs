@@ -1,8 +1,8 @@
 //! The networks of the literature: sizes and parameter names of torchvision and timm, results of ONNX Runtime, training.
 
 use hilum_nn::{
-    AdamConfig, DenseNet, InceptionResNetV2, InputShape, LossConfig, Network, Options, ResNet, Scores, Trainer, UNet3d,
-    Weights, densenet, inception_resnet_v2, resnet, unet3d,
+    AdamConfig, DenseNet, InceptionResNetV2, InputShape, LossConfig, Network, Op, Options, Recurrence, ResNet, Scores,
+    Trainer, UNet3d, VolumeShape, Weights, densenet, inception_resnet_v2, resnet, unet3d,
 };
 
 use crate::gradients::check;
@@ -133,4 +133,35 @@ fn a_densenet_gives_the_same_bits_whatever_the_thread_count() {
     };
     let one = result(1);
     assert!(one == result(2) && one == result(3));
+}
+
+/// torchvision states the multiply-adds of its networks at 224 pixels in its weights' meta data (`_ops`, in 1e9), with three decimals.
+#[test]
+fn a_forward_pass_costs_what_torchvision_states() {
+    let scores = Scores::Logits;
+    let stated = [
+        (densenet(&DenseNet::d121(3, 1000, scores)).unwrap(), 2.834),
+        (resnet(&ResNet::r18(3, 1000, scores)).unwrap(), 1.814),
+        (resnet(&ResNet::r50(3, 1000, scores)).unwrap(), 4.089),
+        (resnet(&ResNet::r101(3, 1000, scores)).unwrap(), 7.801),
+    ];
+    for (network, expected) in stated {
+        let cost = network.cost(InputShape { n: 2, h: 224, w: 224 }).unwrap();
+        assert_eq!((cost.output.c, cost.output.h, cost.output.w), (1000, 1, 1));
+        let one = cost.multiply_adds as f64 / 2e9;
+        assert!((one - expected).abs() < 1e-3, "{one} instead of {expected}");
+    }
+}
+
+/// A recurrent layer multiplies every weight once at every position, a transposed convolution at every input pixel.
+#[test]
+fn recurrent_layers_and_transposed_convolutions_cost_their_weights_at_every_position() {
+    let mut net = Network::volume_builder(5);
+    net.then("gru", Op::Gru(Recurrence::new(7).bidirectional()));
+    let cost = net.build().unwrap().cost(VolumeShape { n: 3, d: 11, h: 1, w: 1 }).unwrap();
+    assert_eq!(cost.multiply_adds, 3 * 11 * 2 * (3 * 7 * 5 + 3 * 7 * 7));
+    let mut net = Network::builder(5);
+    net.then("up", Op::ConvTranspose2d { out_channels: 7, bias: true });
+    let cost = net.build().unwrap().cost(InputShape { n: 1, h: 6, w: 4 }).unwrap();
+    assert_eq!((cost.multiply_adds, cost.output.h, cost.output.w), (6 * 4 * 5 * 7 * 4, 12, 8));
 }

@@ -49,8 +49,8 @@ pub enum Kind {
 pub struct Aims {
     /// Against the fastest fp32 peer.
     pub fp32: f64,
-    /// Against the fastest bf16 peer.
-    pub bf16: f64,
+    /// Against the fastest bf16 peer, where there is an aim.
+    pub bf16: Option<f64>,
     /// Against the fastest fp32 peer, both without AVX-512.
     pub avx2: f64,
 }

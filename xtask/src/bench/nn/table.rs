@@ -117,7 +117,7 @@ fn verdicts(work: &Work, avx2_only: bool, ours: f64, rivals: &[(Peer, f64)]) -> 
     let fastest =
         |bf16: bool| rivals.iter().filter(|(peer, _)| peer.bf16 == bf16).min_by(|a, b| a.1.total_cmp(&b.1)).copied();
     let fp32 = if avx2_only { work.aims.avx2 } else { work.aims.fp32 };
-    let mut verdicts = vec![verdict("fp32", fp32, ours, fastest(false))];
+    let mut verdicts = vec![verdict("fp32", Some(fp32), ours, fastest(false))];
     if !avx2_only {
         let what = if work.kind == Kind::Forward { "bf16 (we compute in fp32)" } else { "bf16" };
         verdicts.push(verdict(what, work.aims.bf16, ours, fastest(true)));
@@ -125,13 +125,14 @@ fn verdicts(work: &Work, avx2_only: bool, ours: f64, rivals: &[(Peer, f64)]) -> 
     verdicts
 }
 
-fn verdict(what: &str, aim: f64, ours: f64, fastest: Option<(Peer, f64)>) -> String {
+fn verdict(what: &str, aim: Option<f64>, ours: f64, fastest: Option<(Peer, f64)>) -> String {
+    let aimed = aim.map_or("no aim".to_owned(), |aim| format!("aim {aim} times the fastest peer"));
     let Some((peer, seconds)) = fastest else {
-        return format!("{what}: aim {aim} times the fastest peer; no such peer was measured");
+        return format!("{what}: {aimed}; no such peer was measured");
     };
     let ratio = seconds / ours;
-    let word = if ratio >= aim { "reached" } else { "MISSED" };
-    format!("{what}: aim {aim} times the fastest peer, {word}: {ratio:.2} times {}", peer.name)
+    let word = aim.map_or("", |aim| if ratio >= aim { ", reached" } else { ", MISSED" });
+    format!("{what}: {aimed}{word}: {ratio:.2} times {}", peer.name)
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
     }
 
     fn work() -> Work {
-        let aims = Aims { fp32: 2.0, bf16: 1.5, avx2: 1.0 };
+        let aims = Aims { fp32: 2.0, bf16: Some(1.5), avx2: 1.0 };
         Work { name: "row".into(), kind: Kind::Forward, aims, shape: vec![1, 1, 8, 8], parameters: 1, gflop: 10.0 }
     }
 
@@ -192,6 +193,13 @@ mod tests {
         assert!(text.contains("fp32: aim 1 times the fastest peer, reached: 2.00 times OpenVINO"), "{text}");
         let rows: Vec<usize> = text.lines().filter(|l| l.starts_with('|')).map(|l| l.matches('|').count()).collect();
         assert!(rows.iter().all(|&count| count == rows[0]), "a row has other columns: {rows:?}\n{text}");
+    }
+
+    #[test]
+    fn where_there_is_no_aim_nothing_is_reached() {
+        let work = Work { aims: Aims { bf16: None, ..work().aims }, ..work() };
+        let text = render(&work, "avx512", false, &cells(&[("openvino-bf16", Some([0.2, 0.075]))]));
+        assert!(text.contains("no aim: 1.25 times OpenVINO bf16"), "{text}");
     }
 
     #[test]
