@@ -39,15 +39,24 @@ const REFERENCED_SOP_SEQUENCE: Tag = Tag(0x0008, 0x1199);
 const REFERENCED_SOP_CLASS_UID: Tag = Tag(0x0008, 0x1150);
 const REFERENCED_SOP_INSTANCE_UID: Tag = Tag(0x0008, 0x1155);
 
+/// The information that came with a command, as it is read; `None` where it cannot be.
+async fn information<T>(
+    association: &mut Association<'_>,
+    context_id: u8,
+    read: fn(&[u8], &TransferSyntaxUid) -> Option<T>,
+) -> Result<Option<T>, UlError> {
+    let context = association.context(context_id)?;
+    let bytes = association.messages.data_set(MAX_IDENTIFIER).await?;
+    Ok(bytes.and_then(|bytes| read(&bytes, &context.transfer_syntax)))
+}
+
 /// Answers an N-ACTION-RQ; the result follows as an event report.
 pub(crate) async fn serve_action(
     association: &mut Association<'_>,
     context_id: u8,
     command: &CommandSet,
 ) -> Result<(), UlError> {
-    let context = association.context(context_id)?;
-    let bytes = association.messages.data_set(MAX_IDENTIFIER).await?;
-    let request = bytes.and_then(|bytes| read_request(&bytes, &context.transfer_syntax));
+    let request = information(association, context_id, read_request).await?;
     let handler = association.shared.services.commitment.as_ref().map(Arc::clone);
     let status = match (handler, request) {
         (None, _) => Status::UNRECOGNIZED_OPERATION,
@@ -68,9 +77,7 @@ pub(crate) async fn serve_report(
     context_id: u8,
     command: &CommandSet,
 ) -> Result<(), UlError> {
-    let context = association.context(context_id)?;
-    let bytes = association.messages.data_set(MAX_IDENTIFIER).await?;
-    let result = bytes.and_then(|bytes| read_result(&bytes, &context.transfer_syntax));
+    let result = information(association, context_id, read_result).await?;
     let handler = association.shared.services.commitment_results.as_ref().map(Arc::clone);
     let status = match (handler, result) {
         (None, _) => Status::UNRECOGNIZED_OPERATION,

@@ -21,9 +21,8 @@ pub(crate) async fn serve(
     command: &CommandSet,
     model: InformationModel,
 ) -> Result<(), UlError> {
-    let Retrieval { handler, instances } = match select(association, context_id, command, model).await? {
-        Ok(retrieval) => retrieval,
-        Err(status) => return association.answer(context_id, command, status).await,
+    let Some(Retrieval { handler, instances }) = select(association, context_id, command, model).await? else {
+        return Ok(());
     };
     let mut progress = beginning(&instances);
     let mut failed: Vec<SopUid> = Vec::new();

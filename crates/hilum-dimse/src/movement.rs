@@ -26,8 +26,21 @@ pub(crate) struct Retrieval {
     pub(crate) instances: Vec<StoredInstance>,
 }
 
-/// Reads the identifier and selects the instances; the inner error is the final status.
+/// Reads the identifier and selects the instances; `None` where the request was refused, which the requestor was told.
 pub(crate) async fn select(
+    association: &mut Association<'_>,
+    context_id: u8,
+    command: &CommandSet,
+    model: InformationModel,
+) -> Result<Option<Retrieval>, UlError> {
+    match selected(association, context_id, command, model).await? {
+        Ok(retrieval) => Ok(Some(retrieval)),
+        Err(status) => association.answer(context_id, command, status).await.map(|()| None),
+    }
+}
+
+/// The inner error is the final status.
+async fn selected(
     association: &mut Association<'_>,
     context_id: u8,
     command: &CommandSet,
@@ -62,9 +75,8 @@ pub(crate) async fn serve(
     command: &CommandSet,
     model: InformationModel,
 ) -> Result<(), UlError> {
-    let Retrieval { handler, instances } = match select(association, context_id, command, model).await? {
-        Ok(retrieval) => retrieval,
-        Err(status) => return association.answer(context_id, command, status).await,
+    let Some(Retrieval { handler, instances }) = select(association, context_id, command, model).await? else {
+        return Ok(());
     };
     let title = command.move_destination.parse::<AeTitle>().ok();
     let destination = match &title {

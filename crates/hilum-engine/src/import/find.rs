@@ -1,8 +1,9 @@
 //! Finding and reading files, in one thread, a bounded number of bytes ahead.
 
-use super::{Found, ImportControl, ImportError, RefusedFile, archive, dicomdir, sniff};
+use super::{Candidate, Found, ImportControl, ImportError, RefusedFile, archive, dicomdir, sniff};
 use crate::storage::Storage;
 use bytes::Bytes;
+use hilum_dicom::read_sop_uid;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -126,7 +127,10 @@ impl Finder {
                     Ok(read) if read as u64 > wanted => {
                         self.refuse(path, "too_large", "this file is larger than 4 GiB")
                     }
-                    Ok(_) => self.hand_over(Found::Candidate { path, file_name, bytes: Bytes::from(bytes), budget }),
+                    Ok(_) => {
+                        let (uid, bytes) = (read_sop_uid(&bytes).ok(), Bytes::from(bytes));
+                        self.hand_over(Found::Candidate(Candidate { path, file_name, uid, bytes, budget }))
+                    }
                     Err(_) => self.refuse(path, "unreadable", "this file cannot be read to its end"),
                 }
             }

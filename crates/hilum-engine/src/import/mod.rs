@@ -18,7 +18,7 @@ use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError, ErrorKind};
 use crate::journey::{self, Incoming, Receipt};
 use bytes::Bytes;
-use hilum_dicom::{SopUid, read_sop_uid};
+use hilum_dicom::SopUid;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -104,10 +104,20 @@ impl ImportError {
     }
 }
 
+/// A file on its way to the door.
+struct Candidate {
+    path: String,
+    file_name: Option<String>,
+    /// `None` where the header cannot be read, which the door will say.
+    uid: Option<SopUid>,
+    bytes: Bytes,
+    budget: OwnedSemaphorePermit,
+}
+
 /// What the finding thread hands over.
 enum Found {
     /// A file that looks like DICOM, with its share of the budget.
-    Candidate { path: String, file_name: Option<String>, bytes: Bytes, budget: OwnedSemaphorePermit },
+    Candidate(Candidate),
     /// A file that is none.
     NotDicom,
     /// A file that cannot be looked at.
@@ -144,8 +154,7 @@ pub(crate) async fn run(
             stopped = on_the_way.settle_one(&mut summary, control).await;
         }
         match item {
-            Found::Candidate { path, file_name, bytes, budget } => {
-                let uid = read_sop_uid(&bytes).ok();
+            Found::Candidate(Candidate { path, file_name, uid, bytes, budget }) => {
                 while stopped.is_none() && uid.as_ref().is_some_and(|uid| on_the_way.uids.contains(uid)) {
                     stopped = on_the_way.settle_one(&mut summary, control).await;
                 }
@@ -198,7 +207,6 @@ struct OnTheWay {
 /// What became of one of them.
 struct Arrived {
     path: String,
-    /// None where the header cannot be read, which the door will say.
     uid: Option<SopUid>,
     size: u64,
     outcome: Result<Receipt, AcceptError>,

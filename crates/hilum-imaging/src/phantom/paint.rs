@@ -139,13 +139,12 @@ impl Scene {
             let rows = bounds.low[1].max(0.0) as usize..(bounds.high[1].max(-1.0) + 1.0) as usize;
             let left = (bounds.low[2].max(0.0) as usize).min(n);
             let right = ((bounds.high[2].max(-1.0) + 1.0) as usize).clamp(left, n);
-            let tapered = matches!(primitive.shape, Shape::Capsule { .. });
+            // Outside its bounds a capsule's distance is never less than that to them; of the other shapes, whose distances are estimates, nobody knows.
+            let bounded = matches!(primitive.shape, Shape::Capsule { .. }) && soft_mm < REACH as f32;
+            let outline = primitive.rough.map_or(0.5 * soft_mm, |(amplitude, _)| amplitude + soft_mm);
             for row in rows.start..rows.end.min(n) {
-                let (left, right) = if tapered && soft_mm < REACH as f32 {
-                    sheet.columns_near(row, left, right, &primitive.bounds)
-                } else {
-                    (left, right)
-                };
+                let (left, right) =
+                    if bounded { sheet.columns_near(row, left, right, &primitive.bounds) } else { (left, right) };
                 let span = row * n + left..row * n + right;
                 let distances = &mut distances[..span.len()];
                 primitive.shape.distances(
@@ -154,7 +153,6 @@ impl Scene {
                     &sheet.z[span.clone()],
                     distances,
                 );
-                let outline = primitive.rough.map_or(0.5 * soft_mm, |(amplitude, _)| amplitude + soft_mm);
                 for (i, &distance) in span.zip(&*distances) {
                     if distance <= outline {
                         self.paint_point(primitive, sheet, i, distance, down as f32, soft_mm);

@@ -195,30 +195,20 @@ impl Shape {
             }
             Self::Capsule { a, b, ra, rb } => each(x, y, z, out, |p| capsule(p, *a, *b, *ra, *rb)),
             Self::Loft(loft, grow) => loft.distances(*grow, x, y, z, out),
-            Self::WallPatch { .. } => each(x, y, z, out, |p| self.distance(p)),
-        }
-    }
-
-    /// Distance to the surface in mm, exact near the surface.
-    #[inline]
-    pub(super) fn distance(&self, p: [f32; 3]) -> f32 {
-        match self {
-            Self::Ellipsoid { centre, radii, axes, square: true } => rounded_box(p, *centre, *radii, axes),
-            Self::Ellipsoid { centre, radii, axes, square: false } => ellipsoid(p, *centre, *radii, axes),
-            Self::Capsule { a, b, ra, rb } => capsule(p, *a, *b, *ra, *rb),
-            Self::Loft(loft, grow) => loft.distance(p) - grow,
             Self::WallPatch { on_axis, axis, towards, radius, half_thickness, half_arc, half_length } => {
-                let d = [p[0] - on_axis[0], p[1] - on_axis[1], p[2] - on_axis[2]];
-                let along = dot(d, *axis);
-                let r = [d[0] - axis[0] * along, d[1] - axis[1] * along, d[2] - axis[2] * along];
-                let length = dot(r, r).sqrt().max(1e-4);
-                let cosine = (dot(r, *towards) / length).clamp(-1.0, 1.0);
-                // A plaque tapers towards its rim: an ellipse over arc and length scales the thickness.
-                let (u, v) = (cosine.acos() * radius / half_arc, along / half_length);
-                let rim = (u * u + v * v).sqrt();
-                let thin = half_thickness * (1.0 - rim * rim).max(0.0).sqrt();
-                let wall = (length - radius).abs() - thin;
-                wall.max((rim - 1.0) * half_arc.min(*half_length))
+                each(x, y, z, out, |p| {
+                    let d = [p[0] - on_axis[0], p[1] - on_axis[1], p[2] - on_axis[2]];
+                    let along = dot(d, *axis);
+                    let r = [d[0] - axis[0] * along, d[1] - axis[1] * along, d[2] - axis[2] * along];
+                    let length = dot(r, r).sqrt().max(1e-4);
+                    let cosine = (dot(r, *towards) / length).clamp(-1.0, 1.0);
+                    // A plaque tapers towards its rim: an ellipse over arc and length scales the thickness.
+                    let (u, v) = (cosine.acos() * radius / half_arc, along / half_length);
+                    let rim = (u * u + v * v).sqrt();
+                    let thin = half_thickness * (1.0 - rim * rim).max(0.0).sqrt();
+                    let wall = (length - radius).abs() - thin;
+                    wall.max((rim - 1.0) * half_arc.min(*half_length))
+                });
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use super::layout::{Buffer, Home, Lowered, Step, view};
 use crate::graph::Graph;
-use crate::kernels::buffer::View;
+use crate::kernels::buffer::{Aligned, View};
+use crate::kernels::pointwise;
+use crate::kernels::pool::Pool;
 
 /// How a step hands its gradient down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,15 @@ pub(super) struct Write {
     pub(super) add: bool,
     /// Parts of the view that nobody has written yet while others have: cleared before adding.
     pub(super) zero: Vec<View>,
+}
+
+impl Write {
+    /// Zeroes the view unless others have written there before, for operators that only ever add.
+    pub(super) fn clear(&self, pool: &mut Pool, arena: &mut Aligned) {
+        if !self.add {
+            pointwise::zero(pool, arena, self.view);
+        }
+    }
 }
 
 /// The plan of a [`Write`], before buffers are placed.

@@ -10,7 +10,6 @@ use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::elementwise::{self, DropoutKey, Regrouping};
 use crate::kernels::flatten;
 use crate::kernels::pack;
-use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
 use crate::kernels::recurrent::Recurrent;
 use crate::kernels::sample_norm::SampleNorm;
@@ -144,9 +143,7 @@ impl Operator for Pooled {
         _: &mut [Vec<f32>],
     ) {
         let Some(write) = target else { return };
-        if !write.add {
-            pointwise::zero(pool, arena, write.view);
-        }
+        write.clear(pool, arena);
         self.window.backward(k, pool, arena, self.keeps.then_some(self.x), dy, write.view);
     }
 }
@@ -286,9 +283,7 @@ impl Operator for Upsampled {
         _: &mut [Vec<f32>],
     ) {
         let Some(write) = target else { return };
-        if !write.add {
-            pointwise::zero(pool, arena, write.view);
-        }
+        write.clear(pool, arena);
         self.map.backward(pool, arena, dy, write.view);
     }
 }
@@ -346,9 +341,7 @@ impl Operator for Flattened {
         _: &mut [Vec<f32>],
     ) {
         let Some(write) = target else { return };
-        if !write.add {
-            pointwise::zero(pool, arena, write.view);
-        }
+        write.clear(pool, arena);
         flatten::flatten_grad(pool, arena, dy, write.view, &self.slots);
     }
 }

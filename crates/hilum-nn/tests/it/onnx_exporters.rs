@@ -11,7 +11,7 @@ use crate::pytorch::floats;
 use crate::reference::noise;
 
 /// A helper for models over `image` `[n, 4, h, w]`, or of the same axes as `shape` if that is given, to `out`.
-const BUILDER: &str = "
+pub(crate) const BUILDER: &str = "
 import sys, json, numpy as np, onnx, onnxruntime
 from onnx import helper, numpy_helper, TensorProto
 d = sys.argv[1]

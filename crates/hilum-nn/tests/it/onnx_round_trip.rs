@@ -8,6 +8,7 @@ use hilum_nn::{
 };
 
 use crate::gradients::lively_weights;
+use crate::onnx_exporters::BUILDER;
 use crate::oracle::{python, read, write};
 use crate::reference::noise;
 
@@ -98,14 +99,6 @@ fn every_operator_comes_back_from_onnx_with_the_same_bits() {
 
 /// Forms of PyTorch's exporters and of older operator sets; each model is named by what it is about.
 const FOREIGN: &str = "
-import sys, numpy as np, onnx, onnxruntime
-from onnx import helper, numpy_helper, TensorProto
-d = sys.argv[1]
-rng = np.random.default_rng(7)
-r = lambda *s: rng.standard_normal(s).astype(np.float32)
-i64 = lambda *v: np.array(v, dtype=np.int64)
-f32 = lambda v: np.array(v, dtype=np.float32)
-node = helper.make_node
 tail = [node('ReduceMean', ['y', 'axes'], ['m'], keepdims=0), node('Gemm', ['m', 'fc.weight', 'fc.bias'], ['out'], transB=0)]
 ends = lambda c: {'axes': i64(-1, 2), 'fc.weight': r(c, 3), 'fc.bias': r(1, 3)}
 gelu = [node('Div', ['image', 'root'], ['q']), node('Erf', ['q'], ['e']), node('Add', ['e', 'one'], ['s']),
@@ -134,13 +127,7 @@ models = {
 }
 x = np.fromfile(d + '/x.f32', dtype='<f4').reshape(2, 4, 6, 7)
 for name, (opset, nodes, constants) in models.items():
-    image = helper.make_tensor_value_info('image', TensorProto.FLOAT, ['n', 4, 'h', 'w'])
-    out = helper.make_tensor_value_info('out', TensorProto.FLOAT, list('abcd' if name in ('gelu', 'resize', 'upsample') else 'ab'))
-    inits = [numpy_helper.from_array(v, k) for k, v in constants.items()]
-    graph = helper.make_graph(nodes, 'foreign', [image], [out], inits)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', opset)], ir_version=8)
-    onnx.checker.check_model(model)
-    onnx.save(model, f'{d}/{name}.onnx')
+    save(name, opset, ['n', 4, 'h', 'w'], nodes, constants, 4 if name in ('gelu', 'resize', 'upsample') else 2)
     session = onnxruntime.InferenceSession(f'{d}/{name}.onnx', providers=['CPUExecutionProvider'])
     session.run(None, {'image': x})[0].astype('<f4').tofile(f'{d}/{name}.f32')
 ";
@@ -151,7 +138,8 @@ fn forms_of_other_exporters_give_what_onnx_runtime_makes_of_them() {
     let dir = tempfile::tempdir().unwrap();
     let x = noise(2 * 4 * 42, 3);
     write(&dir.path().join("x.f32"), &x);
-    let run = Command::new(python).args(["-c", FOREIGN]).arg(dir.path()).output().unwrap();
+    let script = format!("{BUILDER}{FOREIGN}");
+    let run = Command::new(python).args(["-c", &script]).arg(dir.path()).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     for what in ["gelu", "gelu 20", "group", "view", "flat", "resize", "upsample"] {
         let bytes = std::fs::read(dir.path().join(format!("{what}.onnx"))).unwrap();
