@@ -41,9 +41,10 @@ mod transport;
 mod upper_layer;
 
 pub use command::Progress;
+pub use hilum_dicom::matching::Level;
 pub use part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Part10Error, read_meta};
 pub use peers::{Allowed, Callers, Peer};
-pub use query::{InformationModel, Level};
+pub use query::InformationModel;
 pub use requestor::{ScuConfig, ScuError};
 pub use scu::{FoundMatches, Question, RetrieveReport, Scu, StorageContext};
 pub use send::{SentOutcome, StoreReport};

@@ -5,7 +5,7 @@ use hilum_dicom::{
     DataSet, TransferSyntaxUid,
     charset::SpecificCharacterSet,
     data_set::{DataSetError, Stated, Value},
-    matching::QueryOptions,
+    matching::{Level, QueryOptions},
 };
 
 use crate::{command::Operation, status::Status};
@@ -16,10 +16,6 @@ pub(crate) const MAX_IDENTIFIER: usize = 4 * 1024 * 1024;
 pub(crate) const QUERY_RETRIEVE_LEVEL: Tag = Tag(0x0008, 0x0052);
 pub(crate) const FAILED_SOP_INSTANCE_UID_LIST: Tag = Tag(0x0008, 0x0058);
 const RETRIEVE_AE_TITLE: Tag = Tag(0x0008, 0x0054);
-const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
-const STUDY_INSTANCE_UID: Tag = Tag(0x0020, 0x000D);
-const SERIES_INSTANCE_UID: Tag = Tag(0x0020, 0x000E);
-const SOP_INSTANCE_UID: Tag = Tag(0x0008, 0x0018);
 
 /// What an identifier is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,45 +26,6 @@ pub enum InformationModel {
     StudyRoot,
     /// Modality Worklist (PS3.4 K.6.1): one level; queries only.
     Worklist,
-}
-
-/// Query/Retrieve Level (0008,0052) (PS3.4 C.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Level {
-    /// PATIENT
-    Patient,
-    /// STUDY
-    Study,
-    /// SERIES
-    Series,
-    /// IMAGE
-    Image,
-}
-
-impl Level {
-    /// The defined term.
-    pub fn term(self) -> &'static str {
-        match self {
-            Self::Patient => "PATIENT",
-            Self::Study => "STUDY",
-            Self::Series => "SERIES",
-            Self::Image => "IMAGE",
-        }
-    }
-
-    fn read(term: &str) -> Option<Self> {
-        [Self::Patient, Self::Study, Self::Series, Self::Image].into_iter().find(|level| level.term() == term)
-    }
-
-    /// The attribute that tells one entity of the level from another (PS3.4 C.6.1.1).
-    pub fn unique_key(self) -> Tag {
-        match self {
-            Self::Patient => PATIENT_ID,
-            Self::Study => STUDY_INSTANCE_UID,
-            Self::Series => SERIES_INSTANCE_UID,
-            Self::Image => SOP_INSTANCE_UID,
-        }
-    }
 }
 
 /// SOP classes of the models by service (PS3.4 C.6.1.3, C.6.2.3, K.7).
@@ -220,6 +177,8 @@ pub(crate) fn write_options(options: QueryOptions, length: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
+    const STUDY_INSTANCE_UID: Tag = Tag(0x0020, 0x000D);
     const STUDY_DATE: Tag = Tag(0x0008, 0x0020);
     const PATIENT_NAME: Tag = Tag(0x0010, 0x0010);
 

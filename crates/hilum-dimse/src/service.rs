@@ -4,12 +4,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use hilum_dicom::{AeTitle, DataSet, SopClassUid, SopUid, TransferSyntaxUid, matching::QueryOptions};
-
-use crate::{
-    peers::Peer,
-    query::{InformationModel, Level},
+use hilum_dicom::{
+    AeTitle, DataSet, SopClassUid, SopUid, TransferSyntaxUid,
+    matching::{Level, QueryOptions},
 };
+
+use crate::{peers::Peer, query::InformationModel};
 
 /// One instance as it came over a C-STORE, complete but not decoded.
 #[derive(Debug, Clone)]

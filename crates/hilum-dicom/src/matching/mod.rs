@@ -4,6 +4,7 @@
 //! A [`Key`] is read once from what is asked and then laid against values; its variants are public, so that a catalogue can turn
 //! them into conditions of its own. A [`Query`] is a whole identifier, sequences included.
 
+mod level;
 mod pattern;
 mod person_name;
 mod query;
@@ -11,6 +12,7 @@ mod temporal;
 
 use dicom_core::VR;
 
+pub use level::Level;
 pub use pattern::Pattern;
 pub use person_name::{NameKey, fuzzy_words, name_matches_fuzzily};
 pub use query::{Query, QueryError, QueryOptions};

@@ -10,14 +10,16 @@ use std::{
     time::Duration,
 };
 
-use hilum_dicom::{AeTitle, DataSet, SopClassUid, TransferSyntaxUid, data_set::Stated, matching::QueryOptions};
+use hilum_dicom::{
+    AeTitle, DataSet, SopClassUid, TransferSyntaxUid, data_set::Stated, matching::Level, matching::QueryOptions,
+};
 
 use crate::{
     command::{CommandSet, Operation, Progress},
     commitment,
     negotiation::{Context, Proposal, SCP_ALONE},
     peers::Peer,
-    query::{InformationModel, Level, QUERY_RETRIEVE_LEVEL},
+    query::{InformationModel, QUERY_RETRIEVE_LEVEL},
     receive::{Limits, Receiver},
     requestor::{Requestor, ScuConfig, ScuError, settle},
     send::{Sending, SentOutcome, StoreReport},
