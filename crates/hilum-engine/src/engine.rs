@@ -3,6 +3,7 @@
 use crate::access::Scope;
 use crate::catalog::{Catalog, summary};
 use crate::error::{AcceptError, EngineError};
+use crate::find::Pages;
 use crate::import::{self, ImportControl, ImportSummary};
 use crate::journey::{self, Incoming};
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
@@ -160,6 +161,7 @@ struct Inner {
     reading_turn: Semaphore,
     stopping: AtomicBool,
     imports: Mutex<Vec<RunningImport>>,
+    pages: Pages,
 }
 
 #[derive(Debug)]
@@ -199,6 +201,7 @@ impl Engine {
                 reading_turn: Semaphore::new(1),
                 stopping: AtomicBool::new(false),
                 imports: Mutex::default(),
+                pages: Pages::default(),
             }),
         })
     }
@@ -366,6 +369,10 @@ impl Engine {
 
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.inner.catalog
+    }
+
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.inner.pages
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {

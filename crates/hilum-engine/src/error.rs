@@ -125,6 +125,9 @@ pub enum EngineError {
         /// What was expected.
         expected: &'static str,
     },
+    /// A query key that cannot be matched; names the attribute, never its value.
+    #[error("{0}")]
+    BadQuery(String),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -152,7 +155,7 @@ impl EngineError {
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden => ErrorKind::Forbidden,
-            Self::BadRequest { .. } => ErrorKind::BadRequest,
+            Self::BadRequest { .. } | Self::BadQuery(_) => ErrorKind::BadRequest,
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Import(error) => error.kind(),
@@ -164,6 +167,7 @@ impl EngineError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not_found",
+            Self::BadQuery(_) => "bad_query",
             Self::Conflict(_) => "conflict",
             Self::Forbidden => "forbidden",
             Self::BadRequest { .. } => "bad_request",

@@ -4,6 +4,7 @@ pub mod access;
 pub mod catalog;
 mod engine;
 mod error;
+mod find;
 pub mod import;
 mod intake;
 mod jobs;
@@ -18,6 +19,7 @@ pub mod tagging;
 pub mod views;
 
 pub use access::{InstitutionCode, Role, Scope};
+pub use catalog::{Cursor, Find, Found, attributes};
 pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
 pub use error::{AcceptError, EngineError, ErrorKind};
 pub use import::{ImportControl, ImportSummary};

@@ -64,7 +64,7 @@ fn fold(group: &str) -> String {
 }
 
 /// Conjoining jamo become syllables (Unicode 3.12): some systems write names decomposed.
-fn compose_hangul(text: &str) -> String {
+pub fn compose_hangul(text: &str) -> String {
     const SYLLABLES: u32 = 0xAC00;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -51,7 +51,7 @@ impl Catalog {
         let sql = format!(
             "SELECT study.id AS id, study.revision AS revision, COALESCE(reading.attempt, 0) AS attempt \
              FROM study LEFT JOIN reading ON reading.study_row = study.id \
-             WHERE study.institution_id IN ({}) AND study.revision > COALESCE(reading.revision, 0) \
+             WHERE study.institution_id IN ({}) AND study.read_revision < study.revision \
              AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
              AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \
              ORDER BY study.id",

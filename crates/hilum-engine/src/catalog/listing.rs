@@ -1,7 +1,9 @@
 //! The study list, a study in detail, readings under way, and what was put aside.
 
-use super::entity::{instance, quarantine, series, study_conflict};
+use super::entity::{quarantine, series, study_conflict};
 use super::reading::status_of_word;
+use super::search::text::{self, Condition};
+use super::search::words::{Shown, Words};
 use super::{Catalog, CatalogError, now, rfc3339};
 use crate::access::Scope;
 use crate::error::EngineError;
@@ -11,13 +13,13 @@ use crate::views::{
 };
 use hilum_dicom::StudyUid;
 use hilum_dicom::geometry::{GeometryFinding, StackCheck};
-use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
-};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement, Value};
 use std::collections::BTreeMap;
 
 const DEFAULT_PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
+/// A further look into the index is worth at least so many rows.
+const FEWEST_ROWS: usize = 64;
 
 /// A study as the list needs it; `pending` counts its unsettled series.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -36,7 +38,7 @@ pub(crate) struct StudyRow {
     patient_id: String,
     birth_date: Option<String>,
     sex: Option<String>,
-    modalities: Option<String>,
+    modalities: String,
     series_count: i64,
     instance_count: i64,
     pending: i64,
@@ -52,68 +54,132 @@ pub(crate) struct StudyRow {
     pub(crate) institution: String,
 }
 
-const STUDY_ROW: &str = "SELECT s.id, s.study_uid, s.study_date, s.study_time, s.description, s.accession, s.synthetic, s.revision, \
+const STUDY_COLUMNS: &str = "s.id, s.study_uid, s.study_date, s.study_time, s.description, s.accession, s.synthetic, s.revision, \
+    s.modalities, s.series_count, s.instance_count, \
     p.name_alphabetic, p.name_ideographic, p.name_phonetic, p.patient_id, p.birth_date, p.sex, i.code AS institution, \
-    (SELECT group_concat(DISTINCT modality) FROM series WHERE study_row = s.id) AS modalities, \
-    (SELECT count(*) FROM series WHERE study_row = s.id) AS series_count, \
-    (SELECT count(*) FROM instance JOIN series ON series.id = instance.series_row WHERE series.study_row = s.id) AS instance_count, \
     (SELECT count(*) FROM series WHERE study_row = s.id AND settled_revision < series.revision) AS pending, \
     r.state, r.revision AS read_revision, r.progress, r.lease_until, r.reason_code, r.reason_text, \
-    rep.stone_present, rep.stone_count, rep.highest_score \
-    FROM study s JOIN patient p ON p.id = s.patient_row JOIN institution i ON i.id = s.institution_id \
-    LEFT JOIN reading r ON r.study_row = s.id \
-    LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL ";
+    rep.stone_present, rep.stone_count, rep.highest_score";
 
-impl Catalog {
-    /// A page of studies, the last received first.
-    pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
-        let limit = search.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
-        let mut sql = format!("{STUDY_ROW} WHERE s.institution_id IN ({})", self.visible_list(scope).await?);
-        let mut values: Vec<Value> = Vec::new();
-        if let Some(after) = &search.after {
-            let after: i64 = after
-                .parse()
-                .map_err(|_| EngineError::BadRequest { field: "after", expected: "the `next` of the page before" })?;
-            sql.push_str(" AND s.id < ?");
+/// In this order: the study comes first, or the index of words before it.
+const STUDY_TABLES: &str = "study s CROSS JOIN patient p ON p.id = s.patient_row JOIN institution i ON i.id = s.institution_id \
+    LEFT JOIN reading r ON r.study_row = s.id \
+    LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL";
+
+impl StudyRow {
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            names: [Some(&self.name_alphabetic), self.name_ideographic.as_deref(), self.name_phonetic.as_deref()],
+            texts: [Some(&self.patient_id), self.accession.as_deref(), self.description.as_deref()],
+            study_date: self.study_date.as_deref(),
+        }
+    }
+}
+
+/// Which studies a listing shows, the last received first.
+struct StudySelect {
+    words: Vec<Condition>,
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl StudySelect {
+    /// `all`: these are all the institutions there are, so that the index need not tell them apart.
+    fn new(institutions: &[i64], all: bool) -> Self {
+        let list: Vec<String> = institutions.iter().map(i64::to_string).collect();
+        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(",") };
+        let words = (!all && !institutions.is_empty()).then(|| text::of_institutions(institutions));
+        let conditions = vec![format!("s.institution_id IN ({list})")];
+        Self { words: words.into_iter().collect(), conditions, values: Vec::new() }
+    }
+
+    fn only(&mut self, condition: &str, value: impl Into<Value>) {
+        self.conditions.push(condition.to_owned());
+        self.values.push(value.into());
+        self.words.clear();
+    }
+
+    fn words(&mut self, words: Option<Condition>) {
+        self.words.extend(words);
+    }
+
+    fn statement(&self, after: Option<i64>, limit: usize) -> (String, Vec<Value>) {
+        let (mut conditions, mut values) = (self.conditions.clone(), self.values.clone());
+        let (index, top) =
+            if self.words.is_empty() { ("", "s.id") } else { ("study_text CROSS JOIN ", "study_text.rowid") };
+        if !self.words.is_empty() {
+            conditions.push("study_text MATCH ? AND s.id = study_text.rowid".to_owned());
+            values.push(Condition::All(self.words.clone()).query().into());
+        }
+        if let Some(after) = after {
+            conditions.push(format!("{top} < ?"));
             values.push(after.into());
         }
-        if let Some(text) = search.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-            let columns = [
-                "p.name_alphabetic",
-                "p.name_ideographic",
-                "p.name_phonetic",
-                "p.patient_id",
-                "s.description",
-                "s.study_uid",
-                "s.accession",
-                "s.study_date",
-            ];
-            let any: Vec<String> = columns.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
-            sql = format!("{sql} AND ({})", any.join(" OR "));
-            let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_").replace(' ', "%");
-            values.extend(columns.iter().map(|_| Value::from(format!("%{escaped}%"))));
+        let sql = format!(
+            "SELECT {STUDY_COLUMNS} FROM {index}{STUDY_TABLES} WHERE {} ORDER BY {top} DESC LIMIT {limit}",
+            conditions.join(" AND ")
+        );
+        (sql, values)
+    }
+}
+
+impl Catalog {
+    /// A page of studies, the last received first. Every word of the text stands somewhere in a study.
+    pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
+        let limit = search.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE) as usize;
+        let mut after: Option<i64> =
+            match &search.after {
+                Some(after) => Some(after.parse().map_err(|_| EngineError::BadRequest {
+                    field: "after",
+                    expected: "the `next` of the page before",
+                })?),
+                None => None,
+            };
+        let words = Words::read(search.text.as_deref().unwrap_or_default());
+        let visible = self.visible(scope).await?;
+        let mut select = StudySelect::new(&visible, self.sees_all(&visible).await?);
+        match words.uid() {
+            Some(uid) => select.only("s.study_uid = ?", uid),
+            None => select.words(words.condition()),
         }
-        sql = format!("{sql} ORDER BY s.id DESC LIMIT {}", limit + 1);
-        let mut rows = self.study_rows(sql, values).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
-        Ok(Page { items: rows.into_iter().map(summary).collect::<Result<_, _>>()?, next })
+        let mut found: Vec<StudyRow> = Vec::new();
+        loop {
+            let wanted = (limit + 1 - found.len()).max(FEWEST_ROWS);
+            let (sql, values) = select.statement(after, wanted);
+            let rows = self.study_rows(sql, values).await?;
+            let last = rows.len() < wanted;
+            after = rows.last().map(|row| row.id);
+            found.extend(rows.into_iter().filter(|row| words.uid().is_some() || words.are_in(&row.shown())));
+            if last || found.len() > limit {
+                break;
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|row| row.id.to_string());
+        Ok(Page { items: found.into_iter().map(summary).collect::<Result<_, _>>()?, next })
     }
 
     /// A study of the caller's institutions by its UID.
     pub(crate) async fn study_row(&self, scope: &Scope, uid: &StudyUid) -> Result<Option<StudyRow>, CatalogError> {
-        let sql = format!(
-            "{STUDY_ROW} WHERE s.institution_id IN ({}) AND s.study_uid = ? ORDER BY s.id LIMIT 1",
-            self.visible_list(scope).await?
-        );
-        Ok(self.study_rows(sql, vec![uid.as_str().into()]).await?.pop())
+        self.one_study(scope, "s.study_uid = ?", uid.as_str()).await
     }
 
     /// A study of the caller's institutions by its row.
     pub(crate) async fn study_by_row(&self, scope: &Scope, row: i64) -> Result<Option<StudyRow>, CatalogError> {
-        let sql = format!("{STUDY_ROW} WHERE s.institution_id IN ({}) AND s.id = ?", self.visible_list(scope).await?);
-        Ok(self.study_rows(sql, vec![row.into()]).await?.pop())
+        self.one_study(scope, "s.id = ?", row).await
+    }
+
+    async fn one_study(
+        &self,
+        scope: &Scope,
+        condition: &str,
+        value: impl Into<Value>,
+    ) -> Result<Option<StudyRow>, CatalogError> {
+        let mut select = StudySelect::new(&self.visible(scope).await?, true);
+        select.only(condition, value);
+        let (sql, values) = select.statement(None, 1);
+        Ok(self.study_rows(sql, values).await?.pop())
     }
 
     async fn study_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<StudyRow>, CatalogError> {
@@ -140,20 +206,13 @@ impl Catalog {
             .all(&self.read)
             .await
             .map_err(CatalogError::during(act))?;
-        let mut summaries = Vec::with_capacity(rows.len());
-        for row in rows {
-            let frames: Vec<i64> = instance::Entity::find()
-                .select_only()
-                .column(instance::Column::Frames)
-                .filter(instance::Column::SeriesRow.eq(row.id))
-                .into_tuple()
-                .all(&self.read)
-                .await
-                .map_err(CatalogError::during(act))?;
-            let why = why.get(&row.series_uid).cloned().unwrap_or_default();
-            summaries.push(series_summary(row, frames.iter().sum::<i64>() as u64, chosen, why)?);
-        }
-        Ok(summaries)
+        rows.into_iter()
+            .map(|row| {
+                let why = why.get(&row.series_uid).cloned().unwrap_or_default();
+                let slices = row.frame_count as u64;
+                series_summary(row, slices, chosen, why)
+            })
+            .collect()
     }
 
     /// What does not fit together in a study.
@@ -170,10 +229,11 @@ impl Catalog {
 
     /// Readings that wait or run.
     pub async fn open_readings(&self, scope: &Scope) -> Result<Vec<ReadingView>, CatalogError> {
+        let visible = self.visible_list(scope).await?;
         let sql = format!(
-            "{STUDY_ROW} WHERE s.institution_id IN ({}) AND (s.revision > COALESCE(r.revision, 0) OR r.state = 'reading') \
-             ORDER BY s.id LIMIT 200",
-            self.visible_list(scope).await?
+            "SELECT {STUDY_COLUMNS} FROM {STUDY_TABLES} WHERE s.institution_id IN ({visible}) AND s.id IN \
+             (SELECT id FROM study WHERE read_revision < revision UNION SELECT study_row FROM reading WHERE state = 'reading') \
+             ORDER BY s.id LIMIT 200"
         );
         self.study_rows(sql, Vec::new())
             .await?
@@ -224,7 +284,7 @@ pub(crate) fn summary(row: StudyRow) -> Result<StudySummary, CatalogError> {
         study_date: row.study_date.unwrap_or_default(),
         study_time: row.study_time.unwrap_or_default(),
         description: row.description.unwrap_or_default(),
-        modalities: row.modalities.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+        modalities: row.modalities.split('\\').filter(|modality| !modality.is_empty()).map(str::to_owned).collect(),
         series_count: row.series_count as u64,
         instance_count: row.instance_count as u64,
         synthetic: row.synthetic,

@@ -12,6 +12,7 @@ mod reading;
 mod record;
 mod report;
 mod rows;
+mod search;
 mod settle;
 
 pub use due::Due;
@@ -19,6 +20,7 @@ pub(crate) use listing::{StudyRow, summary};
 pub use reading::{Claim, ReadingEnd, Renewal};
 pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 pub use report::{CurrentReport, NewReport};
+pub use search::{Cursor, Find, Found, attributes};
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 
 use crate::access::{InstitutionCode, Role, Scope};

@@ -10,7 +10,8 @@ use crate::views::{Note, ReadingStatus};
 use hilum_dicom::StudyUid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, Set,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QuerySelect, Set,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -125,7 +126,7 @@ impl Catalog {
             changed.lease_until = Set(now() + LEASE_MS);
             changed.cancel_requested = Set(false);
         }
-        changed.update(&txn).await.map_err(CatalogError::during(ACT))?;
+        update(&txn, changed).await?;
         let reports = report::Entity::find()
             .filter(report::Column::StudyRow.eq(study_row))
             .filter(report::Column::Service.eq(URINARY_STONE))
@@ -197,7 +198,7 @@ impl Catalog {
         changed.lease_until = Set(0);
         changed.cancel_requested = Set(false);
         changed.updated_at = Set(now());
-        changed.update(&txn).await.map_err(CatalogError::during(ACT))?;
+        update(&txn, changed).await?;
         let mut placed = Vec::new();
         if let Some((report, staged)) = new {
             insert_report(&txn, claim, report, staged).await?;
@@ -250,14 +251,34 @@ impl Catalog {
 
     /// A model is installed now: what waited for one is due again.
     pub async fn requeue_without_model(&self, scope: &Scope) -> Result<(), CatalogError> {
-        reading::Entity::update_many()
-            .col_expr(reading::Column::State, Expr::value("queued"))
-            .col_expr(reading::Column::Revision, Expr::value(0))
+        let visible = self.visible(scope).await?;
+        let txn = self.begin(ACT).await?;
+        let waiting: Vec<i64> = reading::Entity::find()
+            .select_only()
+            .column(reading::Column::StudyRow)
             .filter(reading::Column::State.eq("no_model"))
-            .filter(reading::Column::InstitutionId.is_in(self.visible(scope).await?))
-            .exec(&self.write)
+            .filter(reading::Column::InstitutionId.is_in(visible))
+            .into_tuple()
+            .all(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
+        for rows in waiting.chunks(500) {
+            reading::Entity::update_many()
+                .col_expr(reading::Column::State, Expr::value("queued"))
+                .col_expr(reading::Column::Revision, Expr::value(0))
+                .filter(reading::Column::State.eq("no_model"))
+                .filter(reading::Column::StudyRow.is_in(rows.iter().copied()))
+                .exec(&txn)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+            study::Entity::update_many()
+                .col_expr(study::Column::ReadRevision, Expr::value(0))
+                .filter(study::Column::Id.is_in(rows.iter().copied()))
+                .exec(&txn)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+        }
+        txn.commit().await.map_err(CatalogError::during(ACT))?;
         Ok(())
     }
 
@@ -291,7 +312,7 @@ impl Catalog {
         action: &str,
     ) -> Result<(), EngineError> {
         changed.updated_at = Set(now());
-        changed.update(&txn).await.map_err(CatalogError::during(ACT))?;
+        update(&txn, changed).await?;
         audit::ActiveModel {
             institution_id: Set(study.institution_id),
             at: Set(now()),
@@ -307,6 +328,18 @@ impl Catalog {
         txn.commit().await.map_err(CatalogError::during(ACT))?;
         Ok(())
     }
+}
+
+/// Writes a reading, and on its study the revision that it has dealt with.
+async fn update(txn: &DatabaseTransaction, changed: reading::ActiveModel) -> Result<(), CatalogError> {
+    let row = changed.update(txn).await.map_err(CatalogError::during(ACT))?;
+    study::Entity::update_many()
+        .col_expr(study::Column::ReadRevision, Expr::value(row.revision))
+        .filter(study::Column::Id.eq(row.study_row))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    Ok(())
 }
 
 /// The reading of a study, made when it is missing.

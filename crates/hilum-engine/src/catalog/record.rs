@@ -2,6 +2,7 @@
 
 use super::entity::{instance, quarantine, series, study};
 use super::rows::{RowCache, place_of};
+use super::search::text::{self, StudyText};
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::engine::{Source, Zone};
@@ -9,7 +10,10 @@ use crate::error::AcceptError;
 use crate::storage::{ObjectKey, Sha256Digest, Staged, Storage, hex};
 use hilum_dicom::{InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
+    FromQueryResult, QueryFilter, Set, Statement,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,12 +108,13 @@ impl Catalog {
     ) -> Result<Vec<Recorded>, AcceptError> {
         let txn = self.begin(ACT).await?;
         let mut cache = RowCache::default();
-        let mut touched: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        let mut touched: BTreeMap<i64, Touched> = BTreeMap::new();
         let mut outcomes = Vec::with_capacity(batch.len());
         for request in batch.iter() {
             outcomes.push(record_one(&txn, &mut cache, &mut touched, request).await?);
         }
-        raise_revisions(&txn, &touched).await?;
+        raise_revisions(&txn, &cache, &touched).await?;
+        index_studies(&txn, &cache).await?;
         let placed = place_new(storage, batch, &outcomes).await?;
         if let Err(error) = txn.commit().await {
             self.take_back(storage, &placed).await?;
@@ -160,7 +165,7 @@ async fn find_instance(
 async fn record_one(
     txn: &DatabaseTransaction,
     cache: &mut RowCache,
-    touched: &mut BTreeMap<i64, (i64, i64)>,
+    touched: &mut BTreeMap<i64, Touched>,
     request: &RecordRequest,
 ) -> Result<Recorded, CatalogError> {
     let new = match &request.subject {
@@ -193,7 +198,11 @@ async fn record_one(
     .await
     .map_err(CatalogError::during(ACT))?;
     let quiet_at = now() + new.quiet_after.as_millis() as i64;
-    touched.insert(place.series_row, (place.study_row, quiet_at));
+    let touched = touched.entry(place.series_row).or_default();
+    touched.study_row = place.study_row;
+    touched.quiet_at = quiet_at;
+    touched.instances += 1;
+    touched.frames += i64::from(facts.image.frames);
     Ok(Recorded::New)
 }
 
@@ -227,23 +236,59 @@ async fn quarantine_one(
     Ok(())
 }
 
-/// "This series is unsettled, revision n", and its study has changed.
-async fn raise_revisions(txn: &DatabaseTransaction, touched: &BTreeMap<i64, (i64, i64)>) -> Result<(), CatalogError> {
-    for (series_row, (study_row, quiet_at)) in touched {
+/// What a batch adds to a series.
+#[derive(Default)]
+struct Touched {
+    study_row: i64,
+    quiet_at: i64,
+    instances: i64,
+    frames: i64,
+}
+
+/// "This series is unsettled, revision n", its study has changed, and both hold more than before.
+async fn raise_revisions(
+    txn: &DatabaseTransaction,
+    cache: &RowCache,
+    touched: &BTreeMap<i64, Touched>,
+) -> Result<(), CatalogError> {
+    let mut studies: BTreeMap<i64, i64> = BTreeMap::new();
+    for (series_row, touched) in touched {
         series::Entity::update_many()
             .col_expr(series::Column::Revision, Expr::col(series::Column::Revision).add(1))
-            .col_expr(series::Column::QuietAt, Expr::value(*quiet_at))
+            .col_expr(series::Column::QuietAt, Expr::value(touched.quiet_at))
+            .col_expr(series::Column::InstanceCount, Expr::col(series::Column::InstanceCount).add(touched.instances))
+            .col_expr(series::Column::FrameCount, Expr::col(series::Column::FrameCount).add(touched.frames))
             .filter(series::Column::Id.eq(*series_row))
             .exec(txn)
             .await
             .map_err(CatalogError::during(ACT))?;
+        *studies.entry(touched.study_row).or_default() += touched.instances;
+    }
+    for (study_row, instances) in studies {
         study::Entity::update_many()
             .col_expr(study::Column::Revision, Expr::col(study::Column::Revision).add(1))
+            .col_expr(
+                study::Column::SeriesCount,
+                Expr::col(study::Column::SeriesCount).add(cache.new_series(study_row)),
+            )
+            .col_expr(study::Column::InstanceCount, Expr::col(study::Column::InstanceCount).add(instances))
             .col_expr(study::Column::UpdatedAt, Expr::value(now()))
-            .filter(study::Column::Id.eq(*study_row))
+            .filter(study::Column::Id.eq(study_row))
             .exec(txn)
             .await
             .map_err(CatalogError::during(ACT))?;
+    }
+    Ok(())
+}
+
+/// Puts the words of new studies, and of those with a new modality, into the index.
+async fn index_studies(txn: &DatabaseTransaction, cache: &RowCache) -> Result<(), CatalogError> {
+    for row in cache.to_index() {
+        let sql = format!("{} WHERE s.id = ?", text::SELECT);
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [row.into()]);
+        let found = StudyText::find_by_statement(statement).one(txn).await.map_err(CatalogError::during(ACT))?;
+        let study = found.ok_or(CatalogError::Corrupt { what: "study" })?;
+        txn.execute_raw(study.insert()).await.map_err(CatalogError::during(ACT))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::{CatalogError, now};
 use crate::engine::Zone;
 use hilum_dicom::InstanceFacts;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, Set};
 use std::collections::{HashMap, HashSet};
 use time::macros::format_description;
 
@@ -18,6 +18,20 @@ pub(super) struct RowCache {
     studies: HashMap<(i64, String), study::Model>,
     series: HashMap<(i64, String), i64>,
     conflicts: HashSet<(i64, &'static str)>,
+    new_series: HashMap<i64, i64>,
+    to_index: HashSet<i64>,
+}
+
+impl RowCache {
+    /// New series by study row.
+    pub(super) fn new_series(&self, study_row: i64) -> i64 {
+        self.new_series.get(&study_row).copied().unwrap_or(0)
+    }
+
+    /// Studies whose words or modalities are not in the index yet.
+    pub(super) fn to_index(&self) -> impl Iterator<Item = i64> {
+        self.to_index.iter().copied()
+    }
 }
 
 /// Where an instance belongs.
@@ -121,6 +135,7 @@ async fn study_row(
         .await
         .map_err(CatalogError::during(ACT))?;
     let time = facts.study.time.map(|time| time.format(format_description!("[hour]:[minute]:[second]")));
+    let is_new = found.is_none();
     let row = match found {
         Some(row) => row,
         None => study::ActiveModel {
@@ -134,7 +149,13 @@ async fn study_row(
             accession: Set(facts.study.accession.clone()),
             age: Set(facts.patient.age.clone()),
             synthetic: Set(crate::tagging::is_synthetic(facts)),
+            study_id: Set(facts.study.id.clone()),
+            referring_physician: Set(referring_physician(facts)),
+            modalities: Set(String::new()),
+            series_count: Set(0),
+            instance_count: Set(0),
             revision: Set(0),
+            read_revision: Set(0),
             created_at: Set(now()),
             updated_at: Set(now()),
             ..Default::default()
@@ -143,6 +164,9 @@ async fn study_row(
         .await
         .map_err(CatalogError::during(ACT))?,
     };
+    if is_new {
+        cache.to_index.insert(row.id);
+    }
     cache.studies.insert(key, row.clone());
     Ok(row)
 }
@@ -193,6 +217,8 @@ async fn series_row(
         description: Set(facts.series.description.clone()),
         modality: Set(facts.series.modality.clone()),
         kernel: Set(facts.series.kernel.clone()),
+        instance_count: Set(0),
+        frame_count: Set(0),
         revision: Set(0),
         settled_revision: Set(0),
         quiet_at: Set(0),
@@ -203,7 +229,32 @@ async fn series_row(
     .await
     .map_err(CatalogError::during(ACT))?;
     cache.series.insert(key, row.id);
+    *cache.new_series.entry(study_row).or_default() += 1;
+    note_modality(txn, cache, study_row, facts.series.modality.as_deref().unwrap_or_default()).await?;
     Ok(row.id)
+}
+
+/// Modalities in Study (0008,0061) names every modality of its series once.
+async fn note_modality(
+    txn: &DatabaseTransaction,
+    cache: &mut RowCache,
+    study_row: i64,
+    modality: &str,
+) -> Result<(), CatalogError> {
+    let found = study::Entity::find_by_id(study_row).one(txn).await.map_err(CatalogError::during(ACT))?;
+    let row = found.ok_or(CatalogError::Corrupt { what: "study" })?;
+    let mut modalities: Vec<&str> = row.modalities.split('\\').filter(|known| !known.is_empty()).collect();
+    if modality.is_empty() || modalities.contains(&modality) {
+        return Ok(());
+    }
+    modalities.push(modality);
+    modalities.sort_unstable();
+    let joined = modalities.join("\\");
+    let mut changed = row.into_active_model();
+    changed.modalities = Set(joined);
+    changed.update(txn).await.map_err(CatalogError::during(ACT))?;
+    cache.to_index.insert(study_row);
+    Ok(())
 }
 
 async fn conflict(
@@ -237,6 +288,11 @@ async fn conflict(
 fn patient_differs(row: &patient::Model, facts: &InstanceFacts) -> bool {
     let stated = &facts.patient;
     row.name_alphabetic != stated.name.alphabetic || row.birth_date != birth_date(facts) || row.sex != stated.sex
+}
+
+fn referring_physician(facts: &InstanceFacts) -> Option<String> {
+    let name = &facts.study.referring_physician;
+    (!name.is_empty()).then(|| name.to_string())
 }
 
 fn date(facts: &InstanceFacts) -> Option<String> {

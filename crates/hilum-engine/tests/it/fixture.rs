@@ -30,6 +30,11 @@ pub struct Ct {
     pub spacing_mm: f64,
     pub hu: i16,
     pub patient_id: &'static str,
+    pub name: &'static str,
+    pub sex: PatientSex,
+    pub study_date: (i32, u8, u8),
+    pub study_description: &'static str,
+    pub accession: &'static str,
     pub description: &'static str,
     pub kernel: &'static str,
     pub contrast: Option<&'static str>,
@@ -46,6 +51,11 @@ impl Default for Ct {
             spacing_mm: 3.0,
             hu: 40,
             patient_id: "SYN-000001",
+            name: "Hong^Gildong=洪^吉洞=홍^길동",
+            sex: PatientSex::Male,
+            study_date: (2026, 1, 5),
+            study_description: "CT KUB",
+            accession: "A1",
             description: "Abdomen 3.0",
             kernel: "Br40",
             contrast: None,
@@ -63,22 +73,18 @@ impl Ct {
     pub fn files(&self) -> Vec<Bytes> {
         let identity = CtSeriesIdentity {
             character_set: SpecificCharacterSet::korean(),
-            patient_name: PersonName {
-                alphabetic: "Hong^Gildong".into(),
-                ideographic: Some("洪^吉洞".into()),
-                phonetic: Some("홍^길동".into()),
-            },
+            patient_name: PersonName::from_groups(self.name),
             patient_id: self.patient_id.into(),
             birth_date: None,
-            sex: PatientSex::Male,
+            sex: self.sex,
             age_years: None,
             study: self.study_uid(),
             series: SeriesUid::from_u128(uid_bits_from_seed(self.study, &format!("series {}", self.series))),
-            study_date: Date::from_calendar_date(2026, Month::January, 5).unwrap(),
+            study_date: date(self.study_date),
             study_time: Time::MIDNIGHT,
-            study_description: "CT KUB".into(),
+            study_description: self.study_description.into(),
             series_description: self.description.into(),
-            accession_number: "A1".into(),
+            accession_number: self.accession.into(),
             study_id: "1".into(),
             series_number: self.series,
             protocol: "KUB".into(),
@@ -96,6 +102,10 @@ impl Ct {
         let volume = Volume { hu, geometry };
         ct_series(&volume, &identity).unwrap().map(|instance| Bytes::from(instance.unwrap().1)).collect()
     }
+}
+
+fn date((year, month, day): (i32, u8, u8)) -> Date {
+    Date::from_calendar_date(year, Month::try_from(month).unwrap(), day).unwrap()
 }
 
 /// An engine without a model.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod crash;
+mod find;
 mod fixture;
 mod import;
 mod journey;

@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub modality: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub kernel: Option<String>,
+    pub instance_count: i64,
+    pub frame_count: i64,
     pub revision: i64,
     pub settled_revision: i64,
     pub quiet_at: i64,

@@ -24,7 +24,18 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub age: Option<String>,
     pub synthetic: bool,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub study_id: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub referring_physician: Option<String>,
+    /// Joined by backslashes, in order of their letters.
+    #[sea_orm(column_type = "Text")]
+    pub modalities: String,
+    pub series_count: i64,
+    pub instance_count: i64,
     pub revision: i64,
+    /// The revision that its reading has dealt with.
+    pub read_revision: i64,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -1,6 +1,7 @@
 //! The catalogue's migrations, in order.
 
 mod m0001_first_tables;
+mod m0002_study_search;
 
 use sea_orm_migration::prelude::*;
 
@@ -8,6 +9,6 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::FirstTables)]
+        vec![Box::new(m0001_first_tables::FirstTables), Box::new(m0002_study_search::StudySearch)]
     }
 }

@@ -1,0 +1,140 @@
+//! Searching by DICOM keys: C-FIND and QIDO-RS ask here.
+//!
+//! The database narrows the candidates by what its indexes can do and hands them out from the newest study on, a chunk at a time;
+//! each is then matched by the rules of PS3.4 C.2.2.2 ([`hilum_dicom::matching`]). A page therefore costs what it shows, not what
+//! the archive holds.
+
+mod entity;
+mod select;
+pub(in crate::catalog) mod text;
+pub(in crate::catalog) mod words;
+
+pub use entity::attributes;
+
+use super::{Catalog, CatalogError};
+use crate::access::Scope;
+use crate::engine::Zone;
+use crate::error::EngineError;
+use dicom_core::Tag;
+use entity::Row;
+use hilum_dicom::DataSet;
+use hilum_dicom::matching::{Level, Query, QueryOptions};
+use sea_orm::{DbBackend, FromQueryResult, Statement};
+use select::Select;
+
+/// A question by keys.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// Zone.
+    pub zone: Zone,
+    /// What is looked for.
+    pub level: Level,
+    /// Keys of this level and of those above it; keys without a value match everything.
+    pub keys: DataSet,
+    /// What was agreed beyond the baseline.
+    pub options: QueryOptions,
+    /// Go on behind the last page.
+    pub after: Option<Cursor>,
+    /// At most so many entities.
+    pub limit: usize,
+}
+
+/// Where a page ended: rows of patient or study, series and instance. It stays valid while others send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    top: i64,
+    series: i64,
+    instance: i64,
+}
+
+/// A page of what was found, the study received last first.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Everything the catalogue knows of each, see [`attributes`].
+    pub entities: Vec<DataSet>,
+    /// Behind the last of them, when there is more.
+    pub next: Option<Cursor>,
+    /// Keys with values that the catalogue cannot match at this level; they were left out of the question.
+    pub unsupported: Vec<Tag>,
+}
+
+/// Rows fetched at first and at most in one go.
+const FIRST_CHUNK: usize = 128;
+const LARGEST_CHUNK: usize = 4096;
+
+impl Catalog {
+    /// A page of what matches in the caller's institutions.
+    pub async fn find(&self, scope: &Scope, find: &Find) -> Result<Found, EngineError> {
+        let known = attributes(find.level);
+        let mut keys = find.keys.clone();
+        let mut unsupported = Vec::new();
+        for (tag, _, value) in find.keys.iter().filter(|(tag, ..)| !known.contains(tag)) {
+            keys.remove(tag);
+            if !value.is_empty() && !QUESTION.contains(&tag) {
+                unsupported.push(tag);
+            }
+        }
+        let query = Query::read(&keys, find.options).map_err(|error| EngineError::BadQuery(error.to_string()))?;
+        let visible = self.visible(scope).await?;
+        let mut select = Select::new(find.level, find.zone, &visible, self.sees_all(&visible).await?);
+        select.narrow(&keys, find.options);
+        if find.level == Level::Patient && !self.is_rare(&select).await? {
+            select.walk_patients();
+        }
+        let mut found = Found { unsupported, ..Found::default() };
+        let (mut after, mut chunk) = (find.after, FIRST_CHUNK);
+        loop {
+            let rows = self.rows(&select, after, chunk).await?;
+            let last = rows.len() < chunk;
+            for row in rows {
+                let entity = row.attributes(find.level)?;
+                if !query.matches(&entity) {
+                    after = Some(row.cursor());
+                    continue;
+                }
+                if found.entities.len() == find.limit {
+                    found.next = after;
+                    return Ok(found);
+                }
+                after = Some(row.cursor());
+                found.entities.push(entity);
+            }
+            if last {
+                return Ok(found);
+            }
+            chunk = (chunk * 4).min(LARGEST_CHUNK);
+        }
+    }
+
+    async fn rows(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Vec<Row>, CatalogError> {
+        let (sql, values) = select.statement(after, limit);
+        Row::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("search"))
+    }
+
+    /// Whether so few studies hold the words that their patients can be listed first.
+    async fn is_rare(&self, select: &Select) -> Result<bool, CatalogError> {
+        let Some((sql, values)) = select.probe() else { return Ok(true) };
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+        let count = Count::find_by_statement(statement).one(&self.read).await;
+        let count = count.map_err(CatalogError::during("search"))?.map_or(0, |count| count.n);
+        Ok(count <= select::RARE)
+    }
+
+    /// Whether the caller sees every institution there is: then none needs to be told from another.
+    pub(in crate::catalog) async fn sees_all(&self, visible: &[i64]) -> Result<bool, CatalogError> {
+        let statement = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) AS n FROM institution");
+        let count = Count::find_by_statement(statement).one(&self.read).await;
+        Ok(count.map_err(CatalogError::during("search"))?.is_some_and(|count| count.n as usize == visible.len()))
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    n: i64,
+}
+
+/// Specific Character Set, Query/Retrieve Level, Timezone Offset From UTC: how is asked, not what for.
+const QUESTION: [Tag; 3] = [Tag(0x0008, 0x0005), Tag(0x0008, 0x0052), Tag(0x0008, 0x0201)];

@@ -1,0 +1,354 @@
+//! From keys to SQL: what narrows the candidates, and from which table the walk begins.
+//!
+//! Joins are written as CROSS JOIN, which SQLite takes as the order of its loops (sqlite.org/optoverview.html, 7.2): the plan is
+//! chosen here and not by statistics that a new archive does not have.
+
+use super::Cursor;
+use super::text::{self, Condition, Field, Fragment};
+use crate::engine::Zone;
+use dicom_core::{Tag, VR};
+use hilum_dicom::DataSet;
+use hilum_dicom::matching::{Level, QueryOptions, Range};
+use sea_orm::Value;
+use time::{Date, Duration};
+
+/// Words that this many studies hold are rare enough to list the patients of all of them.
+pub(super) const RARE: i64 = 2000;
+
+/// Which table the walk begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Start {
+    /// Every study, from the newest.
+    Newest,
+    /// Studies that hold the words, from the newest.
+    Words,
+    Study,
+    Patient,
+    Series,
+    Instance,
+}
+
+/// A question narrowed down.
+#[derive(Clone, Debug)]
+pub(super) struct Select {
+    level: Level,
+    start: Start,
+    words: Vec<Condition>,
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Select {
+    pub(super) fn new(level: Level, zone: Zone, institutions: &[i64], all: bool) -> Self {
+        let of = if level == Level::Patient { "p" } else { "s" };
+        let list: Vec<String> = institutions.iter().map(i64::to_string).collect();
+        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(",") };
+        let mut select = Self {
+            level,
+            start: Start::Newest,
+            words: Vec::new(),
+            conditions: vec![format!("{of}.institution_id IN ({list})"), format!("{of}.zone = ?")],
+            values: vec![zone.as_str().into()],
+        };
+        if !all && !institutions.is_empty() && level != Level::Patient {
+            select.add_words(text::of_institutions(institutions));
+        }
+        select
+    }
+
+    /// Adds what the keys ask for, as far as an index can tell; everything is matched again afterwards.
+    pub(super) fn narrow(&mut self, keys: &DataSet, options: QueryOptions) {
+        for (tag, vr, _) in keys.iter() {
+            let values: Vec<&str> =
+                keys.texts(tag).iter().map(|value| value.trim_matches([' ', '\0'])).filter(|v| !v.is_empty()).collect();
+            let wild = vr != VR::UI && values.iter().any(|value| value.contains(['*', '?']));
+            if values.is_empty() || options.empty_values && values.contains(&"\"\"") {
+                continue;
+            }
+            match tag {
+                PATIENT_NAME => self.narrow_names(&values, options.fuzzy_names),
+                PATIENT_ID if !wild => self.one_of("p.patient_id", &values, Start::Patient),
+                PATIENT_ID => self.narrow_text(Field::PatientId, &values),
+                ACCESSION if !wild && self.level != Level::Patient => self.one_of("s.accession", &values, Start::Study),
+                ACCESSION => self.narrow_text(Field::Accession, &values),
+                STUDY_DESCRIPTION => self.narrow_text(Field::Description, &values),
+                STUDY_UID => self.one_of("s.study_uid", &values, Start::Study),
+                SERIES_UID => self.one_of("se.series_uid", &values, Start::Series),
+                SOP_UID => self.one_of("i.sop_uid", &values, Start::Instance),
+                SOP_CLASS => self.one_of("i.sop_class_uid", &values, Start::Newest),
+                STUDY_DATE => self.narrow_date(values[0], options.local_offset),
+                MODALITIES if !wild => self.any_word(values.iter().map(|value| text::of_modality(value)).collect()),
+                MODALITY if !wild => {
+                    self.any_word(values.iter().map(|value| text::of_modality(value)).collect());
+                    self.one_of("se.modality", &values, Start::Newest);
+                }
+                SEX if !wild && self.level != Level::Patient => {
+                    self.any_word(values.iter().map(|value| text::of_sex(value)).collect());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Patients are walked from the newest on, whatever words were asked for: too many studies hold them.
+    pub(super) fn walk_patients(&mut self) {
+        if self.start == Start::Words {
+            self.start = Start::Newest;
+        }
+    }
+
+    /// A statement that counts the studies which hold the words, up to a few more than [`RARE`].
+    pub(super) fn probe(&self) -> Option<(String, Vec<Value>)> {
+        (self.start == Start::Words).then(|| {
+            let sql = "SELECT count(*) AS n FROM (SELECT rowid FROM study_text WHERE study_text MATCH ? LIMIT ?)";
+            (sql.to_owned(), vec![self.query().into(), (RARE + 1).into()])
+        })
+    }
+
+    pub(super) fn statement(&self, after: Option<Cursor>, limit: usize) -> (String, Vec<Value>) {
+        let mut conditions = self.conditions.clone();
+        let mut values = self.values.clone();
+        if self.level == Level::Patient {
+            if self.start == Start::Words {
+                conditions.push(
+                    "p.id IN (SELECT patient_row FROM study_text CROSS JOIN study ON study.id = study_text.rowid \
+                     WHERE study_text MATCH ?)"
+                        .to_owned(),
+                );
+                values.push(self.query().into());
+            }
+        } else if self.start == Start::Words {
+            conditions.push("study_text MATCH ?".to_owned());
+            values.push(self.query().into());
+        }
+        if let Some(after) = after {
+            let (condition, keys) = self.behind(after);
+            conditions.push(condition);
+            values.extend(keys.into_iter().map(Value::from));
+        }
+        values.push((limit as i64).into());
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT ?",
+            columns(self.level),
+            self.tables(),
+            conditions.join(" AND "),
+            self.order()
+        );
+        (sql, values)
+    }
+
+    fn query(&self) -> String {
+        Condition::All(self.words.clone()).query()
+    }
+
+    fn tables(&self) -> String {
+        const STUDY: &str = "study s CROSS JOIN patient p ON p.id = s.patient_row";
+        const SERIES: &str = " CROSS JOIN series se ON se.study_row = s.id";
+        const INSTANCE: &str = " CROSS JOIN instance i ON i.series_row = se.id";
+        let below = match self.level {
+            Level::Patient => return "patient p".to_owned(),
+            Level::Study => String::new(),
+            Level::Series => SERIES.to_owned(),
+            Level::Image => format!("{SERIES}{INSTANCE}"),
+        };
+        match self.start {
+            Start::Newest | Start::Study => format!("{STUDY}{below}"),
+            Start::Words => format!(
+                "study_text CROSS JOIN study s ON s.id = study_text.rowid CROSS JOIN patient p ON p.id = s.patient_row{below}"
+            ),
+            Start::Patient => format!("patient p CROSS JOIN study s ON s.patient_row = p.id{below}"),
+            Start::Series => {
+                let instance = if self.level == Level::Image { INSTANCE } else { "" };
+                format!(
+                    "series se CROSS JOIN study s ON s.id = se.study_row CROSS JOIN patient p ON p.id = s.patient_row{instance}"
+                )
+            }
+            Start::Instance => "instance i CROSS JOIN series se ON se.id = i.series_row \
+                 CROSS JOIN study s ON s.id = se.study_row CROSS JOIN patient p ON p.id = s.patient_row"
+                .to_owned(),
+        }
+    }
+
+    /// What the rows of the study are called: the index of words walks backwards by its own rowid only.
+    fn top(&self) -> &'static str {
+        match (self.level, self.start) {
+            (Level::Patient, _) => "p.id",
+            (_, Start::Words) => "study_text.rowid",
+            _ => "s.id",
+        }
+    }
+
+    fn order(&self) -> String {
+        let top = self.top();
+        match self.level {
+            Level::Patient | Level::Study => format!("{top} DESC"),
+            Level::Series => format!("{top} DESC, se.id"),
+            Level::Image => format!("{top} DESC, se.id, i.id"),
+        }
+    }
+
+    fn behind(&self, after: Cursor) -> (String, Vec<i64>) {
+        let top = self.top();
+        match self.level {
+            Level::Patient | Level::Study => (format!("{top} < ?"), vec![after.top]),
+            Level::Series => {
+                (format!("{top} <= ? AND ({top} < ? OR se.id > ?)"), vec![after.top, after.top, after.series])
+            }
+            Level::Image => (
+                format!("{top} <= ? AND ({top} < ? OR se.id > ? OR (se.id = ? AND i.id > ?))"),
+                vec![after.top, after.top, after.series, after.series, after.instance],
+            ),
+        }
+    }
+
+    fn add_words(&mut self, condition: Condition) {
+        self.words.push(condition);
+        self.start = self.start.max(Start::Words);
+    }
+
+    /// Alternatives of which one says nothing say nothing together.
+    fn any_of(&mut self, alternatives: Vec<Option<Condition>>) {
+        if let Some(known) = alternatives.into_iter().collect::<Option<Vec<_>>>() {
+            self.any_word(known);
+        }
+    }
+
+    fn any_word(&mut self, alternatives: Vec<Condition>) {
+        self.add_words(Condition::Any(alternatives));
+    }
+
+    /// `index` is where the walk begins when the column has an index; [`Start::Newest`] when it has none.
+    fn one_of(&mut self, column: &str, values: &[&str], index: Start) {
+        self.conditions.push(format!("{column} IN ({})", vec!["?"; values.len()].join(",")));
+        self.values.extend(values.iter().map(|value| Value::from(*value)));
+        if index > Start::Words {
+            // The table's own institution lets the index be used from its first column on.
+            let table = column.split('.').next().unwrap_or(column);
+            if let Some(list) = self.conditions[0].split_once(".institution_id").map(|(_, list)| list.to_owned()) {
+                self.conditions.push(format!("{table}.institution_id{list}"));
+            }
+            if index == Start::Instance {
+                self.conditions.push("i.zone = s.zone".to_owned());
+            }
+        }
+        self.start = self.start.max(index);
+    }
+
+    fn narrow_names(&mut self, values: &[&str], fuzzy: bool) {
+        let alternatives = values.iter().map(|value| {
+            let parts: Vec<Condition> = value
+                .split(['=', '\\'])
+                .flat_map(|group| {
+                    let pieces = group.split(['*', '?']);
+                    pieces.enumerate().filter_map(|(index, piece)| text::named(piece, index == 0 && !fuzzy))
+                })
+                .collect();
+            (!parts.is_empty()).then_some(Condition::All(parts))
+        });
+        self.any_of(alternatives.collect());
+    }
+
+    fn narrow_text(&mut self, field: Field, values: &[&str]) {
+        let alternatives = values.iter().map(|value| {
+            let pieces: Vec<&str> = value.split(['*', '?']).collect();
+            let parts: Vec<Condition> = pieces
+                .iter()
+                .enumerate()
+                .filter(|(_, piece)| !piece.is_empty())
+                .filter_map(|(index, piece)| {
+                    let fragment = Fragment { text: piece, at_start: index == 0, at_end: index + 1 == pieces.len() };
+                    text::holding(field, fragment)
+                })
+                .collect();
+            (!parts.is_empty()).then_some(Condition::All(parts))
+        });
+        self.any_of(alternatives.collect());
+    }
+
+    fn narrow_date(&mut self, value: &str, local_offset: i32) {
+        let Ok(range) = Range::read(VR::DA, value, local_offset) else { return };
+        let digits =
+            |microseconds: Option<i64>, open: &str| microseconds.and_then(day).unwrap_or_else(|| open.to_owned());
+        self.add_words(text::dated(&digits(range.first, "00000000"), &digits(range.last, "99999999")));
+    }
+}
+
+/// `YYYYMMDD` of microseconds since 1970; `None` beyond the years that four digits can say.
+fn day(microseconds: i64) -> Option<String> {
+    let days = microseconds.div_euclid(86_400_000_000);
+    let date = Date::from_calendar_date(1970, time::Month::January, 1).ok()?.checked_add(Duration::days(days))?;
+    Some(format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day()))
+}
+
+/// One list for every level; what lies below it is NULL.
+fn columns(level: Level) -> String {
+    let patient = "p.id AS patient_row, p.name_alphabetic, p.name_ideographic, p.name_phonetic, p.patient_id, p.issuer, \
+                   p.birth_date, p.sex";
+    let study = [
+        "s.id AS study_row",
+        "s.study_uid",
+        "s.study_date",
+        "s.study_time",
+        "s.description AS study_description",
+        "s.accession",
+        "s.study_id",
+        "s.referring_physician",
+        "s.modalities",
+        "s.series_count",
+        "s.instance_count AS study_instances",
+    ];
+    let series = [
+        "se.id AS series_row",
+        "se.series_uid",
+        "se.number AS series_number",
+        "se.description AS series_description",
+        "se.modality",
+        "se.instance_count AS series_instances",
+    ];
+    let instance = [
+        "i.id AS instance_row",
+        "i.sop_uid",
+        "i.sop_class_uid",
+        "i.transfer_syntax_uid",
+        "i.frames AS instance_frames",
+    ];
+    let below = |columns: &[&str], from: Level| {
+        let of = |column: &&str| {
+            let name = column.rsplit([' ', '.']).next().unwrap_or(column);
+            if level >= from { (*column).to_owned() } else { format!("NULL AS {name}") }
+        };
+        columns.iter().map(of).collect::<Vec<_>>().join(", ")
+    };
+    let (counts, facts) = match level {
+        Level::Patient => (
+            "(SELECT count(*) FROM study WHERE patient_row = p.id) AS patient_studies, \
+             (SELECT COALESCE(sum(series_count), 0) FROM study WHERE patient_row = p.id) AS patient_series, \
+             (SELECT COALESCE(sum(instance_count), 0) FROM study WHERE patient_row = p.id) AS patient_instances",
+            "NULL",
+        ),
+        Level::Study => (NO_COUNTS, "NULL"),
+        Level::Series => (NO_COUNTS, "(SELECT facts FROM instance WHERE series_row = se.id ORDER BY id LIMIT 1)"),
+        Level::Image => (NO_COUNTS, "i.facts"),
+    };
+    format!(
+        "{patient}, {}, {}, {}, {counts}, {facts} AS facts",
+        below(&study, Level::Study),
+        below(&series, Level::Series),
+        below(&instance, Level::Image)
+    )
+}
+
+const NO_COUNTS: &str = "NULL AS patient_studies, NULL AS patient_series, NULL AS patient_instances";
+
+const PATIENT_NAME: Tag = Tag(0x0010, 0x0010);
+const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
+const SEX: Tag = Tag(0x0010, 0x0040);
+const ACCESSION: Tag = Tag(0x0008, 0x0050);
+const STUDY_DATE: Tag = Tag(0x0008, 0x0020);
+const STUDY_DESCRIPTION: Tag = Tag(0x0008, 0x1030);
+const MODALITIES: Tag = Tag(0x0008, 0x0061);
+const MODALITY: Tag = Tag(0x0008, 0x0060);
+const STUDY_UID: Tag = Tag(0x0020, 0x000D);
+const SERIES_UID: Tag = Tag(0x0020, 0x000E);
+const SOP_UID: Tag = Tag(0x0008, 0x0018);
+const SOP_CLASS: Tag = Tag(0x0008, 0x0016);

@@ -1,0 +1,316 @@
+//! The index of words: which studies hold a piece of text in a name, ID, description or accession number.
+//!
+//! Every text is folded and cut into pieces of three characters (the usual trigrams, with padding at both ends), each marked by
+//! the attribute it comes from; modalities, sex and parts of the study date are marks of their own. SQLite's FTS5 keeps a sorted
+//! list of studies for each mark and walks them from the newest, so that a page is found without visiting every match. Pieces
+//! prove nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
+
+use hilum_dicom::matching::fuzzy_words;
+use sea_orm::{DbBackend, FromQueryResult, Statement, Value};
+
+/// One column without positions and without the text itself; rowid is the study's row.
+pub(in crate::catalog) const CREATE: &str = "CREATE VIRTUAL TABLE study_text USING fts5(\
+    marks, content='', contentless_delete=1, detail=none, tokenize='ascii')";
+
+/// What the index holds of a study; to be followed by a condition on `s`.
+pub(in crate::catalog) const SELECT: &str = "SELECT s.id, s.institution_id, p.name_alphabetic, p.name_ideographic, \
+    p.name_phonetic, p.patient_id, p.sex, s.accession, s.description, s.study_date, s.modalities \
+    FROM study s JOIN patient p ON p.id = s.patient_row";
+
+/// Which attribute a piece of text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::catalog) enum Field {
+    Name,
+    PatientId,
+    Accession,
+    Description,
+}
+
+impl Field {
+    fn mark(self) -> char {
+        match self {
+            Self::Name => 'n',
+            Self::PatientId => 'p',
+            Self::Accession => 'a',
+            Self::Description => 'd',
+        }
+    }
+}
+
+const START: u16 = 2;
+const END: u16 = 3;
+
+/// The texts of a study, from its row and its patient's.
+#[derive(Debug, FromQueryResult)]
+pub(in crate::catalog) struct StudyText {
+    pub(in crate::catalog) id: i64,
+    institution_id: i64,
+    name_alphabetic: String,
+    name_ideographic: Option<String>,
+    name_phonetic: Option<String>,
+    patient_id: String,
+    sex: Option<String>,
+    accession: Option<String>,
+    description: Option<String>,
+    study_date: Option<String>,
+    modalities: String,
+}
+
+impl StudyText {
+    /// The statement that indexes the study; what was indexed before is replaced.
+    pub(in crate::catalog) fn insert(&self) -> Statement {
+        let sql = "INSERT OR REPLACE INTO study_text (rowid, marks) VALUES (?, ?)";
+        Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(self.id), Value::from(self.marks())])
+    }
+
+    fn marks(&self) -> String {
+        let mut marks = vec![institution_mark(self.institution_id)];
+        let names = [Some(&self.name_alphabetic), self.name_ideographic.as_ref(), self.name_phonetic.as_ref()];
+        for group in names.into_iter().flatten() {
+            push_pieces(&mut marks, Field::Name, &joined_name(group));
+        }
+        push_pieces(&mut marks, Field::PatientId, &fold(&self.patient_id));
+        push_pieces(&mut marks, Field::Accession, &fold(self.accession.as_deref().unwrap_or_default()));
+        push_pieces(&mut marks, Field::Description, &fold(self.description.as_deref().unwrap_or_default()));
+        marks.extend(self.modalities.split('\\').filter(|modality| !modality.is_empty()).map(modality_mark));
+        marks.extend(self.sex.as_deref().filter(|sex| !sex.is_empty()).map(sex_mark));
+        let digits: String =
+            self.study_date.iter().flat_map(|date| date.chars()).filter(char::is_ascii_digit).collect();
+        if digits.len() == 8 {
+            marks.extend([format!("y{}", &digits[..4]), format!("q{}", &digits[..6]), format!("t{digits}")]);
+        }
+        marks.sort_unstable();
+        marks.dedup();
+        marks.join(" ")
+    }
+}
+
+/// A condition on the index, in FTS5's query language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::catalog) enum Condition {
+    /// A mark; with `*` at its end, every mark that begins so.
+    Mark(String),
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+}
+
+impl Condition {
+    /// The text of the query. Marks are ASCII letters and digits, so nothing needs escaping.
+    pub(in crate::catalog) fn query(&self) -> String {
+        match self {
+            Self::Mark(mark) => mark.clone(),
+            Self::All(parts) => group(parts, " AND "),
+            Self::Any(parts) => group(parts, " OR "),
+        }
+    }
+}
+
+fn group(parts: &[Condition], word: &str) -> String {
+    format!("({})", parts.iter().map(Condition::query).collect::<Vec<_>>().join(word))
+}
+
+/// Studies of one of these institutions.
+pub(in crate::catalog) fn of_institutions(rows: &[i64]) -> Condition {
+    Condition::Any(rows.iter().map(|row| Condition::Mark(institution_mark(*row))).collect())
+}
+
+/// Studies that hold a series of this modality.
+pub(in crate::catalog) fn of_modality(modality: &str) -> Condition {
+    Condition::Mark(modality_mark(modality))
+}
+
+/// Studies of patients of this sex.
+pub(in crate::catalog) fn of_sex(sex: &str) -> Condition {
+    Condition::Mark(sex_mark(sex))
+}
+
+/// A piece of a text, asked for somewhere, at its start, or at its end.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::catalog) struct Fragment<'a> {
+    pub(in crate::catalog) text: &'a str,
+    pub(in crate::catalog) at_start: bool,
+    pub(in crate::catalog) at_end: bool,
+}
+
+/// Studies whose field may hold the fragment; `None` when it is empty and says nothing.
+pub(in crate::catalog) fn holding(field: Field, fragment: Fragment<'_>) -> Option<Condition> {
+    let mut units: Vec<u16> = Vec::new();
+    units.extend(fragment.at_start.then_some(START));
+    units.extend(fold(fragment.text).encode_utf16());
+    units.extend(fragment.at_end.then_some([END, END]).into_iter().flatten());
+    match units.len() {
+        0 => None,
+        1 | 2 => Some(Condition::Mark(format!("{}*", piece(field, &units)))),
+        _ => Some(Condition::All(units.windows(3).map(|three| Condition::Mark(piece(field, three))).collect())),
+    }
+}
+
+/// Studies whose names hold every word, whole names in any spelling of their delimiters.
+pub(in crate::catalog) fn named(text: &str, at_start: bool) -> Option<Condition> {
+    let words = fuzzy_words(text);
+    let parts: Vec<Condition> = words
+        .iter()
+        .enumerate()
+        .filter_map(|(index, word)| {
+            holding(Field::Name, Fragment { text: word, at_start: at_start && index == 0, at_end: false })
+        })
+        .collect();
+    (!parts.is_empty()).then_some(Condition::All(parts))
+}
+
+/// Studies of a date between two, both included, each `YYYYMMDD` (digits only, as they may be open: `00000000`, `99999999`).
+pub(in crate::catalog) fn dated(first: &str, last: &str) -> Condition {
+    let mut marks = Vec::new();
+    cover(&mut marks, &mut String::new(), first.as_bytes(), last.as_bytes());
+    Condition::Any(marks.into_iter().map(Condition::Mark).collect())
+}
+
+/// The prefixes whose dates all lie between `first` and `last`: whole thousands, hundreds and tens of years, years, months, days.
+fn cover(marks: &mut Vec<String>, prefix: &mut String, first: &[u8], last: &[u8]) {
+    let depth = prefix.len();
+    let lowest = [prefix.as_bytes(), &b"00000000"[depth..]].concat();
+    let highest = [prefix.as_bytes(), &b"99999999"[depth..]].concat();
+    if highest.as_slice() < first || lowest.as_slice() > last {
+        return;
+    }
+    if lowest.as_slice() >= first && highest.as_slice() <= last || depth == 8 {
+        match depth {
+            0..4 => marks.push(format!("y{prefix}*")),
+            4 => marks.push(format!("y{prefix}")),
+            5 => marks.push(format!("q{prefix}*")),
+            6 => marks.push(format!("q{prefix}")),
+            7 => marks.push(format!("t{prefix}*")),
+            _ => marks.push(format!("t{prefix}")),
+        }
+        return;
+    }
+    for digit in '0'..='9' {
+        prefix.push(digit);
+        cover(marks, prefix, first, last);
+        prefix.pop();
+    }
+}
+
+/// The words of one component group as one, so that 홍길동 and 홍^길동 are alike.
+fn joined_name(group: &str) -> String {
+    fuzzy_words(group).concat()
+}
+
+/// Lower case, Hangul composed; without blanks at either end.
+pub(in crate::catalog) fn fold(text: &str) -> String {
+    hilum_dicom::matching::compose_hangul(text.trim_matches([' ', '\0'])).to_lowercase()
+}
+
+fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
+    if folded.is_empty() {
+        return;
+    }
+    let units: Vec<u16> = std::iter::once(START).chain(folded.encode_utf16()).chain([END, END]).collect();
+    marks.extend(units.windows(3).map(|three| piece(field, three)));
+}
+
+fn piece(field: Field, units: &[u16]) -> String {
+    let mut mark = String::with_capacity(13);
+    mark.push(field.mark());
+    units.iter().for_each(|unit| mark.push_str(&format!("{unit:04x}")));
+    mark
+}
+
+fn institution_mark(row: i64) -> String {
+    format!("i{row}")
+}
+
+fn modality_mark(modality: &str) -> String {
+    format!("m{}", hexadecimal(&fold(modality)))
+}
+
+fn sex_mark(sex: &str) -> String {
+    format!("x{}", hexadecimal(&fold(sex)))
+}
+
+fn hexadecimal(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study() -> StudyText {
+        StudyText {
+            id: 7,
+            institution_id: 1,
+            name_alphabetic: "Hong^Gildong".into(),
+            name_ideographic: Some("洪^吉洞".into()),
+            name_phonetic: Some("홍^길동".into()),
+            patient_id: "KR0001".into(),
+            sex: Some("M".into()),
+            accession: Some("A-17".into()),
+            description: Some("조영 복부 CT".into()),
+            study_date: Some("2026-01-05".into()),
+            modalities: "CT\\SR".into(),
+        }
+    }
+
+    /// What FTS5 answers for one study.
+    fn holds(condition: &Condition) -> bool {
+        let marks = study().marks();
+        let marks: Vec<&str> = marks.split(' ').collect();
+        fn met(condition: &Condition, marks: &[&str]) -> bool {
+            match condition {
+                Condition::Mark(mark) => match mark.strip_suffix('*') {
+                    Some(prefix) => marks.iter().any(|known| known.starts_with(prefix)),
+                    None => marks.contains(&mark.as_str()),
+                },
+                Condition::All(parts) => parts.iter().all(|part| met(part, marks)),
+                Condition::Any(parts) => parts.iter().any(|part| met(part, marks)),
+            }
+        }
+        met(condition, &marks)
+    }
+
+    #[test]
+    fn a_piece_of_any_length_is_found_and_another_is_not() {
+        for (text, expected) in
+            [("홍", true), ("길동", true), ("홍길동", true), ("hong gil", true), ("김", false), ("동길", false)]
+        {
+            assert_eq!(holds(&named(text, false).unwrap()), expected, "{text}");
+        }
+        let piece =
+            |text, at_start, at_end| holds(&holding(Field::PatientId, Fragment { text, at_start, at_end }).unwrap());
+        assert!(
+            piece("kr", true, false)
+                && piece("01", false, true)
+                && piece("KR0001", true, true)
+                && piece("1", false, true)
+        );
+        assert!(!piece("R0", true, false) && !piece("KR000", true, true) && !piece("0", false, true));
+        assert!(holding(Field::Name, Fragment { text: " ", at_start: false, at_end: false }).is_none());
+    }
+
+    #[test]
+    fn a_range_of_dates_is_covered_exactly() {
+        for (first, last, expected) in [
+            ("20260105", "20260105", true),
+            ("20260106", "20260131", false),
+            ("20251231", "20260105", true),
+            ("20250101", "20260104", false),
+            ("00000000", "20260105", true),
+            ("00000000", "20260104", false),
+            ("20260105", "99999999", true),
+            ("20260106", "99999999", false),
+            ("20200101", "20291231", true),
+        ] {
+            let condition = dated(first, last);
+            assert_eq!(holds(&condition), expected, "{first}-{last}");
+            assert!(condition.query().len() < 2000, "{first}-{last}");
+        }
+    }
+
+    #[test]
+    fn modalities_sex_and_institution_are_marks() {
+        assert!(holds(&of_modality("CT")) && holds(&of_modality("SR")) && !holds(&of_modality("C")));
+        assert!(holds(&of_sex("M")) && !holds(&of_sex("F")));
+        assert!(holds(&of_institutions(&[2, 1])) && !holds(&of_institutions(&[2])));
+    }
+}
