@@ -1,6 +1,7 @@
 //! The application: journey, catalogue, storage, reading, reports, jobs.
 
 pub mod access;
+pub mod archive;
 pub mod catalog;
 mod engine;
 mod error;
@@ -19,6 +20,7 @@ pub mod tagging;
 pub mod views;
 
 pub use access::{InstitutionCode, Role, Scope};
+pub use archive::{InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{Cursor, Find, Found, attributes};
 pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
 pub use error::{AcceptError, EngineError, ErrorKind};

@@ -5,6 +5,7 @@
 
 mod due;
 mod entity;
+mod instances;
 mod listing;
 mod migration;
 mod orphans;

@@ -5,9 +5,11 @@
 //! incoming name, and [`Storage::leftovers`] finds it without walking the archive. No file name holds a UID or anything of a patient.
 
 mod leftovers;
+mod object_file;
 mod object_key;
 
 pub use leftovers::Leftover;
+pub use object_file::ObjectFile;
 pub use object_key::ObjectKey;
 pub(crate) use object_key::hex;
 

@@ -210,10 +210,8 @@ fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
 }
 
 fn piece(field: Field, units: &[u16]) -> String {
-    let mut mark = String::with_capacity(13);
-    mark.push(field.mark());
-    units.iter().for_each(|unit| mark.push_str(&format!("{unit:04x}")));
-    mark
+    let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    format!("{}{}", field.mark(), hexadecimal(&bytes))
 }
 
 fn institution_mark(row: i64) -> String {
@@ -221,15 +219,19 @@ fn institution_mark(row: i64) -> String {
 }
 
 fn modality_mark(modality: &str) -> String {
-    format!("m{}", hexadecimal(&fold(modality)))
+    format!("m{}", hexadecimal(fold(modality).as_bytes()))
 }
 
 fn sex_mark(sex: &str) -> String {
-    format!("x{}", hexadecimal(&fold(sex)))
+    format!("x{}", hexadecimal(fold(sex).as_bytes()))
 }
 
-fn hexadecimal(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]].map(char::from))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,189 @@
+//! The reading side: which instances are kept, in order, and their bytes, whole or by range.
+//!
+//! C-MOVE, C-GET and WADO-RS name entities of one level by lists of UIDs; all of them come through [`Engine::instances`] or, where a
+//! request may mean hundreds of thousands, series by series through [`Engine::select`].
+
+mod object;
+
+pub use object::InstanceBytes;
+
+use crate::access::Scope;
+use crate::engine::{Engine, Zone};
+use crate::error::EngineError;
+use crate::storage::ObjectKey;
+use bytes::Bytes;
+use hilum_dicom::{SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid};
+use std::collections::VecDeque;
+use time::OffsetDateTime;
+
+/// Which instances: all that agree with every list given. At least one list is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Of this patient.
+    pub patient: Option<PatientKey>,
+    /// Of these studies.
+    pub study: Option<Vec<StudyUid>>,
+    /// Of these series.
+    pub series: Option<Vec<SeriesUid>>,
+    /// These instances.
+    pub instance: Option<Vec<SopUid>>,
+}
+
+impl Selection {
+    /// A whole study.
+    pub fn study(study: StudyUid) -> Self {
+        Self { study: Some(vec![study]), ..Self::default() }
+    }
+
+    /// One series of a study.
+    pub fn series(study: StudyUid, series: SeriesUid) -> Self {
+        Self { series: Some(vec![series]), ..Self::study(study) }
+    }
+
+    /// One instance of a series of a study.
+    pub fn instance(study: StudyUid, series: SeriesUid, instance: SopUid) -> Self {
+        Self { instance: Some(vec![instance]), ..Self::series(study, series) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.patient.is_none() && self.study.is_none() && self.series.is_none() && self.instance.is_none()
+    }
+}
+
+/// A patient as Query/Retrieve names one: the ID, and its issuer where the caller states it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PatientKey {
+    /// Patient ID (0010,0020).
+    pub id: String,
+    /// Issuer of Patient ID (0010,0021); patients of every issuer where `None`.
+    pub issuer: Option<String>,
+}
+
+impl std::fmt::Debug for PatientKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PatientKey(hidden)")
+    }
+}
+
+/// A kept instance. What it holds stays where it is until it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredInstance {
+    /// Study Instance UID.
+    pub study: StudyUid,
+    /// Series Instance UID.
+    pub series: SeriesUid,
+    /// SOP Instance UID.
+    pub sop: SopUid,
+    /// SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// The transfer syntax that its bytes are kept in: the one they were received in.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Number of bytes as received, file meta information and all.
+    pub bytes: u64,
+    /// Number of Frames, 1 where the object states none.
+    pub frames: u32,
+    /// Series Number (0020,0011).
+    pub series_number: Option<i64>,
+    /// Instance Number (0020,0013).
+    pub instance_number: Option<i64>,
+    /// When it was kept.
+    pub received_at: OffsetDateTime,
+    pub(crate) series_row: i64,
+    pub(crate) object: ObjectKey,
+}
+
+/// A selection, handed out series by series: no more than one series is in memory.
+#[derive(Debug)]
+pub struct SelectedInstances {
+    engine: Engine,
+    scope: Scope,
+    selection: Selection,
+    series: VecDeque<i64>,
+    instances: u64,
+}
+
+impl SelectedInstances {
+    /// How many instances were selected, counted when the selection was made.
+    pub fn len(&self) -> u64 {
+        self.instances
+    }
+
+    /// Nothing was selected.
+    pub fn is_empty(&self) -> bool {
+        self.instances == 0
+    }
+
+    /// The instances of the next series, by Instance Number; `None` after the last one. What was deleted meanwhile is left out.
+    pub async fn next_series(&mut self) -> Result<Option<Vec<StoredInstance>>, EngineError> {
+        while let Some(row) = self.series.pop_front() {
+            let instances =
+                self.engine.catalog().instances_of_series(&self.scope, row, self.selection.instance.as_deref()).await?;
+            if !instances.is_empty() {
+                return Ok(Some(instances));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Engine {
+    /// Selects kept instances: studies in order of arrival, series by Series Number, instances by Instance Number.
+    pub async fn select(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        selection: &Selection,
+    ) -> Result<SelectedInstances, EngineError> {
+        if selection.is_empty() {
+            return Err(EngineError::BadRequest {
+                field: "selection",
+                expected: "a patient, study, series or instance",
+            });
+        }
+        let found = self.catalog().selected_series(scope, zone, selection).await?;
+        Ok(SelectedInstances {
+            engine: self.clone(),
+            scope: scope.clone(),
+            selection: selection.clone(),
+            instances: found.iter().map(|series| series.instances).sum(),
+            series: found.into_iter().map(|series| series.row).collect(),
+        })
+    }
+
+    /// Every kept instance of a selection, in the order of [`Engine::select`]; an empty list where there is none.
+    pub async fn instances(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        selection: &Selection,
+    ) -> Result<Vec<StoredInstance>, EngineError> {
+        let mut selected = self.select(scope, zone, selection).await?;
+        let mut instances = Vec::new();
+        while let Some(mut series) = selected.next_series().await? {
+            instances.append(&mut series);
+        }
+        Ok(instances)
+    }
+
+    /// An instance's bytes as received, whole, checked against the digest they were kept under.
+    pub async fn read_instance(&self, instance: &StoredInstance) -> Result<Bytes, EngineError> {
+        let (storage, object) = (self.storage().clone(), instance.object.clone());
+        aside("reading an instance", move || Ok(storage.read(&object)?)).await
+    }
+
+    /// Opens an instance's bytes for reading by range: no more than what is asked for is in memory.
+    pub async fn open_instance(&self, instance: &StoredInstance) -> Result<InstanceBytes, EngineError> {
+        let (storage, object, bytes) = (self.storage().clone(), instance.object.clone(), instance.bytes);
+        aside("opening an instance", move || InstanceBytes::open(&storage, &object, bytes)).await
+    }
+}
+
+/// Runs what waits for the disk beside the network's threads.
+async fn aside<T: Send + 'static>(
+    act: &'static str,
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| EngineError::Internal(format!("{act} ended early: {error}")))?
+}

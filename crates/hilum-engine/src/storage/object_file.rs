@@ -1,0 +1,58 @@
+//! One object, read by range.
+
+use super::{ObjectKey, Storage, StorageError};
+use bytes::Bytes;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+/// An open object. Its length is what the file has, not what anybody says.
+#[derive(Debug)]
+pub struct ObjectFile {
+    file: File,
+    len: u64,
+}
+
+impl Storage {
+    /// Opens an object for reading by range. Its digest is not checked: that would read all of it.
+    pub fn open_object(&self, key: &ObjectKey) -> Result<ObjectFile, StorageError> {
+        let file = File::open(self.root.join(key.as_str())).map_err(StorageError::during("open an object"))?;
+        let len = file.metadata().map_err(StorageError::during("open an object"))?.len();
+        Ok(ObjectFile { file, len })
+    }
+}
+
+impl ObjectFile {
+    /// Number of bytes.
+    pub fn size(&self) -> u64 {
+        self.len
+    }
+
+    /// The bytes of `range`. Blocks on the disk.
+    pub fn read(&self, range: Range<u64>) -> Result<Bytes, StorageError> {
+        let act = "read a part of an object";
+        if range.start > range.end || range.end > self.len {
+            let beyond = io::Error::new(io::ErrorKind::UnexpectedEof, "the range reaches beyond the object");
+            return Err(StorageError::during(act)(beyond));
+        }
+        let length = usize::try_from(range.end - range.start)
+            .map_err(|_| StorageError::during(act)(io::ErrorKind::OutOfMemory.into()))?;
+        let mut bytes = vec![0; length];
+        read_exact_at(&self.file, &mut bytes, range.start).map_err(StorageError::during(act))?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    use std::io::{Read, Seek};
+    // A handle of its own: two ranges may be read at a time.
+    let mut file = file.try_clone()?;
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
+}
