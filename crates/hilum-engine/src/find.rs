@@ -78,6 +78,14 @@ impl Engine {
     }
 }
 
+#[cfg(feature = "bench")]
+impl Engine {
+    /// Synthetic rows without objects, for measuring.
+    pub async fn fill_synthetic(&self, scope: &Scope, studies: u64, told: impl Fn(u64)) -> Result<(), EngineError> {
+        Ok(self.catalog().fill_synthetic(scope, studies, told).await?)
+    }
+}
+
 /// One number for who asks what. Keys are hashed, not kept: they name patients.
 fn question(scope: &Scope, find: &Find) -> u64 {
     let mut hasher = DefaultHasher::new();

@@ -6,7 +6,8 @@ use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
 use crate::intake::{self, Comparison, Examined};
 use crate::reading;
-use crate::storage::{ObjectKey, Staged};
+use crate::storage::Staged;
+use crate::storage::segment::{Provenance, Purpose};
 use crate::tagging::{rank, tag_series};
 use bytes::Bytes;
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
@@ -53,14 +54,16 @@ pub(crate) async fn accept_instance(
         return Ok(Receipt { accepted, study });
     }
     let institution = engine.catalog().home(scope).await?;
-    let place = ObjectKey::instance(zone, institution, &study, &new.sha256);
-    let staged = stage(engine, place, &new.bytes).await?;
+    let provenance = Provenance::now(Purpose::Instance, scope, zone, source, file_name.clone());
+    let staged = append(engine, provenance, &new).await?;
     let subject =
         Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after: engine.quiet_after(), file_name });
     let request = request(institution, zone, source, &new, staged, subject);
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,
         Recorded::Taken(known) => same_or_quarantined(engine, scope, zone, source, &known, &new).await?,
+        // The answer to what is put aside; an instance never gets it.
+        Recorded::AsideBefore => return Err(AcceptError::Aborted),
     };
     Ok(Receipt { accepted, study })
 }
@@ -80,7 +83,7 @@ async fn same_or_quarantined(
     }
     let (reason_code, reason) = comparison.reason();
     let institution = engine.catalog().home(scope).await?;
-    let staged = stage(engine, ObjectKey::quarantine(zone, institution, &new.sha256), &new.bytes).await?;
+    let staged = append(engine, Provenance::now(Purpose::Quarantine, scope, zone, source, None), new).await?;
     let aside = NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() };
     let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
     engine.recorder().record(request).await?;
@@ -119,9 +122,10 @@ async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Resul
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
 }
 
-async fn stage(engine: &Engine, place: ObjectKey, bytes: &Bytes) -> Result<Staged, AcceptError> {
-    let (storage, bytes) = (engine.storage().clone(), bytes.clone());
-    Ok(tokio::task::spawn_blocking(move || storage.stage(place, &bytes)).await.map_err(AcceptError::aborted)??)
+async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
+    let (storage, bytes, sha256) = (engine.storage().clone(), new.bytes.clone(), new.sha256);
+    let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &bytes));
+    Ok(appended.await.map_err(AcceptError::aborted)??)
 }
 
 fn request(

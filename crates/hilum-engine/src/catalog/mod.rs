@@ -15,6 +15,8 @@ mod report;
 mod rows;
 mod search;
 mod settle;
+#[cfg(feature = "bench")]
+mod synthetic;
 
 pub use due::Due;
 pub(crate) use listing::{StudyRow, summary};

@@ -84,6 +84,8 @@ pub enum Recorded {
     New,
     /// Another sender was first with this SOP Instance UID.
     Taken(KnownInstance),
+    /// The very same object was put aside before.
+    AsideBefore,
 }
 
 const ACT: &str = "record an instance";
@@ -170,7 +172,7 @@ async fn record_one(
 ) -> Result<Recorded, CatalogError> {
     let new = match &request.subject {
         Subject::Instance(new) => new,
-        Subject::Quarantine(new) => return quarantine_one(txn, request, new).await.map(|()| Recorded::New),
+        Subject::Quarantine(new) => return quarantine_one(txn, request, new).await,
     };
     let facts = &new.facts;
     if let Some(known) = find_instance(txn, request.institution, request.zone, &facts.sop).await? {
@@ -210,9 +212,9 @@ async fn quarantine_one(
     txn: &DatabaseTransaction,
     request: &RecordRequest,
     new: &NewQuarantine,
-) -> Result<(), CatalogError> {
+) -> Result<Recorded, CatalogError> {
     use quarantine::Column;
-    quarantine::Entity::insert(quarantine::ActiveModel {
+    let added = quarantine::Entity::insert(quarantine::ActiveModel {
         institution_id: Set(request.institution),
         zone: Set(request.zone.as_str().to_owned()),
         sop_uid: Set(new.sop.to_string()),
@@ -233,7 +235,7 @@ async fn quarantine_one(
     .exec_without_returning(txn)
     .await
     .map_err(CatalogError::during("put an object aside"))?;
-    Ok(())
+    Ok(if added == 0 { Recorded::AsideBefore } else { Recorded::New })
 }
 
 /// What a batch adds to a series.

@@ -1,8 +1,10 @@
 //! What a process that died left in its incoming folder.
 
-use super::{ObjectKey, Storage, StorageError, remove_any};
-use std::fs::{self, File};
-use std::path::PathBuf;
+use super::segment::{FOLDER, MARKER, Records};
+use super::{ObjectKey, Storage, StorageError, remove_any, sync_folder};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 pub(super) const ALIVE: &str = "alive";
@@ -17,6 +19,8 @@ pub struct Leftover {
     pub process: Uuid,
     /// Places that may hold an object without a row.
     pub targets: Vec<ObjectKey>,
+    /// Segments that it was writing.
+    segments: Vec<PathBuf>,
 }
 
 impl Storage {
@@ -27,7 +31,7 @@ impl Storage {
         for entry in fs::read_dir(self.root.join("incoming")).map_err(io("list the incoming folders"))? {
             let folder = entry.map_err(io("list the incoming folders"))?.path();
             let process = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<Uuid>().ok());
-            let (Some(process), true) = (process, folder != self.incoming) else { continue };
+            let (Some(process), true) = (process, folder != self.incoming.0) else { continue };
             let Ok(lock) = File::open(folder.join(ALIVE)) else {
                 // Either just being created or already being removed by its owner.
                 continue;
@@ -35,19 +39,57 @@ impl Storage {
             if lock.try_lock().is_err() {
                 continue;
             }
-            let mut targets = Vec::new();
+            let (mut targets, mut segments) = (Vec::new(), Vec::new());
             for file in fs::read_dir(&folder).map_err(io("list an incoming folder"))? {
                 let name = file.map_err(io("list an incoming folder"))?.file_name();
-                targets.extend(name.to_str().and_then(ObjectKey::from_incoming_name));
+                let Some(name) = name.to_str() else { continue };
+                targets.extend(ObjectKey::from_incoming_name(name));
+                segments.extend(name.strip_prefix(MARKER).map(|segment| self.root.join(FOLDER).join(segment)));
             }
-            found.push(Leftover { folder, _dead: lock, process, targets });
+            for segment in &segments {
+                targets.extend(keys(segment).map_err(io("read a segment"))?);
+            }
+            found.push(Leftover { folder, _dead: lock, process, targets, segments });
         }
         Ok(found)
     }
 
     /// Removes a leftover's incoming folder, once its targets were compared with the catalogue.
     pub fn clear(&self, leftover: &Leftover) -> Result<(), StorageError> {
+        for segment in &leftover.segments {
+            trim(segment).map_err(StorageError::during("trim a segment of a process that is gone"))?;
+        }
+        if !leftover.segments.is_empty() && self.root.join(FOLDER).is_dir() {
+            sync_folder(&self.root.join(FOLDER))?;
+        }
         remove_any(&leftover.folder)
             .map_err(StorageError::during("clear the incoming folder of a process that is gone"))
     }
+}
+
+fn keys(segment: &Path) -> io::Result<Vec<ObjectKey>> {
+    let mut records = match Records::open(segment) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let mut keys = Vec::new();
+    while let Some(record) = records.next_record()? {
+        keys.push(record.key);
+    }
+    Ok(keys)
+}
+
+/// Cuts off what lies behind the last record: nobody was told that it is there.
+fn trim(segment: &Path) -> io::Result<()> {
+    let mut records = match Records::open(segment) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    while records.next_record()?.is_some() {}
+    if records.end() == 0 {
+        return fs::remove_file(segment);
+    }
+    let file = OpenOptions::new().write(true).open(segment)?;
+    file.set_len(records.end())?;
+    file.sync_data()
 }

@@ -1,12 +1,14 @@
 //! Objects as received, durable before success.
 //!
-//! A file's way: written and fsynced under `incoming/<process>/`, then linked to its place WHILE the catalogue's write lock is
-//! held, the folder fsynced, the row committed, and only then the incoming name removed. So whatever a crash leaves behind has an
-//! incoming name, and [`Storage::leftovers`] finds it without walking the archive. No file name holds a UID or anything of a patient.
+//! An object's way: appended to the segment that this process writes and synchronised ([`segment`]), then its row committed; a record
+//! without a row is taken out again. A report is a folder of files: written and synchronised under `incoming/<process>/`, then moved to
+//! its place WHILE the catalogue's write lock is held, and the row committed. Whatever a crash leaves behind has an incoming name, and
+//! [`Storage::leftovers`] finds it without walking the archive. No file name holds a UID or anything of a patient.
 
 mod leftovers;
 mod object_file;
 mod object_key;
+pub mod segment;
 
 pub use leftovers::Leftover;
 pub use object_file::ObjectFile;
@@ -15,11 +17,13 @@ pub(crate) use object_key::hex;
 
 use crate::error::ErrorKind;
 use bytes::Bytes;
+use segment::{Appended, Header, Provenance, Segments};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 /// SHA-256 of bytes as received.
@@ -74,23 +78,47 @@ impl StorageError {
 #[derive(Debug)]
 pub struct Storage {
     root: PathBuf,
-    incoming: PathBuf,
+    segments: Segments,
+    incoming: Incoming,
     process: Uuid,
     /// Held as long as this process lives: whoever can lock it knows that the process is gone.
     _alive: File,
 }
 
-/// Bytes that are durable under an incoming name, on their way to `target`. Dropped, the incoming name goes.
+/// The folder of what this process has under way. Its end comes after that of the segments.
+#[derive(Debug)]
+struct Incoming(PathBuf);
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // Only an orderly end comes here; a folder that still holds something is left for the next start to look at.
+        let empty = fs::read_dir(&self.0).is_ok_and(|entries| entries.count() <= 1);
+        if empty && let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::debug!(kind = ?error.kind(), "the incoming folder stays until the next start");
+        }
+    }
+}
+
+/// Bytes that are durable, on their way to become an object of the archive. Dropped before they are placed, they go again.
 #[derive(Debug)]
 pub struct Staged {
-    incoming: PathBuf,
-    /// A folder leaves its incoming name when it moves to its place; this one stays until the row is committed.
-    marker: Option<PathBuf>,
     target: ObjectKey,
+    way: Way,
+    placed: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Way {
+    Record(Appended),
+    /// A folder leaves its incoming name when it moves to its place; the marker stays until the row is committed.
+    Folder {
+        incoming: PathBuf,
+        marker: PathBuf,
+    },
 }
 
 impl Staged {
-    /// Where the bytes will be.
+    /// Where the bytes are, or will be.
     pub fn target(&self) -> &ObjectKey {
         &self.target
     }
@@ -98,9 +126,18 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        for name in std::iter::once(&self.incoming).chain(&self.marker) {
-            if let Err(error) = remove_any(name) {
-                tracing::warn!(kind = ?error.kind(), "an incoming file stays until the next start");
+        match &self.way {
+            Way::Record(appended) => {
+                if !*self.placed.get_mut() {
+                    appended.discard();
+                }
+            }
+            Way::Folder { incoming, marker } => {
+                for name in [incoming, marker] {
+                    if let Err(error) = remove_any(name) {
+                        tracing::warn!(kind = ?error.kind(), "an incoming file stays until the next start");
+                    }
+                }
             }
         }
     }
@@ -119,7 +156,8 @@ impl Storage {
         alive.lock().map_err(StorageError::during("lock the incoming folder"))?;
         let incoming = root.join("incoming").join(process.to_string());
         fs::rename(&unnamed, &incoming).map_err(StorageError::during("name the incoming folder"))?;
-        Ok(Self { root: root.to_owned(), incoming, process, _alive: alive })
+        let segments = Segments::new(root, incoming.clone(), process);
+        Ok(Self { root: root.to_owned(), segments, incoming: Incoming(incoming), process, _alive: alive })
     }
 
     /// This process, as leases name it.
@@ -132,41 +170,33 @@ impl Storage {
         &self.root
     }
 
-    /// Writes `bytes` durably under an incoming name. Blocks on the disk.
-    pub fn stage(&self, target: ObjectKey, bytes: &[u8]) -> Result<Staged, StorageError> {
-        // From here on `staged` removes whatever a failure leaves.
-        let incoming = self.incoming.join(target.incoming_name(Uuid::new_v4()));
-        let staged = Staged { incoming, marker: None, target };
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&staged.incoming)
-            .map_err(StorageError::during("create an incoming file"))?;
-        file.write_all(bytes).map_err(StorageError::during("write an incoming file"))?;
-        file.sync_data().map_err(StorageError::during("sync an incoming file"))?;
-        Ok(staged)
+    /// Appends `bytes` durably. Blocks on the disk.
+    pub fn append(&self, provenance: Provenance, sha256: Sha256Digest, bytes: &[u8]) -> Result<Staged, StorageError> {
+        let header = Header { provenance, length: bytes.len() as u64, sha256 };
+        let appended = self.segments.append(&header, bytes)?;
+        Ok(Staged { target: appended.key.clone(), way: Way::Record(appended), placed: AtomicBool::new(false) })
     }
 
     /// Writes a folder of files durably under an incoming name: the files of a report. Blocks on the disk.
     pub fn stage_folder(&self, target: ObjectKey, files: &[(String, Vec<u8>)]) -> Result<Staged, StorageError> {
-        let name = || self.incoming.join(target.incoming_name(Uuid::new_v4()));
+        let name = || self.incoming.0.join(target.incoming_name(Uuid::new_v4()));
         let (incoming, marker) = (name(), name());
-        let staged = Staged { incoming, marker: Some(marker), target };
-        if let Some(folder) = &staged.marker {
-            fs::create_dir(folder).map_err(StorageError::during("mark a folder as incoming"))?;
-        }
-        fs::create_dir(&staged.incoming).map_err(StorageError::during("create an incoming folder"))?;
+        // From here on `staged` removes whatever a failure leaves.
+        let way = Way::Folder { incoming: incoming.clone(), marker: marker.clone() };
+        let staged = Staged { target, way, placed: AtomicBool::new(false) };
+        fs::create_dir(&marker).map_err(StorageError::during("mark a folder as incoming"))?;
+        fs::create_dir(&incoming).map_err(StorageError::during("create an incoming folder"))?;
         for (name, bytes) in files {
-            let mut file = File::create_new(staged.incoming.join(name))
+            let mut file = File::create_new(incoming.join(name))
                 .map_err(StorageError::during("create a file of an incoming folder"))?;
             file.write_all(bytes).map_err(StorageError::during("write a file of an incoming folder"))?;
             file.sync_data().map_err(StorageError::during("sync a file of an incoming folder"))?;
         }
-        sync_folder(&staged.incoming)?;
+        sync_folder(&incoming)?;
         Ok(staged)
     }
 
-    /// Links staged files to their places and makes the links durable; returns what was not there before.
+    /// Makes what is staged part of the archive, durably; returns what was not there before.
     ///
     /// The caller holds the catalogue's write lock and calls [`Self::displace`] with the returned keys if its transaction fails.
     pub fn place<'a>(&self, staged: impl IntoIterator<Item = &'a Staged>) -> Result<Vec<ObjectKey>, StorageError> {
@@ -185,22 +215,16 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let mut changed = BTreeSet::new();
         for item in staged {
-            let target = self.root.join(item.target.as_str());
-            if let Some(folder) = target.parent() {
-                self.create_folders(folder, &mut changed)?;
-            }
-            if item.marker.is_some() {
-                fs::rename(&item.incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
-                placed.push(item.target.clone());
-            } else {
-                match fs::hard_link(&item.incoming, &target) {
-                    Ok(()) => placed.push(item.target.clone()),
-                    // The same bytes for the same study: another sender was first.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(StorageError::during("link an object to its place")(error)),
+            if let Way::Folder { incoming, .. } = &item.way {
+                let target = self.root.join(item.target.as_str());
+                if let Some(folder) = target.parent() {
+                    self.create_folders(folder, &mut changed)?;
                 }
+                fs::rename(incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
+                changed.extend(target.parent().map(Path::to_owned));
             }
-            changed.extend(target.parent().map(Path::to_owned));
+            item.placed.store(true, Ordering::Release);
+            placed.push(item.target.clone());
         }
         changed.iter().try_for_each(|folder| sync_folder(folder))
     }
@@ -224,7 +248,11 @@ impl Storage {
     /// Takes back what [`Self::place`] placed, when the transaction around it failed.
     pub fn displace(&self, placed: &[ObjectKey]) {
         for key in placed {
-            if let Err(error) = remove_any(&self.root.join(key.as_str())) {
+            let removed = match key.place() {
+                Some(place) => place.remove(&self.root),
+                None => remove_any(&self.root.join(key.as_str())),
+            };
+            if let Err(error) = removed {
                 tracing::warn!(kind = ?error.kind(), "an object without a row stays behind");
             }
         }
@@ -232,7 +260,8 @@ impl Storage {
 
     /// An object's bytes, checked against the digest in its name.
     pub fn read(&self, key: &ObjectKey) -> Result<Bytes, StorageError> {
-        let bytes = fs::read(self.root.join(key.as_str())).map_err(StorageError::during("read an object"))?;
+        let object = self.open_object(key)?;
+        let bytes = object.read_vec(0..object.size())?;
         match key.sha256() {
             Some(digest) if digest != Sha256Digest::from(Sha256::digest(&bytes)) => Err(StorageError::Corrupt),
             _ => Ok(Bytes::from(bytes)),
@@ -245,16 +274,6 @@ impl Storage {
             Ok(bytes) => Ok(Some(Bytes::from(bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StorageError::during("read a report")(error)),
-        }
-    }
-}
-
-impl Drop for Storage {
-    fn drop(&mut self) {
-        // Only an orderly end comes here; a folder that still holds something is left for the next start to look at.
-        let empty = fs::read_dir(&self.incoming).is_ok_and(|entries| entries.count() <= 1);
-        if empty && let Err(error) = fs::remove_dir_all(&self.incoming) {
-            tracing::debug!(kind = ?error.kind(), "the incoming folder stays until the next start");
         }
     }
 }

@@ -10,15 +10,25 @@ use std::ops::Range;
 #[derive(Debug)]
 pub struct ObjectFile {
     file: File,
+    start: u64,
     len: u64,
 }
 
 impl Storage {
     /// Opens an object for reading by range. Its digest is not checked: that would read all of it.
     pub fn open_object(&self, key: &ObjectKey) -> Result<ObjectFile, StorageError> {
-        let file = File::open(self.root.join(key.as_str())).map_err(StorageError::during("open an object"))?;
-        let len = file.metadata().map_err(StorageError::during("open an object"))?.len();
-        Ok(ObjectFile { file, len })
+        let failed = || StorageError::during("open an object");
+        let Some(place) = key.place() else {
+            let file = File::open(self.root.join(key.as_str())).map_err(failed())?;
+            let len = file.metadata().map_err(failed())?.len();
+            return Ok(ObjectFile { file, start: 0, len });
+        };
+        let (file, start) = place.open(&self.root).map_err(failed())?;
+        let reaches = file.metadata().map_err(failed())?.len().saturating_sub(start);
+        if reaches < place.length {
+            return Err(StorageError::Corrupt);
+        }
+        Ok(ObjectFile { file, start, len: place.length })
     }
 }
 
@@ -30,6 +40,11 @@ impl ObjectFile {
 
     /// The bytes of `range`. Blocks on the disk.
     pub fn read(&self, range: Range<u64>) -> Result<Bytes, StorageError> {
+        self.read_vec(range).map(Bytes::from)
+    }
+
+    /// As [`Self::read`].
+    pub fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>, StorageError> {
         let act = "read a part of an object";
         if range.start > range.end || range.end > self.len {
             let beyond = io::Error::new(io::ErrorKind::UnexpectedEof, "the range reaches beyond the object");
@@ -38,18 +53,18 @@ impl ObjectFile {
         let length = usize::try_from(range.end - range.start)
             .map_err(|_| StorageError::during(act)(io::ErrorKind::OutOfMemory.into()))?;
         let mut bytes = vec![0; length];
-        read_exact_at(&self.file, &mut bytes, range.start).map_err(StorageError::during(act))?;
-        Ok(Bytes::from(bytes))
+        read_exact_at(&self.file, &mut bytes, self.start + range.start).map_err(StorageError::during(act))?;
+        Ok(bytes)
     }
 }
 
 #[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
 #[cfg(not(unix))]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     use std::io::{Read, Seek};
     // A handle of its own: two ranges may be read at a time.
     let mut file = file.try_clone()?;

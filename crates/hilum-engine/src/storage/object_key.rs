@@ -1,27 +1,31 @@
 //! Where an object lies under the data folder.
 
 use super::Sha256Digest;
-use crate::engine::Zone;
-use hilum_dicom::StudyUid;
-use sha2::{Digest, Sha256};
+use super::segment::{FOLDER, Place};
 use std::fmt::Write;
 use uuid::Uuid;
 
-/// A path under the data folder made of hashes and row ids only, e.g. `objects/clinical/1/<study hash>/<SHA-256>.dcm`.
+/// Names made of hashes, numbers and row ids only: `objects/<segment>/<offset>-<length>-<SHA-256>` for an object,
+/// `reports/<institution>/<number>` for the folder of a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// The place of a kept instance. The study's hash is salted by institution, so equal UIDs of two institutions differ.
-    pub fn instance(zone: Zone, institution: i64, study: &StudyUid, sha256: &Sha256Digest) -> Self {
-        let folder = Sha256::digest(format!("{}/{institution}/{study}", zone.as_str()));
-        let zone = zone.as_str();
-        Self(format!("objects/{zone}/{institution}/{}/{}.dcm", hex(&folder[..16]), hex(sha256)))
+    /// An object in a segment.
+    pub(super) fn record(segment: &str, offset: u64, length: u64, sha256: &Sha256Digest) -> Self {
+        Self(format!("{FOLDER}/{segment}/{offset}-{length}-{}", hex(sha256)))
     }
 
-    /// The place of an object that was put aside.
-    pub fn quarantine(zone: Zone, institution: i64, sha256: &Sha256Digest) -> Self {
-        Self(format!("quarantine/{}/{institution}/{}.dcm", zone.as_str(), hex(sha256)))
+    /// Where in which segment the object lies; `None` for what is a file or folder of its own.
+    pub(super) fn place(&self) -> Option<Place<'_>> {
+        let (segment, record) = self.0.strip_prefix(FOLDER)?.strip_prefix('/')?.split_once('/')?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        if !segment.ends_with(".segment") || !segment.chars().all(plain) || segment.contains("..") {
+            return None;
+        }
+        let mut parts = record.splitn(3, '-');
+        let (offset, length, sha256) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Place { segment, offset: offset.parse().ok()?, length: length.parse().ok()?, sha256: digest(sha256)? })
     }
 
     /// A new place for the files of a report.
@@ -41,12 +45,7 @@ impl ObjectKey {
 
     /// The digest that the name promises; folders promise none.
     pub fn sha256(&self) -> Option<Sha256Digest> {
-        let name = self.0.rsplit('/').next()?.strip_suffix(".dcm")?;
-        let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(name.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        (name.len() == 64).then_some(digest)
+        self.place().map(|place| place.sha256)
     }
 
     /// The name under `incoming/<process>/`, from which [`Self::from_incoming_name`] reads the place.
@@ -57,9 +56,16 @@ impl ObjectKey {
     pub(super) fn from_incoming_name(name: &str) -> Option<Self> {
         let (target, _nonce) = name.rsplit_once('+')?;
         let target = target.replace('+', "/");
-        let known = ["objects/", "quarantine/", "reports/"].iter().any(|folder| target.starts_with(folder));
-        (known && !target.contains("..")).then_some(Self(target))
+        (target.starts_with("reports/") && !target.contains("..")).then_some(Self(target))
     }
+}
+
+fn digest(hexadecimal: &str) -> Option<Sha256Digest> {
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(hexadecimal.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    (hexadecimal.len() == 64).then_some(digest)
 }
 
 /// Lower-case hexadecimal.
@@ -76,13 +82,23 @@ mod tests {
 
     #[test]
     fn an_incoming_name_leads_back_to_its_place_and_never_out_of_the_data_folder() {
-        let study = "1.2.3".parse().unwrap();
-        let key = ObjectKey::instance(Zone::Clinical, 7, &study, &[0xab; 32]);
-        assert_eq!(ObjectKey::from_incoming_name(&key.incoming_name(Uuid::new_v4())), Some(key.clone()));
-        assert_eq!(key.sha256(), Some([0xab; 32]));
-        assert!(!key.as_str().contains("1.2.3"), "no UID in a file name");
-        assert_eq!(ObjectKey::from_incoming_name("objects+..+..+etc+passwd+x"), None);
+        let key = ObjectKey::report(7);
+        assert_eq!(ObjectKey::from_incoming_name(&key.incoming_name(Uuid::new_v4())), Some(key));
+        assert_eq!(ObjectKey::from_incoming_name("reports+..+..+etc+passwd+x"), None);
+        assert_eq!(ObjectKey::from_incoming_name("objects+a+x"), None);
         assert_eq!(ObjectKey::from_incoming_name("alive"), None);
-        assert_ne!(key, ObjectKey::instance(Zone::Clinical, 8, &study, &[0xab; 32]));
+    }
+
+    #[test]
+    fn a_record_is_found_by_its_key_and_nothing_outside_the_segments_is() {
+        let key = ObjectKey::record("0b-1.segment", 8192, 528_080, &[0xab; 32]);
+        let place = key.place().unwrap();
+        assert_eq!((place.segment, place.offset, place.length), ("0b-1.segment", 8192, 528_080));
+        assert_eq!(key.sha256(), Some([0xab; 32]));
+        let digest = "ab".repeat(32);
+        for wrong in ["../x.segment/0-1", "a/../../x.segment/0-1", "..segment/0-1", "a.segment/0", "a.segment/-1-1"] {
+            assert_eq!(ObjectKey::from_catalogue(format!("objects/{wrong}-{digest}")).place(), None, "{wrong}");
+        }
+        assert_eq!(ObjectKey::report(1).place(), None);
     }
 }

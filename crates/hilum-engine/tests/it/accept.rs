@@ -1,6 +1,6 @@
 //! One instance through the door, and its effects.
 
-use crate::fixture::{Ct, dcmtk, engine, files, number, on_the_way, rows, send, texts};
+use crate::fixture::{Ct, aside, dcmtk, engine, files, number, objects, on_the_way, rows, send, texts};
 use bytes::Bytes;
 use hilum_dicom::write::SeriesKind;
 use hilum_engine::views::StudySearch;
@@ -18,8 +18,8 @@ async fn the_same_instance_twice_is_one_copy_byte_for_byte_as_received() {
 
     let rows = rows(data.path()).await;
     assert_eq!([rows["patient"], rows["study"], rows["series"], rows["instance"], rows["quarantine"]], [1, 1, 1, 3, 0]);
-    let kept = files(data.path(), "objects");
-    let mut bytes: Vec<Bytes> = kept.iter().map(|file| std::fs::read(file).unwrap().into()).collect();
+    let kept = objects(data.path());
+    let mut bytes: Vec<Bytes> = kept.into_iter().map(Bytes::from).collect();
     let mut expected = sent.clone();
     bytes.sort();
     expected.sort();
@@ -53,8 +53,8 @@ async fn the_same_data_set_in_another_transfer_syntax_is_one_copy() {
     assert_ne!(implicit, sent[0]);
     assert_eq!(send(&engine, &sent).await, [Accepted::Kept]);
     assert_eq!(send(&engine, &[implicit]).await, [Accepted::AlreadyThere]);
-    assert_eq!(files(data.path(), "objects").len(), 1);
-    assert_eq!(files(data.path(), "quarantine").len(), 0);
+    assert_eq!(objects(data.path()).len(), 1);
+    assert_eq!(aside(data.path()).len(), 0);
 }
 
 #[tokio::test]
@@ -73,10 +73,11 @@ async fn a_different_object_under_the_same_uid_is_put_aside_and_shown_and_the_fi
     }
     let shown = engine.quarantine(&Scope::local()).await.unwrap();
     assert_eq!(shown.len(), 1, "the same different object twice is one entry");
+    assert_eq!(aside(data.path()).len(), 1, "and one record");
     assert_eq!(shown[0].reason.code, "different_object");
     assert_eq!(shown[0].bytes, other[0].len() as u64);
-    assert_eq!(std::fs::read(&files(data.path(), "quarantine")[0]).unwrap(), other[0]);
-    assert_eq!(std::fs::read(&files(data.path(), "objects")[0]).unwrap(), first[0]);
+    assert_eq!(aside(data.path())[0], other[0]);
+    assert_eq!(objects(data.path())[0], first[0]);
 }
 
 #[tokio::test]
@@ -91,6 +92,7 @@ async fn two_senders_at_once_with_the_same_uid_leave_one_copy_and_one_aside() {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Accepted::Kept).count(), 1, "{outcomes:?}");
     let rows = rows(data.path()).await;
     assert_eq!((rows["instance"], rows["quarantine"]), (1, 1));
+    assert_eq!((objects(data.path()).len(), aside(data.path()).len()), (1, 1), "no record without a row");
     assert_eq!(on_the_way(data.path()), 0, "nothing stays on its way");
 }
 
@@ -102,7 +104,7 @@ async fn the_research_zone_is_refused_with_a_sentence_and_nothing_is_kept() {
     let error = engine.accept_instance(&Scope::local(), Zone::Research, bytes, Source::Stow).await.unwrap_err();
     assert!(matches!(error, AcceptError::ResearchZoneNeedsDeidentification));
     assert!(error.to_string().contains("de-identification"));
-    assert_eq!(files(data.path(), "objects").len(), 0);
+    assert_eq!(objects(data.path()).len(), 0);
     assert_eq!(rows(data.path()).await["instance"], 0);
 }
 
@@ -131,7 +133,7 @@ async fn what_is_damaged_or_no_dicom_is_refused_with_a_code_and_leaves_nothing()
         let error = engine.accept_instance(&Scope::local(), Zone::Clinical, bytes, Source::Stow).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (kind, code), "{length} bytes: {error}");
     }
-    assert_eq!(files(data.path(), "objects").len() + files(data.path(), "quarantine").len(), 0);
+    assert_eq!(objects(data.path()).len() + aside(data.path()).len(), 0);
     assert_eq!(rows(data.path()).await["study"], 0);
 }
 
@@ -151,7 +153,7 @@ async fn a_reader_may_not_send_and_another_institution_sees_nothing() {
     // The same UID in another institution is another instance.
     let kept = engine.accept_instance(&other, Zone::Clinical, bytes, Source::Stow).await.unwrap();
     assert_eq!(kept, Accepted::Kept);
-    assert_eq!(files(data.path(), "objects").len(), 2);
+    assert_eq!(objects(data.path()).len(), 2);
     for scope in [Scope::local(), other.clone()] {
         assert_eq!(engine.studies(&scope, &StudySearch::default()).await.unwrap().items.len(), 1);
     }

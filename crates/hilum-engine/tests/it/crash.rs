@@ -1,6 +1,6 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
-use crate::fixture::{Ct, config, files, number, on_the_way, rows, texts, tiny_model};
+use crate::fixture::{Ct, config, number, objects, on_the_way, rows, texts, tiny_model};
 use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
 use hilum_infer::model::sha256_hex;
 use std::io::{BufRead, BufReader, Write};
@@ -141,13 +141,13 @@ async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_noth
         // The next start clears up; then rows and files agree, and all that was acknowledged is there.
         drop(Engine::open(config(data.path())).await.unwrap());
         let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
-        let stored = files(data.path(), "objects");
-        assert_eq!(stored.len(), rows.len(), "round {round}: as many files as rows");
-        for file in &stored {
-            let digest = sha256_hex(&std::fs::read(file).unwrap());
+        let stored = objects(data.path());
+        assert_eq!(stored.len(), rows.len(), "round {round}: as many objects as rows");
+        for object in &stored {
+            let digest = sha256_hex(object);
             assert!(
                 rows.contains(&digest) && expected.contains(&digest),
-                "round {round}: every file is whole and has a row"
+                "round {round}: every object is whole and has a row"
             );
         }
         for digest in &acknowledged {
@@ -223,7 +223,7 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
     child.wait().unwrap();
     let failed = lines.iter().find(|line| line.starts_with("failed")).unwrap_or_else(|| panic!("{lines:?}"));
     assert!(failed.starts_with("failed disk_full") && failed.contains("free some space"), "{failed}");
-    assert_eq!(files(data.path(), "objects").len(), 3, "what was acknowledged before stays");
+    assert_eq!(objects(data.path()).len(), 3, "what was acknowledged before stays");
     assert_eq!(rows(data.path()).await["instance"], 3);
     assert_eq!(on_the_way(data.path()), 0);
 

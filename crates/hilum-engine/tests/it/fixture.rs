@@ -4,6 +4,7 @@ use bytes::Bytes;
 use hilum_dicom::charset::SpecificCharacterSet;
 use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKind, ct_series, uid_bits_from_seed};
 use hilum_dicom::{PersonName, SeriesUid, StudyUid};
+use hilum_engine::storage::segment::{Purpose, Records};
 use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, Zone};
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
@@ -165,10 +166,38 @@ pub fn files(data: &Path, folder: &str) -> Vec<PathBuf> {
     walk.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
 }
 
+/// The objects that lie in the segments, as bytes, in order of their segments and offsets.
+pub fn objects(data: &Path) -> Vec<Vec<u8>> {
+    records(data, Purpose::Instance)
+}
+
+/// The objects that were put aside.
+pub fn aside(data: &Path) -> Vec<Vec<u8>> {
+    records(data, Purpose::Quarantine)
+}
+
+fn records(data: &Path, purpose: Purpose) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for file in files(data, "objects") {
+        let mut records = Records::open(&file).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        while let Some(record) = records.next_record().unwrap() {
+            assert!(records.is_whole(&record).unwrap(), "a record whose bytes are not those of its header");
+            // docs: a header of 512 bytes, then the object.
+            let start = record.offset as usize + 512;
+            if record.header.provenance.purpose == purpose {
+                found.push(bytes[start..start + record.header.length as usize].to_vec());
+            }
+        }
+    }
+    found
+}
+
 /// Files and folders that are neither kept nor gone.
 pub fn on_the_way(data: &Path) -> usize {
     let entries = WalkDir::new(data.join("incoming")).min_depth(2).into_iter().filter_map(Result::ok);
-    entries.filter(|entry| entry.file_name() != "alive").count()
+    let settled = |name: &str| name == "alive" || name.starts_with("segment+");
+    entries.filter(|entry| !entry.file_name().to_str().is_some_and(settled)).count()
 }
 
 /// A model with weights drawn at random: it reads, but knows nothing.

@@ -1,6 +1,6 @@
 //! Files, folders, zips and DICOMDIR.
 
-use crate::fixture::{Ct, dcmtk, engine, files, number, rows};
+use crate::fixture::{Ct, dcmtk, engine, number, objects, rows};
 use bytes::Bytes;
 use hilum_engine::{ErrorKind, ImportControl, ImportSummary, Scope, Zone};
 use std::fs;
@@ -58,7 +58,7 @@ async fn a_folder_of_two_series_and_rubbish_is_counted_file_by_file() {
 
     let again = import(data.path(), &[folder.path().to_owned()]).await;
     assert_eq!((again.files, again.kept, again.already_there, again.quarantined), (13, 0, 9, 1));
-    assert_eq!(files(data.path(), "objects").len(), 8);
+    assert_eq!(objects(data.path()).len(), 8);
 }
 
 /// Files are read side by side, yet the first path wins.
@@ -72,7 +72,7 @@ async fn of_objects_under_one_uid_the_first_path_is_kept() {
     let data = tempdir().unwrap();
     let summary = import(data.path(), &[folder.path().to_owned()]).await;
     assert_eq!((summary.kept, summary.quarantined), (1, 11));
-    assert_eq!(fs::read(&files(data.path(), "objects")[0]).unwrap(), object(100));
+    assert_eq!(objects(data.path())[0], object(100));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_zip_and_a_zip_inside_it_are_looked_through() {
         .unwrap();
     let summary = import(data.path(), std::slice::from_ref(&outer)).await;
     assert_eq!((summary.kept, summary.not_dicom, summary.refused.len()), (3, 1, 0));
-    assert_eq!(files(data.path(), "objects").len(), 3);
+    assert_eq!(objects(data.path()).len(), 3);
 
     // Nested deeper than 3 is refused, damaged is refused.
     let mut deep = zipped(&[("1.dcm", &sent[0])]);
@@ -173,7 +173,7 @@ async fn an_import_can_be_cancelled_and_what_was_kept_stays() {
     assert!(summary.cancelled);
     assert_eq!(control.total(), Some(200));
     assert!(summary.kept >= 5 && summary.kept < 200, "{}", summary.kept);
-    assert_eq!(files(data.path(), "objects").len() as u64, summary.kept);
+    assert_eq!(objects(data.path()).len() as u64, summary.kept);
     assert_eq!(rows(data.path()).await["instance"] as u64, summary.kept);
 }
 

@@ -1,6 +1,6 @@
 //! Real files.
 
-use crate::fixture::{engine, files, rows, shared};
+use crate::fixture::{aside, engine, objects, rows, shared};
 use hilum_clinical::urinary_stone::{Side, Stone, TractPart};
 use hilum_engine::views::{ReadingStatus, StudySearch};
 use hilum_engine::{ImportControl, Scope, Zone, measured_stones, nifti};
@@ -72,8 +72,8 @@ async fn every_conformance_file_is_kept_or_put_aside_or_refused_with_a_reason() 
     assert_eq!(answered + summary.refused.len() as u64, summary.files);
     let rows = rows(data.path()).await;
     assert_eq!(rows["instance"] as u64, summary.kept);
-    assert_eq!(files(data.path(), "objects").len() as u64, summary.kept);
-    assert_eq!(files(data.path(), "quarantine").len() as i64, rows["quarantine"]);
+    assert_eq!(objects(data.path()).len() as u64, summary.kept);
+    assert_eq!(aside(data.path()).len() as i64, rows["quarantine"]);
     engine.run_until_idle().await.unwrap();
     assert_eq!(engine.activity(&Scope::local()).await.unwrap().readings, []);
 }

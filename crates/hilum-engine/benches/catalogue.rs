@@ -1,0 +1,121 @@
+//! How lists and queries scale: fills an archive with synthetic rows and asks what people ask. Called by `cargo xtask bench archive`;
+//! prints JSON.
+//!
+//! Arguments: number of studies, folder (kept when it is there already), rounds.
+
+use dicom_core::Tag;
+use hilum_dicom::DataSet;
+use hilum_dicom::matching::{Level, QueryOptions};
+use hilum_engine::views::StudySearch;
+use hilum_engine::{Engine, EngineConfig, Find, Scope, Zone};
+use std::path::PathBuf;
+use std::time::Instant;
+
+const NAME: Tag = Tag(0x0010, 0x0010);
+const ID: Tag = Tag(0x0010, 0x0020);
+const DATE: Tag = Tag(0x0008, 0x0020);
+const ACCESSION: Tag = Tag(0x0008, 0x0050);
+const MODALITIES: Tag = Tag(0x0008, 0x0061);
+const MODALITY: Tag = Tag(0x0008, 0x0060);
+const DESCRIPTION: Tag = Tag(0x0008, 0x1030);
+const STUDY: Tag = Tag(0x0020, 0x000D);
+
+/// A row of the table: what is asked, at which level, with which keys.
+const QUESTIONS: &[(&str, Level, &[(Tag, &str)])] = &[
+    ("first page", Level::Study, &[]),
+    ("KIM*", Level::Study, &[(NAME, "KIM*")]),
+    ("*홍*", Level::Study, &[(NAME, "*홍*")]),
+    ("*길동", Level::Study, &[(NAME, "*길동")]),
+    ("김^민지", Level::Study, &[(NAME, "김^민지")]),
+    ("선우* (rare surname)", Level::Study, &[(NAME, "선우*")]),
+    ("a name nobody has", Level::Study, &[(NAME, "이몽룡")]),
+    ("patient ID", Level::Study, &[(ID, "P00000777")]),
+    ("patient ID P0000077*", Level::Study, &[(ID, "P0000077*")]),
+    ("accession number", Level::Study, &[(ACCESSION, "A201600000777")]),
+    ("study UID", Level::Study, &[(STUDY, "2.25.1000000000777")]),
+    ("one day of 2019", Level::Study, &[(DATE, "20190315")]),
+    ("March 2019, MR", Level::Study, &[(DATE, "20190301-20190331"), (MODALITIES, "MR")]),
+    ("2017, KIM*, CT", Level::Study, &[(DATE, "2017"), (NAME, "KIM*"), (MODALITIES, "CT")]),
+    ("since 2018, rare modality PT", Level::Study, &[(DATE, "20180101-"), (MODALITIES, "PT")]),
+    ("description *LIVER*", Level::Study, &[(DESCRIPTION, "*LIVER*")]),
+    ("series of a modality, KIM*", Level::Series, &[(MODALITY, "MR"), (NAME, "KIM*")]),
+    ("patients KIM*", Level::Patient, &[(NAME, "KIM*")]),
+    ("patients 선우*", Level::Patient, &[(NAME, "선우*")]),
+];
+
+const SEARCHES: &[&str] = &["", "홍", "길동", "kim", "P00000777", "복부", "kim 2019-03 CT", "liver", "zzz"];
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let studies: u64 = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let folder = arguments.next().map_or_else(|| std::env::temp_dir().join("hilum-catalogue"), PathBuf::from);
+    let rounds: usize = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run(studies, folder, rounds));
+}
+
+async fn run(studies: u64, folder: PathBuf, rounds: usize) {
+    let fresh = !folder.join("catalog.sqlite").exists();
+    let config = EngineConfig { shipped_model: false, ..EngineConfig::new(&folder) };
+    let engine = Engine::open(config).await.expect("the folder can be opened");
+    let scope = Scope::local();
+    let started = Instant::now();
+    if fresh {
+        engine
+            .fill_synthetic(&scope, studies, |done| {
+                if done.is_multiple_of(100_000) {
+                    eprintln!("{done} studies, {:.0} s", started.elapsed().as_secs_f64());
+                }
+            })
+            .await
+            .expect("rows can be added");
+    }
+    let filled = started.elapsed().as_secs_f64();
+    let size = std::fs::metadata(folder.join("catalog.sqlite")).map_or(0, |file| file.len());
+    let mut rows = Vec::new();
+    for (what, level, keys) in QUESTIONS {
+        let mut find = Find {
+            zone: Zone::Clinical,
+            level: *level,
+            keys: DataSet::new(),
+            options: QueryOptions::default(),
+            after: None,
+            limit: 100,
+        };
+        for (tag, value) in *keys {
+            find.keys.set(*tag, *value);
+        }
+        let mut times = Vec::new();
+        let mut hits = 0;
+        for _ in 0..rounds {
+            let asked = Instant::now();
+            hits = engine.find(&scope, &find).await.expect("a legal question").entities.len();
+            times.push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        rows.push(row("find", what, hits, times));
+    }
+    for text in SEARCHES {
+        let search = StudySearch { text: Some((*text).to_owned()), ..StudySearch::default() };
+        let mut times = Vec::new();
+        let mut hits = 0;
+        for _ in 0..rounds {
+            let asked = Instant::now();
+            hits = engine.studies(&scope, &search).await.expect("a legal search").items.len();
+            times.push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        rows.push(row("list", if text.is_empty() { "study list, first page" } else { text }, hits, times));
+    }
+    let asked = Instant::now();
+    engine.run_until_idle().await.expect("nothing is due");
+    let sweep = asked.elapsed().as_secs_f64() * 1e3;
+    let out = serde_json::json!({
+        "studies": studies, "filled_s": filled, "fresh": fresh, "bytes": size, "sweep_ms": sweep, "rows": rows
+    });
+    println!("{out}");
+}
+
+fn row(kind: &str, what: &str, hits: usize, mut times: Vec<f64>) -> serde_json::Value {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
+    serde_json::json!({ "kind": kind, "what": what, "hits": hits, "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1.0) })
+}

@@ -1,0 +1,193 @@
+//! Synthetic rows for measuring how the catalogue scales: no objects lie behind them, so they are for throw-away folders only.
+
+use super::search::text::{self, StudyText};
+use super::{Catalog, CatalogError, now};
+use crate::access::Scope;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
+
+const SURNAMES: [(&str, &str, &str, u64); 10] = [
+    ("Kim", "金", "김", 215),
+    ("Lee", "李", "이", 147),
+    ("Park", "朴", "박", 84),
+    ("Choi", "崔", "최", 47),
+    ("Jung", "鄭", "정", 43),
+    ("Kang", "姜", "강", 23),
+    ("Cho", "趙", "조", 21),
+    ("Hong", "洪", "홍", 10),
+    ("Namgung", "南宮", "남궁", 1),
+    ("Sonu", "鮮于", "선우", 1),
+];
+const SYLLABLES: [(&str, &str, &str); 24] = [
+    ("Min", "敏", "민"),
+    ("Ji", "智", "지"),
+    ("Seo", "瑞", "서"),
+    ("Jun", "俊", "준"),
+    ("Hyun", "賢", "현"),
+    ("Woo", "宇", "우"),
+    ("Young", "英", "영"),
+    ("Soo", "洙", "수"),
+    ("Hee", "姬", "희"),
+    ("Chul", "哲", "철"),
+    ("Gil", "吉", "길"),
+    ("Dong", "童", "동"),
+    ("Kyung", "京", "경"),
+    ("Eun", "恩", "은"),
+    ("Jin", "珍", "진"),
+    ("Sang", "相", "상"),
+    ("Hwa", "花", "화"),
+    ("Tae", "泰", "태"),
+    ("Hyo", "孝", "효"),
+    ("Nam", "南", "남"),
+    ("Bong", "鳳", "봉"),
+    ("Da", "多", "다"),
+    ("Ye", "藝", "예"),
+    ("Rin", "璘", "린"),
+];
+const DESCRIPTIONS: [(&str, &str, u64); 12] = [
+    ("CT KUB", "CT", 60),
+    ("CT ABDOMEN+PELVIS (CE)", "CT", 200),
+    ("조영 복부 CT", "CT", 120),
+    ("CHEST CT", "CT", 150),
+    ("BRAIN CT", "CT", 70),
+    ("MRI LIVER DYNAMIC", "MR", 60),
+    ("뇌 MRI", "MR", 90),
+    ("CHEST PA", "CR", 180),
+    ("KNEE AP/LAT", "DX", 50),
+    ("ABDOMEN US", "US", 15),
+    ("MAMMOGRAPHY BOTH", "MG", 4),
+    ("PET-CT TORSO", "PT", 1),
+];
+
+/// Studies of one transaction.
+const CHUNK: u64 = 5_000;
+/// Days over which the studies are spread, ten years up to the end of 2025.
+const DAYS: u64 = 3650;
+
+/// Numbers that look drawn, the same in every run (`SplitMix64`).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % end
+    }
+
+    fn weighted<T>(&mut self, list: &[T], weight: fn(&T) -> u64) -> usize {
+        let mut at = self.below(list.iter().map(weight).sum());
+        list.iter()
+            .position(|one| {
+                at.checked_sub(weight(one)).is_none_or(|rest| {
+                    at = rest;
+                    false
+                })
+            })
+            .unwrap_or(0)
+    }
+}
+
+impl Catalog {
+    /// Adds `studies` synthetic studies, each of one series and one instance, two to a patient, in order of their dates. `told` hears
+    /// how many there are.
+    pub async fn fill_synthetic(&self, scope: &Scope, studies: u64, told: impl Fn(u64)) -> Result<(), CatalogError> {
+        let institution = self.home(scope).await?;
+        let mut draw = Draw(studies);
+        let mut done = 0;
+        while done < studies {
+            let txn = self.begin("fill").await?;
+            let end = (done + CHUNK).min(studies);
+            for index in done..end {
+                study(&txn, institution, index, studies, &mut draw).await.map_err(CatalogError::during("fill"))?;
+            }
+            txn.commit().await.map_err(CatalogError::during("fill"))?;
+            done = end;
+            told(done);
+        }
+        Ok(())
+    }
+}
+
+async fn study(
+    txn: &DatabaseTransaction,
+    institution: i64,
+    index: u64,
+    studies: u64,
+    draw: &mut Draw,
+) -> Result<(), sea_orm::DbErr> {
+    let run = |sql: &str, values: Vec<Value>| {
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+        async move { txn.execute_raw(statement).await }
+    };
+    let patient = (index / 2 + 1) as i64;
+    if index.is_multiple_of(2) {
+        let family = SURNAMES[draw.weighted(&SURNAMES, |surname| surname.3)];
+        let (first, second) = (SYLLABLES[draw.below(24) as usize], SYLLABLES[draw.below(24) as usize]);
+        let sex = if draw.below(2) == 0 { "M" } else { "F" };
+        let values = vec![
+            patient.into(),
+            institution.into(),
+            format!("P{patient:08}").into(),
+            format!("{}^{}{}", family.0, first.0, second.0.to_lowercase()).into(),
+            format!("{}^{}{}", family.1, first.1, second.1).into(),
+            format!("{}^{}{}", family.2, first.2, second.2).into(),
+            format!("19{:02}-{:02}-{:02}", 30 + draw.below(70), 1 + draw.below(12), 1 + draw.below(28)).into(),
+            sex.into(),
+            now().into(),
+        ];
+        run(
+            "INSERT INTO patient (id, institution_id, zone, issuer, patient_id, only_study_uid, name_alphabetic, name_ideographic, \
+             name_phonetic, birth_date, sex, created_at) VALUES (?, ?, 'clinical', '', ?, '', ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        .await?;
+    }
+    let (description, modality, _) = DESCRIPTIONS[draw.weighted(&DESCRIPTIONS, |description| description.2)];
+    let row = index as i64 + 1;
+    let day = time::Date::from_ordinal_date(2016, 1).map_err(|_| sea_orm::DbErr::Custom("date".into()))?
+        + time::Duration::days((index * DAYS / studies) as i64);
+    let uid = format!("2.25.{}", 1_000_000_000_000_u64 + index);
+    let text = |value: &str| Value::from(value.to_owned());
+    let values = vec![
+        row.into(),
+        institution.into(),
+        text(&uid),
+        patient.into(),
+        text(&day.to_string()),
+        text(&format!("{:02}:{:02}:00", draw.below(24), draw.below(60))),
+        text(description),
+        text(&format!("A{}{index:08}", day.year())),
+        text(modality),
+        now().into(),
+        now().into(),
+    ];
+    run(
+        "INSERT INTO study (id, institution_id, zone, study_uid, patient_row, study_date, study_time, description, accession, synthetic, \
+         modalities, series_count, instance_count, revision, read_revision, created_at, updated_at) \
+         VALUES (?, ?, 'clinical', ?, ?, ?, ?, ?, ?, 1, ?, 1, 1, 1, 1, ?, ?)",
+        values,
+    )
+    .await?;
+    let values = vec![
+        row.into(),
+        institution.into(),
+        row.into(),
+        text(&format!("{uid}.1")),
+        text(description),
+        text(modality),
+        now().into(),
+    ];
+    run(
+        "INSERT INTO series (id, institution_id, study_row, series_uid, number, description, modality, instance_count, frame_count, \
+         revision, settled_revision, quiet_at, created_at) VALUES (?, ?, ?, ?, 1, ?, ?, 1, 1, 1, 1, 0, ?)",
+        values,
+    )
+    .await?;
+    let sql = format!("{} WHERE s.id = ?", text::SELECT);
+    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(row)]);
+    if let Some(words) = StudyText::find_by_statement(statement).one(txn).await? {
+        txn.execute_raw(words.insert()).await?;
+    }
+    Ok(())
+}

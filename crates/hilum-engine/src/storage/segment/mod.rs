@@ -1,0 +1,275 @@
+//! Segments: files that objects are appended to, one synchronisation for as many as are waiting.
+//!
+//! A segment belongs to the process that writes it, which holds its name among its incoming ones until it is full; so the next start
+//! finds the segments of a process that is gone and compares their records with the catalogue.
+
+mod record;
+mod scan;
+
+pub use record::{Header, Provenance, Purpose};
+pub use scan::{Record, Records};
+
+use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
+use record::{HEADER, extent};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
+
+/// Folder of the segments, under the data folder.
+pub(super) const FOLDER: &str = "objects";
+const EXTENSION: &str = "segment";
+/// A segment that has reached this many bytes is full.
+const FULL: u64 = 1 << 30;
+
+/// The segments that this process writes.
+#[derive(Debug)]
+pub(super) struct Segments {
+    folder: PathBuf,
+    incoming: PathBuf,
+    process: Uuid,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    segment: Option<Arc<Segment>>,
+    count: u32,
+}
+
+/// One segment that is being written.
+#[derive(Debug)]
+struct Segment {
+    name: String,
+    file: File,
+    marker: PathBuf,
+    state: Mutex<State>,
+    synced: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where the next record begins.
+    end: u64,
+    /// Records written so far, and how many of them are known to be durable.
+    written: u64,
+    durable: u64,
+    syncing: bool,
+    /// A synchronisation failed: what the system still holds of this file is unknown, and nothing more is written to it.
+    failed: bool,
+}
+
+/// A record that is durable, and not yet one of the archive's.
+#[derive(Debug)]
+pub(super) struct Appended {
+    segment: Arc<Segment>,
+    pub(super) key: ObjectKey,
+    offset: u64,
+    length: u64,
+}
+
+impl Segments {
+    pub(super) fn new(root: &Path, incoming: PathBuf, process: Uuid) -> Self {
+        Self { folder: root.join(FOLDER), incoming, process, open: Mutex::default() }
+    }
+
+    /// Appends an object; when this returns, it is durable. Blocks on the disk.
+    pub(super) fn append(&self, header: &Header, bytes: &[u8]) -> Result<Appended, StorageError> {
+        let segment = self.segment()?;
+        let too_large = || StorageError::during("append an object")(io::ErrorKind::FileTooLarge.into());
+        let size = extent(header.length).filter(|_| header.length == bytes.len() as u64).ok_or_else(too_large)?;
+        let offset = {
+            let mut state = lock(&segment.state);
+            let offset = state.end;
+            state.end = offset.checked_add(size).ok_or_else(too_large)?;
+            offset
+        };
+        let written = segment.write(header, bytes, offset).and_then(|()| segment.make_durable());
+        if let Err(error) = written {
+            segment.take_back(offset, size);
+            return Err(error);
+        }
+        let key = ObjectKey::record(&segment.name, offset, header.length, &header.sha256);
+        Ok(Appended { segment, key, offset, length: header.length })
+    }
+
+    fn segment(&self) -> Result<Arc<Segment>, StorageError> {
+        let mut open = lock(&self.open);
+        if let Some(segment) = &open.segment {
+            let state = lock(&segment.state);
+            if state.end < FULL && !state.failed {
+                drop(state);
+                return Ok(Arc::clone(segment));
+            }
+        }
+        open.count += 1;
+        let name = format!("{}-{}.{EXTENSION}", self.process, open.count);
+        let marker = self.incoming.join(format!("{MARKER}{name}"));
+        File::create_new(&marker).map_err(StorageError::during("mark a segment as being written"))?;
+        sync_folder(&self.incoming)?;
+        fs::create_dir_all(&self.folder).map_err(StorageError::during("create the folder of objects"))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(self.folder.join(&name))
+            .map_err(StorageError::during("create a segment"))?;
+        sync_folder(&self.folder)?;
+        if let Some(root) = self.folder.parent() {
+            sync_folder(root)?;
+        }
+        let segment = Arc::new(Segment { name, file, marker, state: Mutex::default(), synced: Condvar::new() });
+        open.segment = Some(Arc::clone(&segment));
+        Ok(segment)
+    }
+}
+
+/// What the incoming name of a segment begins with.
+pub(super) const MARKER: &str = "segment+";
+
+impl Segment {
+    fn write(&self, header: &Header, bytes: &[u8], offset: u64) -> Result<(), StorageError> {
+        let head = header.write(&self.name, offset);
+        let failed = StorageError::during("append an object");
+        write_all_at(&self.file, bytes, offset + HEADER as u64)
+            .and_then(|()| write_all_at(&self.file, &head, offset))
+            .map_err(failed)
+    }
+
+    /// Waits until everything written so far is durable. One of those who wait synchronises for all of them.
+    fn make_durable(&self) -> Result<(), StorageError> {
+        let mut state = lock(&self.state);
+        state.written += 1;
+        let mine = state.written;
+        loop {
+            if state.failed {
+                return Err(StorageError::during("sync a segment")(io::Error::other("an earlier one failed")));
+            }
+            if state.durable >= mine {
+                return Ok(());
+            }
+            if state.syncing {
+                state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.syncing = true;
+            let up_to = state.written;
+            drop(state);
+            let outcome = self.file.sync_data();
+            state = lock(&self.state);
+            state.syncing = false;
+            match outcome {
+                Ok(()) => state.durable = state.durable.max(up_to),
+                Err(_) => state.failed = true,
+            }
+            self.synced.notify_all();
+            outcome.map_err(StorageError::during("sync a segment"))?;
+        }
+    }
+
+    /// Frees the space of a record that did not become one.
+    fn take_back(&self, offset: u64, size: u64) {
+        let mut state = lock(&self.state);
+        let last = state.end == offset + size;
+        let outcome = if last { self.file.set_len(offset) } else { punch(&self.file, offset, size) };
+        if last {
+            state.end = offset;
+        }
+        if let Err(error) = outcome {
+            tracing::warn!(kind = ?error.kind(), "the space of a refused object stays taken");
+        }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // Nobody holds an appended record any more: what has no row was taken back.
+        let empty = lock(&self.state).end == 0;
+        let removed = fs::remove_file(&self.marker);
+        if let Err(error) = removed {
+            tracing::debug!(kind = ?error.kind(), "a segment stays marked until the next start");
+        }
+        if empty && let Some(root) = self.marker.parent().and_then(Path::parent).and_then(Path::parent) {
+            let gone = fs::remove_file(root.join(FOLDER).join(&self.name));
+            tracing::debug!(removed = gone.is_ok(), "an empty segment is not kept");
+        }
+    }
+}
+
+impl Appended {
+    /// Takes the record out again: it has no row.
+    pub(super) fn discard(&self) {
+        if let Some(size) = extent(self.length) {
+            self.segment.take_back(self.offset, size);
+        }
+    }
+}
+
+/// A record by its key: `objects/<segment>/<offset>-<length>-<SHA-256>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    pub(super) segment: &'a str,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) sha256: Sha256Digest,
+}
+
+impl Place<'_> {
+    /// The segment's file and where the object begins in it.
+    pub(super) fn open(&self, root: &Path) -> io::Result<(File, u64)> {
+        Ok((File::open(self.path(root))?, self.offset + HEADER as u64))
+    }
+
+    fn path(&self, root: &Path) -> PathBuf {
+        root.join(FOLDER).join(self.segment)
+    }
+
+    /// Frees the record's space. Only what has no row may be removed.
+    pub(super) fn remove(&self, root: &Path) -> io::Result<()> {
+        let file = match OpenOptions::new().write(true).read(true).open(self.path(root)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let size = extent(self.length).ok_or(io::ErrorKind::InvalidInput)?;
+        punch(&file, self.offset, size)?;
+        file.sync_data()
+    }
+}
+
+/// Gives the blocks back to the file system where it can; everywhere the header goes, so that the record is none.
+fn punch(file: &File, offset: u64, size: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if fallocate(file, flags, offset, size).is_ok() {
+            return Ok(());
+        }
+    }
+    let zeros = [0; HEADER];
+    let _whole_record = size;
+    write_all_at(file, &zeros, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        offset += written as u64;
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,96 @@
+//! The records of a segment, one after another, from the file alone.
+
+use super::record::{BLOCK, HEADER, Header, extent};
+use crate::storage::object_file::read_exact_at;
+use crate::storage::{ObjectKey, Sha256Digest};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// A record as it lies in its segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its key.
+    pub key: ObjectKey,
+    /// What its header says.
+    pub header: Header,
+    /// Where it begins.
+    pub offset: u64,
+}
+
+/// Walks a segment. Holes and torn writes between records are passed over block by block.
+#[derive(Debug)]
+pub struct Records {
+    file: File,
+    name: String,
+    at: u64,
+    length: u64,
+    end: u64,
+}
+
+impl Records {
+    /// Opens a segment.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        Ok(Self { file, name, at: 0, length, end: 0 })
+    }
+
+    /// The next record whose header is whole and whose bytes the file reaches over.
+    pub fn next_record(&mut self) -> io::Result<Option<Record>> {
+        while self.at + HEADER as u64 <= self.length {
+            let mut bytes = [0; HEADER];
+            read_exact_at(&self.file, &mut bytes, self.at)?;
+            let offset = self.at;
+            let header = Header::read(&bytes, &self.name, offset);
+            let fits = |header: &Header| self.length - offset - HEADER as u64 >= header.length;
+            let Some(header) = header.filter(fits) else {
+                self.at = self.next_data(offset + BLOCK)?;
+                continue;
+            };
+            let size = extent(header.length).ok_or(io::ErrorKind::InvalidData)?;
+            self.at = offset + size;
+            self.end = offset + HEADER as u64 + header.length;
+            let key = ObjectKey::record(&self.name, offset, header.length, &header.sha256);
+            return Ok(Some(Record { key, header, offset }));
+        }
+        Ok(None)
+    }
+
+    /// Where the last record found ends; what lies behind it is no record.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether the bytes of a record are those that its header promises.
+    pub fn is_whole(&self, record: &Record) -> io::Result<bool> {
+        let mut digest = Sha256::new();
+        let mut at = record.offset + HEADER as u64;
+        let end = at + record.header.length;
+        let mut buffer = vec![0; 1 << 20];
+        while at < end {
+            let part = (end - at).min(buffer.len() as u64) as usize;
+            read_exact_at(&self.file, &mut buffer[..part], at)?;
+            digest.update(&buffer[..part]);
+            at += part as u64;
+        }
+        Ok(Sha256Digest::from(digest.finalize()) == record.header.sha256)
+    }
+
+    /// The first block at or behind `from` that is not a hole.
+    fn next_data(&self, from: u64) -> io::Result<u64> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{SeekFrom, seek};
+            return match seek(&self.file, SeekFrom::Data(from)) {
+                Ok(at) => Ok(at / BLOCK * BLOCK),
+                Err(rustix::io::Errno::NXIO) => Ok(self.length),
+                Err(_) => Ok(from),
+            };
+        }
+        #[cfg(not(target_os = "linux"))]
+        Ok(from)
+    }
+}
