@@ -17,6 +17,7 @@ mod recorder;
 pub mod report;
 pub mod storage;
 pub mod tagging;
+pub mod upkeep;
 pub mod views;
 
 pub use access::{InstitutionCode, Role, Scope};

@@ -17,6 +17,7 @@ mod search;
 mod settle;
 #[cfg(feature = "bench")]
 mod synthetic;
+mod upkeep;
 
 pub use due::Due;
 pub(crate) use listing::{StudyRow, summary};
@@ -25,6 +26,7 @@ pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recor
 pub use report::{CurrentReport, NewReport};
 pub use search::{Cursor, Find, Found, attributes};
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
+pub(crate) use upkeep::Holder;
 
 use crate::access::{InstitutionCode, Role, Scope};
 use crate::error::ErrorKind;
@@ -204,6 +206,17 @@ async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection, Db
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
     });
+    Database::connect(options).await
+}
+
+/// A database file that nobody else uses and that stays as it is.
+async fn connect_read_only(file: &Path) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new("sqlite://copy.sqlite");
+    let file = file.to_owned();
+    options
+        .max_connections(1)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |options| options.filename(&file).read_only(true).immutable(true));
     Database::connect(options).await
 }
 

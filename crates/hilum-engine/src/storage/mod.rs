@@ -115,6 +115,8 @@ enum Way {
         incoming: PathBuf,
         marker: PathBuf,
     },
+    /// It was there before; whatever becomes of it, it stays.
+    Found,
 }
 
 impl Staged {
@@ -132,6 +134,7 @@ impl Drop for Staged {
                     appended.discard();
                 }
             }
+            Way::Found => {}
             Way::Folder { incoming, marker } => {
                 for name in [incoming, marker] {
                     if let Err(error) = remove_any(name) {
@@ -268,6 +271,33 @@ impl Storage {
         }
     }
 
+    /// The files of the segments, in order of their names.
+    pub fn segment_files(&self) -> Result<Vec<PathBuf>, StorageError> {
+        let failed = || StorageError::during("list the segments");
+        let folder = match fs::read_dir(self.root.join(segment::FOLDER)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(failed())?,
+        };
+        let paths = folder.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+        let mut paths = paths.map_err(failed())?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == segment::EXTENSION));
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Whether an object, or the folder of a report, lies where its row says. The bytes are not read.
+    pub fn is_there(&self, key: &ObjectKey) -> Result<bool, StorageError> {
+        match key.place() {
+            Some(place) => place.is_there(&self.root).map_err(StorageError::during("look for an object")),
+            None => Ok(self.root.join(key.as_str()).exists()),
+        }
+    }
+
+    /// A record that lies in a segment without a row, on its way to get one.
+    pub(crate) fn adopt(&self, key: ObjectKey) -> Staged {
+        Staged { target: key, way: Way::Found, placed: AtomicBool::new(false) }
+    }
+
     /// One file of a folder object, or `None` when the folder has no such file.
     pub fn read_file_of(&self, folder: &ObjectKey, name: &str) -> Result<Option<Bytes>, StorageError> {
         match fs::read(self.root.join(folder.as_str()).join(name)) {
@@ -278,7 +308,7 @@ impl Storage {
     }
 }
 
-fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -215,8 +215,10 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
         std::fs::write(folder.join(format!("a{name}.dcm")), bytes).unwrap();
     }
     std::fs::write(folder.join("z-large.dcm"), &large.files()[0]).unwrap();
-    drop(Engine::open(config(data.path())).await.unwrap());
-
+    {
+        let engine = Engine::open(config(data.path())).await.unwrap();
+        crate::fixture::send(&engine, &small.files()).await;
+    }
     let mut child = child("import", data.path(), Some(1000));
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let lines = listen(&mut stdout, |_| false);

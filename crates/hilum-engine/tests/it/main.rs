@@ -10,3 +10,4 @@ mod journey;
 mod nifti;
 mod real;
 mod report;
+mod upkeep;

@@ -18,8 +18,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// Folder of the segments, under the data folder.
-pub(super) const FOLDER: &str = "objects";
-const EXTENSION: &str = "segment";
+pub(crate) const FOLDER: &str = "objects";
+pub(crate) const EXTENSION: &str = "segment";
 /// A segment that has reached this many bytes is full.
 const FULL: u64 = 1 << 30;
 
@@ -52,6 +52,8 @@ struct Segment {
 struct State {
     /// Where the next record begins.
     end: u64,
+    /// Records that were not taken back.
+    live: u64,
     /// Records written so far, and how many of them are known to be durable.
     written: u64,
     durable: u64,
@@ -83,6 +85,7 @@ impl Segments {
             let mut state = lock(&segment.state);
             let offset = state.end;
             state.end = offset.checked_add(size).ok_or_else(too_large)?;
+            state.live += 1;
             offset
         };
         let written = segment.write(header, bytes, offset).and_then(|()| segment.make_durable());
@@ -126,7 +129,7 @@ impl Segments {
 }
 
 /// What the incoming name of a segment begins with.
-pub(super) const MARKER: &str = "segment+";
+pub(crate) const MARKER: &str = "segment+";
 
 impl Segment {
     fn write(&self, header: &Header, bytes: &[u8], offset: u64) -> Result<(), StorageError> {
@@ -168,15 +171,11 @@ impl Segment {
         }
     }
 
-    /// Frees the space of a record that did not become one.
+    /// Frees the space of a record that did not become one. Its place is not used again: a copy that somebody makes meanwhile stays true
+    /// for all that was there when it began.
     fn take_back(&self, offset: u64, size: u64) {
-        let mut state = lock(&self.state);
-        let last = state.end == offset + size;
-        let outcome = if last { self.file.set_len(offset) } else { punch(&self.file, offset, size) };
-        if last {
-            state.end = offset;
-        }
-        if let Err(error) = outcome {
+        lock(&self.state).live -= 1;
+        if let Err(error) = punch(&self.file, offset, size) {
             tracing::warn!(kind = ?error.kind(), "the space of a refused object stays taken");
         }
     }
@@ -185,7 +184,7 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         // Nobody holds an appended record any more: what has no row was taken back.
-        let empty = lock(&self.state).end == 0;
+        let empty = lock(&self.state).live == 0;
         let removed = fs::remove_file(&self.marker);
         if let Err(error) = removed {
             tracing::debug!(kind = ?error.kind(), "a segment stays marked until the next start");
@@ -225,6 +224,22 @@ impl Place<'_> {
         root.join(FOLDER).join(self.segment)
     }
 
+    /// Whether the record's header lies there and promises the same object.
+    pub(super) fn is_there(&self, root: &Path) -> io::Result<bool> {
+        let file = match File::open(self.path(root)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        let reaches = self.offset.checked_add(HEADER as u64).and_then(|start| start.checked_add(self.length));
+        if reaches.is_none_or(|end| file.metadata().is_ok_and(|file| file.len() < end)) {
+            return Ok(false);
+        }
+        let mut bytes = [0; HEADER];
+        super::object_file::read_exact_at(&file, &mut bytes, self.offset)?;
+        let header = Header::read(&bytes, self.segment, self.offset);
+        Ok(header.is_some_and(|header| header.length == self.length && header.sha256 == self.sha256))
+    }
+
     /// Frees the record's space. Only what has no row may be removed.
     pub(super) fn remove(&self, root: &Path) -> io::Result<()> {
         let file = match OpenOptions::new().write(true).read(true).open(self.path(root)) {
@@ -248,8 +263,7 @@ fn punch(file: &File, offset: u64, size: u64) -> io::Result<()> {
         }
     }
     let zeros = [0; HEADER];
-    let _whole_record = size;
-    write_all_at(file, &zeros, offset)
+    write_all_at(file, &zeros[..HEADER.min(size as usize)], offset)
 }
 
 #[cfg(unix)]

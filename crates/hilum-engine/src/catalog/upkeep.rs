@@ -1,0 +1,135 @@
+//! Looking after the catalogue itself: who has which object, whether the database is sound, and a copy of it. This is about the machine,
+//! not about anybody's data, so nothing here takes a scope; what is told names UIDs and no patient.
+
+use super::{Catalog, CatalogError, connect_read_only};
+use crate::storage::ObjectKey;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement, Value};
+use std::path::Path;
+
+/// A row that says where an object lies.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(crate) struct Holder {
+    id: i64,
+    /// `instance`, `quarantine` or `report`.
+    pub(crate) kind: String,
+    object_key: String,
+    /// SOP Instance UID; of the study for a report.
+    pub(crate) uid: String,
+}
+
+impl Holder {
+    pub(crate) fn key(&self) -> ObjectKey {
+        ObjectKey::from_catalogue(self.object_key.clone())
+    }
+}
+
+const INSTANCES: &str = "SELECT id, 'instance' AS kind, object_key, sop_uid AS uid FROM instance";
+const ASIDE: &str = "SELECT id, 'quarantine' AS kind, object_key, sop_uid AS uid FROM quarantine";
+const REPORTS: &str = "SELECT report.id AS id, 'report' AS kind, object_key, study_uid AS uid FROM report JOIN study ON study.id = study_row";
+
+/// What the counts on studies and series should be.
+const RECOUNT: [&str; 2] = [
+    "UPDATE series SET instance_count = (SELECT count(*) FROM instance WHERE series_row = series.id), \
+     frame_count = (SELECT COALESCE(sum(frames), 0) FROM instance WHERE series_row = series.id) \
+     WHERE instance_count <> (SELECT count(*) FROM instance WHERE series_row = series.id) \
+     OR frame_count <> (SELECT COALESCE(sum(frames), 0) FROM instance WHERE series_row = series.id)",
+    "UPDATE study SET series_count = (SELECT count(*) FROM series WHERE study_row = study.id), \
+     instance_count = (SELECT COALESCE(sum(instance_count), 0) FROM series WHERE study_row = study.id) \
+     WHERE series_count <> (SELECT count(*) FROM series WHERE study_row = study.id) \
+     OR instance_count <> (SELECT COALESCE(sum(instance_count), 0) FROM series WHERE study_row = study.id)",
+];
+
+const ACT: &str = "look after the catalogue";
+
+impl Catalog {
+    /// Rows with an object, `limit` at a time: first instances, then what was put aside, then reports.
+    pub(crate) async fn holders(&self, after: Option<&Holder>, limit: u64) -> Result<Vec<Holder>, CatalogError> {
+        let lists = [("instance", INSTANCES, "id"), ("quarantine", ASIDE, "id"), ("report", REPORTS, "report.id")];
+        let start = lists.iter().position(|(kind, ..)| after.is_some_and(|after| after.kind == *kind)).unwrap_or(0);
+        for (index, (_, select, id)) in lists.iter().enumerate().skip(start) {
+            let from = after.filter(|_| index == start).map_or(0, |after| after.id);
+            let sql = format!("{select} WHERE {id} > ? ORDER BY {id} LIMIT ?");
+            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(from), limit.into()]);
+            let rows = Holder::find_by_statement(statement).all(&self.read).await.map_err(CatalogError::during(ACT))?;
+            if !rows.is_empty() {
+                return Ok(rows);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Who has the object.
+    pub(crate) async fn holder_of(&self, key: &ObjectKey) -> Result<Option<Holder>, CatalogError> {
+        for select in [INSTANCES, ASIDE, REPORTS] {
+            let sql = format!("{select} WHERE object_key = ? LIMIT 1");
+            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(key.as_str())]);
+            let row = Holder::find_by_statement(statement).one(&self.read).await.map_err(CatalogError::during(ACT))?;
+            if row.is_some() {
+                return Ok(row);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows with an object in all.
+    pub(crate) async fn count_holders(&self) -> Result<u64, CatalogError> {
+        count(&self.read).await
+    }
+
+    /// What SQLite finds wrong with its own file, and whether the index of words can be read; empty when it is sound.
+    pub(crate) async fn faults(&self) -> Result<Vec<String>, CatalogError> {
+        let mut faults = Vec::new();
+        let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check(20)");
+        let rows = self.read.query_all_raw(statement).await.map_err(CatalogError::during(ACT))?;
+        for row in rows {
+            let said: String = row.try_get_by_index(0).map_err(CatalogError::during(ACT))?;
+            faults.extend(Some(said).filter(|said| said != "ok"));
+        }
+        let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+        let rows = self.read.query_all_raw(statement).await.map_err(CatalogError::during(ACT))?;
+        if !rows.is_empty() {
+            faults.push(format!("{} rows point to rows that are not there", rows.len()));
+        }
+        let words = "INSERT INTO study_text (study_text) VALUES ('integrity-check')";
+        if self.write.execute_unprepared(words).await.is_err() {
+            faults.push("the index of words is damaged".to_owned());
+        }
+        Ok(faults)
+    }
+
+    /// Sets counts on studies and series right; says how many were wrong.
+    pub(crate) async fn recount(&self) -> Result<u64, CatalogError> {
+        let mut wrong = 0;
+        for sql in RECOUNT {
+            wrong += self.write.execute_unprepared(sql).await.map_err(CatalogError::during(ACT))?.rows_affected();
+        }
+        Ok(wrong)
+    }
+
+    /// A consistent copy of the database in one file, made while others read and write; returns the rows with an object that it has.
+    pub(crate) async fn copy_to(&self, file: &Path) -> Result<u64, CatalogError> {
+        let statement = Statement::from_sql_and_values(
+            DbBackend::Sqlite,
+            "VACUUM INTO ?",
+            [Value::from(file.display().to_string())],
+        );
+        let act = "copy the catalogue";
+        self.read.execute_raw(statement).await.map_err(CatalogError::during(act))?;
+        let copy = connect_read_only(file).await.map_err(CatalogError::during(act))?;
+        let rows = count(&copy).await;
+        copy.close().await.map_err(CatalogError::during(act))?;
+        rows
+    }
+}
+
+async fn count(connection: &DatabaseConnection) -> Result<u64, CatalogError> {
+    let sql = "SELECT (SELECT count(*) FROM instance) + (SELECT count(*) FROM quarantine) + (SELECT count(*) FROM report) AS n";
+    let statement = Statement::from_string(DbBackend::Sqlite, sql);
+    let row = Count::find_by_statement(statement).one(connection).await.map_err(CatalogError::during(ACT))?;
+    Ok(row.map_or(0, |row| row.n as u64))
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    n: i64,
+}

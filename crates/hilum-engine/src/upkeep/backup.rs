@@ -1,0 +1,304 @@
+//! `hilum backup` and `hilum restore`.
+//!
+//! A backup is a folder: a copy of the catalogue, the segments, the reports, and a manifest that is written last. It may be made while a
+//! server runs: the catalogue is copied first, and every object that its rows name was durable before they were. A later backup into
+//! the same folder copies what is new; a segment that somebody still wrote is copied again as a whole.
+
+use super::Progress;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::storage::segment;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+const MANIFEST: &str = "backup.json";
+const CATALOGUE: &str = "catalog.sqlite";
+/// Segments that were full when they were copied, with their lengths: they do not change any more.
+const SEALED: &str = "sealed.json";
+const FOLDERS: [&str; 2] = [segment::FOLDER, "reports"];
+const FORMAT: u32 = 1;
+
+/// Why a backup could not be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The operating system refused.
+    #[error("the backup failed while it tried to {act} {path}: {source}")]
+    Io {
+        /// What was being done.
+        act: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// No backup, or an unfinished one.
+    #[error(
+        "{0} holds no finished backup: {MANIFEST} is missing or unreadable; make the backup again, or name its folder"
+    )]
+    NoManifest(PathBuf),
+    /// Made by a later version.
+    #[error(
+        "the backup has format {0}, and this version reads format {FORMAT}: use the version that made it, or a later one"
+    )]
+    LaterFormat(u32),
+    /// The catalogue of the backup is not the one that was written.
+    #[error("the catalogue in the backup no longer matches its SHA-256: the backup is damaged")]
+    Damaged,
+    /// There is something in the way.
+    #[error("{0} already holds data; restore into an empty or new folder")]
+    NotEmpty(PathBuf),
+    /// Stopped by a person.
+    #[error("stopped before the end; the same command goes on where it stopped")]
+    Cancelled,
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+fn during<'a>(act: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> BackupError + 'a {
+    move |source| BackupError::Io { act, path: path.to_owned(), source }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    software_version: String,
+    finished_at: String,
+    catalogue_sha256: String,
+    rows: u64,
+}
+
+/// What a backup holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupSummary {
+    /// Rows with an object: instances, objects put aside, reports.
+    pub rows: u64,
+    /// Bytes copied by this run.
+    pub bytes_copied: u64,
+    /// Bytes that an earlier run had copied.
+    pub bytes_there: u64,
+}
+
+/// What was restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestoreSummary {
+    /// Rows with an object.
+    pub rows: u64,
+    /// Bytes copied.
+    pub bytes_copied: u64,
+    /// RFC 3339, when the backup was finished.
+    pub made_at: String,
+}
+
+impl Engine {
+    /// Makes or refreshes the backup in `folder`.
+    pub async fn backup(&self, folder: &Path, progress: &Progress) -> Result<BackupSummary, BackupError> {
+        fs::create_dir_all(folder).map_err(during("create", folder))?;
+        let manifest = folder.join(MANIFEST);
+        remove(&manifest)?;
+        let fresh = folder.join(format!("{CATALOGUE}.new"));
+        remove(&fresh)?;
+        let rows = self.catalog().copy_to(&fresh).await.map_err(EngineError::from)?;
+        let (root, folder, progress) = (self.storage().root().to_owned(), folder.to_owned(), progress.clone());
+        let copying = tokio::task::spawn_blocking(move || {
+            File::open(&fresh).and_then(|file| file.sync_all()).map_err(during("sync", &fresh))?;
+            let mut copied = Copied::default();
+            copy_folders(&root, &folder, &progress, &mut copied)?;
+            let target = folder.join(CATALOGUE);
+            fs::rename(&fresh, &target).map_err(during("name", &target))?;
+            let manifest = Manifest {
+                format: FORMAT,
+                software_version: env!("CARGO_PKG_VERSION").to_owned(),
+                finished_at: crate::catalog::rfc3339(crate::catalog::now()).map_err(EngineError::from)?,
+                catalogue_sha256: digest(&target)?,
+                rows,
+            };
+            write_durably(&folder.join(MANIFEST), &manifest)?;
+            sync_folder(&folder)?;
+            Ok(BackupSummary { rows, bytes_copied: copied.now, bytes_there: copied.before })
+        });
+        copying.await.map_err(|error| EngineError::Internal(format!("a backup ended early: {error}")))?
+    }
+}
+
+/// Restores the backup in `backup` into `data`, which is new or empty. Blocks on the disk.
+pub fn restore(backup: &Path, data: &Path, progress: &Progress) -> Result<RestoreSummary, BackupError> {
+    let manifest = read_manifest(backup)?;
+    let catalogue = data.join(CATALOGUE);
+    // An unfinished restore is gone on with: the catalogue comes last, and only then is it a data folder.
+    let taken = ["jobs.lock", "queue.sqlite", "incoming"].iter().any(|name| data.join(name).exists());
+    if catalogue.exists() || taken {
+        return Err(BackupError::NotEmpty(data.to_owned()));
+    }
+    if digest(&backup.join(CATALOGUE))? != manifest.catalogue_sha256 {
+        return Err(BackupError::Damaged);
+    }
+    create_private(data).map_err(during("create", data))?;
+    let mut copied = Copied::default();
+    copy_folders(backup, data, progress, &mut copied)?;
+    copied.now += copy(&backup.join(CATALOGUE), &catalogue, progress)?;
+    remove(&data.join(SEALED))?;
+    sync_folder(data)?;
+    Ok(RestoreSummary { rows: manifest.rows, bytes_copied: copied.now, made_at: manifest.finished_at })
+}
+
+#[derive(Default)]
+struct Copied {
+    now: u64,
+    before: u64,
+}
+
+fn copy_folders(from: &Path, to: &Path, progress: &Progress, copied: &mut Copied) -> Result<(), BackupError> {
+    let list = to.join(SEALED);
+    let mut sealed: BTreeMap<String, u64> =
+        fs::read(&list).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let files = files_below(from)?;
+    progress.expect(files.len() as u64);
+    let mut folders = BTreeSet::from([to.to_owned()]);
+    let mut outcome = Ok(());
+    for file in files {
+        outcome = copy_one(from, &file, to, progress, copied, &mut sealed, &mut folders);
+        if outcome.is_err() {
+            break;
+        }
+        progress.advance(1);
+    }
+    write_durably(&list, &sealed)?;
+    outcome?;
+    folders.iter().try_for_each(|folder| sync_folder(folder))
+}
+
+fn copy_one(
+    from: &Path,
+    file: &Path,
+    to: &Path,
+    progress: &Progress,
+    copied: &mut Copied,
+    sealed: &mut BTreeMap<String, u64>,
+    folders: &mut BTreeSet<PathBuf>,
+) -> Result<(), BackupError> {
+    let Ok(name) = file.strip_prefix(from) else { return Ok(()) };
+    let target = to.join(name);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(during("create", parent))?;
+        folders.extend(parent.ancestors().take_while(|folder| folder.starts_with(to)).map(Path::to_owned));
+    }
+    let is_segment = file.extension().is_some_and(|extension| extension == segment::EXTENSION);
+    let name = name.to_string_lossy().into_owned();
+    let full = !is_segment || !is_being_written(from, file);
+    let length = match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(during("open", file))?.len(),
+    };
+    let there = fs::metadata(&target).is_ok_and(|copy| copy.len() == length);
+    if there && (!is_segment || sealed.get(&name) == Some(&length)) {
+        copied.before += length;
+        return Ok(());
+    }
+    sealed.remove(&name);
+    copied.now += copy(file, &target, progress)?;
+    if is_segment && full {
+        sealed.insert(name, length);
+    }
+    Ok(())
+}
+
+/// Whether a process, living or gone, has the segment among its incoming names.
+fn is_being_written(root: &Path, segment: &Path) -> bool {
+    let Some(name) = segment.file_name().and_then(|name| name.to_str()) else { return true };
+    let marker = format!("{}{name}", segment::MARKER);
+    let Ok(processes) = fs::read_dir(root.join("incoming")) else { return false };
+    processes.filter_map(Result::ok).any(|process| process.path().join(&marker).exists())
+}
+
+fn files_below(root: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut files = Vec::new();
+    for entry in FOLDERS.iter().flat_map(|folder| walkdir::WalkDir::new(root.join(folder)).sort_by_file_name()) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(_) => {}
+            // A folder that is not there yet, or a file that was removed meanwhile.
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_owned();
+                let source = error.into_io_error().unwrap_or_else(|| io::ErrorKind::InvalidInput.into());
+                return Err(BackupError::Io { act: "list", path, source });
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Copies a file under another name first, so that what has its name is whole. A file that grows meanwhile is copied as long as it was.
+fn copy(source: &Path, target: &Path, progress: &Progress) -> Result<u64, BackupError> {
+    let mut from = match File::open(source) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        opened => opened.map_err(during("open", source))?,
+    };
+    let unfinished = target.with_extension("unfinished");
+    let mut to = File::create(&unfinished).map_err(during("create", &unfinished))?;
+    let length = from.metadata().map_err(during("open", source))?.len();
+    let mut part = vec![0; 4 << 20];
+    let mut copied = 0;
+    while copied < length {
+        if progress.is_cancelled() {
+            remove(&unfinished)?;
+            return Err(BackupError::Cancelled);
+        }
+        let wanted = (length - copied).min(part.len() as u64) as usize;
+        let read = from.read(&mut part[..wanted]).map_err(during("read", source))?;
+        if read == 0 {
+            break;
+        }
+        to.write_all(&part[..read]).map_err(during("write", &unfinished))?;
+        copied += read as u64;
+    }
+    to.sync_all().map_err(during("sync", &unfinished))?;
+    fs::rename(&unfinished, target).map_err(during("name", target))?;
+    Ok(copied)
+}
+
+fn read_manifest(backup: &Path) -> Result<Manifest, BackupError> {
+    let missing = || BackupError::NoManifest(backup.to_owned());
+    let text = fs::read(backup.join(MANIFEST)).map_err(|_| missing())?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|_| missing())?;
+    if manifest.format > FORMAT { Err(BackupError::LaterFormat(manifest.format)) } else { Ok(manifest) }
+}
+
+fn write_durably(path: &Path, content: &impl Serialize) -> Result<(), BackupError> {
+    let text = serde_json::to_vec_pretty(content).map_err(|error| during("write", path)(io::Error::other(error)))?;
+    let mut file = File::create(path).map_err(during("create", path))?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(during("write", path))
+}
+
+fn digest(path: &Path) -> Result<String, BackupError> {
+    let mut file = File::open(path).map_err(during("open", path))?;
+    let mut digest = Sha256::new();
+    let mut part = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut part).map_err(during("read", path))?;
+        if read == 0 {
+            return Ok(crate::storage::hex(&digest.finalize()));
+        }
+        digest.update(&part[..read]);
+    }
+}
+
+fn remove(path: &Path) -> Result<(), BackupError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(during("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), BackupError> {
+    File::open(folder).and_then(|handle| handle.sync_all()).map_err(during("sync", folder))
+}
+
+fn create_private(folder: &Path) -> io::Result<()> {
+    crate::storage::create_private(folder)
+}

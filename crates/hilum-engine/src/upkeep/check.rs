@@ -1,0 +1,265 @@
+//! `hilum check`: every object against its digest and its row, every row against its object, the database against itself.
+
+use super::Progress;
+use crate::access::{Role, Scope};
+use crate::catalog::{NewInstance, NewQuarantine, RecordRequest, Subject};
+use crate::engine::Engine;
+use crate::error::{AcceptError, EngineError};
+use crate::intake;
+use crate::storage::segment::{Purpose, Record, Records};
+use crate::storage::{ObjectKey, Storage};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What to look at, and whether to mend it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions {
+    /// Do not read the objects: only whether each is where its row says.
+    pub quick: bool,
+    /// Give objects without a row their row again, and set counts right. Only while nobody else writes.
+    pub repair: bool,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// The bytes of an object are not those that were received.
+    Damaged {
+        /// `instance`, `quarantine` or `report`; `none` when no row has the object.
+        of: String,
+        /// SOP Instance UID, when a row has it.
+        uid: Option<String>,
+        /// Where it lies under the data folder.
+        object: String,
+    },
+    /// A row whose object is not there.
+    Missing {
+        /// `instance`, `quarantine` or `report`.
+        of: String,
+        /// SOP Instance UID; of the study for a report.
+        uid: String,
+        /// Where it should be under the data folder.
+        object: String,
+    },
+    /// An object that no row has.
+    WithoutRow {
+        /// Where it lies under the data folder.
+        object: String,
+    },
+    /// An object that no row has and that cannot get one.
+    Refused {
+        /// Where it lies under the data folder.
+        object: String,
+        /// Why.
+        reason: String,
+    },
+    /// The database is damaged.
+    Catalogue {
+        /// In SQLite's words.
+        text: String,
+    },
+    /// A segment cannot be read.
+    Unreadable {
+        /// Its file name.
+        segment: String,
+        /// The operating system's reason.
+        reason: String,
+    },
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// Objects that were looked at.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// What is wrong and still is.
+    pub faults: Vec<Fault>,
+    /// Objects that have their row again.
+    pub rows_restored: u64,
+    /// Counts that were set right.
+    pub counts_corrected: u64,
+    /// Stopped before the end.
+    pub cancelled: bool,
+}
+
+/// Rows looked at in one go.
+const CHUNK: u64 = 1000;
+/// An object that was just appended gets its row within this time.
+const UNDER_WAY: Duration = Duration::from_secs(3);
+
+impl Engine {
+    /// Checks the data folder. Damage is named by UID and place, never by patient.
+    pub async fn check(&self, options: CheckOptions, progress: &Progress) -> Result<CheckReport, EngineError> {
+        let mut report = CheckReport::default();
+        let faults = self.catalog().faults().await?;
+        report.faults.extend(faults.into_iter().map(|text| Fault::Catalogue { text }));
+        progress.expect(self.catalog().count_holders().await?);
+        let mut without_row = Vec::new();
+        for segment in self.storage().segment_files()? {
+            self.check_segment(segment, options, progress, &mut report, &mut without_row).await?;
+        }
+        self.check_rows(progress, &mut report).await?;
+        if !without_row.is_empty() && !progress.is_cancelled() {
+            // What a running server has just appended is on its way to a row.
+            tokio::time::sleep(UNDER_WAY).await;
+        }
+        for record in without_row {
+            if self.catalog().holder_of(&record.key).await?.is_some() {
+                continue;
+            }
+            let object = record.key.as_str().to_owned();
+            match options.repair.then_some(self.readopt(&record)) {
+                None => report.faults.push(Fault::WithoutRow { object }),
+                Some(adopted) => match adopted.await {
+                    Ok(()) => report.rows_restored += 1,
+                    Err(error) => report.faults.push(Fault::Refused { object, reason: error.to_string() }),
+                },
+            }
+        }
+        if options.repair && !progress.is_cancelled() {
+            report.counts_corrected = self.catalog().recount().await?;
+        }
+        report.cancelled = progress.is_cancelled();
+        Ok(report)
+    }
+
+    async fn check_segment(
+        &self,
+        segment: PathBuf,
+        options: CheckOptions,
+        progress: &Progress,
+        report: &mut CheckReport,
+        without_row: &mut Vec<Record>,
+    ) -> Result<(), EngineError> {
+        let name = segment.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let unreadable =
+            |error: std::io::Error| Fault::Unreadable { segment: name.clone(), reason: error.kind().to_string() };
+        let opened = tokio::task::spawn_blocking(move || Records::open(&segment)).await;
+        let mut records = match opened.map_err(ended_early)? {
+            Ok(records) => records,
+            Err(error) => {
+                report.faults.push(unreadable(error));
+                return Ok(());
+            }
+        };
+        while !progress.is_cancelled() {
+            let (back, step) = tokio::task::spawn_blocking(move || {
+                let step = next(&mut records, options.quick);
+                (records, step)
+            })
+            .await
+            .map_err(ended_early)?;
+            records = back;
+            let (record, whole) = match step {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(error) => {
+                    report.faults.push(unreadable(error));
+                    break;
+                }
+            };
+            report.objects += 1;
+            report.bytes += record.header.length;
+            let holder = self.catalog().holder_of(&record.key).await?;
+            if !whole {
+                let object = record.key.as_str().to_owned();
+                let of = holder.as_ref().map_or("none", |holder| holder.kind.as_str()).to_owned();
+                report.faults.push(Fault::Damaged { of, uid: holder.map(|holder| holder.uid), object });
+            } else if holder.is_none() {
+                without_row.push(record);
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_rows(&self, progress: &Progress, report: &mut CheckReport) -> Result<(), EngineError> {
+        let mut last = None;
+        while !progress.is_cancelled() {
+            let rows = self.catalog().holders(last.as_ref(), CHUNK).await?;
+            if rows.is_empty() {
+                break;
+            }
+            let keys: Vec<ObjectKey> = rows.iter().map(crate::catalog::Holder::key).collect();
+            let storage = Arc::clone(self.storage());
+            let there = tokio::task::spawn_blocking(move || {
+                keys.iter().map(|key| storage.is_there(key)).collect::<Result<Vec<bool>, _>>()
+            });
+            for (row, there) in rows.iter().zip(there.await.map_err(ended_early)??) {
+                if !there {
+                    let object = row.key().as_str().to_owned();
+                    report.faults.push(Fault::Missing { of: row.kind.clone(), uid: row.uid.clone(), object });
+                }
+            }
+            report.rows += rows.len() as u64;
+            progress.advance(rows.len() as u64);
+            last = rows.into_iter().next_back();
+        }
+        Ok(())
+    }
+
+    /// Gives an object its row again, by the way that instances come in; where another object has its UID it is put aside.
+    async fn readopt(&self, record: &Record) -> Result<(), AcceptError> {
+        let provenance = &record.header.provenance;
+        let scope = Scope::new(provenance.institution.clone(), Role::System);
+        let bytes = read(self.storage(), &record.key).await?;
+        let new = intake::examine(bytes).await?;
+        let institution = self.catalog().home(&scope).await?;
+        let known = self.catalog().known_instance(&scope, provenance.zone, &new.facts.sop).await?;
+        let aside = |code, text: &str| {
+            Subject::Quarantine(NewQuarantine {
+                sop: new.facts.sop.clone(),
+                reason_code: code,
+                reason_text: text.to_owned(),
+            })
+        };
+        let subject = match known {
+            Some(known) => {
+                let comparison = intake::compare(self.storage(), &known, &new).await?;
+                let (code, text) = comparison.reason();
+                aside(code, text)
+            }
+            None if provenance.purpose == Purpose::Quarantine => {
+                aside("found_again", "Put aside before, for a reason that was lost with the catalogue.")
+            }
+            None => Subject::Instance(NewInstance {
+                facts: new.facts.clone(),
+                quiet_after: Duration::ZERO,
+                file_name: provenance.file_name.clone(),
+            }),
+        };
+        let request = RecordRequest {
+            institution,
+            zone: provenance.zone,
+            source: provenance.source,
+            sha256: new.sha256,
+            bytes: record.header.length,
+            staged: self.storage().adopt(record.key.clone()),
+            subject,
+        };
+        self.recorder().record(request).await?;
+        Ok(())
+    }
+}
+
+/// The next record, and whether its bytes are whole.
+fn next(records: &mut Records, quick: bool) -> std::io::Result<Option<(Record, bool)>> {
+    let Some(record) = records.next_record()? else { return Ok(None) };
+    let whole = quick || records.is_whole(&record)?;
+    Ok(Some((record, whole)))
+}
+
+async fn read(storage: &Arc<Storage>, key: &ObjectKey) -> Result<bytes::Bytes, AcceptError> {
+    let (storage, key) = (Arc::clone(storage), key.clone());
+    Ok(tokio::task::spawn_blocking(move || storage.read(&key)).await.map_err(AcceptError::aborted)??)
+}
+
+fn ended_early(error: tokio::task::JoinError) -> EngineError {
+    EngineError::Internal(format!("a check ended early: {error}"))
+}
