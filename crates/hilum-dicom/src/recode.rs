@@ -104,7 +104,7 @@ impl Recoder<'_> {
     }
 }
 
-fn stated_vr(tag: Tag, signed: bool) -> VR {
+pub(crate) fn stated_vr(tag: Tag, signed: bool) -> VR {
     match StandardDataDictionary.by_tag(tag).map(DataDictionaryEntry::vr) {
         Some(VirtualVr::Xs) if signed => VR::SS,
         _ => dictionary_vr(tag),

@@ -7,6 +7,7 @@ mod facts;
 mod fuzz;
 mod geometry;
 mod header;
+mod json;
 mod objects;
 mod oracle;
 mod pixels;
