@@ -25,7 +25,7 @@ pub enum FrameSpans {
 
 impl FrameSpans {
     /// The frame's bytes. Bits are moved so that the first one is the least significant of the first byte.
-    pub fn read(&self, source: &(impl ReadAt + ?Sized)) -> io::Result<Vec<u8>> {
+    pub fn read(&self, source: &dyn ReadAt) -> io::Result<Vec<u8>> {
         match self {
             Self::Bytes(spans) => match spans.as_slice() {
                 [one] => source.read_at(one.clone()),
@@ -59,7 +59,7 @@ impl Outline {
         frame: u32,
         frames: u32,
         frame_bits: u64,
-        source: &(impl ReadAt + ?Sized),
+        source: &dyn ReadAt,
     ) -> Result<FrameSpans, OutlineError> {
         let asked = u64::from(frame) + 1;
         let missing = || OutlineError::NoSuchFrame { asked, frames: frames.into() };
@@ -82,7 +82,7 @@ impl Outline {
         fragments: &'f [Range<u64>],
         frame: usize,
         frames: u32,
-        source: &(impl ReadAt + ?Sized),
+        source: &dyn ReadAt,
     ) -> Result<&'f [Range<u64>], OutlineError> {
         let not_found = OutlineError::FrameNotFound { asked: frame as u64 + 1 };
         // RLE has one fragment a frame (PS3.5 A.4.2).
@@ -174,7 +174,7 @@ mod tests {
     fn a_frame_of_single_bits_may_begin_within_a_byte() {
         // Three frames of 3 bits: 101 110 011, least significant bit first (PS3.5 8.1.1).
         let packed: [u8; 2] = [0b1101_1101, 0b0000_0000];
-        let frame = |index| native(&(0..2), index, 3).unwrap().read(&packed[..]).unwrap();
+        let frame = |index| native(&(0..2), index, 3).unwrap().read(&&packed[..]).unwrap();
         assert_eq!([frame(0), frame(1), frame(2)], [[0b101], [0b011], [0b011]]);
         assert_eq!(native(&(0..2), 5, 3), None, "beyond the last bit");
         let second = 15..20;

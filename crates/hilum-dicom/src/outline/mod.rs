@@ -4,6 +4,8 @@
 
 mod frames;
 
+pub use frames::FrameSpans;
+
 use std::io;
 use std::ops::Range;
 
@@ -30,7 +32,7 @@ pub trait ReadAt {
     fn read_at(&self, range: Range<u64>) -> io::Result<Vec<u8>>;
 }
 
-impl ReadAt for [u8] {
+impl ReadAt for &[u8] {
     fn size(&self) -> u64 {
         self.len() as u64
     }
@@ -119,7 +121,7 @@ pub struct Outline {
 
 impl Outline {
     /// Reads as much of an object as its header needs.
-    pub fn read(source: &(impl ReadAt + ?Sized)) -> Result<Self, OutlineError> {
+    pub fn read(source: &dyn ReadAt) -> Result<Self, OutlineError> {
         let size = source.size();
         let mut wanted = FIRST_READ;
         loop {
@@ -142,19 +144,19 @@ impl Outline {
         }
     }
 
-    fn read_deflated(source: &(impl ReadAt + ?Sized)) -> Result<Self, OutlineError> {
+    fn read_deflated(source: &dyn ReadAt) -> Result<Self, OutlineError> {
         let bytes = source.read_at(0..source.size())?;
         Self::deflated(&Instance::parse(&bytes)?)
     }
 
     fn deflated(instance: &Instance<'_>) -> Result<Self, OutlineError> {
-        let mut outline = Self::of(instance.bytes(), instance)?;
+        let mut outline = Self::of(&instance.bytes(), instance)?;
         outline.syntax = TransferSyntaxUid::explicit_little_endian();
         outline.inflated = Some(instance.bytes().to_vec());
         Ok(outline)
     }
 
-    fn of(source: &(impl ReadAt + ?Sized), instance: &Instance<'_>) -> Result<Self, OutlineError> {
+    fn of(source: &dyn ReadAt, instance: &Instance<'_>) -> Result<Self, OutlineError> {
         let (header, bytes) = (instance.header(), instance.bytes());
         let encoding = header.encoding;
         let mut outline = Self {
@@ -230,11 +232,7 @@ fn tag_bytes(tag: Tag, encoding: Encoding) -> [u8; 4] {
 }
 
 /// The items of encapsulated pixel data from `offset`; what a cut-off object no longer has is left out.
-fn fragments(
-    source: &(impl ReadAt + ?Sized),
-    offset: u64,
-    encoding: Encoding,
-) -> Result<(PixelSpans, u64), OutlineError> {
+fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(PixelSpans, u64), OutlineError> {
     const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
     const SEQUENCE_END: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
     let size = source.size();

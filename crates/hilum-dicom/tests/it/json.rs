@@ -66,7 +66,7 @@ fn every_header_of_the_conformance_set_is_the_json_that_pydicom_writes() {
     for line in lines.lines() {
         let Ok((path, theirs)) = serde_json::from_str::<(std::path::PathBuf, Value)>(line) else { continue };
         let bytes = std::fs::read(&path).unwrap();
-        let Ok(outline) = Outline::read(&bytes[..]) else { continue };
+        let Ok(outline) = Outline::read(&bytes.as_slice()) else { continue };
         let mut text = String::new();
         json::write(&outline.instance().unwrap(), "bulk/", &mut text);
         let ours: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

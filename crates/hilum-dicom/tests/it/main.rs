@@ -12,4 +12,5 @@ mod objects;
 mod oracle;
 mod pixels;
 mod recode;
+mod samples;
 mod write;
