@@ -13,8 +13,10 @@ pub mod header;
 pub mod json;
 pub mod matching;
 pub mod outline;
+pub mod part10;
 pub mod pixels;
 pub mod recode;
+pub mod render;
 pub mod uid;
 pub mod write;
 

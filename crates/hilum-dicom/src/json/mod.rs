@@ -12,7 +12,7 @@ use dicom_core::{Tag, VR};
 
 use crate::charset::{PersonName, SpecificCharacterSet, decode_values};
 use crate::header::{Element, Encoding, HeaderError, Instance, Item, holds_items};
-use crate::recode::stated_vr;
+use crate::recode::{little_endian, stated_vr};
 
 const SPECIFIC_CHARACTER_SET: Tag = Tag(0x0008, 0x0005);
 const PIXEL_REPRESENTATION: Tag = Tag(0x0028, 0x0103);
@@ -210,6 +210,7 @@ impl Writer<'_> {
                 self.bulk_uri(element.tag);
             }
             VR::OB | VR::OW | VR::OF | VR::OD | VR::OL | VR::OV | VR::UN => {
+                // Binary values leave in little endian (F.2.7).
                 self.out.push_str(",\"InlineBinary\":\"");
                 base64(&little_endian(value, vr, big_endian), self.out);
                 self.out.push('"');
@@ -275,23 +276,6 @@ impl Writer<'_> {
 
 fn tag_number(tag: Tag) -> u32 {
     u32::from(tag.0) << 16 | u32::from(tag.1)
-}
-
-/// Binary values leave in little endian (F.2.7).
-pub(crate) fn little_endian(value: &[u8], vr: VR, big_endian: bool) -> std::borrow::Cow<'_, [u8]> {
-    let width = match vr {
-        _ if !big_endian => 1,
-        VR::OW | VR::US | VR::SS | VR::AT => 2,
-        VR::OF | VR::OL | VR::UL | VR::SL | VR::FL => 4,
-        VR::OD | VR::OV | VR::FD | VR::UV | VR::SV => 8,
-        _ => 1,
-    };
-    if width == 1 {
-        return value.into();
-    }
-    let mut swapped = value.to_vec();
-    swapped.chunks_exact_mut(width).for_each(<[u8]>::reverse);
-    swapped.into()
 }
 
 /// RFC 4648, section 4.
