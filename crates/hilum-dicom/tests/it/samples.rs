@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use hilum_dicom::Outline;
-use hilum_dicom::pixels::{ImageDescription, PixelError};
+use hilum_dicom::pixels::{FrameSamples, ImageDescription, PixelError};
 use hilum_dicom::uid::PixelCoding;
+use hilum_dicom::{Outline, TransferSyntaxUid};
 
 use crate::oracle;
 
@@ -103,4 +103,23 @@ fn frames_of_every_coding_and_colour_are_those_that_pydicom_decodes() {
     println!("{exact} frames equal, {close} lossy ones within rounding");
     assert!(failures.is_empty(), "{} frames:\n{}", failures.len(), failures.join("\n"));
     assert!(exact > 300, "only {exact} frames compared");
+}
+
+#[test]
+fn every_grey_frame_of_the_conformance_set_comes_back_from_jpeg_ls_bit_for_bit() {
+    let Some(folder) = oracle::shared("dicom-conformance") else { return };
+    let mut compared = 0;
+    for path in oracle::files(&folder) {
+        let bytes = std::fs::read(&path).unwrap();
+        let Ok((description, samples, photometric)) = ours(&bytes, 0) else { continue };
+        if !description.fits_jpeg_ls() {
+            continue;
+        }
+        let samples = FrameSamples { bytes: samples, photometric };
+        let coded = description.encode_jpeg_ls(&samples).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let decoded = description.decode(&TransferSyntaxUid::jpeg_ls_lossless(), &coded).unwrap();
+        assert!(decoded.bytes == samples.bytes, "{}", path.display());
+        compared += 1;
+    }
+    assert!(compared > 200, "only {compared} frames");
 }
