@@ -115,7 +115,7 @@ impl Recoder<'_> {
 }
 
 /// A value in little endian.
-pub(crate) fn little_endian(value: &[u8], vr: VR, big_endian: bool) -> Cow<'_, [u8]> {
+pub fn little_endian(value: &[u8], vr: VR, big_endian: bool) -> Cow<'_, [u8]> {
     let width = match vr {
         _ if !big_endian => 1,
         VR::OW | VR::US | VR::SS | VR::AT => 2,

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use dicom_core::{Tag, VR};
 
 use crate::charset::{PersonName, SpecificCharacterSet, decode_values};
+use crate::data_set::{DataSet, Value};
 use crate::header::{Element, Encoding, HeaderError, Instance, Item, holds_items};
 use crate::recode::{little_endian, stated_vr};
 
@@ -35,8 +36,51 @@ pub fn write(instance: &Instance<'_>, bulk: &str, out: &mut String) {
     });
 }
 
+/// Appends a data set of texts as one JSON object: what a search answers.
+pub fn write_data_set(data_set: &DataSet, out: &mut String) {
+    out.push('{');
+    for (index, (tag, vr, value)) in data_set.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_hex(out, "\"", tag_number(tag), 8);
+        out.push_str("\":{\"vr\":\"");
+        out.push_str(vr.to_string());
+        out.push('"');
+        match value {
+            _ if value.is_empty() => {}
+            Value::Items(items) => values(items, out, write_data_set),
+            Value::Text(texts) => values(texts, out, |text, out| write_value(text, vr, out)),
+        }
+        out.push('}');
+    }
+    out.push('}');
+}
+
+/// One value of a text or a number in decimal. An empty one among others is null (F.2.5).
+fn write_value(text: &str, vr: VR, out: &mut String) {
+    use VR::{DS, FD, FL, IS, PN, SL, SS, SV, UL, US, UV};
+    match vr {
+        _ if text.is_empty() => out.push_str("null"),
+        PN => write_person_name(&PersonName::from_groups(text), out),
+        DS | IS | US | SS | UL | SL | UV | SV | FL | FD => number::write(text, out),
+        _ => write_text(text, out),
+    }
+}
+
+fn values<T>(values: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
+    out.push_str(",\"Value\":[");
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(value, out);
+    }
+    out.push(']');
+}
+
 /// Appends a JSON string.
-pub fn write_text(text: &str, out: &mut String) {
+fn write_text(text: &str, out: &mut String) {
     out.push('"');
     for character in text.chars() {
         match character {
@@ -53,7 +97,7 @@ pub fn write_text(text: &str, out: &mut String) {
 }
 
 /// Appends one value of a person name (F.2.2), empty groups left out.
-pub fn write_person_name(name: &PersonName, out: &mut String) {
+fn write_person_name(name: &PersonName, out: &mut String) {
     let groups = [
         ("Alphabetic", Some(name.alphabetic.as_str()).filter(|group| !group.is_empty())),
         ("Ideographic", name.ideographic.as_deref()),
@@ -71,11 +115,6 @@ pub fn write_person_name(name: &PersonName, out: &mut String) {
         write_text(text, out);
     }
     out.push('}');
-}
-
-/// Appends one value of a decimal or integer string, or of a number already in decimal.
-pub fn write_number(text: &str, out: &mut String) {
-    number::write(text, out);
 }
 
 fn push_hex(out: &mut String, before: &str, number: u32, digits: usize) {
@@ -226,7 +265,7 @@ impl Writer<'_> {
             VR::AT => {
                 let half = |a, b| if big_endian { u16::from_be_bytes([a, b]) } else { u16::from_le_bytes([a, b]) };
                 let (tags, _) = value.as_chunks::<4>();
-                self.values(tags, |&[a, b, c, d], out| {
+                values(tags, self.out, |&[a, b, c, d], out| {
                     push_hex(out, "\"", tag_number(Tag(half(a, b), half(c, d))), 8);
                     out.push('"');
                 });
@@ -242,35 +281,18 @@ impl Writer<'_> {
         if values.iter().all(String::is_empty) {
             return;
         }
-        self.values(&values, |text, out| match vr {
-            // An empty value among others is null (F.2.5).
-            _ if text.is_empty() => out.push_str("null"),
-            VR::PN => write_person_name(&PersonName::from_groups(text), out),
-            VR::DS | VR::IS => number::write(text, out),
-            _ => write_text(text, out),
-        });
+        self::values(&values, self.out, |text, out| write_value(text, vr, out));
     }
 
     fn numbers<const N: usize>(&mut self, value: &[u8], big_endian: bool, text: fn([u8; N]) -> String) {
         let (chunks, _) = value.as_chunks::<N>();
-        self.values(chunks, |chunk, out| {
+        values(chunks, self.out, |chunk, out| {
             let mut chunk = *chunk;
             if big_endian {
                 chunk.reverse();
             }
             out.push_str(&text(chunk));
         });
-    }
-
-    fn values<T>(&mut self, values: &[T], write: impl Fn(&T, &mut String)) {
-        self.out.push_str(",\"Value\":[");
-        for (index, value) in values.iter().enumerate() {
-            if index > 0 {
-                self.out.push(',');
-            }
-            write(value, self.out);
-        }
-        self.out.push(']');
     }
 }
 
