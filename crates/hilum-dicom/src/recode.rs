@@ -2,6 +2,8 @@
 //!
 //! Values stay byte for byte what they are; only value representations, lengths and the frames of sequences are written anew.
 
+use std::borrow::Cow;
+
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
@@ -38,14 +40,15 @@ pub fn recode(bytes: &[u8], from: &TransferSyntaxUid, to: &TransferSyntaxUid) ->
     Ok(recoder.out)
 }
 
-struct Recoder<'a> {
-    bytes: &'a [u8],
-    explicit: bool,
-    out: Vec<u8>,
+pub(crate) struct Recoder<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) explicit: bool,
+    pub(crate) out: Vec<u8>,
 }
 
 impl Recoder<'_> {
-    fn element(
+    /// Appends an element, whatever its encoding.
+    pub(crate) fn element(
         &mut self,
         element: &Element,
         encoding: Encoding,
@@ -75,14 +78,21 @@ impl Recoder<'_> {
         let vr = if encoding.explicit_vr { element.vr } else { stated_vr(element.tag, signed) };
         // What a 16-bit length cannot state goes as UN (PS3.5 6.2.2).
         let vr = if has_long_length(vr) || u16::try_from(value.len()).is_ok() { vr } else { VR::UN };
-        let at = self.header(element.tag, vr, value.len());
-        debug_assert_eq!(at, self.out.len());
-        self.out.extend(value);
+        // A value of UN is in little endian already, or nobody knows in what (PS3.5 6.2.2).
+        let value = little_endian(value, element.vr, encoding.big_endian);
+        self.whole(element.tag, vr, &value);
         Ok(())
     }
 
+    /// Appends an element of a value in little endian.
+    pub(crate) fn whole(&mut self, tag: Tag, vr: VR, value: &[u8]) {
+        let at = self.header(tag, vr, value.len());
+        debug_assert_eq!(at, self.out.len());
+        self.out.extend(value);
+    }
+
     /// Tag, VR and length; where the value begins.
-    fn header(&mut self, tag: Tag, vr: VR, length: usize) -> usize {
+    pub(crate) fn header(&mut self, tag: Tag, vr: VR, length: usize) -> usize {
         self.out.extend(tag.0.to_le_bytes());
         self.out.extend(tag.1.to_le_bytes());
         if self.explicit {
@@ -104,7 +114,24 @@ impl Recoder<'_> {
     }
 }
 
-fn stated_vr(tag: Tag, signed: bool) -> VR {
+/// A value in little endian.
+pub fn little_endian(value: &[u8], vr: VR, big_endian: bool) -> Cow<'_, [u8]> {
+    let width = match vr {
+        _ if !big_endian => 1,
+        VR::OW | VR::US | VR::SS | VR::AT => 2,
+        VR::OF | VR::OL | VR::UL | VR::SL | VR::FL => 4,
+        VR::OD | VR::OV | VR::FD | VR::UV | VR::SV => 8,
+        _ => 1,
+    };
+    if width == 1 {
+        return value.into();
+    }
+    let mut swapped = value.to_vec();
+    swapped.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+    swapped.into()
+}
+
+pub(crate) fn stated_vr(tag: Tag, signed: bool) -> VR {
     match StandardDataDictionary.by_tag(tag).map(DataDictionaryEntry::vr) {
         Some(VirtualVr::Xs) if signed => VR::SS,
         _ => dictionary_vr(tag),

@@ -173,6 +173,11 @@ impl TransferSyntaxUid {
         Self("1.2.840.10008.1.2.1.99".to_owned())
     }
 
+    /// JPEG-LS Lossless (PS3.5 A.4.3).
+    pub fn jpeg_ls_lossless() -> Self {
+        Self("1.2.840.10008.1.2.4.80".to_owned())
+    }
+
     /// The uncompressed syntax of an encoding.
     pub(crate) fn of(encoding: Encoding) -> Self {
         match encoding {
@@ -194,6 +199,26 @@ impl TransferSyntaxUid {
     /// The whole data set is deflated (PS3.5 A.5 and the JPIP Referenced Deflate syntaxes).
     pub fn is_deflated(&self) -> bool {
         matches!(self.0.as_str(), "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.4.95" | "1.2.840.10008.1.2.4.205")
+    }
+
+    /// Whether frames in this syntax can be decoded here: the native ones, RLE, JPEG, JPEG-LS, JPEG 2000 and HTJ2K.
+    pub fn is_decodable(&self) -> bool {
+        self.pixel_coding() == PixelCoding::Native
+            || matches!(
+                self.0.as_str(),
+                "1.2.840.10008.1.2.5"
+                    | "1.2.840.10008.1.2.4.50"
+                    | "1.2.840.10008.1.2.4.51"
+                    | "1.2.840.10008.1.2.4.57"
+                    | "1.2.840.10008.1.2.4.70"
+                    | "1.2.840.10008.1.2.4.80"
+                    | "1.2.840.10008.1.2.4.81"
+                    | "1.2.840.10008.1.2.4.90"
+                    | "1.2.840.10008.1.2.4.91"
+                    | "1.2.840.10008.1.2.4.201"
+                    | "1.2.840.10008.1.2.4.202"
+                    | "1.2.840.10008.1.2.4.203"
+            )
     }
 
     /// How this syntax keeps pixel data (PS3.5 Annex A).

@@ -128,6 +128,9 @@ pub enum EngineError {
     /// A query key that cannot be matched; names the attribute, never its value.
     #[error("{0}")]
     BadQuery(String),
+    /// A kept object cannot be walked.
+    #[error(transparent)]
+    Outline(#[from] hilum_dicom::OutlineError),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -156,6 +159,7 @@ impl EngineError {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden => ErrorKind::Forbidden,
             Self::BadRequest { .. } | Self::BadQuery(_) => ErrorKind::BadRequest,
+            Self::Outline(_) => ErrorKind::Damaged,
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Import(error) => error.kind(),
@@ -171,6 +175,7 @@ impl EngineError {
             Self::Conflict(_) => "conflict",
             Self::Forbidden => "forbidden",
             Self::BadRequest { .. } => "bad_request",
+            Self::Outline(_) => "object_unreadable",
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),
             Self::Import(error) => error.code(),

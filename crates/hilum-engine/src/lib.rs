@@ -21,7 +21,7 @@ pub mod upkeep;
 pub mod views;
 
 pub use access::{InstitutionCode, Role, Scope};
-pub use archive::{InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
+pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{Cursor, Find, Found, attributes};
 pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
 pub use error::{AcceptError, EngineError, ErrorKind};

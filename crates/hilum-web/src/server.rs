@@ -69,6 +69,8 @@ pub(crate) struct App {
     pub(crate) scope: Scope,
     pub(crate) max_instance_bytes: u64,
     pub(crate) read_timeout: Duration,
+    /// Where the server listens.
+    pub(crate) port: u16,
 }
 
 /// An HTTP server that is listening.
@@ -96,7 +98,9 @@ impl WebServer {
 
     /// Serves until `shutdown` is done, then finishes the requests in hand, within the configured grace.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let port = self.listener.local_addr()?.port();
         let app = App {
+            port,
             engine: self.engine,
             scope: Scope::local(),
             max_instance_bytes: self.config.max_instance_bytes,
@@ -133,6 +137,7 @@ fn router(app: App) -> Router {
     Router::new()
         .nest("/api/v1", api::routes())
         .nest("/dicom-web", dicomweb::routes())
+        .route("/wado", dicomweb::wado_uri())
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .fallback(ui::serve)

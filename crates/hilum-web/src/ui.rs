@@ -26,7 +26,7 @@ mod embedded {
 }
 
 /// First path segments that are never pages: an unknown address below them is an error, not the application.
-const NOT_PAGES: [&str; 5] = ["api", "dicom-web", "assets", "healthz", "readyz"];
+const NOT_PAGES: [&str; 6] = ["api", "dicom-web", "wado", "assets", "healthz", "readyz"];
 
 /// A file by its path; the page for every other address, which the application routes itself.
 pub(crate) async fn serve(request: Request) -> Response {

@@ -108,4 +108,12 @@ pub enum HeaderError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// Pixel data that no native transfer syntax can state the length of.
+    #[error("the pixel data take {bytes} bytes uncompressed; a data element states at most {limit}")]
+    PixelDataTooLong {
+        /// How many there are.
+        bytes: u64,
+        /// How many could be stated.
+        limit: u64,
+    },
 }

@@ -30,6 +30,7 @@ pub(super) struct PixelAttributes {
     pub rows: u32,
     pub columns: u32,
     pub frames: u32,
+    pub samples: u16,
     pub bits: SampleBits,
     pub padding: Option<Padding>,
 }
@@ -44,7 +45,8 @@ impl PixelAttributes {
             return Err(PixelError::ModalityLut);
         }
         let bits = sample_bits(instance)?;
-        let attributes = Self { rows, columns, frames: frames(instance)?, bits, padding: padding(instance, bits) };
+        let (frames, padding) = (frames(instance)?, padding(instance, bits));
+        let attributes = Self { rows, columns, frames, samples: 1, bits, padding };
         if attributes.rows == 0 || columns == 0 {
             let (name, tag) = if columns == 0 { ("Columns", tags::COLUMNS) } else { ("Rows", tags::ROWS) };
             return Err(PixelError::Attribute { name, tag, expected: "a number from 1 to 65535" });
@@ -67,23 +69,23 @@ impl PixelAttributes {
     }
 }
 
-fn unsigned(instance: &Instance<'_>, tag: Tag) -> Option<u16> {
+pub(super) fn unsigned(instance: &Instance<'_>, tag: Tag) -> Option<u16> {
     let pair = instance.value(tag)?.get(..2)?.try_into().ok()?;
     Some(if instance.header().encoding.big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
 }
 
-fn required(instance: &Instance<'_>, tag: Tag, name: &'static str) -> Result<u16, PixelError> {
+pub(super) fn required(instance: &Instance<'_>, tag: Tag, name: &'static str) -> Result<u16, PixelError> {
     unsigned(instance, tag).ok_or(PixelError::Attribute { name, tag, expected: "a number of 16 bits" })
 }
 
 /// First value of a numeric text; `None` where the attribute is absent or empty.
-fn number(instance: &Instance<'_>, tag: Tag) -> Option<Result<f64, ()>> {
+pub(super) fn number(instance: &Instance<'_>, tag: Tag) -> Option<Result<f64, ()>> {
     let value = instance.value(tag)?;
     let text = std::str::from_utf8(value).unwrap_or("?").trim_matches([' ', '\0']);
     (!text.is_empty()).then(|| text.parse::<f64>().map_err(|_| ()))
 }
 
-fn frames(instance: &Instance<'_>) -> Result<u32, PixelError> {
+pub(super) fn frames(instance: &Instance<'_>) -> Result<u32, PixelError> {
     match number(instance, tags::NUMBER_OF_FRAMES) {
         // Some writers state 0 for one image.
         None | Some(Ok(0.0)) => Ok(1),
@@ -152,7 +154,7 @@ fn sample_bits(instance: &Instance<'_>) -> Result<SampleBits, PixelError> {
 }
 
 /// PixelPaddingValue and PixelPaddingRangeLimit (PS3.3 C.7.5.1.1.2), by the sign of the samples whatever VR the writer chose.
-fn padding(instance: &Instance<'_>, bits: SampleBits) -> Option<Padding> {
+pub(super) fn padding(instance: &Instance<'_>, bits: SampleBits) -> Option<Padding> {
     let value = |tag| {
         let raw = unsigned(instance, tag)?;
         let signed = bits.signed || instance.header().element(tag).is_some_and(|e| e.vr == VR::SS && (raw as i16) < 0);

@@ -29,7 +29,7 @@ pub(super) fn decode(
     let shape =
         shape_of(codestream).ok_or_else(|| refused("it does not begin as a JPEG, JPEG-LS or JPEG 2000 image"))?;
     let (rows, columns) = (attributes.rows, attributes.columns);
-    if (shape.rows, shape.columns, shape.components) != (rows, columns, 1) {
+    if (shape.rows, shape.columns, shape.components) != (rows, columns, attributes.samples) {
         let (coded_rows, coded_columns, components) = (shape.rows, shape.columns, shape.components);
         return Err(PixelError::CodestreamMismatch { coded_rows, coded_columns, components, rows, columns });
     }
@@ -41,7 +41,7 @@ pub(super) fn decode(
     } else {
         by_registry(syntax, codestream, attributes)?
     };
-    let pixels = attributes.pixels();
+    let pixels = attributes.pixels() * usize::from(attributes.samples);
     // A codestream of up to 8 bits may come out as bytes whatever BitsAllocated says.
     let bytes = if shape.precision <= 8 && samples.len() == pixels { 1 } else { attributes.bits.bytes() };
     if samples.len() != pixels * bytes {
@@ -96,7 +96,7 @@ impl PixelDataObject for OneFrame<'_> {
     }
 
     fn samples_per_pixel(&self) -> Option<u16> {
-        Some(1)
+        Some(self.attributes.samples)
     }
 
     fn bits_allocated(&self) -> Option<u16> {
@@ -108,7 +108,7 @@ impl PixelDataObject for OneFrame<'_> {
     }
 
     fn photometric_interpretation(&self) -> Option<&str> {
-        Some("MONOCHROME2")
+        Some(if self.attributes.samples == 1 { "MONOCHROME2" } else { "RGB" })
     }
 
     fn number_of_frames(&self) -> Option<u32> {

@@ -1,4 +1,4 @@
-//! Why an instance gives no Hounsfield units.
+//! Why an instance gives no pixels.
 
 use dicom_core::Tag;
 

@@ -135,7 +135,7 @@ fn samples<'a>(
             let is_rle = syntax.as_str() == uids::RLE_LOSSLESS;
             let codestream = frame_codestream(instance, *offset_table, fragments, frame, attributes.frames, is_rle)?;
             if is_rle {
-                let samples = rle::decode(&codestream, attributes.pixels(), bits.bytes())?;
+                let samples = rle::decode(&codestream, attributes.pixels(), 1, bits.bytes())?;
                 return Ok(StoredSamples::new(Cow::Owned(samples), false, bits));
             }
             let decoded = codec::decode(syntax, &codestream, attributes)?;

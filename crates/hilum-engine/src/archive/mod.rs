@@ -3,8 +3,10 @@
 //! C-MOVE, C-GET and WADO-RS name entities of one level by lists of UIDs; all of them come through [`Engine::instances`] or, where a
 //! request may mean hundreds of thousands, series by series through [`Engine::select`].
 
+mod metadata;
 mod object;
 
+pub use metadata::BULK_BASE;
 pub use object::InstanceBytes;
 
 use crate::access::Scope;

@@ -4,6 +4,8 @@ use super::aside;
 use crate::error::EngineError;
 use crate::storage::{ObjectFile, ObjectKey, Storage, StorageError};
 use bytes::Bytes;
+use hilum_dicom::ReadAt;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,8 +41,18 @@ impl InstanceBytes {
         aside("reading a part of an instance", move || this.read_blocking(range)).await
     }
 
-    /// As [`Self::read`], on a thread that may wait for the disk.
+    /// As [`Self::read`], on a thread that may wait for the disk. ([`ReadAt`] does the same for the walkers of hilum-dicom.)
     pub fn read_blocking(&self, range: Range<u64>) -> Result<Bytes, EngineError> {
         Ok(self.file.read(range)?)
+    }
+}
+
+impl ReadAt for InstanceBytes {
+    fn size(&self) -> u64 {
+        self.len()
+    }
+
+    fn read_at(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        self.file.read_vec(range).map_err(io::Error::other)
     }
 }

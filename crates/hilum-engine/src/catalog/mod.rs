@@ -9,6 +9,7 @@ mod instances;
 mod listing;
 mod migration;
 mod orphans;
+mod packs;
 mod reading;
 mod record;
 mod report;

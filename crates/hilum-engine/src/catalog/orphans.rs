@@ -1,6 +1,6 @@
 //! After a crash: objects without a row go, leases of processes that are gone end.
 
-use super::entity::{instance, quarantine, reading, report};
+use super::entity::{instance, quarantine, reading, report, series};
 use super::{Catalog, CatalogError};
 use crate::EngineError;
 use crate::storage::{Leftover, ObjectKey, Storage};
@@ -56,6 +56,7 @@ async fn has_row(txn: &DatabaseTransaction, key: &ObjectKey) -> Result<bool, Cat
     let instances = instance::Entity::find().filter(instance::Column::ObjectKey.eq(key)).count(txn).await;
     let aside = quarantine::Entity::find().filter(quarantine::Column::ObjectKey.eq(key)).count(txn).await;
     let reports = report::Entity::find().filter(report::Column::ObjectKey.eq(key)).count(txn).await;
-    let rows = [instances, aside, reports].into_iter().sum::<Result<u64, _>>();
+    let packs = series::Entity::find().filter(series::Column::MetadataKey.eq(key)).count(txn).await;
+    let rows = [instances, aside, reports, packs].into_iter().sum::<Result<u64, _>>();
     Ok(rows.map_err(CatalogError::during(ACT))? > 0)
 }

@@ -221,6 +221,7 @@ async fn series_row(
         frame_count: Set(0),
         revision: Set(0),
         settled_revision: Set(0),
+        metadata_revision: Set(0),
         quiet_at: Set(0),
         created_at: Set(now()),
         ..Default::default()

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use uuid::Uuid;
 
 /// Names made of hashes, numbers and row ids only: `objects/<segment>/<offset>-<length>-<SHA-256>` for an object,
-/// `reports/<institution>/<number>` for the folder of a report.
+/// `reports/<institution>/<number>` for the folder of a report, `metadata/<institution>/<number>` for that of packed metadata.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
@@ -33,6 +33,11 @@ impl ObjectKey {
         Self(format!("reports/{institution}/{}", Uuid::new_v4()))
     }
 
+    /// A new place for the packed metadata of a series.
+    pub fn metadata(institution: i64) -> Self {
+        Self(format!("metadata/{institution}/{}", Uuid::new_v4()))
+    }
+
     /// As the catalogue stores it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -56,7 +61,8 @@ impl ObjectKey {
     pub(super) fn from_incoming_name(name: &str) -> Option<Self> {
         let (target, _nonce) = name.rsplit_once('+')?;
         let target = target.replace('+', "/");
-        (target.starts_with("reports/") && !target.contains("..")).then_some(Self(target))
+        let known = target.starts_with("reports/") || target.starts_with("metadata/");
+        (known && !target.contains("..")).then_some(Self(target))
     }
 }
 

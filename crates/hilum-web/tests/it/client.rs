@@ -13,9 +13,10 @@ use tokio::{
 
 pub struct Running {
     pub address: SocketAddr,
+    pub engine: Engine,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
-    _data: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub async fn start() -> Running {
@@ -24,7 +25,8 @@ pub async fn start() -> Running {
 
 pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
     let data = tempfile::tempdir().unwrap();
-    let engine = Engine::open(EngineConfig::new(data.path())).await.unwrap();
+    let engine = Engine::open(EngineConfig { shipped_model: false, ..EngineConfig::new(data.path()) }).await.unwrap();
+    let own = engine.clone();
     let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());
     change(&mut config);
     let server = WebServer::bind(config, engine).await.unwrap();
@@ -35,7 +37,7 @@ pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
             std::future::pending::<()>().await;
         }
     }));
-    Running { address, stop: Some(stop), task, _data: data }
+    Running { address, engine: own, stop: Some(stop), task, folder: data }
 }
 
 #[derive(Debug)]
@@ -53,6 +55,28 @@ impl Answer {
         })
     }
 
+    /// Content-Type and body of each part of a multipart answer.
+    pub fn parts(&self) -> Vec<(String, Vec<u8>)> {
+        let content_type = self.header("content-type").unwrap();
+        assert!(content_type.starts_with("multipart/related; type=\""), "{content_type}");
+        let boundary = format!("\r\n--{}", content_type.split("boundary=").nth(1).unwrap());
+        let find = |from: usize, what: &str| {
+            let what = what.as_bytes();
+            self.body[from..].windows(what.len()).position(|window| window == what).map(|at| from + at)
+        };
+        let mut parts = Vec::new();
+        let mut at = find(0, &boundary).unwrap() + boundary.len();
+        while !self.body[at..].starts_with(b"--") {
+            let head_end = find(at, "\r\n\r\n").unwrap();
+            let head = String::from_utf8(self.body[at..head_end].to_vec()).unwrap();
+            let own = head.lines().find_map(|line| line.strip_prefix("Content-Type: ")).unwrap().to_owned();
+            let end = find(head_end, &boundary).unwrap();
+            parts.push((own, self.body[head_end + 4..end].to_vec()));
+            at = end + boundary.len();
+        }
+        parts
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -63,6 +87,17 @@ impl Answer {
 }
 
 impl Running {
+    /// The data folder.
+    pub fn data(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Packed metadata on the disk.
+    pub fn packs(&self) -> Vec<std::path::PathBuf> {
+        let folder = self.data().join("metadata");
+        if folder.is_dir() { crate::oracle::files(&folder) } else { Vec::new() }
+    }
+
     pub async fn stop(mut self) -> std::io::Result<()> {
         self.stop.take().unwrap().send(()).unwrap();
         self.task.await.unwrap()
@@ -70,6 +105,19 @@ impl Running {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"").await
+    }
+
+    /// `GET` of what an Accept header names.
+    pub async fn get_as(&self, path: &str, accept: &str) -> Answer {
+        self.send("GET", path, &[("Accept", accept)], b"").await
+    }
+
+    /// Stores files; all of them are kept.
+    pub async fn store(&self, files: &[&[u8]]) {
+        let content_type = "multipart/related; type=\"application/dicom\"; boundary=bound";
+        let body = crate::synthetic::multipart("bound", files);
+        let answer = self.send("POST", "/dicom-web/studies", &[("Content-Type", content_type)], &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// One request on a connection of its own, with the headers a client must send and those given.

@@ -2,6 +2,9 @@
 
 mod api;
 mod client;
+mod clients;
 mod guard;
+mod oracle;
 mod stow;
 mod synthetic;
+mod wado;

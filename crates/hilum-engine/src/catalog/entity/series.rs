@@ -27,6 +27,9 @@ pub(crate) struct Model {
     pub stack: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub tags: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub metadata_key: Option<String>,
+    pub metadata_revision: i64,
     pub created_at: i64,
 }
 

@@ -1,0 +1,162 @@
+//! A frame as people see it: Modality LUT, VOI LUT, palette and colour space to grey or RGB bytes (PS3.3 C.11, C.7.6.3, PS3.4 N).
+
+mod colour;
+mod picture;
+mod voi;
+
+pub use picture::Picture;
+pub use voi::{VoiFunction, VoiWindow};
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+
+use crate::facts::InstanceFacts;
+use crate::header::{Instance, Item};
+use crate::pixels::{FrameSamples, ImageDescription, PixelError};
+use voi::Voi;
+
+/// Renders the samples of frame `frame` (from 0). `window` replaces the image's own window or VOI LUT; it counts in units of the
+/// Modality LUT's output. Without any, the frame's smallest and largest value are black and white.
+pub fn render(
+    instance: &Instance<'_>,
+    description: &ImageDescription,
+    samples: &FrameSamples,
+    frame: u32,
+    window: Option<VoiWindow>,
+) -> Result<Picture, PixelError> {
+    if description.samples > 1 || samples.photometric == "PALETTE COLOR" {
+        return colour::render(instance, description, samples);
+    }
+    if !matches!(samples.photometric.as_str(), "MONOCHROME1" | "MONOCHROME2" | "") {
+        return Err(PixelError::Photometric { found: "another term" });
+    }
+    let stored = stored_values(description, samples)?;
+    let modality = Modality::of(instance, frame);
+    let voi = match window {
+        Some(window) => Voi::Window(window),
+        None => Voi::of(instance, frame),
+    };
+    let padding = padding(instance, description);
+    let counted = stored.iter().filter(|value| padding.is_none_or(|(from, to)| **value < from || **value > to));
+    let (low, high) = counted.fold((i64::MAX, i64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
+    let voi = match voi {
+        // A slope below zero turns the two round.
+        Voi::None if low <= high => {
+            let (a, b) = (modality.apply(low), modality.apply(high));
+            Voi::Range(a.min(b), a.max(b))
+        }
+        other => other,
+    };
+    let inverse = samples.photometric == "MONOCHROME1"
+        || instance.value(tags::PRESENTATION_LUT_SHAPE).is_some_and(|shape| shape.starts_with(b"INVERSE"));
+    let grey = |value: i64| {
+        let grey = (voi.apply(modality.apply(value)) * 255.0).round() as u8;
+        if inverse { 255 - grey } else { grey }
+    };
+    // A table of every value that occurs, where it is smaller than the frame.
+    let span = high.checked_sub(low).filter(|span| (0..=65_535).contains(span) && *span < 2 * stored.len() as i64);
+    let bytes = match span {
+        Some(span) => {
+            let table: Vec<u8> = (0..=span).map(|at| grey(low + at)).collect();
+            let look_up = |&value: &i64| match usize::try_from(value - low) {
+                Ok(at) if at < table.len() => table[at],
+                _ => grey(value),
+            };
+            stored.iter().map(look_up).collect()
+        }
+        None => stored.iter().map(|&value| grey(value)).collect(),
+    };
+    Ok(Picture::grey(description.columns, description.rows, bytes))
+}
+
+/// The stored values of one sample a pixel, by sign; bits outside the stored ones fall away.
+fn stored_values(description: &ImageDescription, samples: &FrameSamples) -> Result<Vec<i64>, PixelError> {
+    let (allocated, stored, high_bit) = (description.allocated, description.stored, description.high_bit);
+    let pixels = description.pixels();
+    let found = samples.bytes.len() as u64;
+    if allocated == 1 {
+        if samples.bytes.len() < pixels.div_ceil(8) {
+            return Err(PixelError::Truncated { expected: pixels.div_ceil(8) as u64, found });
+        }
+        return Ok((0..pixels).map(|at| i64::from(samples.bytes[at / 8] >> (at % 8) & 1)).collect());
+    }
+    if allocated > 32 || samples.bytes.len() != pixels * usize::from(allocated / 8) {
+        return Err(PixelError::Bits { allocated, stored, high_bit });
+    }
+    let shift = high_bit + 1 - stored;
+    let mask = u32::MAX >> (32 - stored);
+    let sign = if description.signed { 1_i64 << (stored - 1) } else { 0 };
+    let value = |sample: u32| (i64::from((sample >> shift) & mask) ^ sign) - sign;
+    Ok(match allocated {
+        8 => samples.bytes.iter().map(|&byte| value(byte.into())).collect(),
+        16 => samples.bytes.as_chunks().0.iter().map(|&two| value(u16::from_le_bytes(two).into())).collect(),
+        _ => samples.bytes.as_chunks().0.iter().map(|&four| value(u32::from_le_bytes(four))).collect(),
+    })
+}
+
+/// Pixel Padding Value and its range (PS3.3 C.7.5.1.1.2), smaller first.
+fn padding(instance: &Instance<'_>, description: &ImageDescription) -> Option<(i64, i64)> {
+    let value = |tag| {
+        let raw = unsigned(instance, tag)?;
+        Some(if description.signed { i64::from(raw as i16) } else { i64::from(raw) })
+    };
+    let padding = value(tags::PIXEL_PADDING_VALUE)?;
+    let limit = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(padding);
+    Some((padding.min(limit), padding.max(limit)))
+}
+
+/// The Modality LUT (PS3.3 C.11.1): a line or a table.
+enum Modality {
+    Line { slope: f64, intercept: f64 },
+    Table(voi::Table),
+}
+
+impl Modality {
+    fn of(instance: &Instance<'_>, frame: u32) -> Self {
+        if let Some(table) = voi::Table::first_of(instance, tags::MODALITY_LUT_SEQUENCE) {
+            return Self::Table(table);
+        }
+        let rescale = InstanceFacts::of(instance).ok().and_then(|facts| facts.frame(frame as usize).rescale);
+        match rescale {
+            Some(line) if line.slope != 0.0 => Self::Line { slope: line.slope, intercept: line.intercept },
+            _ => Self::Line { slope: 1.0, intercept: 0.0 },
+        }
+    }
+
+    fn apply(&self, stored: i64) -> f64 {
+        match self {
+            Self::Line { slope, intercept } => stored as f64 * slope + intercept,
+            Self::Table(table) => table.value(stored as f64),
+        }
+    }
+}
+
+fn unsigned(instance: &Instance<'_>, tag: Tag) -> Option<u16> {
+    let pair = instance.value(tag)?.get(..2)?.try_into().ok()?;
+    Some(if instance.header().encoding.big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
+}
+
+/// 16-bit numbers of a value.
+fn words(value: &[u8], big_endian: bool) -> Vec<u16> {
+    let word = |pair: &[u8; 2]| if big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+    value.as_chunks().0.iter().map(word).collect()
+}
+
+/// Decimal numbers of a value.
+fn decimals(value: &[u8]) -> Vec<f64> {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let number = |part: &str| part.trim_matches([' ', '\0']).parse::<f64>().ok().filter(|number| number.is_finite());
+    text.split('\\').map_while(number).collect()
+}
+
+/// The first item of a functional group of a frame: its own, or the shared one (PS3.3 C.7.6.16).
+fn functional_group(instance: &Instance<'_>, frame: u32, group: Tag) -> Option<Item> {
+    let (header, bytes) = (instance.header(), instance.bytes());
+    let places =
+        [(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frame as usize), (tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0)];
+    places.into_iter().find_map(|(sequence, index)| {
+        let items = header.items(bytes, header.element(sequence)?).ok()?;
+        let item = items.into_iter().nth(index)?;
+        item.items(bytes, item.element(group)?).ok()?.into_iter().next()
+    })
+}

@@ -1,0 +1,166 @@
+//! WADO-RS: the Retrieve transaction (PS3.18 10.4).
+
+mod accept;
+mod body;
+mod bulk;
+mod frames;
+mod instances;
+mod metadata;
+mod rendered;
+mod transcode;
+mod uri;
+
+pub(super) use metadata::base;
+pub(super) use uri::retrieve as retrieve_by_uri;
+
+use axum::{
+    Router,
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+    routing::get,
+};
+use hilum_dicom::pixels::PixelError;
+use hilum_dicom::{HeaderError, OutlineError, UidError};
+use hilum_engine::{EngineError, Selection, StoredInstance, Zone};
+
+use crate::{error::ApiError, server::App};
+
+/// Routes below `/studies/{study_uid}`.
+pub(super) fn routes() -> Router<App> {
+    let study = "/studies/{study_uid}";
+    let series = format!("{study}/series/{{series_uid}}");
+    let instance = format!("{series}/instances/{{sop_uid}}");
+    let frames = format!("{instance}/frames/{{frames}}");
+    let mut router = Router::new();
+    for level in [study, &series, &instance] {
+        router = router
+            .route(&format!("{level}/metadata"), get(metadata::metadata))
+            .route(&format!("{level}/rendered"), get(rendered::rendered))
+            .route(&format!("{level}/thumbnail"), get(rendered::thumbnail));
+    }
+    router
+        .route(study, get(instances::retrieve))
+        .route(&series, get(instances::retrieve))
+        .route(&instance, get(instances::retrieve))
+        .route(&frames, get(frames::frames))
+        .route(&format!("{frames}/rendered"), get(rendered::rendered))
+        .route(&format!("{frames}/thumbnail"), get(rendered::thumbnail))
+        .route(&format!("{instance}/bulkdata/{{*path}}"), get(bulk::bulk_data))
+}
+
+/// The resource that an address names.
+#[derive(Debug)]
+pub(super) struct Resource {
+    pub(super) selection: Selection,
+    /// Frame numbers as they stand in the address.
+    pub(super) frames: Option<String>,
+    /// Path of a bulk value.
+    pub(super) bulk: Option<String>,
+}
+
+impl Resource {
+    /// Whether the address names one instance.
+    pub(super) fn is_instance(&self) -> bool {
+        self.selection.instance.is_some()
+    }
+
+    /// The instances in order; none is an error.
+    pub(super) async fn instances(&self, app: &App) -> Result<Vec<StoredInstance>, ApiError> {
+        let instances = app.engine.instances(&app.scope, Zone::Clinical, &self.selection).await?;
+        if instances.is_empty() { Err(self.not_found()) } else { Ok(instances) }
+    }
+
+    /// The one instance of an address that names one.
+    pub(super) async fn instance(&self, app: &App) -> Result<StoredInstance, ApiError> {
+        self.instances(app).await.map(|mut instances| instances.swap_remove(0))
+    }
+
+    pub(super) fn not_found(&self) -> ApiError {
+        let what = match (&self.selection.series, &self.selection.instance) {
+            (_, Some(_)) => "instance",
+            (Some(_), None) => "series",
+            (None, None) => "study",
+        };
+        EngineError::NotFound { what }.into()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Resource {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+        let mut resource = Self { selection: Selection::default(), frames: None, bulk: None };
+        let no_uid =
+            |what: &str, error: UidError| ApiError::bad_request(format!("the address names no {what}: {error}"));
+        for (name, value) in &path {
+            let selection = &mut resource.selection;
+            match name {
+                "study_uid" => selection.study = Some(vec![value.parse().map_err(|error| no_uid("study", error))?]),
+                "series_uid" => selection.series = Some(vec![value.parse().map_err(|error| no_uid("series", error))?]),
+                "sop_uid" => selection.instance = Some(vec![value.parse().map_err(|error| no_uid("instance", error))?]),
+                "frames" => resource.frames = Some(value.to_owned()),
+                _ => resource.bulk = Some(value.to_owned()),
+            }
+        }
+        Ok(resource)
+    }
+}
+
+/// What the peer is told when nothing of what it accepts can be given.
+pub(super) fn not_acceptable(offered: &str) -> ApiError {
+    let message = format!("nothing that the Accept header allows can be given; offered here: {offered}");
+    ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message)
+}
+
+impl From<PixelError> for ApiError {
+    fn from(error: PixelError) -> Self {
+        match error {
+            PixelError::NoPixelData => Self::new(StatusCode::NOT_FOUND, "no_pixel_data", error.to_string()),
+            PixelError::NoSuchFrame { .. } => Self::new(StatusCode::NOT_FOUND, "no_such_frame", error.to_string()),
+            PixelError::UnsupportedTransferSyntax(_) | PixelError::Photometric { .. } | PixelError::Bits { .. } => {
+                Self::new(StatusCode::NOT_ACCEPTABLE, "cannot_be_decoded", error.to_string())
+            }
+            other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "pixels_unreadable", other.to_string()),
+        }
+    }
+}
+
+impl From<HeaderError> for ApiError {
+    fn from(error: HeaderError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "header_damaged", error.to_string())
+    }
+}
+
+impl From<OutlineError> for ApiError {
+    fn from(error: OutlineError) -> Self {
+        match error {
+            OutlineError::NoSuchFrame { .. } => Self::new(StatusCode::NOT_FOUND, "no_such_frame", error.to_string()),
+            OutlineError::Read(error) => {
+                tracing::error!(%error, "an object cannot be read");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "storage_failed",
+                    "an internal error; the server's log says more",
+                )
+            }
+            other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "pixels_unreadable", other.to_string()),
+        }
+    }
+}
+
+/// Runs what waits for the disk or a decoder beside the network's threads.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(panic = error.is_panic(), "work for a request ended early");
+        Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "an internal error; the server's log says more",
+        ))
+    })
+}

@@ -1,0 +1,148 @@
+//! WADO-URI (PS3.18 section 9): one instance, addressed by parameters.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Uri, header},
+    response::{IntoResponse, Response},
+};
+use hilum_dicom::render::{VoiFunction, VoiWindow};
+use hilum_dicom::{TransferSyntaxUid, UidError};
+use hilum_engine::{Selection, StoredInstance};
+
+use super::super::query::Parameters;
+use super::accept::Accept;
+use super::body::{Stopped, channel};
+use super::rendered::{LARGEST_SIDE, QUALITY, Viewport, encoded, picture_of};
+use super::transcode::{can_become, part10};
+use super::{Resource, aside, not_acceptable};
+use crate::{error::ApiError, server::App};
+
+const OFFERED: &str = "image/jpeg, image/png and application/dicom (contentType)";
+
+/// `GET /wado?requestType=WADO&studyUID=...&seriesUID=...&objectUID=...`
+pub(in super::super) async fn retrieve(
+    State(app): State<App>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::of(uri.query())?;
+    if !parameters.first("requestType").is_some_and(|kind| kind.eq_ignore_ascii_case("WADO")) {
+        return Err(ApiError::bad_request("parameter requestType is missing or unknown; expected WADO"));
+    }
+    if parameters.first("anonymize").is_some() {
+        return Err(ApiError::bad_request("parameter anonymize is not supported here; leave it out"));
+    }
+    let selection = Selection::instance(
+        uid(&parameters, "studyUID")?,
+        uid(&parameters, "seriesUID")?,
+        uid(&parameters, "objectUID")?,
+    );
+    let resource = Resource { selection, frames: None, bulk: None };
+    // The parameter goes before the header (PS3.18 9.1.2.1.1).
+    let wanted = match parameters.first("contentType").filter(|list| !list.trim().is_empty()) {
+        Some(list) => Accept::read(list)?,
+        None => Accept::read(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default())?,
+    };
+    let offers = ["image/jpeg", "image/png", "application/dicom"];
+    let essence = wanted.0.iter().find_map(|range| offers.into_iter().find(|offer| range.takes(offer)));
+    let essence = essence.ok_or_else(|| not_acceptable(OFFERED))?;
+    let instance = resource.instance(&app).await?;
+    if essence == "application/dicom" {
+        return dicom(&app, &parameters, instance);
+    }
+    let (window, viewport) = (window(&parameters)?, viewport(&parameters)?);
+    let quality = match parameters.number("imageQuality")? {
+        None => QUALITY,
+        Some(quality @ 1..=100) => quality as u8,
+        Some(_) => return Err(ApiError::bad_request("parameter imageQuality is out of range; expected 1 to 100")),
+    };
+    let frame = match parameters.number("frameNumber")? {
+        None => 0,
+        Some(number) => u32::try_from(number)
+            .ok()
+            .and_then(|number| number.checked_sub(1))
+            .ok_or_else(|| ApiError::bad_request("parameter frameNumber is out of range; expected a number from 1"))?,
+    };
+    let bytes = app.engine.open_instance(&instance).await?;
+    let file = aside(move || encoded(&picture_of(&bytes, frame, window, viewport)?, essence, quality)).await?;
+    Ok(([(header::CONTENT_TYPE, essence)], Body::from(file)).into_response())
+}
+
+fn dicom(app: &App, parameters: &Parameters, instance: StoredInstance) -> Result<Response, ApiError> {
+    let explicit = TransferSyntaxUid::explicit_little_endian();
+    let kept = &instance.transfer_syntax;
+    let syntax = match parameters.first("transferSyntax") {
+        None if can_become(kept, &explicit) => explicit,
+        None | Some("*") => kept.clone(),
+        Some(text) => {
+            let wanted: TransferSyntaxUid = text.parse().map_err(|error| no_uid("transferSyntax", error))?;
+            if !can_become(kept, &wanted) {
+                return Err(not_acceptable(
+                    "transferSyntax=* (as kept), 1.2.840.10008.1.2.1 or 1.2.840.10008.1.2.4.80",
+                ));
+            }
+            wanted
+        }
+    };
+    let content_type = format!("application/dicom; transfer-syntax={syntax}");
+    let (sender, body) = channel();
+    let engine = app.engine.clone();
+    tokio::spawn(async move {
+        if let Err(Stopped::Failed(error)) = part10(&engine, &instance, &syntax, &sender).await {
+            sender.cut(&error).await;
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+}
+
+fn no_uid(parameter: &str, error: UidError) -> ApiError {
+    ApiError::bad_request(format!("parameter {parameter} cannot be read: {error}"))
+}
+
+fn uid<T: std::str::FromStr<Err = UidError>>(parameters: &Parameters, name: &str) -> Result<T, ApiError> {
+    let text = parameters
+        .first(name)
+        .ok_or_else(|| ApiError::bad_request(format!("parameter {name} is missing; expected a UID")))?;
+    text.parse().map_err(|error| no_uid(name, error))
+}
+
+/// Both or none (PS3.18 9.1.2.1.4).
+fn window(parameters: &Parameters) -> Result<Option<VoiWindow>, ApiError> {
+    let number = |name: &str| {
+        let text = parameters.first(name);
+        text.map(|text| {
+            text.parse::<f64>()
+                .map_err(|_| ApiError::bad_request(format!("parameter {name} cannot be read; expected a number")))
+        })
+        .transpose()
+    };
+    match (number("windowCenter")?, number("windowWidth")?) {
+        (None, None) => Ok(None),
+        (Some(center), Some(width)) => VoiWindow::new(center, width, VoiFunction::Linear)
+            .map(Some)
+            .ok_or_else(|| ApiError::bad_request("parameter windowWidth is out of range; expected a number from 1")),
+        _ => Err(ApiError::bad_request("windowCenter and windowWidth go together; one of them is missing")),
+    }
+}
+
+/// `rows` and `columns` bound the picture (PS3.18 9.1.2.1.5, 9.1.2.1.6).
+fn viewport(parameters: &Parameters) -> Result<Option<Viewport>, ApiError> {
+    if parameters.first("region").is_some() {
+        return Err(ApiError::bad_request("parameter region is not supported here; use /rendered with viewport"));
+    }
+    let side = |name: &str| match parameters.number(name)? {
+        None => Ok(None),
+        Some(length) => {
+            u32::try_from(length).ok().filter(|length| (1..=LARGEST_SIDE).contains(length)).map(Some).ok_or_else(|| {
+                ApiError::bad_request(format!("parameter {name} is out of range; expected 1 to {LARGEST_SIDE}"))
+            })
+        }
+    };
+    Ok(match (side("rows")?, side("columns")?) {
+        (None, None) => None,
+        (rows, columns) => {
+            Some(Viewport { width: columns.unwrap_or(LARGEST_SIDE), height: rows.unwrap_or(LARGEST_SIDE), part: None })
+        }
+    })
+}
