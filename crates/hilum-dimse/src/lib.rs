@@ -43,7 +43,7 @@ mod upper_layer;
 pub use command::Progress;
 pub use hilum_dicom::matching::Level;
 pub use part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Part10Error, read_meta};
-pub use peers::{Allowed, Callers, Peer};
+pub use peers::{Allowed, Callers, InvalidPeerCertificate, Peer, PeerCertificate};
 pub use query::InformationModel;
 pub use requestor::{ScuConfig, ScuError};
 pub use scu::{FoundMatches, Question, RetrieveReport, Scu, StorageContext};
@@ -57,4 +57,4 @@ pub use service::{
 };
 pub use sop_class::{is_storage_sop_class, is_stored_transfer_syntax};
 pub use status::{Status, StatusClass};
-pub use transport::{Identity, TlsClient, TlsError, TlsServer};
+pub use transport::{ClientCertificates, Identity, TlsClient, TlsError, TlsServer};

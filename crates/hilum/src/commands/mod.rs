@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 pub mod demo;
+pub mod echo;
 pub mod evaluate;
 pub mod import;
 pub mod model;
 pub mod phantom;
 pub mod predict;
+pub mod query;
 pub mod report;
+pub mod retrieve;
 pub mod serve;
 pub mod train;
 

@@ -53,7 +53,10 @@ fn a_key_that_does_not_exist_is_refused_by_name() {
 #[test]
 fn help_documents_every_command_and_every_key() {
     let help = out(&hilum(["--help"]));
-    for command in ["serve", "demo", "import", "report", "predict", "train", "evaluate", "phantom", "model"] {
+    for command in [
+        "serve", "demo", "import", "report", "predict", "train", "evaluate", "phantom", "model", "echo", "query",
+        "retrieve", "worklist",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
     let serve = out(&hilum(["serve", "--help"]));
@@ -69,6 +72,18 @@ fn help_documents_every_command_and_every_key() {
         "model",
         "quiet_after_seconds",
         "log",
+        "callers",
+        "check_host",
+        "certificate",
+        "key",
+        "authorities",
+        "client_certificates",
+        "host",
+        "port",
+        "tls",
+        "allowed",
+        "institution",
+        "retrieve_by",
     ] {
         assert!(serve.contains(&format!("\n  {key} = ")), "{key} in {serve}");
     }

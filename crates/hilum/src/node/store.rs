@@ -1,19 +1,15 @@
 //! C-STORE into the engine.
 
 use hilum_dimse::{ReceivedInstance, StoreFuture, StoreHandler, StoreOutcome};
-use hilum_engine::{Accepted, Engine, ErrorKind, Scope, Source, Zone};
+use hilum_engine::{Accepted, ErrorKind, Source, Zone};
 
-/// Hands received instances to the engine.
-pub struct EngineStore {
-    pub engine: Engine,
-    pub scope: Scope,
-}
+use super::Node;
 
-impl StoreHandler for EngineStore {
+impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
-            let accepted =
-                self.engine.accept_instance(&self.scope, Zone::Clinical, instance.part10, Source::Dimse).await;
+            let scope = self.peers.scope_of(&instance.calling_ae);
+            let accepted = self.engine.accept_instance(&scope, Zone::Clinical, instance.part10, Source::Dimse).await;
             match accepted {
                 Ok(Accepted::Kept) => StoreOutcome::Kept,
                 Ok(Accepted::AlreadyThere) => StoreOutcome::AlreadyThere,
