@@ -8,6 +8,7 @@ use crate::import::{self, ImportControl, ImportSummary};
 use crate::journey::{self, Incoming};
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
+use crate::routing::Rules;
 use crate::storage::Storage;
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
@@ -15,7 +16,7 @@ use crate::views::{
 };
 use crate::{jobs, models};
 use bytes::Bytes;
-use hilum_dicom::StudyUid;
+use hilum_dicom::{AeTitle, StudyUid};
 use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub struct EngineConfig {
     pub quiet_after: Duration,
     /// Started by `hilum demo`.
     pub demo: bool,
+    /// Whose data instances are, and where they go on to.
+    pub rules: Rules,
 }
 
 impl EngineConfig {
@@ -49,6 +52,7 @@ impl EngineConfig {
             shipped_model: true,
             quiet_after: Duration::from_secs(5),
             demo: false,
+            rules: Rules::default(),
         }
     }
 }
@@ -214,7 +218,20 @@ impl Engine {
         bytes: Bytes,
         source: Source,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { bytes, source, file_name: None };
+        let incoming = Incoming { bytes, source, file_name: None, sender: None };
+        Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
+    }
+
+    /// As [`Self::accept_instance`], of what an application entity sent: the rules may give it to another institution than the
+    /// caller's.
+    pub async fn accept_from(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        bytes: Bytes,
+        sender: &AeTitle,
+    ) -> Result<Accepted, AcceptError> {
+        let incoming = Incoming { bytes, source: Source::Dimse, file_name: None, sender: Some(sender.clone()) };
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 
@@ -381,6 +398,10 @@ impl Engine {
 
     pub(crate) fn model(&self) -> Option<Arc<Model>> {
         self.inner.model.clone()
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.inner.config.rules
     }
 
     pub(crate) fn quiet_after(&self) -> Duration {

@@ -6,12 +6,13 @@ use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
 use crate::intake::{self, Comparison, Examined};
 use crate::reading;
+use crate::routing::Route;
 use crate::storage::Staged;
 use crate::storage::segment::{Provenance, Purpose};
 use crate::tagging::{rank, tag_series};
 use bytes::Bytes;
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
-use hilum_dicom::{InstanceFacts, StudyUid};
+use hilum_dicom::{AeTitle, InstanceFacts, StudyUid};
 
 /// An instance on its way in.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Incoming {
     pub(crate) source: Source,
     /// Name of its file, if it was one.
     pub(crate) file_name: Option<String>,
+    /// Who sent it over DIMSE, if it came so.
+    pub(crate) sender: Option<AeTitle>,
 }
 
 /// What became of an instance, and whose study it belongs to.
@@ -46,8 +49,10 @@ pub(crate) async fn accept_instance(
     if !scope.may_change() {
         return Err(AcceptError::Forbidden);
     }
-    let Incoming { bytes, source, file_name } = incoming;
+    let Incoming { bytes, source, file_name, sender } = incoming;
     let new = intake::examine(bytes).await?;
+    let Route { institution, forward } = engine.rules().route(sender.as_ref(), &new.facts);
+    let scope = &institution.map_or_else(|| scope.clone(), |institution| Scope::new(institution, scope.role()));
     let study = new.facts.study.uid.clone();
     if let Some(known) = engine.catalog().known_instance(scope, zone, &new.facts.sop).await? {
         let accepted = same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
@@ -56,8 +61,12 @@ pub(crate) async fn accept_instance(
     let institution = engine.catalog().home(scope).await?;
     let provenance = Provenance::now(Purpose::Instance, scope, zone, source, file_name.clone());
     let staged = append(engine, provenance, &new).await?;
-    let subject =
-        Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after: engine.quiet_after(), file_name });
+    let subject = Subject::Instance(NewInstance {
+        facts: new.facts.clone(),
+        quiet_after: engine.quiet_after(),
+        file_name,
+        forward,
+    });
     let request = request(institution, zone, source, &new, staged, subject);
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,

@@ -3,21 +3,26 @@
 pub mod access;
 pub mod archive;
 pub mod catalog;
+pub mod commitment;
 mod engine;
 mod error;
 mod find;
+pub mod forwarding;
 pub mod import;
 mod intake;
 mod jobs;
 mod journey;
 mod models;
 pub mod nifti;
+mod pulling;
 mod reading;
 mod recorder;
 pub mod report;
+pub mod routing;
 pub mod storage;
 pub mod tagging;
 pub mod views;
+pub mod worklist;
 
 pub use access::{InstitutionCode, Role, Scope};
 pub use archive::{InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};

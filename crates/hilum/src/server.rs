@@ -1,6 +1,6 @@
 //! Everything in one process: web, DICOM network node, jobs.
 
-use std::{io::Write, net::SocketAddr, path::Path};
+use std::{io::Write, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use hilum_dimse::Scp;
@@ -10,8 +10,8 @@ use hilum_web::{WebConfig, WebServer};
 use crate::{
     failure::WrongCall,
     job_lock::JobLock,
-    node::{self, Node},
-    settings::{CallersMode, Settings},
+    node::{self, Node, worker},
+    settings::{CallersMode, Pull, Settings},
     shutdown::Shutdown,
 };
 
@@ -20,6 +20,8 @@ pub struct Server {
     pub engine: Engine,
     web: WebServer,
     scp: Scp,
+    node: Arc<Node>,
+    pulls: Vec<Pull>,
     _lock: JobLock,
 }
 
@@ -39,9 +41,9 @@ impl Server {
         let engine = Engine::open(engine).await.with_context(|| format!("data folder {}", data_dir.display()))?;
         let web = WebConfig { max_instance_bytes: settings.max_instance_bytes, ..WebConfig::new(settings.http) };
         let web = WebServer::bind(web, engine.clone()).await?;
-        let node = Node::new(engine.clone(), settings);
+        let node = Node::new(engine.clone(), settings)?;
         let scp = Scp::bind(scp, node.services()).await?;
-        let server = Self { engine, web, scp, _lock: lock };
+        let server = Self { engine, web, scp, node, pulls: settings.pulls.clone(), _lock: lock };
         server.announce(settings, data_dir)?;
         Ok(server)
     }
@@ -69,7 +71,7 @@ impl Server {
 
     /// Serves and reads until the shutdown is asked for, or until one part cannot go on.
     pub async fn run(self, shutdown: &Shutdown) -> anyhow::Result<()> {
-        let Self { engine, web, scp, _lock } = self;
+        let Self { engine, web, scp, node, pulls, _lock } = self;
         let web = async {
             let ended = web.serve(shutdown.asked()).await.context("web server");
             shutdown.ask();
@@ -80,7 +82,8 @@ impl Server {
             shutdown.ask();
             ended
         };
-        let (web, jobs, ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()));
+        let worker = worker::run(node, pulls, shutdown.asked());
+        let (web, jobs, (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker);
         web.and(jobs)
     }
 }

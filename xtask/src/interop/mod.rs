@@ -1,6 +1,7 @@
 //! `cargo xtask interop`: the built binary on this machine's loopback, against the tools of its peers.
 
 mod checks;
+mod node;
 pub mod server;
 
 use std::path::PathBuf;
@@ -50,7 +51,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     let bench = Bench { hilum: run::hilum("debug"), python, scratch, keep };
     run::step("interop");
     let (mut passed, mut failed) = (0, 0);
-    for (name, check) in checks::ALL {
+    for (name, check) in checks::ALL.iter().chain(node::ALL) {
         match check(&bench) {
             Ok(said) => {
                 passed += 1;

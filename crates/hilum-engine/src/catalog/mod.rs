@@ -3,12 +3,15 @@
 //! State decides what is due; the job queue only distributes it. Writers take SQLite's write lock at once (`BEGIN IMMEDIATE`), and
 //! `synchronous = FULL` makes a commit survive a power cut.
 
+mod commitment;
 mod due;
 mod entity;
+mod forward;
 mod instances;
 mod listing;
 mod migration;
 mod orphans;
+mod pull;
 mod reading;
 mod record;
 mod report;
@@ -17,6 +20,7 @@ mod search;
 mod settle;
 #[cfg(feature = "bench")]
 mod synthetic;
+mod worklist;
 
 pub use due::Due;
 pub(crate) use listing::{StudyRow, summary};

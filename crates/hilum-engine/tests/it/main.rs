@@ -8,5 +8,6 @@ mod fixture;
 mod import;
 mod journey;
 mod nifti;
+mod node;
 mod real;
 mod report;

@@ -7,7 +7,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hilum_engine::{InstitutionCode, Zone};
 
-pub use node::{EchoArguments, KeyArguments, QueryArguments, QueryLevel, RetrieveArguments, WorklistArguments};
+pub use node::{
+    EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
+    RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
+};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
 #[derive(Debug, Parser)]
@@ -45,6 +48,12 @@ pub enum Command {
     Query(QueryArguments),
     /// Fetch studies from a configured DICOM peer (C-GET or C-MOVE); works beside a running server
     Retrieve(RetrieveArguments),
+    /// Send kept studies to a configured DICOM peer (C-STORE), as they are kept
+    Send(SendArguments),
+    /// List what the rules send on to peers, and how far that is
+    Forwards(ForwardsArguments),
+    /// Take in orders, which modalities then find on our worklist; the same order twice is one
+    WorklistImport(WorklistImportArguments),
     /// List the modality worklist of a configured DICOM peer
     Worklist(WorklistArguments),
     /// Write the report of a study; reads the study first where that is due
@@ -105,7 +114,23 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   certificate = \"sha256:...\"     it must show this certificate: a fingerprint, or a host name in it
   allowed = [\"store\", \"find\", \"retrieve\", \"commitment\"]   what it may ask of us; all of it where not given
   institution = \"LOCAL\"          whose data it sends and sees
-  retrieve_by = \"get\"            how studies are fetched from it: \"get\" or \"move\"";
+  retrieve_by = \"get\"            how studies are fetched from it: \"get\" or \"move\"
+
+[[rules]], looked at for every instance that arrives; what is not given holds for all:
+  source = \"CT*\"                 calling AE title, with wild cards; only what comes over DIMSE has one
+  modality = [\"CT\"]              any of these
+  description = \"*kub*\"          study or series description, with wild cards, whatever the case
+  zone = \"clinical\"              research is refused until de-identification exists
+  institution = \"SITE_A\"         whose data it is; for what comes over DIMSE, and the first rule that says so counts
+  forward = [\"PACS\"]             peers that it is sent on to, until they have it
+
+[[pull]], studies that are fetched by themselves:
+  peer = \"PACS\"                  from whom
+  every_minutes = 15             how long after one turn the next begins
+  modality = \"CT\"                that the study has
+  description = \"*KUB*\"          study description, with wild cards
+  days_back = 1                  how old studies may be
+  most_studies = 50              that one turn fetches at most";
 
 #[derive(Debug, Args)]
 pub struct ImportArguments {

@@ -159,3 +159,38 @@ pub struct WorklistImportArguments {
     #[arg(long)]
     pub json: bool,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ForwardStateArgument {
+    /// Due, or due again at the next try
+    Waiting,
+    /// The peer has it
+    Sent,
+    /// Given up after many refusals
+    Failed,
+}
+
+#[derive(Debug, Args)]
+pub struct ForwardsArguments {
+    /// Only those in this state
+    #[arg(long, value_enum)]
+    pub state: Option<ForwardStateArgument>,
+    /// Only those to this peer
+    #[arg(long, value_name = "AE")]
+    pub peer: Option<AeTitle>,
+    /// Make everything that is not sent due now, what was given up too
+    #[arg(long)]
+    pub retry: bool,
+    /// Go on behind a listing
+    #[arg(long, value_name = "NEXT")]
+    pub after: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Institution that they belong to
+    #[arg(long, value_name = "CODE", default_value = InstitutionCode::LOCAL)]
+    pub institution: InstitutionCode,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use hilum_dicom::DataSet;
-use hilum_dimse::{BindError, Peer, Progress, Question, RetrieveReport, Scp, Scu, Services};
+use hilum_dimse::{Peer, Progress, Question, RetrieveReport, Scu, Services};
 use hilum_engine::Engine;
 use serde::Serialize;
 
@@ -46,27 +46,15 @@ pub fn run(settings: &Settings, arguments: &RetrieveArguments) -> anyhow::Result
         let engine = Engine::open(settings.engine(&data_dir))
             .await
             .with_context(|| format!("data folder {}", data_dir.display()))?;
-        let sink = Sink::new(Node::new(engine, settings));
+        let sink = Sink::new(Node::new(engine, settings)?);
         let receiver = match by {
             RetrieveBy::Get => None,
-            RetrieveBy::Move => listen(settings, &sink).await?,
+            RetrieveBy::Move => node::listen(settings, Services::storing(Arc::clone(&sink) as _)).await?,
         };
         let received_here = by == RetrieveBy::Get || receiver.is_some();
         let fetch = Fetch { scu: &scu, known, by, ae_title: &settings.ae_title, sink: &sink };
         let work = fetch_all(settings, &fetch, &studies, arguments, &shutdown);
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let receive = async {
-            if let Some(scp) = receiver {
-                scp.serve(async { drop(stopped.await) }).await;
-            }
-        };
-        let work = async {
-            let done = work.await;
-            drop(stop);
-            done
-        };
-        let (done, ()) = tokio::join!(work, receive);
-        let done = done?;
+        let done = node::while_listening(receiver, Box::pin(work)).await?;
         tell(&done, arguments.json)?;
         judge(&done, &sink, received_here, settings, by)
     })
@@ -100,15 +88,6 @@ async fn wanted(
         .into_iter()
         .map(|found| Ok(keys::uid_of(found, keys::STUDY_UID, "Study Instance UIDs")?.to_owned()))
         .collect()
-}
-
-/// Listens for what a C-MOVE sends, unless a server does so already at our address.
-async fn listen(settings: &Settings, sink: &Arc<Sink>) -> anyhow::Result<Option<Scp>> {
-    match Scp::bind(node::scp_config(settings)?, Services::storing(Arc::clone(sink) as _)).await {
-        Ok(scp) => Ok(Some(scp)),
-        Err(BindError::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn fetch_all(

@@ -1,7 +1,7 @@
 //! C-STORE into the engine.
 
 use hilum_dimse::{ReceivedInstance, StoreFuture, StoreHandler, StoreOutcome};
-use hilum_engine::{Accepted, ErrorKind, Source, Zone};
+use hilum_engine::{Accepted, ErrorKind, Zone};
 
 use super::Node;
 
@@ -9,7 +9,7 @@ impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
             let scope = self.peers.scope_of(&instance.calling_ae);
-            let accepted = self.engine.accept_instance(&scope, Zone::Clinical, instance.part10, Source::Dimse).await;
+            let accepted = self.engine.accept_from(&scope, Zone::Clinical, instance.part10, &instance.calling_ae).await;
             match accepted {
                 Ok(Accepted::Kept) => StoreOutcome::Kept,
                 Ok(Accepted::AlreadyThere) => StoreOutcome::AlreadyThere,

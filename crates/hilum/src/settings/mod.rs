@@ -1,6 +1,7 @@
 //! `hilum.toml` and what the command line says over it.
 
 mod peers;
+mod routing;
 mod tls;
 
 use std::{
@@ -12,13 +13,15 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::EngineConfig;
+use hilum_engine::{EngineConfig, routing::Rules};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{cli::Common, failure::WrongCall};
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
+pub use routing::Pull;
+use routing::{PullEntry, RuleEntry};
 pub use tls::Tls;
 use tls::TlsTable;
 
@@ -44,6 +47,10 @@ struct File {
     #[serde(default)]
     peers: Vec<PeerEntry>,
     tls: Option<TlsTable>,
+    #[serde(default)]
+    rules: Vec<RuleEntry>,
+    #[serde(default)]
+    pull: Vec<PullEntry>,
 }
 
 /// Everything that can be configured, with its defaults.
@@ -64,6 +71,10 @@ pub struct Settings {
     callers: Option<CallersMode>,
     /// Whom the network node knows.
     pub peers: Peers,
+    /// Whose data instances are, and where they go on to.
+    pub rules: Rules,
+    /// What is fetched by itself.
+    pub pulls: Vec<Pull>,
     tls: Option<TlsTable>,
 }
 
@@ -104,6 +115,8 @@ impl Settings {
             quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
             log: file.log,
             callers: file.callers,
+            rules: routing::rules(file.rules, &peers).map_err(anyhow::Error::msg)?,
+            pulls: routing::pulls(file.pull, &peers).map_err(anyhow::Error::msg)?,
             peers,
             tls: file.tls,
         })
@@ -116,7 +129,12 @@ impl Settings {
 
     /// How to open the engine on a data folder.
     pub fn engine(&self, data_dir: &Path) -> EngineConfig {
-        EngineConfig { model_dir: self.model.clone(), quiet_after: self.quiet_after, ..EngineConfig::new(data_dir) }
+        EngineConfig {
+            model_dir: self.model.clone(),
+            quiet_after: self.quiet_after,
+            rules: self.rules.clone(),
+            ..EngineConfig::new(data_dir)
+        }
     }
 
     /// Who may call the network node: the known peers; as long as none is known, anybody on this machine.

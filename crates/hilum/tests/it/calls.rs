@@ -54,8 +54,22 @@ fn a_key_that_does_not_exist_is_refused_by_name() {
 fn help_documents_every_command_and_every_key() {
     let help = out(&hilum(["--help"]));
     for command in [
-        "serve", "demo", "import", "report", "predict", "train", "evaluate", "phantom", "model", "echo", "query",
-        "retrieve", "worklist",
+        "serve",
+        "demo",
+        "import",
+        "report",
+        "predict",
+        "train",
+        "evaluate",
+        "phantom",
+        "model",
+        "echo",
+        "query",
+        "retrieve",
+        "worklist",
+        "send",
+        "forwards",
+        "worklist-import",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
@@ -84,6 +98,15 @@ fn help_documents_every_command_and_every_key() {
         "allowed",
         "institution",
         "retrieve_by",
+        "source",
+        "modality",
+        "description",
+        "zone",
+        "forward",
+        "peer",
+        "every_minutes",
+        "days_back",
+        "most_studies",
     ] {
         assert!(serve.contains(&format!("\n  {key} = ")), "{key} in {serve}");
     }

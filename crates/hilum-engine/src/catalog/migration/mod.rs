@@ -2,6 +2,7 @@
 
 mod m0001_first_tables;
 mod m0002_study_search;
+mod m0004_network_node;
 
 use sea_orm_migration::prelude::*;
 
@@ -9,6 +10,10 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::FirstTables), Box::new(m0002_study_search::StudySearch)]
+        vec![
+            Box::new(m0001_first_tables::FirstTables),
+            Box::new(m0002_study_search::StudySearch),
+            Box::new(m0004_network_node::NetworkNode),
+        ]
     }
 }

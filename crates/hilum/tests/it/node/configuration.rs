@@ -43,6 +43,15 @@ fn a_wrong_peer_is_named_by_its_key() {
         ),
         ("[tls]\ncertificate = \"c\"\nkey = \"k\"".to_owned(), "tls: certificate = "),
         ("[tls]\nkey = \"k\"".to_owned(), "certificate"),
+        (peer("") + "[[rules]]\nforward = [\"RIS\"]", "rules: rule 1: forward names RIS"),
+        (peer("") + "[[rules]]\nmodality = [\"CT\"]", "rules: rule 1 says neither institution nor forward"),
+        (
+            peer("") + "[[rules]]\nzone = \"research\"\nforward = [\"PACS\"]",
+            "rules: rule 1: zone: the research zone needs",
+        ),
+        (peer("") + "[[rules]]\nsender = \"CT1\"", "sender"),
+        (peer("") + "[[pull]]\npeer = \"RIS\"", "pull: peer names RIS"),
+        (peer("") + "[[pull]]\npeer = \"PACS\"\nevery_minutes = 0", "pull: PACS: every_minutes is 1 to 10080"),
         ("callers = \"known\"".to_owned(), "callers = \"known\" needs [[peers]]"),
         ("callers = \"friends\"".to_owned(), "callers"),
     ] {

@@ -1,54 +1,10 @@
 //! `hilum echo`, `query`, `retrieve` and `worklist` with dcmtk's archive and worklist provider.
 
-use std::path::{Path, PathBuf};
-
-use super::dcmtk::{self, Provider, free_port};
-use crate::program::{Server, assert_code, command, err, out, small_study};
-
-/// A configuration of these peers, and what it is called with.
-struct Site {
-    folder: tempfile::TempDir,
-    dimse: u16,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), dimse: free_port() }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn data(&self) -> PathBuf {
-        self.path().join("data")
-    }
-
-    fn knows(&self, title: &str, port: u16) {
-        let text = format!(
-            "dimse = \"127.0.0.1:{}\"\n[[peers]]\nae_title = \"{title}\"\nhost = \"127.0.0.1\"\nport = {port}\n",
-            self.dimse
-        );
-        std::fs::write(self.path().join("hilum.toml"), text).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> std::process::Output {
-        let mut command = command();
-        command.args(arguments).arg("--config").arg(self.path().join("hilum.toml")).arg("--data").arg(self.data());
-        command.output().unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> serde_json::Value {
-        let output = self.run(&[arguments, &["--json"]].concat());
-        assert_code(&output, 0);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", out(&output)))
-    }
-}
-
-fn dicom_files(folder: &Path) -> usize {
-    let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
-    files.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "dcm")).count()
-}
+use super::{
+    dcmtk::{self, Provider},
+    site::{Site, dicom_files},
+};
+use crate::program::{Server, assert_code, err, out, small_study};
 
 /// A study in dcmtk's archive.
 fn filled_archive(site: &Site) -> (Provider, usize, String) {
