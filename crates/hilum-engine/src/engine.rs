@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, summary};
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
 use crate::import::{self, ImportControl, ImportSummary};
-use crate::journey::{self, Incoming};
+use crate::journey::{self, Incoming, Sender};
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
 use crate::routing::Rules;
@@ -16,7 +16,7 @@ use crate::views::{
 };
 use crate::{jobs, models};
 use bytes::Bytes;
-use hilum_dicom::{AeTitle, StudyUid};
+use hilum_dicom::StudyUid;
 use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -222,16 +222,16 @@ impl Engine {
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 
-    /// As [`Self::accept_instance`], of what an application entity sent: the rules may give it to another institution than the
-    /// caller's.
+    /// As [`Self::accept_instance`], of what an application entity sent: it must be what the sender said it is, and the rules may give
+    /// it to another institution than the caller's.
     pub async fn accept_from(
         &self,
         scope: &Scope,
         zone: Zone,
         bytes: Bytes,
-        sender: &AeTitle,
+        sender: Sender,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { bytes, source: Source::Dimse, file_name: None, sender: Some(sender.clone()) };
+        let incoming = Incoming { bytes, source: Source::Dimse, file_name: None, sender: Some(sender) };
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 

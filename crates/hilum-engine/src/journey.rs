@@ -12,7 +12,7 @@ use crate::storage::segment::{Provenance, Purpose};
 use crate::tagging::{rank, tag_series};
 use bytes::Bytes;
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
-use hilum_dicom::{AeTitle, InstanceFacts, StudyUid};
+use hilum_dicom::{AeTitle, InstanceFacts, SopClassUid, SopUid, StudyUid};
 
 /// An instance on its way in.
 #[derive(Clone, Debug)]
@@ -23,8 +23,19 @@ pub(crate) struct Incoming {
     pub(crate) source: Source,
     /// Name of its file, if it was one.
     pub(crate) file_name: Option<String>,
-    /// Who sent it over DIMSE, if it came so.
-    pub(crate) sender: Option<AeTitle>,
+    /// Who sent it over DIMSE, and as what, if it came so.
+    pub(crate) sender: Option<Sender>,
+}
+
+/// An application entity, and what its C-STORE said that the data set is (PS3.7 9.3.1.1).
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Its AE title.
+    pub ae_title: AeTitle,
+    /// Affected SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// Affected SOP Instance UID.
+    pub sop: SopUid,
 }
 
 /// What became of an instance, and whose study it belongs to.
@@ -51,7 +62,12 @@ pub(crate) async fn accept_instance(
     }
     let Incoming { bytes, source, file_name, sender } = incoming;
     let new = intake::examine(bytes).await?;
-    let Route { institution, forward } = engine.rules().route(sender.as_ref(), &new.facts);
+    if sender.as_ref().is_some_and(|sender| (&sender.sop_class, &sender.sop) != (&new.facts.sop_class, &new.facts.sop))
+    {
+        return Err(AcceptError::NotAsAnnounced);
+    }
+    let title = sender.as_ref().map(|sender| &sender.ae_title);
+    let Route { institution, forward } = engine.rules().route(title, &new.facts);
     let scope = &institution.map_or_else(|| scope.clone(), |institution| Scope::new(institution, scope.role()));
     let study = new.facts.study.uid.clone();
     if let Some(known) = engine.catalog().known_instance(scope, zone, &new.facts.sop).await? {

@@ -30,5 +30,6 @@ pub use catalog::{Cursor, Find, Found, attributes};
 pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
 pub use error::{AcceptError, EngineError, ErrorKind};
 pub use import::{ImportControl, ImportSummary};
+pub use journey::Sender;
 pub use models::InstallError;
 pub use reading::measured_stones;

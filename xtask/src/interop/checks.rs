@@ -282,7 +282,7 @@ fn chromium(scratch: &Path, arguments: &[&str]) -> anyhow::Result<String> {
 }
 
 /// Real data, or a sentence that it is not there.
-fn real(folder: &str) -> anyhow::Result<Option<PathBuf>> {
+pub(super) fn real(folder: &str) -> anyhow::Result<Option<PathBuf>> {
     let found = run::shared().map(|shared| shared.join("data").join(folder)).filter(|path| path.is_dir());
     if found.is_none() && std::env::var_os("HILUM_REQUIRE_SHARED").is_some_and(|value| value == "1") {
         bail!("{folder} is required and not there");

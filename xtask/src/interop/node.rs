@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::checks::{Check, dicom_files, phantom};
+use super::checks::{Check, dicom_files, phantom, real};
 use super::server::free_port;
 use super::{Bench, Server};
 use crate::run;
@@ -21,6 +21,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("an unknown caller is rejected with the right result, source and reason", unknown_caller),
     ("200 associations at once are served while another peer hangs", many_callers),
     ("dcmtk speaks TLS with the node, and another certificate than its own is refused", dcmtk_tls),
+    ("every conformance file goes in by C-STORE and comes back byte for byte, or is refused by name", conformance),
     ("hilum queries and retrieves from dcmqrscp, and what comes goes on to storescp", fetched_and_forwarded),
 ];
 
@@ -246,6 +247,41 @@ fn dcmtk_tls(bench: &Bench) -> anyhow::Result<String> {
         Command::new("echoscu").args(["-to", "5", "-aet", "CT1", "-aec", "HILUM"]).args(address(&server)).output()?;
     ensure!(!plain.status.success(), "in the clear it was answered");
     Ok("3 instances over TLS".into())
+}
+
+/// How many of the conformance files are taken, and how many refused for what they are: another SOP class or instance than the
+/// sender said, which is what their file meta information says (A900); no study, series or instance to belong to (C000); a SOP
+/// class that is no storage.
+const TAKEN: u64 = 295;
+const REFUSED: [(&str, u64); 3] = [("A900", 16), ("C000", 17), ("no context", 8)];
+
+fn conformance(bench: &Bench) -> anyhow::Result<String> {
+    let Some(folder) = real("dicom-conformance")? else {
+        return Ok("SKIPPED: no real data beside the repository".into());
+    };
+    let (mut same, mut refused) = (0, std::collections::BTreeMap::<String, u64>::new());
+    for round in 0.. {
+        let data = bench.scratch.join(format!("node-conformance-{round}"));
+        let server = Server::start_configured(bench, &data, PEERS)?;
+        let [host, port] = address(&server);
+        let arguments = [host, port, folder.display().to_string(), round.to_string()];
+        let arguments = arguments.each_ref().map(String::as_str);
+        let report: serde_json::Value =
+            serde_json::from_str(&python(bench, include_str!("peers/conformance.py"), &arguments)?)?;
+        let count = |key: &str| report[key].as_u64().unwrap_or(0);
+        ensure!(count("same") == count("kept"), "came back different: {}", report["different"]);
+        same += count("same");
+        for (reason, number) in report["refused"].as_object().into_iter().flatten() {
+            *refused.entry(reason.clone()).or_default() += number.as_u64().unwrap_or(0);
+        }
+        fs::remove_dir_all(&data)?;
+        if count("left") == 0 {
+            break;
+        }
+    }
+    let expected = REFUSED.map(|(reason, number)| (reason.to_owned(), number)).into();
+    ensure!(same == TAKEN && refused == expected, "{same} the same, refused: {refused:?}");
+    Ok(format!("{same} the same; refused: {refused:?}"))
 }
 
 /// dcmqrscp as PACS with the three patients, the node, and storescp as VNA.

@@ -8,7 +8,7 @@ use hilum_engine::commitment::{CommitmentOutcome, CommitmentReference, Safekeepi
 use hilum_engine::forwarding::{ForwardEnd, ForwardOutcome, ForwardSearch, ForwardState};
 use hilum_engine::routing::{Route, Rule, Rules};
 use hilum_engine::worklist::{Order, OrderError};
-use hilum_engine::{Accepted, Engine, EngineConfig, InstitutionCode, Role, Scope, Zone};
+use hilum_engine::{AcceptError, Accepted, Engine, EngineConfig, InstitutionCode, Role, Scope, Sender, Zone};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -28,10 +28,18 @@ async fn engine_with(data: &Path, rules: Vec<Rule>) -> Engine {
     Engine::open(EngineConfig { rules: Rules::new(rules), ..config(data) }).await.unwrap()
 }
 
+/// A sender that says what the file is.
+fn sender_of(ae_title: &str, file: &[u8]) -> Sender {
+    let facts = read_facts(file).unwrap();
+    Sender { ae_title: title(ae_title), sop_class: facts.sop_class, sop: facts.sop }
+}
+
 async fn send_as(engine: &Engine, sender: &str, ct: &Ct) -> Vec<Accepted> {
     let mut outcomes = Vec::new();
     for file in ct.files() {
-        outcomes.push(engine.accept_from(&Scope::local(), Zone::Clinical, file, &title(sender)).await.unwrap());
+        outcomes.push(
+            engine.accept_from(&Scope::local(), Zone::Clinical, file.clone(), sender_of(sender, &file)).await.unwrap(),
+        );
     }
     outcomes
 }
@@ -125,6 +133,25 @@ async fn a_refusal_is_tried_again_ever_later_and_given_up_and_a_peer_that_is_awa
 }
 
 #[tokio::test]
+async fn an_object_that_is_not_what_its_sender_said_is_refused_and_nothing_of_it_is_kept() {
+    let data = tempdir().unwrap();
+    let engine = engine_with(data.path(), Vec::new()).await;
+    let file = Ct { slices: 1, ..Ct::default() }.files().remove(0);
+    let right = sender_of("CT1", &file);
+    let other_class = Sender { sop_class: "1.2.840.10008.5.1.4.1.1.4".parse().unwrap(), ..right.clone() };
+    let other_instance = Sender { sop: "1.2.3".parse().unwrap(), ..right.clone() };
+    for sender in [other_class, other_instance] {
+        let refused = engine.accept_from(&Scope::local(), Zone::Clinical, file.clone(), sender).await;
+        assert!(matches!(refused, Err(AcceptError::NotAsAnnounced)), "{refused:?}");
+    }
+    assert_eq!(
+        (number(data.path(), "SELECT count(*) FROM instance").await, files(data.path(), "objects").len()),
+        (0, 0)
+    );
+    assert!(engine.accept_from(&Scope::local(), Zone::Clinical, file, right).await.is_ok());
+}
+
+#[tokio::test]
 async fn what_a_rule_gives_to_an_institution_is_seen_there_alone() {
     let data = tempdir().unwrap();
     let rule = Rule { institution: Some(code("SITE_A")), ..Rule::default() };
@@ -199,7 +226,8 @@ async fn a_study_is_pulled_until_it_is_whole_and_one_that_never_is_not_at_every_
     let study = ct.study_uid();
     let due = async |announced| engine.is_pull_due(&scope, &peer, &study, announced).await.unwrap();
     assert!(due(2).await && due(0).await);
-    engine.accept_from(&scope, Zone::Clinical, ct.files().remove(0), &peer).await.unwrap();
+    let first = ct.files().remove(0);
+    engine.accept_from(&scope, Zone::Clinical, first.clone(), sender_of("PACS", &first)).await.unwrap();
     assert!(due(2).await && !due(0).await && !due(1).await);
     engine.end_pull(&scope, &peer, &study, 2).await.unwrap();
     assert!(!due(2).await, "it waits");

@@ -129,7 +129,8 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   every_minutes = 15             how long after one turn the next begins
   modality = \"CT\"                that the study has
   description = \"*KUB*\"          study description, with wild cards
-  days_back = 1                  how old studies may be
+  patients = \"all\"               whose: \"all\", or \"worklist\": of those on our worklist
+  days_back = 1                  how old studies may be; of the patients on the worklist any age where not given
   most_studies = 50              that one turn fetches at most";
 
 #[derive(Debug, Args)]

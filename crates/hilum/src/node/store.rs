@@ -1,7 +1,7 @@
 //! C-STORE into the engine.
 
 use hilum_dimse::{ReceivedInstance, StoreFuture, StoreHandler, StoreOutcome};
-use hilum_engine::{Accepted, ErrorKind, Zone};
+use hilum_engine::{AcceptError, Accepted, ErrorKind, Sender, Zone};
 
 use super::Node;
 
@@ -9,14 +9,19 @@ impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
             let scope = self.peers.scope_of(&instance.calling_ae);
-            let accepted = self.engine.accept_from(&scope, Zone::Clinical, instance.part10, &instance.calling_ae).await;
+            let ReceivedInstance { calling_ae, sop_class, sop, part10, .. } = instance;
+            let sender = Sender { ae_title: calling_ae.clone(), sop_class, sop };
+            let accepted = self.engine.accept_from(&scope, Zone::Clinical, part10, sender).await;
             match accepted {
                 Ok(Accepted::Kept) => StoreOutcome::Kept,
                 Ok(Accepted::AlreadyThere) => StoreOutcome::AlreadyThere,
                 Ok(Accepted::Quarantined { .. }) => StoreOutcome::Quarantined,
                 Err(error) => {
-                    tracing::warn!(calling_ae = %instance.calling_ae, code = error.code(), "instance not kept");
-                    outcome_of(error.kind())
+                    tracing::warn!(%calling_ae, code = error.code(), "instance not kept");
+                    match error {
+                        AcceptError::NotAsAnnounced => StoreOutcome::DoesNotMatch,
+                        error => outcome_of(error.kind()),
+                    }
                 }
             }
         })

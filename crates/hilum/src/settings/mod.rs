@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{cli::Common, failure::WrongCall};
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
-pub use routing::Pull;
+pub use routing::{Patients, Pull};
 use routing::{PullEntry, RuleEntry};
 pub use tls::Tls;
 use tls::TlsTable;

@@ -57,8 +57,20 @@ pub(super) struct PullEntry {
     every_minutes: Option<u64>,
     modality: Option<String>,
     description: Option<String>,
+    patients: Option<Patients>,
     days_back: Option<u16>,
     most_studies: Option<u64>,
+}
+
+/// Whose studies are fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Patients {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Those of the patients on our worklist: what was made of them before.
+    Worklist,
 }
 
 /// What is fetched from a peer by itself, again and again.
@@ -72,8 +84,10 @@ pub struct Pull {
     pub modality: Option<String>,
     /// Study Description, with wild cards.
     pub description: Option<String>,
-    /// How old studies may be: 0 is today alone.
-    pub days_back: u16,
+    /// Whose.
+    pub patients: Patients,
+    /// How old studies may be: 0 is today alone. Of any age where not given.
+    pub days_back: Option<u16>,
     /// Studies that one turn fetches at most.
     pub most_studies: u64,
 }
@@ -81,7 +95,8 @@ pub struct Pull {
 /// The error names the key.
 pub(super) fn pulls(entries: Vec<PullEntry>, peers: &Peers) -> Result<Vec<Pull>, String> {
     let pulls = entries.into_iter().map(|entry| {
-        let PullEntry { peer, every_minutes, modality, description, days_back, most_studies } = entry;
+        let PullEntry { peer, every_minutes, modality, description, patients, days_back, most_studies } = entry;
+        let patients = patients.unwrap_or_default();
         if peers.find(&peer).is_none() {
             return Err(format!("pull: peer names {peer}, which is no [[peers]]"));
         }
@@ -94,7 +109,8 @@ pub(super) fn pulls(entries: Vec<PullEntry>, peers: &Peers) -> Result<Vec<Pull>,
             every: Duration::from_secs(every_minutes * 60),
             modality,
             description,
-            days_back: days_back.unwrap_or(1),
+            patients,
+            days_back: days_back.or((patients == Patients::All).then_some(1)),
             most_studies: most_studies.unwrap_or(50),
         })
     });

@@ -105,6 +105,7 @@ fn help_documents_every_command_and_every_key() {
         "forward",
         "peer",
         "every_minutes",
+        "patients",
         "days_back",
         "most_studies",
     ] {

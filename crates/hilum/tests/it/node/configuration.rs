@@ -51,6 +51,7 @@ fn a_wrong_peer_is_named_by_its_key() {
         ),
         (peer("") + "[[rules]]\nsender = \"CT1\"", "sender"),
         (peer("") + "[[pull]]\npeer = \"RIS\"", "pull: peer names RIS"),
+        (peer("") + "[[pull]]\npeer = \"PACS\"\npatients = \"mine\"", "patients"),
         (peer("") + "[[pull]]\npeer = \"PACS\"\nevery_minutes = 0", "pull: PACS: every_minutes is 1 to 10080"),
         ("callers = \"known\"".to_owned(), "callers = \"known\" needs [[peers]]"),
         ("callers = \"friends\"".to_owned(), "callers"),

@@ -59,6 +59,46 @@ fn a_study_is_given_out_by_get_and_moved_to_known_peers_only() {
 }
 
 #[test]
+fn what_was_imported_without_file_meta_information_is_given_out_as_a_whole_object() {
+    if !dcmtk::is_here() {
+        return;
+    }
+    let site = Site::new();
+    std::fs::write(site.path().join("hilum.toml"), "").unwrap();
+    let (hong, bare) = (HONG.file(site.path()), site.path().join("bare"));
+    let (output, said) =
+        dcmtk::tool("dcmconv", &["+ti", "-F", &hong.display().to_string(), &bare.display().to_string()]);
+    assert!(output.status.success() && std::fs::read(&bare).unwrap()[..2] == [8, 0], "{said}");
+    assert_eq!(site.json(&["import", &bare.display().to_string()])["kept"], 1);
+    let server = Server::start_with(&site.data(), "");
+    let got = site.path().join("got");
+    std::fs::create_dir(&got).unwrap();
+    let (output, said) = dcmtk::tool(
+        "getscu",
+        &[
+            "-v",
+            "-P",
+            "-od",
+            &got.display().to_string(),
+            "-k",
+            "0008,0052=PATIENT",
+            "-k",
+            "0010,0020=KR0001",
+            "127.0.0.1",
+            server.dimse_port(),
+        ],
+    );
+    assert!(output.status.success(), "{said}");
+    let file = std::fs::read_dir(&got).unwrap().next().expect("a file came").unwrap().path();
+    let data_set = |file: &Path| {
+        let said = dcmdump(file);
+        let said = said.split_once("# Dicom-Data-Set\n").expect("a data set").1;
+        said.split_once('\n').expect("its transfer syntax").1.to_owned()
+    };
+    assert_eq!(data_set(&file), data_set(&hong));
+}
+
+#[test]
 fn two_hundred_callers_at_once_are_served_or_told_to_come_back_and_a_stuck_one_keeps_nobody_waiting() {
     if !dcmtk::is_here() {
         return;
