@@ -119,7 +119,12 @@ async fn establish(stream: &mut PduStream, remote: IpAddr, shared: &Shared) -> R
     }
     let request = read_request(&raw)?;
     let allowed = match calling_ae(&request) {
-        Some(title) => shared.config.callers.recognise(&title, remote).await,
+        Some(title) => {
+            let recognised = shared.config.callers.recognise(&title, remote, stream.peer_certificate()).await;
+            recognised
+                .inspect_err(|why| tracing::warn!(calling_ae = %title, %remote, %why, "caller not recognised"))
+                .ok()
+        }
         None => None,
     };
     match negotiate(request, &shared.config, &shared.services, allowed)? {

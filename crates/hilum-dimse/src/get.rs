@@ -7,9 +7,10 @@ use crate::{
     association::Association,
     command::{CommandSet, Operation},
     messages::Incoming,
-    movement::{Retrieval, beginning, finish, select},
+    movement::{beginning, finish, select},
     query::InformationModel,
     send::{SentOutcome, count, outcome_of, send_instance},
+    service::Selected,
     status::Status,
     upper_layer::{AbortReason, UlError, protocol_error},
 };
@@ -21,7 +22,7 @@ pub(crate) async fn serve(
     command: &CommandSet,
     model: InformationModel,
 ) -> Result<(), UlError> {
-    let Some(Retrieval { handler, instances }) = select(association, context_id, command, model).await? else {
+    let Some((_, Selected { instances, source })) = select(association, context_id, command, model).await? else {
         return Ok(());
     };
     let mut progress = beginning(&instances);
@@ -31,7 +32,7 @@ pub(crate) async fn serve(
         if *association.shutdown.borrow() {
             return Err(UlError::ShuttingDown);
         }
-        let sent = send_instance(&mut association.messages, instance, &*handler, |roles| roles.scp, None).await?;
+        let sent = send_instance(&mut association.messages, instance, &*source, |roles| roles.scp, None).await?;
         let outcome = match sent {
             Err(outcome) => outcome,
             Ok(message_id) => response(association, command.message_id, message_id, &mut cancelled).await?,

@@ -42,8 +42,8 @@ mod upper_layer;
 
 pub use command::Progress;
 pub use hilum_dicom::matching::Level;
-pub use part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Part10Error, read_meta};
-pub use peers::{Allowed, Callers, Peer};
+pub use part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Part10Error, read_meta, with_meta};
+pub use peers::{Allowed, Callers, InvalidPeerCertificate, Peer, PeerCertificate};
 pub use query::InformationModel;
 pub use requestor::{ScuConfig, ScuError};
 pub use scu::{FoundMatches, Question, RetrieveReport, Scu, StorageContext};
@@ -52,9 +52,9 @@ pub use server::{BindError, Scp, ScpConfig};
 pub use service::{
     Caller, CommitFuture, CommitmentFailure, CommitmentHandler, CommitmentRequest, CommitmentResult, CommitmentResults,
     DestinationFuture, FindHandler, FindRequest, InstanceSource, LoadFuture, Matches, ReceivedInstance,
-    ReferencedInstance, Refusal, RequestorFuture, RetrieveHandler, RetrieveRequest, SelectFuture, Services,
+    ReferencedInstance, Refusal, RequestorFuture, RetrieveHandler, RetrieveRequest, SelectFuture, Selected, Services,
     StoreFuture, StoreHandler, StoreOutcome, StoredInstance, TakeFuture,
 };
 pub use sop_class::{is_storage_sop_class, is_stored_transfer_syntax};
 pub use status::{Status, StatusClass};
-pub use transport::{Identity, TlsClient, TlsError, TlsServer};
+pub use transport::{ClientCertificates, Identity, TlsClient, TlsError, TlsServer};

@@ -1,9 +1,6 @@
 //! C-MOVE as provider (PS3.4 C.4.2; PS3.7 9.1.4): sub-operations on an association to the move destination.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hilum_dicom::{AeTitle, DataSet, SopUid};
 use tokio::sync::watch;
@@ -15,24 +12,18 @@ use crate::{
         FAILED_SOP_INSTANCE_UID_LIST, Identifier, InformationModel, names_its_entities, read_identifier, write_answer,
     },
     send::{Sending, count},
-    service::{RetrieveHandler, RetrieveRequest, StoredInstance},
+    service::{RetrieveHandler, RetrieveRequest, Selected, StoredInstance},
     status::Status,
     upper_layer::UlError,
 };
 
-/// What a retrieval is about, once everything that can be refused beforehand was not.
-pub(crate) struct Retrieval {
-    pub(crate) handler: Arc<dyn RetrieveHandler>,
-    pub(crate) instances: Vec<StoredInstance>,
-}
-
 /// Reads the identifier and selects the instances; `None` where the request was refused, which the requestor was told.
-pub(crate) async fn select(
-    association: &mut Association<'_>,
+pub(crate) async fn select<'a>(
+    association: &mut Association<'a>,
     context_id: u8,
     command: &CommandSet,
     model: InformationModel,
-) -> Result<Option<Retrieval>, UlError> {
+) -> Result<Option<(&'a dyn RetrieveHandler, Selected<'a>)>, UlError> {
     match selected(association, context_id, command, model).await? {
         Ok(retrieval) => Ok(Some(retrieval)),
         Err(status) => association.answer(context_id, command, status).await.map(|()| None),
@@ -40,15 +31,16 @@ pub(crate) async fn select(
 }
 
 /// The inner error is the final status.
-async fn selected(
-    association: &mut Association<'_>,
+async fn selected<'a>(
+    association: &mut Association<'a>,
     context_id: u8,
     command: &CommandSet,
     model: InformationModel,
-) -> Result<Result<Retrieval, Status>, UlError> {
+) -> Result<Result<(&'a dyn RetrieveHandler, Selected<'a>), Status>, UlError> {
     let context = association.context(context_id)?;
     let Some(bytes) = association.identifier(command).await? else { return Ok(Err(Status::CANNOT_UNDERSTAND)) };
-    let Some(handler) = association.shared.services.retrieve.as_ref().map(Arc::clone) else {
+    let shared = association.shared;
+    let Some(handler) = shared.services.retrieve.as_deref() else {
         return Ok(Err(Status::UNRECOGNIZED_OPERATION));
     };
     let (keys, level) = match read_identifier(&bytes, &context.transfer_syntax, model) {
@@ -58,7 +50,7 @@ async fn selected(
     };
     let request = RetrieveRequest { caller: association.caller.clone(), model, level, keys };
     Ok(match handler.select(request).await {
-        Ok(instances) => Ok(Retrieval { handler, instances }),
+        Ok(selected) => Ok((handler, selected)),
         Err(refusal) => Err(Status::from(refusal)),
     })
 }
@@ -75,7 +67,7 @@ pub(crate) async fn serve(
     command: &CommandSet,
     model: InformationModel,
 ) -> Result<(), UlError> {
-    let Some(Retrieval { handler, instances }) = select(association, context_id, command, model).await? else {
+    let Some((handler, Selected { instances, source })) = select(association, context_id, command, model).await? else {
         return Ok(());
     };
     let title = command.move_destination.parse::<AeTitle>().ok();
@@ -95,7 +87,7 @@ pub(crate) async fn serve(
         config: &shared.config.calling,
         peer: &destination,
         instances: &instances,
-        source: &*handler,
+        source: &*source,
         originator: Some((association.caller.calling_ae.clone(), command.message_id)),
         stop: &stop,
     };

@@ -1,7 +1,7 @@
 //! File meta information (PS3.10 7.1): written in front of a received data set, and read of a file to be sent.
 
-use bytes::{BufMut, BytesMut};
-use hilum_dicom::{SopClassUid, SopUid, TransferSyntaxUid};
+use bytes::{BufMut, Bytes, BytesMut};
+use hilum_dicom::{AeTitle, SopClassUid, SopUid, TransferSyntaxUid};
 use thiserror::Error;
 
 use crate::service::StoredInstance;
@@ -63,6 +63,21 @@ fn put_text(out: &mut BytesMut, element: u16, vr: [u8; 2], value: &str) {
     if padded > value.len() {
         out.put_u8(if vr == *b"UI" { 0 } else { b' ' });
     }
+}
+
+/// A PS3.10 file of a data set that was kept without file meta information, or with one that says something else.
+pub fn with_meta(instance: &StoredInstance, title: &AeTitle, data_set: &[u8]) -> Bytes {
+    let mut file = BytesMut::with_capacity(data_set.len() + 512);
+    let meta = Meta {
+        sop_class: instance.sop_class.as_str(),
+        sop: instance.sop.as_str(),
+        transfer_syntax: instance.transfer_syntax.as_ref(),
+        calling_ae: title.as_str(),
+        called_ae: title.as_str(),
+    };
+    put_meta(&mut file, &meta);
+    file.put_slice(data_set);
+    file.freeze()
 }
 
 /// Why a file cannot be sent. Names what is missing, never what is there.
@@ -136,6 +151,12 @@ mod tests {
         assert_eq!(
             (instance.sop.as_str(), instance.transfer_syntax.as_str(), at),
             ("1.2.3", "1.2.840.10008.1.2.1", data_set)
+        );
+        let title = "HILUM".parse().expect("a title");
+        let rebuilt = with_meta(&instance, &title, &file[at..]);
+        assert_eq!(
+            read_meta(&rebuilt).map(|(meta, at)| (meta, rebuilt[at..].to_vec())),
+            Ok((instance, vec![8, 0, 0x16, 0]))
         );
         assert_eq!(read_meta(&file[..180]), Err(Part10Error::CutOff));
         assert_eq!(read_meta(&file[..20]), Err(Part10Error::NoPrefix));

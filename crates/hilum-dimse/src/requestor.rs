@@ -167,7 +167,7 @@ impl Requestor {
         };
         let connected = timeout(config.connect_timeout, async {
             let socket = TcpStream::connect((peer.host.as_str(), peer.port)).await?;
-            Transport::connect(socket, &peer.host, tls).await
+            Transport::connect(socket, peer, tls).await
         });
         let transport = connected
             .await

@@ -172,6 +172,20 @@ pub trait InstanceSource: Send + Sync {
     fn load<'a>(&'a self, instance: &'a StoredInstance) -> LoadFuture<'a>;
 }
 
+impl<S: InstanceSource + ?Sized> InstanceSource for &S {
+    fn load<'a>(&'a self, instance: &'a StoredInstance) -> LoadFuture<'a> {
+        (**self).load(instance)
+    }
+}
+
+/// The instances that a retrieval gives out, and where they come from.
+pub struct Selected<'a> {
+    /// In the order in which they are sent.
+    pub instances: Vec<StoredInstance>,
+    /// Loads them.
+    pub source: Box<dyn InstanceSource + 'a>,
+}
+
 /// A request of a C-MOVE or C-GET.
 #[derive(Debug, Clone)]
 pub struct RetrieveRequest {
@@ -186,12 +200,12 @@ pub struct RetrieveRequest {
 }
 
 /// The future of [`RetrieveHandler::select`].
-pub type SelectFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<StoredInstance>, Refusal>> + Send + 'a>>;
+pub type SelectFuture<'a> = Pin<Box<dyn Future<Output = Result<Selected<'a>, Refusal>> + Send + 'a>>;
 /// The future of [`RetrieveHandler::destination`].
 pub type DestinationFuture<'a> = Pin<Box<dyn Future<Output = Option<Peer>> + Send + 'a>>;
 
 /// Gives instances out.
-pub trait RetrieveHandler: InstanceSource + 'static {
+pub trait RetrieveHandler: Send + Sync + 'static {
     /// The instances that the keys name.
     fn select(&self, request: RetrieveRequest) -> SelectFuture<'_>;
 

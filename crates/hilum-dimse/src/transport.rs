@@ -22,6 +22,8 @@ use tokio_rustls::{
     },
 };
 
+use crate::peers::{Peer, PeerCertificate};
+
 /// A connected socket, in the clear or encrypted.
 pub(crate) enum Transport {
     Plain(TcpStream),
@@ -44,15 +46,27 @@ impl Transport {
         }
     }
 
-    /// The same on the calling side; the server's certificate must be of `host`.
-    pub(crate) async fn connect(socket: TcpStream, host: &str, tls: Option<&TlsClient>) -> io::Result<Self> {
+    /// The same on the calling side; the server's certificate must be of the peer's host, or of the name that stands for it.
+    pub(crate) async fn connect(socket: TcpStream, peer: &Peer, tls: Option<&TlsClient>) -> io::Result<Self> {
         socket.set_nodelay(true)?;
-        match tls {
-            None => Ok(Self::Plain(socket)),
-            Some(tls) => {
-                let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-                Ok(Self::Tls(Box::new(tls.0.connect(name, socket).await?.into())))
-            }
+        let Some(tls) = tls else { return Ok(Self::Plain(socket)) };
+        let name = match &peer.certificate {
+            Some(PeerCertificate::Name(name)) => name.clone(),
+            _ => ServerName::try_from(peer.host.clone()).map_err(io::Error::other)?,
+        };
+        let connected = Self::Tls(Box::new(tls.0.connect(name, socket).await?.into()));
+        let is_another = |known: &PeerCertificate| !connected.peer_certificate().is_some_and(|shown| known.is(shown));
+        if peer.certificate.as_ref().is_some_and(is_another) {
+            return Err(io::Error::other("the peer showed another certificate than the one it is known by"));
+        }
+        Ok(connected)
+    }
+
+    /// The certificate that the other side showed, if it showed one; verified already.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(socket) => socket.get_ref().1.peer_certificates().and_then(<[_]>::first),
         }
     }
 
@@ -154,18 +168,32 @@ fn provider() -> Arc<CryptoProvider> {
 #[derive(Clone)]
 pub struct TlsServer(TlsAcceptor);
 
+/// Whether callers prove who they are by a certificate of one of some authorities (PEM).
+#[derive(Clone, Copy)]
+pub enum ClientCertificates<'a> {
+    /// They are not asked for one.
+    NotAsked,
+    /// One that they show must be good; without one they get in all the same.
+    Optional(&'a [u8]),
+    /// Without one they do not get in.
+    Required(&'a [u8]),
+}
+
 impl TlsServer {
-    /// With `client_authorities` (PEM), only callers with a certificate of one of them get in.
-    pub fn new(identity: Identity<'_>, client_authorities: Option<&[u8]>) -> Result<Self, TlsError> {
+    /// Shows `identity` to callers.
+    pub fn new(identity: Identity<'_>, callers: ClientCertificates<'_>) -> Result<Self, TlsError> {
         let (chain, key) = identity.read()?;
         let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = builder.map_err(unusable)?;
-        let builder = match client_authorities {
+        let verifier = |pem| Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider()));
+        let verifier = match callers {
+            ClientCertificates::NotAsked => None,
+            ClientCertificates::Optional(pem) => Some(verifier(pem)?.allow_unauthenticated()),
+            ClientCertificates::Required(pem) => Some(verifier(pem)?),
+        };
+        let builder = match verifier {
             None => builder.with_no_client_auth(),
-            Some(pem) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider());
-                builder.with_client_cert_verifier(verifier.build().map_err(unusable)?)
-            }
+            Some(verifier) => builder.with_client_cert_verifier(verifier.build().map_err(unusable)?),
         };
         let config = builder.with_single_cert(chain, key).map_err(unusable)?;
         Ok(Self(TlsAcceptor::from(Arc::new(config))))

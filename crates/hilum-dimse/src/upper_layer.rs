@@ -4,6 +4,7 @@ use std::{fmt, io, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use dicom_ul::{Pdu, pdu};
+use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -143,6 +144,11 @@ pub(crate) struct PduStream {
 impl PduStream {
     pub(crate) fn new(socket: Transport, side: Side, pdu_timeout: Duration) -> Self {
         Self { socket, side, inbound: BytesMut::new(), pdu_timeout }
+    }
+
+    /// The certificate of the other side, on TLS.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.socket.peer_certificate()
     }
 
     pub(crate) fn pdu_timeout(&self) -> Duration {

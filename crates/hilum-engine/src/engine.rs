@@ -5,9 +5,11 @@ use crate::catalog::{Catalog, summary};
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
 use crate::import::{self, ImportControl, ImportSummary};
-use crate::journey::{self, Incoming};
+use crate::intake::{Incoming, Sender};
+use crate::journey;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
+use crate::routing::Rules;
 use crate::storage::Storage;
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
@@ -38,6 +40,8 @@ pub struct EngineConfig {
     pub quiet_after: Duration,
     /// Started by `hilum demo`.
     pub demo: bool,
+    /// Whose data instances are, and where they go on to.
+    pub rules: Rules,
 }
 
 impl EngineConfig {
@@ -49,6 +53,7 @@ impl EngineConfig {
             shipped_model: true,
             quiet_after: Duration::from_secs(5),
             demo: false,
+            rules: Rules::default(),
         }
     }
 }
@@ -214,7 +219,20 @@ impl Engine {
         bytes: Bytes,
         source: Source,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { bytes, source, file_name: None };
+        let incoming = Incoming { bytes, source, file_name: None, sender: None };
+        Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
+    }
+
+    /// As [`Self::accept_instance`], of what an application entity sent: it must be what the sender said it is, and the rules may give
+    /// it to another institution than the caller's.
+    pub async fn accept_from(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        bytes: Bytes,
+        sender: Sender,
+    ) -> Result<Accepted, AcceptError> {
+        let incoming = Incoming { bytes, source: Source::Dimse, file_name: None, sender: Some(sender) };
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 
@@ -381,6 +399,10 @@ impl Engine {
 
     pub(crate) fn model(&self) -> Option<Arc<Model>> {
         self.inner.model.clone()
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.inner.config.rules
     }
 
     pub(crate) fn quiet_after(&self) -> Duration {

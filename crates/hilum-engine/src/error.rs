@@ -49,6 +49,9 @@ pub enum AcceptError {
          keep the data in the clinical zone (--zone clinical)"
     )]
     ResearchZoneNeedsDeidentification,
+    /// The sender announced another SOP class or instance than the data set is.
+    #[error("the data set is of another SOP class or instance than its sender said")]
+    NotAsAnnounced,
     /// The caller may not send data.
     #[error("this role may look, but not send data")]
     Forbidden,
@@ -79,6 +82,7 @@ impl AcceptError {
             Self::NotDicom(_) => ErrorKind::NotDicom,
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::ResearchZoneNeedsDeidentification => ErrorKind::Refused,
+            Self::NotAsAnnounced => ErrorKind::BadRequest,
             Self::Forbidden => ErrorKind::Forbidden,
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
@@ -93,6 +97,7 @@ impl AcceptError {
             Self::NotDicom(_) => "not_dicom",
             Self::Damaged { code, .. } => code,
             Self::ResearchZoneNeedsDeidentification => "research_zone_needs_deidentification",
+            Self::NotAsAnnounced => "not_as_announced",
             Self::Forbidden => "forbidden",
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),

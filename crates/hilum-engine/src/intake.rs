@@ -1,14 +1,52 @@
-//! What is known of an instance before anything of it is kept.
+//! An instance on its way in, and what is known of it before anything of it is kept.
 
-use crate::catalog::KnownInstance;
+use crate::catalog::{KnownInstance, RecordRequest, Subject};
+use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
-use crate::storage::{Sha256Digest, Storage};
+use crate::storage::segment::Provenance;
+use crate::storage::{Sha256Digest, Staged, Storage};
 use bytes::Bytes;
 use hilum_dicom::facts::ImageFacts;
 use hilum_dicom::uid::PixelCoding;
-use hilum_dicom::{DicomError, HeaderError, InstanceFacts, TransferSyntaxUid, data_set_digest, read_facts};
+use hilum_dicom::{
+    AeTitle, DicomError, HeaderError, InstanceFacts, SopClassUid, SopUid, StudyUid, TransferSyntaxUid, data_set_digest,
+    read_facts,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+/// An instance on its way in.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    /// Bytes as received.
+    pub(crate) bytes: Bytes,
+    /// How it came.
+    pub(crate) source: Source,
+    /// Name of its file, if it was one.
+    pub(crate) file_name: Option<String>,
+    /// Who sent it over DIMSE, and as what, if it came so.
+    pub(crate) sender: Option<Sender>,
+}
+
+/// An application entity, and what its C-STORE said that the data set is (PS3.7 9.3.1.1).
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Its AE title.
+    pub ae_title: AeTitle,
+    /// Affected SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// Affected SOP Instance UID.
+    pub sop: SopUid,
+}
+
+/// What became of an instance, and whose study it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Receipt {
+    /// What became of it.
+    pub(crate) accepted: Accepted,
+    /// Its study.
+    pub(crate) study: StudyUid,
+}
 
 /// An instance whose header was read and whose bytes are all there.
 #[derive(Clone, Debug)]
@@ -110,4 +148,23 @@ pub(crate) async fn compare(
     })
     .await
     .map_err(AcceptError::aborted)?
+}
+
+/// Appends an examined object durably.
+pub(crate) async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
+    let (storage, bytes, sha256) = (engine.storage().clone(), new.bytes.clone(), new.sha256);
+    let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &bytes));
+    Ok(appended.await.map_err(AcceptError::aborted)??)
+}
+
+/// What the recorder is asked to do with it.
+pub(crate) fn request(
+    institution: i64,
+    zone: Zone,
+    source: Source,
+    new: &Examined,
+    staged: Staged,
+    subject: Subject,
+) -> RecordRequest {
+    RecordRequest { institution, zone, source, sha256: new.sha256, bytes: new.bytes.len() as u64, staged, subject }
 }

@@ -1,37 +1,16 @@
 //! The main path: an instance arrives, its series settles, its study is read and reported. Read top-down.
 
 use crate::access::Scope;
-use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
+use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, Recorded, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
-use crate::intake::{self, Comparison, Examined};
+use crate::intake::{self, Comparison, Examined, Incoming, Receipt, append, request};
 use crate::reading;
-use crate::storage::Staged;
+use crate::routing::Route;
 use crate::storage::segment::{Provenance, Purpose};
 use crate::tagging::{rank, tag_series};
-use bytes::Bytes;
+use hilum_dicom::InstanceFacts;
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
-use hilum_dicom::{InstanceFacts, StudyUid};
-
-/// An instance on its way in.
-#[derive(Clone, Debug)]
-pub(crate) struct Incoming {
-    /// Bytes as received.
-    pub(crate) bytes: Bytes,
-    /// How it came.
-    pub(crate) source: Source,
-    /// Name of its file, if it was one.
-    pub(crate) file_name: Option<String>,
-}
-
-/// What became of an instance, and whose study it belongs to.
-#[derive(Clone, Debug)]
-pub(crate) struct Receipt {
-    /// What became of it.
-    pub(crate) accepted: Accepted,
-    /// Its study.
-    pub(crate) study: StudyUid,
-}
 
 /// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success.
 pub(crate) async fn accept_instance(
@@ -46,8 +25,15 @@ pub(crate) async fn accept_instance(
     if !scope.may_change() {
         return Err(AcceptError::Forbidden);
     }
-    let Incoming { bytes, source, file_name } = incoming;
+    let Incoming { bytes, source, file_name, sender } = incoming;
     let new = intake::examine(bytes).await?;
+    if sender.as_ref().is_some_and(|sender| (&sender.sop_class, &sender.sop) != (&new.facts.sop_class, &new.facts.sop))
+    {
+        return Err(AcceptError::NotAsAnnounced);
+    }
+    let title = sender.as_ref().map(|sender| &sender.ae_title);
+    let Route { institution, forward } = engine.rules().route(title, &new.facts);
+    let scope = &institution.map_or_else(|| scope.clone(), |institution| Scope::new(institution, scope.role()));
     let study = new.facts.study.uid.clone();
     if let Some(known) = engine.catalog().known_instance(scope, zone, &new.facts.sop).await? {
         let accepted = same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
@@ -56,8 +42,12 @@ pub(crate) async fn accept_instance(
     let institution = engine.catalog().home(scope).await?;
     let provenance = Provenance::now(Purpose::Instance, scope, zone, source, file_name.clone());
     let staged = append(engine, provenance, &new).await?;
-    let subject =
-        Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after: engine.quiet_after(), file_name });
+    let subject = Subject::Instance(NewInstance {
+        facts: new.facts.clone(),
+        quiet_after: engine.quiet_after(),
+        file_name,
+        forward,
+    });
     let request = request(institution, zone, source, &new, staged, subject);
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,
@@ -124,21 +114,4 @@ async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Resul
     let (end, report) = reading::report_of(engine, claim, &study, &series, &choice, read).await?;
     let staged = report.as_ref().map(|(new, staged)| (new, staged));
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
-}
-
-async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
-    let (storage, bytes, sha256) = (engine.storage().clone(), new.bytes.clone(), new.sha256);
-    let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &bytes));
-    Ok(appended.await.map_err(AcceptError::aborted)??)
-}
-
-fn request(
-    institution: i64,
-    zone: Zone,
-    source: Source,
-    new: &Examined,
-    staged: Staged,
-    subject: Subject,
-) -> RecordRequest {
-    RecordRequest { institution, zone, source, sha256: new.sha256, bytes: new.bytes.len() as u64, staged, subject }
 }

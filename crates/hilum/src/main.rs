@@ -4,12 +4,12 @@ mod cli;
 mod commands;
 mod failure;
 mod job_lock;
+mod node;
 mod phantom_files;
 mod progress;
 mod server;
 mod settings;
 mod shutdown;
-mod store;
 
 use std::process::ExitCode;
 
@@ -26,6 +26,13 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => commands::serve::run(settings, &arguments),
         Command::Demo(arguments) => commands::demo::run(settings, &arguments),
         Command::Import(arguments) => commands::import::run(&settings, &arguments),
+        Command::Echo(arguments) => commands::echo::run(&settings, &arguments),
+        Command::Query(arguments) => commands::query::query(&settings, &arguments),
+        Command::Retrieve(arguments) => commands::retrieve::run(&settings, &arguments),
+        Command::Send(arguments) => commands::send::run(&settings, &arguments),
+        Command::Forwards(arguments) => commands::forwards::run(&settings, &arguments),
+        Command::WorklistImport(arguments) => commands::worklist_import::run(&settings, &arguments),
+        Command::Worklist(arguments) => commands::query::worklist(&settings, &arguments),
         Command::Report(arguments) => commands::report::run(&settings, &arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Train(arguments) => commands::train::run(&settings, &arguments),

@@ -3,17 +3,25 @@
 use std::{io::Write, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use hilum_dimse::{Scp, ScpConfig, Services};
-use hilum_engine::{Engine, EngineConfig, Scope};
+use hilum_dimse::Scp;
+use hilum_engine::{Engine, EngineConfig};
 use hilum_web::{WebConfig, WebServer};
 
-use crate::{failure::WrongCall, job_lock::JobLock, settings::Settings, shutdown::Shutdown, store::EngineStore};
+use crate::{
+    failure::WrongCall,
+    job_lock::JobLock,
+    node::{self, Node, worker},
+    settings::{CallersMode, Pull, Settings},
+    shutdown::Shutdown,
+};
 
 /// A server that listens, with nothing answered yet.
 pub struct Server {
     pub engine: Engine,
     web: WebServer,
     scp: Scp,
+    node: Arc<Node>,
+    pulls: Vec<Pull>,
     _lock: JobLock,
 }
 
@@ -23,6 +31,7 @@ impl Server {
         for (address, what) in [(settings.http, "http"), (settings.dimse, "dimse")] {
             refuse_open_address(address, what)?;
         }
+        let scp = node::scp_config(settings)?;
         let Some(lock) = JobLock::acquire(data_dir)? else {
             bail!(
                 "another Hilum process works on the data folder {}. Stop it first, or give this one its own with --data.",
@@ -32,17 +41,9 @@ impl Server {
         let engine = Engine::open(engine).await.with_context(|| format!("data folder {}", data_dir.display()))?;
         let web = WebConfig { max_instance_bytes: settings.max_instance_bytes, ..WebConfig::new(settings.http) };
         let web = WebServer::bind(web, engine.clone()).await?;
-        let store = EngineStore { engine: engine.clone(), scope: Scope::local() };
-        let scp = ScpConfig {
-            check_called_ae: settings.check_called_ae,
-            max_associations: settings.max_associations,
-            max_instance_bytes: settings.max_instance_bytes,
-            max_bytes_in_flight: settings.max_instance_bytes.saturating_mul(2),
-            private_storage: settings.private_storage.clone(),
-            ..ScpConfig::new(settings.dimse, settings.ae_title.clone())
-        };
-        let scp = Scp::bind(scp, Services::storing(Arc::new(store))).await?;
-        let server = Self { engine, web, scp, _lock: lock };
+        let node = Node::new(engine.clone(), settings)?;
+        let scp = Scp::bind(scp, node.services()).await?;
+        let server = Self { engine, web, scp, node, pulls: settings.pulls.clone(), _lock: lock };
         server.announce(settings, data_dir)?;
         Ok(server)
     }
@@ -53,6 +54,16 @@ impl Server {
         writeln!(out, "Hilum {}", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "web page and API  http://{}", self.web.local_addr()?)?;
         writeln!(out, "DICOM node        {} at {}", settings.ae_title, self.scp.local_addr()?)?;
+        match settings.callers() {
+            CallersMode::Anybody if settings.peers.is_empty() => {
+                writeln!(out, "DICOM callers     anybody on this machine, until [[peers]] are configured")?;
+            }
+            CallersMode::Anybody => writeln!(out, "DICOM callers     anybody: callers = \"anybody\"")?,
+            CallersMode::Known => {
+                let known: Vec<&str> = settings.peers.iter().map(|known| known.peer.ae_title.as_str()).collect();
+                writeln!(out, "DICOM callers     {}", known.join(", "))?;
+            }
+        }
         writeln!(out, "data folder       {}", data_dir.display())?;
         writeln!(out, "Ctrl-C stops it.")?;
         out.flush()
@@ -60,7 +71,7 @@ impl Server {
 
     /// Serves and reads until the shutdown is asked for, or until one part cannot go on.
     pub async fn run(self, shutdown: &Shutdown) -> anyhow::Result<()> {
-        let Self { engine, web, scp, _lock } = self;
+        let Self { engine, web, scp, node, pulls, _lock } = self;
         let web = async {
             let ended = web.serve(shutdown.asked()).await.context("web server");
             shutdown.ask();
@@ -71,7 +82,8 @@ impl Server {
             shutdown.ask();
             ended
         };
-        let (web, jobs, ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()));
+        let worker = worker::run(node, pulls, shutdown.asked());
+        let (web, jobs, (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker);
         web.and(jobs)
     }
 }

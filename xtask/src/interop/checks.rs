@@ -10,7 +10,7 @@ use super::{Bench, Server};
 use crate::run;
 
 /// A check: a sentence on success.
-type Check = fn(&Bench) -> anyhow::Result<String>;
+pub(super) type Check = fn(&Bench) -> anyhow::Result<String>;
 
 /// Every check, in the order of the main path.
 pub const ALL: &[(&str, Check)] = &[
@@ -29,7 +29,7 @@ pub const ALL: &[(&str, Check)] = &[
 const READING_LIMIT: Duration = Duration::from_mins(5);
 
 /// One small synthetic study, generated once: its folder of DICOM files.
-fn phantom(bench: &Bench) -> anyhow::Result<PathBuf> {
+pub(super) fn phantom(bench: &Bench) -> anyhow::Result<PathBuf> {
     let folder = bench.scratch.join("phantom");
     if !folder.is_dir() {
         run::status(Command::new(&bench.hilum).arg("phantom").arg(&folder).args([
@@ -47,7 +47,7 @@ fn phantom(bench: &Bench) -> anyhow::Result<PathBuf> {
 }
 
 /// All DICOM files below a folder, sorted.
-fn dicom_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn dicom_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = walkdir::WalkDir::new(folder)
         .into_iter()
         .filter_map(Result::ok)
@@ -282,7 +282,7 @@ fn chromium(scratch: &Path, arguments: &[&str]) -> anyhow::Result<String> {
 }
 
 /// Real data, or a sentence that it is not there.
-fn real(folder: &str) -> anyhow::Result<Option<PathBuf>> {
+pub(super) fn real(folder: &str) -> anyhow::Result<Option<PathBuf>> {
     let found = run::shared().map(|shared| shared.join("data").join(folder)).filter(|path| path.is_dir());
     if found.is_none() && std::env::var_os("HILUM_REQUIRE_SHARED").is_some_and(|value| value == "1") {
         bail!("{folder} is required and not there");

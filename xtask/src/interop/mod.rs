@@ -1,6 +1,7 @@
 //! `cargo xtask interop`: the built binary on this machine's loopback, against the tools of its peers.
 
 mod checks;
+mod node;
 pub mod server;
 
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ pub struct Interop {
     /// Install missing Debian packages (as root) and the oracles' Python environment
     #[arg(long)]
     install: bool,
+    /// Run only the checks whose name holds this text
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Keep the pages' screenshots and the reports in this folder
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -50,7 +54,8 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     let bench = Bench { hilum: run::hilum("debug"), python, scratch, keep };
     run::step("interop");
     let (mut passed, mut failed) = (0, 0);
-    for (name, check) in checks::ALL {
+    let wanted = |name: &str| interop.only.as_deref().is_none_or(|only| name.contains(only));
+    for (name, check) in checks::ALL.iter().chain(node::ALL).filter(|(name, _)| wanted(name)) {
         match check(&bench) {
             Ok(said) => {
                 passed += 1;

@@ -28,6 +28,17 @@ impl Server {
 
     /// Starts a binary on a data folder and waits until it is ready.
     pub fn start_with(hilum: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::spawn(hilum, data, None)
+    }
+
+    /// Starts the checked binary on a data folder with the text of a configuration file, which lies beside the folder.
+    pub fn start_configured(bench: &Bench, data: &Path, configuration: &str) -> anyhow::Result<Self> {
+        let file = data.with_extension("toml");
+        std::fs::write(&file, configuration)?;
+        Self::spawn(&bench.hilum, data, Some(&file))
+    }
+
+    fn spawn(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<Self> {
         let (http, dimse) = (free_port()?, free_port()?);
         let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log"))?;
         let child = Command::new(hilum)
@@ -35,6 +46,7 @@ impl Server {
             .args(["--http", &http.to_string(), "--dimse", &dimse.to_string()])
             .arg("--data")
             .arg(data)
+            .args(configuration.into_iter().flat_map(|file| [Path::new("--config"), file]))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -152,6 +164,6 @@ fn unchunk(mut body: &[u8]) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-fn free_port() -> anyhow::Result<SocketAddr> {
+pub(super) fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

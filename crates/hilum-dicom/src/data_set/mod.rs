@@ -2,6 +2,7 @@
 //!
 //! Small data sets whose every value is text in UTF-8, numbers included. Instances are never read this way.
 
+mod json;
 mod read;
 mod write;
 
@@ -13,6 +14,7 @@ use dicom_core::{Tag, VR};
 use crate::charset::{EncodeError, SpecificCharacterSet};
 use crate::header::{HeaderError, Instance, dictionary_vr};
 use crate::uid::TransferSyntaxUid;
+pub use json::JsonError;
 use read::Level;
 use write::Writer;
 

@@ -19,5 +19,5 @@ pub use items::Item;
 pub(crate) use items::holds_items;
 pub use types::{Completeness, Element, Encoding, Header, PixelDataLocation, PixelDataValue, Span};
 pub use vr::dictionary_vr;
-pub(crate) use vr::has_long_length;
+pub(crate) use vr::{has_long_length, vr_from_letters};
 pub use walk::{MAX_ELEMENTS, walk, walk_as};

@@ -7,7 +7,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 
 /// The VR that the two letters name, if any edition of PS3.5 6.2 knows it.
-pub(super) fn vr_from_letters(letters: [u8; 2]) -> Option<VR> {
+pub(crate) fn vr_from_letters(letters: [u8; 2]) -> Option<VR> {
     Some(match &letters {
         b"AE" => VR::AE,
         b"AS" => VR::AS,

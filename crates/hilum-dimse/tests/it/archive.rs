@@ -20,7 +20,8 @@ use hilum_dicom::{
 use hilum_dimse::{
     Caller, CommitFuture, CommitmentFailure, CommitmentHandler, CommitmentRequest, CommitmentResult, CommitmentResults,
     DestinationFuture, FindHandler, FindRequest, InstanceSource, Level, LoadFuture, Matches, Peer, Refusal,
-    RequestorFuture, RetrieveHandler, RetrieveRequest, ScpConfig, SelectFuture, StoredInstance, TakeFuture, read_meta,
+    RequestorFuture, RetrieveHandler, RetrieveRequest, ScpConfig, SelectFuture, Selected, StoredInstance, TakeFuture,
+    read_meta,
 };
 
 use crate::server::{CT, EXPLICIT, Running, start_serving};
@@ -197,7 +198,8 @@ impl RetrieveHandler for Archive {
             let rows = self.rows_at(Some(Level::Image), &request.keys, QueryOptions::default())?;
             let wanted =
                 |instance: &StoredInstance| rows.iter().any(|row| row.text(SOP_UID) == Some(instance.sop.as_str()));
-            Ok(self.files.instances().into_iter().filter(wanted).collect())
+            let instances = self.files.instances().into_iter().filter(wanted).collect();
+            Ok(Selected { instances, source: Box::new(self) })
         })
     }
 

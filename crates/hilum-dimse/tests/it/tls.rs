@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::Command, sync::Arc};
 
-use hilum_dimse::{Identity, Peer, Scu, ScuConfig, ScuError, TlsClient, TlsError, TlsServer};
+use hilum_dimse::{
+    Callers, ClientCertificates, Identity, Peer, PeerCertificate, Scu, ScuConfig, ScuError, TlsClient, TlsError,
+    TlsServer,
+};
 
 use crate::{
     archive::{Archive, Program, free_port, serve},
@@ -10,7 +13,7 @@ use crate::{
     server::config,
 };
 
-/// An authority and two certificates of it, made by openssl for this one test.
+/// An authority and three certificates of it, made by openssl for this one test.
 struct Certificates {
     folder: tempfile::TempDir,
 }
@@ -30,8 +33,9 @@ impl Certificates {
         let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
         let ca = [&["req", "-x509", "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem"][..], &ec].concat();
         assert!(openssl(&ca));
-        std::fs::write(folder.path().join("san"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
-        for name in ["server", "client"] {
+        let here = "IP:127.0.0.1,DNS:localhost";
+        for (name, host) in [("server", here), ("client", here), ("ct1", "DNS:ct1.example.org")] {
+            std::fs::write(folder.path().join("san"), format!("subjectAltName={host}\n")).unwrap();
             let (key, csr, pem) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
             let subject = format!("/CN={name}");
             assert!(openssl(
@@ -67,15 +71,37 @@ impl Certificates {
     }
 
     fn server(&self, asks_for_certificates: bool) -> TlsServer {
-        let (certificates, key, ca) = (self.read("server.pem"), self.read("server.key"), self.read("ca.pem"));
-        let identity = Identity { certificates: &certificates, key: &key };
-        TlsServer::new(identity, asks_for_certificates.then_some(&ca[..])).unwrap()
+        let ca = self.read("ca.pem");
+        self.server_asking(if asks_for_certificates {
+            ClientCertificates::Required(&ca)
+        } else {
+            ClientCertificates::NotAsked
+        })
+    }
+
+    fn server_asking(&self, callers: ClientCertificates<'_>) -> TlsServer {
+        let (certificates, key) = (self.read("server.pem"), self.read("server.key"));
+        TlsServer::new(Identity { certificates: &certificates, key: &key }, callers).unwrap()
     }
 
     fn client(&self, has_certificate: bool) -> TlsClient {
-        let (certificates, key, ca) = (self.read("client.pem"), self.read("client.key"), self.read("ca.pem"));
-        let identity = Identity { certificates: &certificates, key: &key };
-        TlsClient::new(&ca, has_certificate.then_some(identity)).unwrap()
+        self.client_as(has_certificate.then_some("client"))
+    }
+
+    fn client_as(&self, name: Option<&str>) -> TlsClient {
+        let shown = name.map(|name| (self.read(&format!("{name}.pem")), self.read(&format!("{name}.key"))));
+        let identity = shown.as_ref().map(|(certificates, key)| Identity { certificates, key });
+        TlsClient::new(&self.read("ca.pem"), identity).unwrap()
+    }
+
+    /// As openssl prints it.
+    fn fingerprint(&self, name: &str) -> PeerCertificate {
+        let output = Command::new("openssl")
+            .args(["x509", "-noout", "-fingerprint", "-sha256", "-in", &self.path(&format!("{name}.pem"))])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        format!("sha256:{}", said.trim().rsplit_once('=').unwrap().1).parse().unwrap()
     }
 }
 
@@ -136,9 +162,61 @@ async fn dcmtk_speaks_tls_with_us_on_either_side() {
     assert!(report.is_complete(), "{report:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_title_with_another_certificate_than_its_own_is_refused() {
+    let Some(certificates) = Certificates::made() else { return };
+    let ct1 = |certificate| Peer { certificate, ..Peer::new("CT1".parse().unwrap(), "127.0.0.1", 104) };
+    let call = async |known: Option<PeerCertificate>, shown: Option<&str>| {
+        let ca = certificates.read("ca.pem");
+        let mut strict = config();
+        strict.tls = Some(certificates.server_asking(ClientCertificates::Optional(&ca)));
+        strict.callers = Callers::Known { peers: vec![ct1(known)], check_host: true };
+        let server = serve(strict, &Arc::new(Archive::default())).await;
+        let calling = ScuConfig::new("CT1".parse().unwrap());
+        let calling = ScuConfig { tls: Some(certificates.client_as(shown)), ..calling };
+        Scu::new(calling).echo(&peer("HILUM", server.address.port())).await
+    };
+    let name = || Some("ct1.example.org".parse().unwrap());
+    let own = || Some(certificates.fingerprint("ct1"));
+    for (known, shown, expected) in [
+        (None, None, true),
+        (None, Some("client"), true),
+        (name(), Some("ct1"), true),
+        (name(), Some("client"), false),
+        (name(), None, false),
+        (own(), Some("ct1"), true),
+        (own(), Some("client"), false),
+        (own(), None, false),
+    ] {
+        let echoed = call(known.clone(), shown).await;
+        assert_eq!(echoed.is_ok(), expected, "{known:?} {shown:?}");
+        if let Err(error) = echoed {
+            assert!(error.to_string().ends_with("it does not recognise our AE title"), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_called_peer_with_another_certificate_than_its_own_is_not_spoken_to() {
+    let Some(certificates) = Certificates::made() else { return };
+    let mut encrypted = config();
+    encrypted.tls = Some(certificates.server(false));
+    let server = serve(encrypted, &Arc::new(Archive::default())).await;
+    let scu = scu(Some(certificates.client(false)));
+    for (certificate, expected) in [
+        (certificates.fingerprint("server"), true),
+        (certificates.fingerprint("client"), false),
+        ("localhost".parse().unwrap(), true),
+        ("ct1.example.org".parse().unwrap(), false),
+    ] {
+        let hilum = Peer { certificate: Some(certificate.clone()), ..peer("HILUM", server.address.port()) };
+        assert_eq!(scu.echo(&hilum).await.is_ok(), expected, "{certificate:?}");
+    }
+}
+
 #[test]
 fn what_is_no_certificate_or_no_key_is_said() {
     let nothing = Identity { certificates: b"", key: b"" };
-    assert!(matches!(TlsServer::new(nothing, None), Err(TlsError::Key)));
+    assert!(matches!(TlsServer::new(nothing, ClientCertificates::NotAsked), Err(TlsError::Key)));
     assert!(matches!(TlsClient::new(b"-----BEGIN NONSENSE-----", None), Err(TlsError::Certificates(_))));
 }

@@ -23,8 +23,14 @@ struct SeriesRow {
     instances: i64,
 }
 
+/// The columns of an [`InstanceRow`], and where they come from.
+pub(super) const INSTANCE: &str = "instance.series_row, study.study_uid, series.series_uid, series.number AS series_number, \
+    instance.sop_uid, instance.sop_class_uid, instance.transfer_syntax_uid, instance.object_key, instance.bytes, \
+    instance.frames, instance.received_at, json_extract(instance.facts, '$.image.instance_number') AS instance_number \
+    FROM instance JOIN series ON series.id = instance.series_row JOIN study ON study.id = series.study_row";
+
 #[derive(FromQueryResult)]
-struct InstanceRow {
+pub(super) struct InstanceRow {
     series_row: i64,
     study_uid: String,
     series_uid: String,
@@ -94,11 +100,7 @@ impl Catalog {
         listed: Option<&[SopUid]>,
     ) -> Result<Vec<StoredInstance>, CatalogError> {
         let mut sql = format!(
-            "SELECT instance.series_row, study.study_uid, series.series_uid, series.number AS series_number, \
-             instance.sop_uid, instance.sop_class_uid, instance.transfer_syntax_uid, instance.object_key, instance.bytes, \
-             instance.frames, instance.received_at, json_extract(instance.facts, '$.image.instance_number') AS instance_number \
-             FROM instance JOIN series ON series.id = instance.series_row JOIN study ON study.id = series.study_row \
-             WHERE instance.series_row = ? AND instance.institution_id IN ({})",
+            "SELECT {INSTANCE} WHERE instance.series_row = ? AND instance.institution_id IN ({})",
             self.visible_list(scope).await?
         );
         let mut values: Vec<Value> = vec![series_row.into()];
@@ -126,7 +128,7 @@ fn list<T: AsRef<str>>(uids: &[T]) -> Result<Value, CatalogError> {
     Ok(json.into())
 }
 
-fn stored(row: InstanceRow) -> Result<StoredInstance, CatalogError> {
+pub(super) fn stored(row: InstanceRow) -> Result<StoredInstance, CatalogError> {
     let corrupt = || CatalogError::Corrupt { what: "instance" };
     let received_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(row.received_at) * 1_000_000);
     Ok(StoredInstance {

@@ -3,13 +3,16 @@
 //! State decides what is due; the job queue only distributes it. Writers take SQLite's write lock at once (`BEGIN IMMEDIATE`), and
 //! `synchronous = FULL` makes a commit survive a power cut.
 
+mod commitment;
 mod due;
 mod entity;
+mod forward;
 mod instances;
 mod listing;
 mod migration;
 mod orphans;
 mod packs;
+mod pull;
 mod reading;
 mod record;
 mod report;
@@ -19,6 +22,7 @@ mod settle;
 #[cfg(feature = "bench")]
 mod synthetic;
 mod upkeep;
+mod worklist;
 
 pub use due::Due;
 pub(crate) use listing::{StudyRow, summary};

@@ -1,6 +1,7 @@
 //! Recording instances: rows and "this series is unsettled, revision n" in one transaction, a batch of instances at a time.
 
 use super::entity::{instance, quarantine, series, study};
+use super::forward::record_forwards;
 use super::rows::{RowCache, place_of};
 use super::search::text::{self, StudyText};
 use super::{Catalog, CatalogError, now};
@@ -8,7 +9,7 @@ use crate::access::Scope;
 use crate::engine::{Source, Zone};
 use crate::error::AcceptError;
 use crate::storage::{ObjectKey, Sha256Digest, Staged, Storage, hex};
-use hilum_dicom::{InstanceFacts, SopUid};
+use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
@@ -36,6 +37,8 @@ pub struct NewInstance {
     pub quiet_after: Duration,
     /// Name of the file it came in (no folder), for the table of slices; never logged.
     pub file_name: Option<String>,
+    /// Peers that it goes on to.
+    pub forward: Vec<AeTitle>,
 }
 
 /// An object that was staged to be put aside.
@@ -179,7 +182,7 @@ async fn record_one(
         return Ok(Recorded::Taken(known));
     }
     let place = place_of(txn, cache, request.institution, request.zone, facts).await?;
-    instance::ActiveModel {
+    let row = instance::ActiveModel {
         institution_id: Set(request.institution),
         zone: Set(request.zone.as_str().to_owned()),
         sop_uid: Set(facts.sop.to_string()),
@@ -199,6 +202,7 @@ async fn record_one(
     .insert(txn)
     .await
     .map_err(CatalogError::during(ACT))?;
+    record_forwards(txn, request.institution, row.id, &new.forward).await?;
     let quiet_at = now() + new.quiet_after.as_millis() as i64;
     let touched = touched.entry(place.series_row).or_default();
     touched.study_row = place.study_row;

@@ -27,6 +27,8 @@ const INSTANCES: &str = "SELECT id, 'instance' AS kind, object_key, sop_uid AS u
 const ASIDE: &str = "SELECT id, 'quarantine' AS kind, object_key, sop_uid AS uid FROM quarantine";
 const REPORTS: &str = "SELECT report.id AS id, 'report' AS kind, object_key, study_uid AS uid FROM report JOIN study ON study.id = study_row";
 
+const PACKS: &str = "SELECT id, 'metadata' AS kind, metadata_key AS object_key, series_uid AS uid FROM series";
+
 /// What the counts on studies and series should be.
 const RECOUNT: [&str; 2] = [
     "UPDATE series SET instance_count = (SELECT count(*) FROM instance WHERE series_row = series.id), \
@@ -44,11 +46,16 @@ const ACT: &str = "look after the catalogue";
 impl Catalog {
     /// Rows with an object, `limit` at a time: first instances, then what was put aside, then reports.
     pub(crate) async fn holders(&self, after: Option<&Holder>, limit: u64) -> Result<Vec<Holder>, CatalogError> {
-        let lists = [("instance", INSTANCES, "id"), ("quarantine", ASIDE, "id"), ("report", REPORTS, "report.id")];
+        let lists = [
+            ("instance", INSTANCES, "id"),
+            ("quarantine", ASIDE, "id"),
+            ("report", REPORTS, "report.id"),
+            ("metadata", PACKS, "metadata_key IS NOT NULL AND id"),
+        ];
         let start = lists.iter().position(|(kind, ..)| after.is_some_and(|after| after.kind == *kind)).unwrap_or(0);
         for (index, (_, select, id)) in lists.iter().enumerate().skip(start) {
             let from = after.filter(|_| index == start).map_or(0, |after| after.id);
-            let sql = format!("{select} WHERE {id} > ? ORDER BY {id} LIMIT ?");
+            let sql = format!("{select} WHERE {id} > ? ORDER BY 1 LIMIT ?");
             let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(from), limit.into()]);
             let rows = Holder::find_by_statement(statement).all(&self.read).await.map_err(CatalogError::during(ACT))?;
             if !rows.is_empty() {
@@ -69,6 +76,15 @@ impl Catalog {
             }
         }
         Ok(None)
+    }
+
+    /// The packed metadata of a series are gone; they are computed again when they are asked for.
+    pub(crate) async fn forget_metadata(&self, row: &Holder) -> Result<(), CatalogError> {
+        let sql = "UPDATE series SET metadata_key = NULL, metadata_revision = 0 WHERE id = ? AND metadata_key = ?";
+        let values = [Value::from(row.id), row.object_key.clone().into()];
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+        self.write.execute_raw(statement).await.map_err(CatalogError::during(ACT))?;
+        Ok(())
     }
 
     /// Rows with an object in all.
@@ -123,7 +139,8 @@ impl Catalog {
 }
 
 async fn count(connection: &DatabaseConnection) -> Result<u64, CatalogError> {
-    let sql = "SELECT (SELECT count(*) FROM instance) + (SELECT count(*) FROM quarantine) + (SELECT count(*) FROM report) AS n";
+    let sql = "SELECT (SELECT count(*) FROM instance) + (SELECT count(*) FROM quarantine) + (SELECT count(*) FROM report) \
+               + (SELECT count(*) FROM series WHERE metadata_key IS NOT NULL) AS n";
     let statement = Statement::from_string(DbBackend::Sqlite, sql);
     let row = Count::find_by_statement(statement).one(connection).await.map_err(CatalogError::during(ACT))?;
     Ok(row.map_or(0, |row| row.n as u64))

@@ -16,7 +16,8 @@ pub(crate) use dicomdir::is_named as is_dicomdir;
 use crate::access::Scope;
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError, ErrorKind};
-use crate::journey::{self, Incoming, Receipt};
+use crate::intake::{Incoming, Receipt};
+use crate::journey;
 use bytes::Bytes;
 use hilum_dicom::SopUid;
 use serde::{Deserialize, Serialize};
@@ -162,7 +163,7 @@ pub(crate) async fn run(
                 let (engine, scope) = (engine.clone(), scope.clone());
                 on_the_way.tasks.spawn(async move {
                     let size = bytes.len() as u64;
-                    let incoming = Incoming { bytes, source: Source::Import, file_name };
+                    let incoming = Incoming { bytes, source: Source::Import, file_name, sender: None };
                     let outcome = journey::accept_instance(&engine, &scope, zone, incoming).await;
                     drop(budget);
                     Arrived { path, uid, size, outcome }

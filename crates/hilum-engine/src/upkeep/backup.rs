@@ -19,7 +19,7 @@ const MANIFEST: &str = "backup.json";
 const CATALOGUE: &str = "catalog.sqlite";
 /// Segments that were full when they were copied, with their lengths: they do not change any more.
 const SEALED: &str = "sealed.json";
-const FOLDERS: [&str; 2] = [segment::FOLDER, "reports"];
+const FOLDERS: [&str; 3] = [segment::FOLDER, "reports", "metadata"];
 const FORMAT: u32 = 1;
 
 /// Why a backup could not be made or used.

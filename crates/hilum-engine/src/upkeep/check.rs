@@ -37,9 +37,9 @@ pub enum Fault {
     },
     /// A row whose object is not there.
     Missing {
-        /// `instance`, `quarantine` or `report`.
+        /// `instance`, `quarantine`, `report` or `metadata`.
         of: String,
-        /// SOP Instance UID; of the study for a report.
+        /// SOP Instance UID; of the study for a report, of the series for its packed metadata.
         uid: String,
         /// Where it should be under the data folder.
         object: String,
@@ -105,7 +105,7 @@ impl Engine {
         for segment in self.storage().segment_files()? {
             self.check_segment(segment, options, progress, &mut report, &mut without_row).await?;
         }
-        self.check_rows(progress, &mut report).await?;
+        self.check_rows(options, progress, &mut report).await?;
         if !without_row.is_empty() && !progress.is_cancelled() {
             // What a running server has just appended is on its way to a row.
             tokio::time::sleep(UNDER_WAY).await;
@@ -179,7 +179,12 @@ impl Engine {
         Ok(())
     }
 
-    async fn check_rows(&self, progress: &Progress, report: &mut CheckReport) -> Result<(), EngineError> {
+    async fn check_rows(
+        &self,
+        options: CheckOptions,
+        progress: &Progress,
+        report: &mut CheckReport,
+    ) -> Result<(), EngineError> {
         let mut last = None;
         while !progress.is_cancelled() {
             let rows = self.catalog().holders(last.as_ref(), CHUNK).await?;
@@ -193,6 +198,10 @@ impl Engine {
             });
             for (row, there) in rows.iter().zip(there.await.map_err(ended_early)??) {
                 if !there {
+                    if options.repair && row.kind == "metadata" {
+                        self.catalog().forget_metadata(row).await?;
+                        continue;
+                    }
                     let object = row.key().as_str().to_owned();
                     report.faults.push(Fault::Missing { of: row.kind.clone(), uid: row.uid.clone(), object });
                 }
@@ -232,6 +241,8 @@ impl Engine {
                 facts: new.facts.clone(),
                 quiet_after: Duration::ZERO,
                 file_name: provenance.file_name.clone(),
+                // What was to be forwarded was, or is lost with the catalogue.
+                forward: Vec::new(),
             }),
         };
         let request = RecordRequest {

@@ -8,6 +8,7 @@ mod fixture;
 mod import;
 mod journey;
 mod nifti;
+mod node;
 mod real;
 mod report;
 mod upkeep;

@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 pub mod demo;
+pub mod echo;
 pub mod evaluate;
+pub mod forwards;
 pub mod import;
 pub mod model;
 pub mod phantom;
 pub mod predict;
+pub mod query;
 pub mod report;
+pub mod retrieve;
+pub mod send;
 pub mod serve;
 pub mod train;
+pub mod worklist_import;
 
 /// The default data folder.
 const DATA: &str = "hilum-data";

@@ -53,7 +53,24 @@ fn a_key_that_does_not_exist_is_refused_by_name() {
 #[test]
 fn help_documents_every_command_and_every_key() {
     let help = out(&hilum(["--help"]));
-    for command in ["serve", "demo", "import", "report", "predict", "train", "evaluate", "phantom", "model"] {
+    for command in [
+        "serve",
+        "demo",
+        "import",
+        "report",
+        "predict",
+        "train",
+        "evaluate",
+        "phantom",
+        "model",
+        "echo",
+        "query",
+        "retrieve",
+        "worklist",
+        "send",
+        "forwards",
+        "worklist-import",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
     let serve = out(&hilum(["serve", "--help"]));
@@ -69,6 +86,28 @@ fn help_documents_every_command_and_every_key() {
         "model",
         "quiet_after_seconds",
         "log",
+        "callers",
+        "check_host",
+        "certificate",
+        "key",
+        "authorities",
+        "client_certificates",
+        "host",
+        "port",
+        "tls",
+        "allowed",
+        "institution",
+        "retrieve_by",
+        "source",
+        "modality",
+        "description",
+        "zone",
+        "forward",
+        "peer",
+        "every_minutes",
+        "patients",
+        "days_back",
+        "most_studies",
     ] {
         assert!(serve.contains(&format!("\n  {key} = ")), "{key} in {serve}");
     }

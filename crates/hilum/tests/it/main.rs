@@ -2,6 +2,7 @@
 
 mod calls;
 mod import;
+mod node;
 mod phantom;
 mod predict;
 mod program;

@@ -58,8 +58,30 @@ impl Server {
 
     /// `serve` or `demo`.
     pub fn start_as(name: &str, data: &Path) -> Self {
-        let mut child = command()
-            .args([name, "--http", "127.0.0.1:0", "--dimse", "127.0.0.1:0", "--data"])
+        let mut command = command();
+        command.args([name, "--dimse", "127.0.0.1:0"]);
+        Self::run(command, data)
+    }
+
+    /// `serve` with the text of a configuration file.
+    pub fn start_with(data: &Path, configuration: &str) -> Self {
+        let file = data.with_extension("toml");
+        std::fs::write(&file, configuration).unwrap();
+        let mut command = command();
+        command.args(["serve", "--dimse", "127.0.0.1:0", "--config"]).arg(file);
+        Self::run(command, data)
+    }
+
+    /// `serve` with a configuration file that says where the DICOM node listens.
+    pub fn start_at(data: &Path, configuration: &Path) -> Self {
+        let mut command = command();
+        command.args(["serve", "--config"]).arg(configuration);
+        Self::run(command, data)
+    }
+
+    fn run(mut command: Command, data: &Path) -> Self {
+        let mut child = command
+            .args(["--http", "127.0.0.1:0", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -84,9 +106,22 @@ impl Server {
 
     /// The body of a GET.
     pub fn get(&self, path: &str) -> String {
-        let mut socket = TcpStream::connect(&self.http).expect("the server listens");
         let host = &self.http;
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// The study list, as JSON.
+    pub fn studies(&self) -> String {
+        self.request(&format!(
+            "POST /api/v1/studies/search HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\nConnection: close\r\n\r\n{{}}",
+            self.http
+        ))
+    }
+
+    fn request(&self, request: &str) -> String {
+        let mut socket = TcpStream::connect(&self.http).expect("the server listens");
+        socket.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         socket.read_to_string(&mut text).unwrap();
         text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer")

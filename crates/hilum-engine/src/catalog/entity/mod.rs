@@ -1,13 +1,17 @@
 //! The tables as types. Times are milliseconds since 1970 UTC, dates `YYYY-MM-DD`, JSON columns hold the engine's own types.
 
 pub(crate) mod audit;
+pub(crate) mod commitment;
 pub(crate) mod finding;
+pub(crate) mod forward;
 pub(crate) mod instance;
 pub(crate) mod institution;
 pub(crate) mod patient;
+pub(crate) mod pulled_study;
 pub(crate) mod quarantine;
 pub(crate) mod reading;
 pub(crate) mod report;
 pub(crate) mod series;
 pub(crate) mod study;
 pub(crate) mod study_conflict;
+pub(crate) mod worklist_item;

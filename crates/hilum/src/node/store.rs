@@ -1,26 +1,27 @@
 //! C-STORE into the engine.
 
 use hilum_dimse::{ReceivedInstance, StoreFuture, StoreHandler, StoreOutcome};
-use hilum_engine::{Accepted, Engine, ErrorKind, Scope, Source, Zone};
+use hilum_engine::{AcceptError, Accepted, ErrorKind, Sender, Zone};
 
-/// Hands received instances to the engine.
-pub struct EngineStore {
-    pub engine: Engine,
-    pub scope: Scope,
-}
+use super::Node;
 
-impl StoreHandler for EngineStore {
+impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
-            let accepted =
-                self.engine.accept_instance(&self.scope, Zone::Clinical, instance.part10, Source::Dimse).await;
+            let scope = self.peers.scope_of(&instance.calling_ae);
+            let ReceivedInstance { calling_ae, sop_class, sop, part10, .. } = instance;
+            let sender = Sender { ae_title: calling_ae.clone(), sop_class, sop };
+            let accepted = self.engine.accept_from(&scope, Zone::Clinical, part10, sender).await;
             match accepted {
                 Ok(Accepted::Kept) => StoreOutcome::Kept,
                 Ok(Accepted::AlreadyThere) => StoreOutcome::AlreadyThere,
                 Ok(Accepted::Quarantined { .. }) => StoreOutcome::Quarantined,
                 Err(error) => {
-                    tracing::warn!(calling_ae = %instance.calling_ae, code = error.code(), "instance not kept");
-                    outcome_of(error.kind())
+                    tracing::warn!(%calling_ae, code = error.code(), "instance not kept");
+                    match error {
+                        AcceptError::NotAsAnnounced => StoreOutcome::DoesNotMatch,
+                        error => outcome_of(error.kind()),
+                    }
                 }
             }
         })

@@ -1,9 +1,16 @@
 //! The command line.
 
+mod node;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hilum_engine::{InstitutionCode, Zone};
+
+pub use node::{
+    EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
+    RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
+};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
 #[derive(Debug, Parser)]
@@ -35,6 +42,20 @@ pub enum Command {
     Demo(ServeArguments),
     /// Take in files, folders, zips and DICOMDIRs; works beside a running server
     Import(ImportArguments),
+    /// Ask a configured DICOM peer whether it is there (C-ECHO)
+    Echo(EchoArguments),
+    /// List what a configured DICOM peer has (C-FIND)
+    Query(QueryArguments),
+    /// Fetch studies from a configured DICOM peer (C-GET or C-MOVE); works beside a running server
+    Retrieve(RetrieveArguments),
+    /// Send kept studies to a configured DICOM peer (C-STORE), as they are kept
+    Send(SendArguments),
+    /// List what the rules send on to peers, and how far that is
+    Forwards(ForwardsArguments),
+    /// Take in orders, which modalities then find on our worklist; the same order twice is one
+    WorklistImport(WorklistImportArguments),
+    /// List the modality worklist of a configured DICOM peer
+    Worklist(WorklistArguments),
     /// Write the report of a study; reads the study first where that is due
     Report(ReportArguments),
     /// Read files with a model, without keeping them: one line a slice
@@ -74,7 +95,43 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model
   quiet_after_seconds = 5        a series is settled after this long without a new instance
-  log = \"warn,hilum=info\"        what is logged; the environment variable HILUM_LOG goes first";
+  log = \"warn,hilum=info\"        what is logged; the environment variable HILUM_LOG goes first
+  callers = \"known\"              who may call: the known peers, or \"anybody\"; as long as no peer is configured, anybody on
+                                 this machine, so that a first try works
+  check_host = true              a known AE title must also call from an address of its peer's host
+
+[tls] makes the DICOM node speak TLS alone:
+  certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority
+  key = \"hilum.key\"              its private key, PEM, without a passphrase
+  authorities = \"ca.pem\"         who signs the certificates of peers
+  client_certificates = \"none\"   whether callers must show one: \"none\", \"optional\" or \"required\"
+
+[[peers]], one table for each DICOM application entity that may call or be called:
+  ae_title = \"PACS\"              its AE title: a name, not a proof
+  host = \"pacs.example.org\"      name or IP address of its machine
+  port = 104                     its DICOM port
+  tls = false                    it speaks TLS when we call it
+  certificate = \"sha256:...\"     it must show this certificate: a fingerprint, or a host name in it
+  allowed = [\"store\", \"find\", \"retrieve\", \"commitment\"]   what it may ask of us; all of it where not given
+  institution = \"LOCAL\"          whose data it sends and sees
+  retrieve_by = \"get\"            how studies are fetched from it: \"get\" or \"move\"
+
+[[rules]], looked at for every instance that arrives; what is not given holds for all:
+  source = \"CT*\"                 calling AE title, with wild cards; only what comes over DIMSE has one
+  modality = [\"CT\"]              any of these
+  description = \"*kub*\"          study or series description, with wild cards, whatever the case
+  zone = \"clinical\"              research is refused until de-identification exists
+  institution = \"SITE_A\"         whose data it is; for what comes over DIMSE, and the first rule that says so counts
+  forward = [\"PACS\"]             peers that it is sent on to, until they have it
+
+[[pull]], studies that are fetched by themselves:
+  peer = \"PACS\"                  from whom
+  every_minutes = 15             how long after one turn the next begins
+  modality = \"CT\"                that the study has
+  description = \"*KUB*\"          study description, with wild cards
+  patients = \"all\"               whose: \"all\", or \"worklist\": of those on our worklist
+  days_back = 1                  how old studies may be; of the patients on the worklist any age where not given
+  most_studies = 50              that one turn fetches at most";
 
 #[derive(Debug, Args)]
 pub struct ImportArguments {

@@ -1,0 +1,99 @@
+//! Imported orders.
+
+use super::entity::worklist_item;
+use super::{Catalog, CatalogError, now};
+use crate::access::Scope;
+use crate::worklist::WorklistSummary;
+use hilum_dicom::DataSet;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+
+const ACT: &str = "import orders";
+
+impl Catalog {
+    /// Keeps orders by their keys in one transaction; with `replace`, every other order of the caller's institution is taken out.
+    pub(crate) async fn put_worklist(
+        &self,
+        scope: &Scope,
+        orders: &[(String, DataSet)],
+        replace: bool,
+    ) -> Result<WorklistSummary, CatalogError> {
+        use worklist_item::Column;
+        let institution = self.home(scope).await?;
+        let mut summary = WorklistSummary::default();
+        let txn = self.begin(ACT).await?;
+        for (key, order) in orders {
+            let data_set = order.to_json().to_string();
+            let known = worklist_item::Entity::find()
+                .filter(Column::InstitutionId.eq(institution))
+                .filter(Column::OrderKey.eq(key))
+                .one(&txn)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+            match known {
+                None => summary.new += 1,
+                Some(row) if row.data_set == data_set => {
+                    summary.unchanged += 1;
+                    continue;
+                }
+                Some(_) => summary.changed += 1,
+            }
+            worklist_item::Entity::insert(worklist_item::ActiveModel {
+                institution_id: Set(institution),
+                order_key: Set(key.clone()),
+                data_set: Set(data_set),
+                updated_at: Set(now()),
+                ..Default::default()
+            })
+            .on_conflict(
+                OnConflict::columns([Column::InstitutionId, Column::OrderKey])
+                    .update_columns([Column::DataSet, Column::UpdatedAt])
+                    .to_owned(),
+            )
+            .exec_without_returning(&txn)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        }
+        if replace {
+            let kept: Vec<&str> = orders.iter().map(|(key, _)| key.as_str()).collect();
+            let all: Vec<(i64, String)> = worklist_item::Entity::find()
+                .select_only()
+                .columns([Column::Id, Column::OrderKey])
+                .filter(Column::InstitutionId.eq(institution))
+                .into_tuple()
+                .all(&txn)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+            for (row, _) in all.iter().filter(|(_, key)| !kept.contains(&key.as_str())) {
+                worklist_item::Entity::delete_by_id(*row).exec(&txn).await.map_err(CatalogError::during(ACT))?;
+                summary.removed += 1;
+            }
+        }
+        txn.commit().await.map_err(CatalogError::during(ACT))?;
+        Ok(summary)
+    }
+
+    /// Orders after a row, in order of arrival, with their rows.
+    pub(crate) async fn worklist_after(
+        &self,
+        scope: &Scope,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<(i64, DataSet)>, CatalogError> {
+        let rows = worklist_item::Entity::find()
+            .filter(worklist_item::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .filter(worklist_item::Column::Id.gt(after))
+            .order_by_asc(worklist_item::Column::Id)
+            .limit(limit)
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during("look through the worklist"))?;
+        rows.into_iter()
+            .map(|row| {
+                let corrupt = || CatalogError::Corrupt { what: "order" };
+                let json = serde_json::from_str(&row.data_set).map_err(|_| corrupt())?;
+                Ok((row.id, DataSet::from_json(&json).map_err(|_| corrupt())?))
+            })
+            .collect()
+    }
+}

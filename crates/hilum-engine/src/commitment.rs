@@ -1,0 +1,128 @@
+//! Storage commitment as the archive sees it: what is safely kept, and what must be remembered between two associations.
+
+use crate::access::Scope;
+use crate::archive::Selection;
+use crate::engine::{Engine, Zone};
+use crate::error::EngineError;
+use hilum_dicom::{AeTitle, SopClassUid, SopUid};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// An instance that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitmentReference {
+    /// Referenced SOP Class UID (0008,1150).
+    pub sop_class: SopClassUid,
+    /// Referenced SOP Instance UID (0008,1155).
+    pub sop: SopUid,
+}
+
+/// What is known of an instance that is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safekeeping {
+    /// Its row and its bytes are durable.
+    Kept,
+    /// There is no such instance.
+    Missing,
+    /// It is there with another SOP class.
+    OtherClass,
+    /// Its row is there, its bytes are not.
+    Damaged,
+}
+
+/// The result of a storage commitment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitmentOutcome {
+    /// Kept for good.
+    pub committed: Vec<CommitmentReference>,
+    /// Not kept, each with its Failure Reason (0008,1197).
+    pub failed: Vec<(CommitmentReference, u16)>,
+}
+
+/// A result that its requestor has not heard yet.
+#[derive(Clone, Debug)]
+pub struct UntoldCommitment {
+    /// Row id.
+    pub row: i64,
+    /// Transaction UID.
+    pub transaction: String,
+    /// Who asked.
+    pub peer: AeTitle,
+    /// What to tell.
+    pub outcome: CommitmentOutcome,
+}
+
+impl Engine {
+    /// What is known of each instance, in the order asked.
+    pub async fn safekeeping(
+        &self,
+        scope: &Scope,
+        asked: &[CommitmentReference],
+    ) -> Result<Vec<Safekeeping>, EngineError> {
+        let selection = Selection {
+            instance: Some(asked.iter().map(|reference| reference.sop.clone()).collect()),
+            ..Selection::default()
+        };
+        let kept = self.instances(scope, Zone::Clinical, &selection).await?;
+        let kept: HashMap<&str, _> = kept.iter().map(|instance| (instance.sop.as_str(), instance)).collect();
+        let mut found = Vec::with_capacity(asked.len());
+        for reference in asked {
+            found.push(match kept.get(reference.sop.as_str()) {
+                None => Safekeeping::Missing,
+                Some(instance) if instance.sop_class != reference.sop_class => Safekeeping::OtherClass,
+                // Opening compares the size with the catalogue's.
+                Some(instance) if self.open_instance(instance).await.is_err() => Safekeeping::Damaged,
+                Some(_) => Safekeeping::Kept,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Remembers that a peer is asked to commit. Its result may come on any later association.
+    pub async fn commitment_asked(&self, scope: &Scope, transaction: &str, peer: &AeTitle) -> Result<(), EngineError> {
+        Ok(self.catalog().commitment_asked(scope, transaction, peer).await?)
+    }
+
+    /// Takes the result of a transaction that we asked this peer for; false when we did not.
+    pub async fn take_commitment(
+        &self,
+        transaction: &str,
+        peer: &AeTitle,
+        outcome: &CommitmentOutcome,
+    ) -> Result<bool, EngineError> {
+        let scope = self.catalog().system_scope().await?;
+        Ok(self.catalog().take_commitment(&scope, transaction, peer, outcome).await?)
+    }
+
+    /// The result of a transaction that we asked for, once it is there.
+    pub async fn commitment_outcome(
+        &self,
+        scope: &Scope,
+        transaction: &str,
+    ) -> Result<Option<CommitmentOutcome>, EngineError> {
+        Ok(self.catalog().commitment_outcome(scope, transaction).await?)
+    }
+
+    /// Keeps a result that its requestor did not take, to be told again.
+    pub async fn keep_untold_commitment(
+        &self,
+        scope: &Scope,
+        transaction: &str,
+        peer: &AeTitle,
+        outcome: &CommitmentOutcome,
+    ) -> Result<(), EngineError> {
+        Ok(self.catalog().keep_untold(scope, transaction, peer, outcome).await?)
+    }
+
+    /// Results that are to be told now: for this machine's own worker.
+    pub async fn untold_commitments(&self) -> Result<Vec<UntoldCommitment>, EngineError> {
+        let scope = self.catalog().system_scope().await?;
+        Ok(self.catalog().untold(&scope).await?)
+    }
+
+    /// Whether a result was told this time.
+    pub async fn end_untold_commitment(&self, row: i64, told: bool) -> Result<(), EngineError> {
+        let scope = self.catalog().system_scope().await?;
+        Ok(self.catalog().end_untold(&scope, row, told).await?)
+    }
+}

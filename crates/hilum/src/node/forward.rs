@@ -1,0 +1,68 @@
+//! Sending kept instances to a peer: forwards that are due, and studies that a person sends.
+
+use hilum_dimse::{SentOutcome, StoreReport};
+use hilum_engine::forwarding::{DueForward, ForwardEnd, ForwardOutcome};
+
+use super::{Node, kept::KeptInstances};
+use crate::settings::KnownPeer;
+
+/// Forwards that are sent before their ends are written: what is sent again after a crash.
+const BATCH: u32 = 200;
+
+/// How a batch of forwards went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// Nothing was due.
+    Empty,
+    /// The peer answered.
+    Sent,
+    /// The peer was not reached.
+    NotReached,
+}
+
+impl Node {
+    /// Sends what is due for a peer, and writes how that went.
+    pub async fn forward_due(&self, known: &KnownPeer) -> anyhow::Result<Batch> {
+        let peer = &known.peer;
+        let due = self.engine.due_forwards(&peer.ae_title, BATCH).await?;
+        if due.is_empty() {
+            return Ok(Batch::Empty);
+        }
+        let (rows, kept): (Vec<i64>, Vec<_>) =
+            due.into_iter().map(|DueForward { row, instance }| (row, instance)).unzip();
+        let (instances, source) = KeptInstances::new(self.engine.clone(), self.ae_title.clone(), kept);
+        let StoreReport { outcomes, error } = self.scu.store(peer, &instances, &source, |_, _| {}).await;
+        let why = error.map_or_else(|| "the association ended before".to_owned(), |error| error.to_string());
+        let ends: Vec<ForwardEnd> = rows
+            .into_iter()
+            .zip(&outcomes)
+            .map(|(row, outcome)| ForwardEnd { row, outcome: forward_outcome(outcome, &why) })
+            .collect();
+        self.engine.end_forwards(&ends).await?;
+        let sent = outcomes.iter().filter(|outcome| !outcome.is_failure()).count();
+        tracing::info!(peer = %peer.ae_title, sent, failed = outcomes.len() - sent, "instances forwarded");
+        let reached = outcomes.iter().any(|outcome| *outcome != SentOutcome::NotSent);
+        Ok(if reached { Batch::Sent } else { Batch::NotReached })
+    }
+}
+
+fn forward_outcome(outcome: &SentOutcome, why_not_sent: &str) -> ForwardOutcome {
+    match reason_of(outcome) {
+        None => ForwardOutcome::Sent,
+        Some(_) if *outcome == SentOutcome::NotSent => ForwardOutcome::NotReached { reason: why_not_sent.to_owned() },
+        Some(reason) => ForwardOutcome::Refused { reason },
+    }
+}
+
+/// Why a peer does not have an object; none where it has.
+pub fn reason_of(outcome: &SentOutcome) -> Option<String> {
+    match outcome {
+        SentOutcome::Stored | SentOutcome::StoredWithWarning { .. } => None,
+        SentOutcome::Refused { code } => Some(format!("the peer answered with status {code:04X}H")),
+        SentOutcome::ContextNotAccepted => {
+            Some("the peer takes no object of this SOP class in this transfer syntax".to_owned())
+        }
+        SentOutcome::NotReadable => Some("the object cannot be read here; `HILUM_LOG=warn` says why".to_owned()),
+        SentOutcome::NotSent => Some("the association ended before".to_owned()),
+    }
+}

@@ -1,0 +1,197 @@
+//! `hilum.toml` and what the command line says over it.
+
+mod peers;
+mod routing;
+mod tls;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use hilum_dicom::{AeTitle, SopClassUid};
+use hilum_dimse::ScuConfig;
+use hilum_engine::{EngineConfig, routing::Rules};
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::{cli::Common, failure::WrongCall};
+use peers::PeerEntry;
+pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
+pub use routing::{Patients, Pull};
+use routing::{PullEntry, RuleEntry};
+pub use tls::Tls;
+use tls::TlsTable;
+
+const MIB: u64 = 1024 * 1024;
+
+/// The keys of `hilum.toml`; every one may be absent. `hilum serve --help` documents them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    http: Option<SocketAddr>,
+    dimse: Option<SocketAddr>,
+    ae_title: Option<AeTitle>,
+    check_called_ae: Option<bool>,
+    max_associations: Option<usize>,
+    max_instance_mib: Option<u64>,
+    private_storage: Option<Vec<SopClassUid>>,
+    model: Option<PathBuf>,
+    quiet_after_seconds: Option<u64>,
+    log: Option<String>,
+    callers: Option<CallersMode>,
+    check_host: Option<bool>,
+    #[serde(default)]
+    peers: Vec<PeerEntry>,
+    tls: Option<TlsTable>,
+    #[serde(default)]
+    rules: Vec<RuleEntry>,
+    #[serde(default)]
+    pull: Vec<PullEntry>,
+}
+
+/// Everything that can be configured, with its defaults.
+#[derive(Debug)]
+pub struct Settings {
+    /// None: the command's own default.
+    pub data: Option<PathBuf>,
+    pub http: SocketAddr,
+    pub dimse: SocketAddr,
+    pub ae_title: AeTitle,
+    pub check_called_ae: bool,
+    pub max_associations: usize,
+    pub max_instance_bytes: u64,
+    pub private_storage: Vec<SopClassUid>,
+    model: Option<PathBuf>,
+    quiet_after: Duration,
+    log: Option<String>,
+    callers: Option<CallersMode>,
+    /// Whom the network node knows.
+    pub peers: Peers,
+    /// Whose data instances are, and where they go on to.
+    pub rules: Rules,
+    /// What is fetched by itself.
+    pub pulls: Vec<Pull>,
+    tls: Option<TlsTable>,
+}
+
+impl Settings {
+    /// Reads the configuration file, where one is named. Anything wrong in it is a wrong call.
+    pub fn load(common: &Common) -> anyhow::Result<Self> {
+        let Some(path) = &common.config else { return Self::of(common, File::default()) };
+        read(path)
+            .and_then(|file| Self::of(common, file))
+            .map_err(|error| WrongCall(format!("configuration {}: {error:#}", path.display())).into())
+    }
+
+    fn of(common: &Common, file: File) -> anyhow::Result<Self> {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let max_associations = file.max_associations.unwrap_or(64);
+        let max_instance_mib = file.max_instance_mib.unwrap_or(2048);
+        if max_associations == 0 || !(1..=1024 * 1024).contains(&max_instance_mib) {
+            bail!("max_associations is at least 1, max_instance_mib 1 to 1048576");
+        }
+        let peers = Peers::read(file.peers, file.check_host.unwrap_or(true)).map_err(anyhow::Error::msg)?;
+        TlsTable::check(file.tls.as_ref(), &peers).map_err(anyhow::Error::msg)?;
+        if file.callers == Some(CallersMode::Known) && peers.is_empty() {
+            bail!("callers = \"known\" needs [[peers]]: without one nobody could call");
+        }
+        Ok(Self {
+            data: common.data.clone().or(file.data),
+            http: file.http.unwrap_or(loopback(8080)),
+            dimse: file.dimse.unwrap_or(loopback(11112)),
+            ae_title: match file.ae_title {
+                Some(title) => title,
+                None => "HILUM".parse()?,
+            },
+            check_called_ae: file.check_called_ae.unwrap_or(false),
+            max_associations,
+            max_instance_bytes: max_instance_mib * MIB,
+            private_storage: file.private_storage.unwrap_or_default(),
+            model: file.model,
+            quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
+            log: file.log,
+            callers: file.callers,
+            rules: routing::rules(file.rules, &peers).map_err(anyhow::Error::msg)?,
+            pulls: routing::pulls(file.pull, &peers).map_err(anyhow::Error::msg)?,
+            peers,
+            tls: file.tls,
+        })
+    }
+
+    /// The data folder, or the default of a command.
+    pub fn data_dir(&self, default: &str) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from(default))
+    }
+
+    /// How to open the engine on a data folder.
+    pub fn engine(&self, data_dir: &Path) -> EngineConfig {
+        EngineConfig {
+            model_dir: self.model.clone(),
+            quiet_after: self.quiet_after,
+            rules: self.rules.clone(),
+            ..EngineConfig::new(data_dir)
+        }
+    }
+
+    /// Who may call the network node: the known peers; as long as none is known, anybody on this machine.
+    pub fn callers(&self) -> CallersMode {
+        let nobody_else_can = self.dimse.ip().is_loopback() && self.peers.is_empty();
+        self.callers.unwrap_or(if nobody_else_can { CallersMode::Anybody } else { CallersMode::Known })
+    }
+
+    /// The peer that a command names.
+    pub fn peer(&self, title: &AeTitle) -> anyhow::Result<&KnownPeer> {
+        let known = || match self.peers.iter().map(|known| known.peer.ae_title.as_str()).collect::<Vec<_>>() {
+            titles if titles.is_empty() => "none is configured".to_owned(),
+            titles => format!("known are {}", titles.join(", ")),
+        };
+        self.peers.find(title).ok_or_else(|| {
+            let message = format!(
+                "no peer has the AE title {title} ({}). Add it as [[peers]] to the configuration file, and name the file \
+                 with --config.",
+                known()
+            );
+            WrongCall(message).into()
+        })
+    }
+
+    /// Certificate and key, where `[tls]` is configured. What is wrong with the files is a wrong call.
+    pub fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        let loaded = self.tls.as_ref().map(TlsTable::load).transpose();
+        loaded.map_err(|error| WrongCall(format!("configuration: {error:#}")).into())
+    }
+
+    /// How we call peers.
+    pub fn calling(&self) -> anyhow::Result<ScuConfig> {
+        let tls = self.tls()?.and_then(|tls| tls.client);
+        Ok(ScuConfig { tls, ..ScuConfig::new(self.ae_title.clone()) })
+    }
+
+    /// Logs to standard error from now on. `default` is what a command logs when nobody says otherwise.
+    pub fn start_log(&self, default: &str) -> anyhow::Result<()> {
+        let directives = match std::env::var("HILUM_LOG") {
+            Ok(directives) => directives,
+            Err(_) => self.log.clone().unwrap_or_else(|| default.to_owned()),
+        };
+        let filter = EnvFilter::try_new(&directives)
+            .map_err(|error| WrongCall(format!("HILUM_LOG or log = {directives:?} cannot be read: {error}")))?;
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+        Ok(())
+    }
+}
+
+/// Relative paths start at the file's folder.
+fn read(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).context("cannot be read")?;
+    let mut file: File = toml::from_str(&text)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
+    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls) {
+        *path = folder.join(&*path);
+    }
+    Ok(file)
+}

@@ -1,0 +1,72 @@
+//! `[[pull]]`
+
+use std::time::{Duration, Instant};
+
+use super::{
+    dcmtk::{self, Provider},
+    site::{HONG, KIM, Made, Site},
+};
+use crate::program::Server;
+
+/// dcmtk's archive with a study of each.
+fn archive(site: &Site, all: &[Made]) -> Provider {
+    let archive = Provider::archive(site.path(), site.dimse);
+    for made in all {
+        let file = made.file(site.path()).display().to_string();
+        let (output, said) = dcmtk::tool("storescu", &["-aec", "PACS", "127.0.0.1", &archive.port.to_string(), &file]);
+        assert!(output.status.success(), "{said}");
+    }
+    archive
+}
+
+#[track_caller]
+fn wait_for(server: &Server, patient: &str) {
+    let started = Instant::now();
+    while !server.studies().contains(patient) {
+        assert!(started.elapsed() < Duration::from_secs(50), "{}", server.studies());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+}
+
+#[test]
+fn what_was_made_before_of_patients_on_the_worklist_comes_by_itself() {
+    if !dcmtk::is_here() {
+        return;
+    }
+    let site = Site::new();
+    let archive = archive(&site, &[Made { date: "20200101", ..HONG }, KIM]);
+    let configuration = format!(
+        "[[peers]]\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {}\n\
+         [[pull]]\npeer = \"PACS\"\npatients = \"worklist\"\n",
+        archive.port
+    );
+    std::fs::write(site.path().join("hilum.toml"), &configuration).unwrap();
+    let order = dcmtk::worklist_file(site.path(), 1, &dcmtk::order("A1", HONG.name, "KR0001", "20261126", "CT"));
+    site.json(&["worklist-import", &order.display().to_string()]);
+    let server = Server::start_with(&site.data(), &configuration);
+    wait_for(&server, "\"KR0001\"");
+    assert!(!server.studies().contains("\"KR0002\""), "{}", server.studies());
+}
+
+#[test]
+fn studies_of_the_schedule_come_by_themselves_and_no_others() {
+    if !dcmtk::is_here() {
+        return;
+    }
+    let site = Site::new();
+    let today = time::OffsetDateTime::now_utc();
+    let today: &'static str =
+        Box::leak(today.format(time::macros::format_description!("[year][month][day]")).unwrap().into_boxed_str());
+    let old = Made { date: "20200101", patient_id: "KR0009", accession: "A109", ..HONG };
+    let archive = archive(&site, &[Made { date: today, ..HONG }, Made { date: today, ..KIM }, old]);
+    let configuration = format!(
+        "[[peers]]\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {}\n\
+         [[pull]]\npeer = \"PACS\"\nevery_minutes = 1\nmodality = \"CT\"\ndescription = \"*KUB*\"\ndays_back = 2\n",
+        archive.port
+    );
+    let server = Server::start_with(&site.data(), &configuration);
+    wait_for(&server, "\"KR0001\"");
+    let studies = server.studies();
+    assert!(!studies.contains("\"KR0002\"") && !studies.contains("\"KR0009\""), "{studies}");
+}
