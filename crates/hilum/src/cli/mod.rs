@@ -1,6 +1,7 @@
 //! The command line.
 
 mod node;
+mod upkeep;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -11,6 +12,7 @@ pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
+pub use upkeep::{BackupArguments, CheckArguments, RestoreArguments};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
 #[derive(Debug, Parser)]
@@ -66,6 +68,12 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Make synthetic CT: DICOM files with the truth as NIfTI mask and JSON
     Phantom(PhantomArguments),
+    /// Read every object again and compare it with its digest and its row; name what is damaged
+    Check(CheckArguments),
+    /// Copy catalogue, objects and reports into a folder; works beside a running server, and again copies what is new
+    Backup(BackupArguments),
+    /// Make a data folder out of a backup
+    Restore(RestoreArguments),
     /// Look at models
     #[command(subcommand)]
     Model(ModelCommand),

@@ -16,6 +16,7 @@ pub mod retrieve;
 pub mod send;
 pub mod serve;
 pub mod train;
+pub mod upkeep;
 pub mod worklist_import;
 
 /// The default data folder.

@@ -1,0 +1,149 @@
+//! `hilum check`, `hilum backup` and `hilum restore`
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use hilum_engine::{
+    Engine,
+    upkeep::{self, CheckOptions, CheckReport, Fault, Progress},
+};
+
+use crate::{
+    cli::{BackupArguments, CheckArguments, RestoreArguments},
+    commands::{DATA, block_on},
+    failure::WrongCall,
+    job_lock::JobLock,
+    progress,
+    settings::Settings,
+    shutdown::Shutdown,
+};
+
+pub fn check(settings: &Settings, arguments: &CheckArguments) -> anyhow::Result<()> {
+    settings.start_log("error")?;
+    let data_dir = existing(settings)?;
+    // Repairing beside a server would take what it has just received for something lost.
+    let lock = JobLock::acquire(&data_dir)?;
+    if arguments.repair && lock.is_none() {
+        bail!("another Hilum process works on the data folder {}: stop it, then repair", data_dir.display());
+    }
+    let options = CheckOptions { quick: arguments.quick, repair: arguments.repair };
+    let report = block_on(async {
+        let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
+        let following = Progress::new();
+        Ok(watched("checking", &following, engine.check(options, &following)).await??)
+    })?;
+    drop(lock);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        tell(&report);
+    }
+    if report.cancelled {
+        bail!("stopped before the end");
+    }
+    match report.faults.len() {
+        0 => Ok(()),
+        count => bail!(
+            "{count} faults; damaged and missing objects come back from a backup (`hilum restore`), rows by `--repair`"
+        ),
+    }
+}
+
+fn tell(report: &CheckReport) {
+    let CheckReport { objects, bytes, rows, faults, rows_restored, counts_corrected, .. } = report;
+    let mib = *bytes as f64 / (1024.0 * 1024.0);
+    println!("{objects} objects ({mib:.1} MiB) and {rows} rows looked at");
+    if *rows_restored > 0 {
+        println!("{rows_restored} objects have their row again; their series are read again when the server starts");
+    }
+    if *counts_corrected > 0 {
+        println!("{counts_corrected} counts were wrong and are right now");
+    }
+    for fault in faults {
+        match fault {
+            Fault::Damaged { of, uid, object } => {
+                println!("damaged    {of} {} in {object}", uid.as_deref().unwrap_or("without a row"));
+            }
+            Fault::Missing { of, uid, object } => println!("missing    {of} {uid}: nothing in {object}"),
+            Fault::WithoutRow { object } => println!("no row     {object}"),
+            Fault::Refused { object, reason } => println!("refused    {object}: {reason}"),
+            Fault::Catalogue { text } => println!("catalogue  {text}"),
+            Fault::Unreadable { segment, reason } => println!("unreadable {segment}: {reason}"),
+        }
+    }
+}
+
+pub fn backup(settings: &Settings, arguments: &BackupArguments) -> anyhow::Result<()> {
+    settings.start_log("error")?;
+    let data_dir = existing(settings)?;
+    let summary = block_on(async {
+        let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
+        let following = Progress::new();
+        Ok(watched("copying", &following, engine.backup(&arguments.folder, &following)).await??)
+    })?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+    println!(
+        "backup of {} objects in {}: {:.1} MiB copied, {:.1} MiB were there before",
+        summary.rows,
+        arguments.folder.display(),
+        mib(summary.bytes_copied),
+        mib(summary.bytes_there)
+    );
+    println!("the configuration file and model folders of your own are not in it");
+    Ok(())
+}
+
+pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Result<()> {
+    settings.start_log("error")?;
+    let data_dir = settings.data_dir(DATA);
+    let following = Progress::new();
+    let (from, to, told) = (arguments.backup.clone(), data_dir.clone(), following.clone());
+    let summary = block_on(async {
+        let work = tokio::task::spawn_blocking(move || upkeep::restore(&from, &to, &told));
+        Ok(watched("copying", &following, work).await???)
+    })?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+    } else {
+        println!("{} objects of the backup of {} are in {}", summary.rows, summary.made_at, data_dir.display());
+        println!("`hilum check --data {}` reads all of them once", data_dir.display());
+    }
+    Ok(())
+}
+
+/// Nothing is made where somebody mistyped a folder.
+fn existing(settings: &Settings) -> anyhow::Result<std::path::PathBuf> {
+    let data_dir = settings.data_dir(DATA);
+    if data_dir.join("objects").is_dir() || data_dir.join("catalog.sqlite").is_file() {
+        return Ok(data_dir);
+    }
+    Err(WrongCall(format!("{} is no data folder; name yours with --data", data_dir.display())).into())
+}
+
+fn folder_of(data_dir: &Path) -> String {
+    format!("data folder {}", data_dir.display())
+}
+
+/// Runs the work under a bar; Ctrl-C stops it at its next thing.
+async fn watched<W: Future>(what: &'static str, following: &Progress, work: W) -> anyhow::Result<W::Output> {
+    let shutdown = Shutdown::on_signals()?;
+    let (stop, asked) = (following.clone(), shutdown.asked());
+    tokio::spawn(async move {
+        asked.await;
+        stop.cancel();
+    });
+    let bar = progress::bar(what);
+    let done = progress::follow(work, async || {
+        if following.total() > 0 {
+            progress::set_total(&bar, following.total());
+            bar.set_position(following.done());
+        }
+    })
+    .await;
+    bar.finish_and_clear();
+    Ok(done)
+}
