@@ -196,7 +196,7 @@ impl Engine {
             catalog.requeue_without_model(&scope).await?;
         }
         let recorder = Recorder::start(catalog.clone(), Arc::clone(&storage));
-        Ok(Self {
+        let engine = Self {
             inner: Arc::new(Inner {
                 config,
                 storage,
@@ -208,7 +208,9 @@ impl Engine {
                 imports: Mutex::default(),
                 pages: Pages::default(),
             }),
-        })
+        };
+        engine.remove_objects().await?;
+        Ok(engine)
     }
 
     /// Takes one instance: a whole Part 10 file, or file meta and data set without preamble. Success means durable.

@@ -87,7 +87,7 @@ pub(crate) async fn settle_series(engine: &Engine, scope: &Scope, row: i64, revi
     let placements: Vec<SlicePlacement> = facts.iter().flat_map(SlicePlacement::of).collect();
     let stack = check_stack(&placements);
     let tags = tag_series(&facts, &stack);
-    if let Err(error) = engine.pack_metadata(scope, row, revision).await {
+    if let Err(error) = Box::pin(engine.pack_metadata(scope, row, revision)).await {
         // They are computed from the headers whenever they are asked for.
         tracing::warn!(code = error.code(), "metadata of a series were not packed");
     }

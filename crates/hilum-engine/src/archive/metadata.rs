@@ -63,7 +63,8 @@ impl Engine {
             Ok(storage.stage_folder(ObjectKey::metadata(institution), &[pack])?)
         })
         .await?;
-        self.catalog().record_metadata(scope, series_row, revision, staged, self.storage()).await
+        self.catalog().record_metadata(scope, series_row, revision, staged, self.storage()).await?;
+        self.remove_objects().await
     }
 }
 

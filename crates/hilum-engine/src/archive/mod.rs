@@ -3,6 +3,7 @@
 //! C-MOVE, C-GET and WADO-RS name entities of one level by lists of UIDs; all of them come through [`Engine::instances`] or, where a
 //! request may mean hundreds of thousands, series by series through [`Engine::select`].
 
+mod delete;
 mod metadata;
 mod object;
 

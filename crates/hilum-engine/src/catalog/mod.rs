@@ -4,6 +4,7 @@
 //! `synchronous = FULL` makes a commit survive a power cut.
 
 mod commitment;
+mod delete;
 mod due;
 mod entity;
 mod forward;
@@ -24,6 +25,7 @@ mod synthetic;
 mod upkeep;
 mod worklist;
 
+pub use delete::Deleted;
 pub use due::Due;
 pub(crate) use listing::{StudyRow, summary};
 pub use reading::{Claim, ReadingEnd, Renewal};

@@ -1,5 +1,6 @@
 //! Which object holds a series' packed metadata.
 
+use super::delete::doom;
 use super::entity::series;
 use super::{Catalog, CatalogError};
 use crate::EngineError;
@@ -41,7 +42,7 @@ impl Catalog {
             .map_err(CatalogError::during(ACT))
     }
 
-    /// Records a staged pack of `revision`, unless the series has changed meanwhile. The pack before is removed.
+    /// Records a staged pack of `revision`, unless the series has changed meanwhile. The pack before is noted for removal.
     pub(crate) async fn record_metadata(
         &self,
         scope: &Scope,
@@ -59,7 +60,7 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(ACT))?;
         let Some(row) = found else { return Ok(()) };
-        let before = row.metadata_key.clone().map(ObjectKey::from_catalogue);
+        doom(&txn, row.metadata_key.clone()).await?;
         let mut changed = row.into_active_model();
         changed.metadata_key = Set(Some(staged.target().as_str().to_owned()));
         changed.metadata_revision = Set(revision);
@@ -73,8 +74,6 @@ impl Catalog {
             self.take_back(storage, &placed).await?;
             return Err(CatalogError::during(ACT)(error).into());
         }
-        // A crash before this leaves a small object that nothing names.
-        storage.displace(before.as_slice());
         Ok(())
     }
 }

@@ -46,6 +46,9 @@ pub enum StorageError {
     /// The stored bytes no longer match their digest.
     #[error("a stored object no longer matches its SHA-256; restore it from a backup")]
     Corrupt,
+    /// The object was deleted while it was read.
+    #[error("the object was deleted while it was read")]
+    Gone,
 }
 
 impl StorageError {
@@ -60,6 +63,7 @@ impl StorageError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::DiskFull => ErrorKind::OutOfSpace,
+            Self::Gone => ErrorKind::NotFound,
             Self::Io { .. } | Self::Corrupt => ErrorKind::Internal,
         }
     }
@@ -70,6 +74,7 @@ impl StorageError {
             Self::DiskFull => "disk_full",
             Self::Io { .. } => "storage_failed",
             Self::Corrupt => "object_corrupt",
+            Self::Gone => "object_gone",
         }
     }
 }
@@ -251,14 +256,20 @@ impl Storage {
     /// Takes back what [`Self::place`] placed, when the transaction around it failed.
     pub fn displace(&self, placed: &[ObjectKey]) {
         for key in placed {
-            let removed = match key.place() {
-                Some(place) => place.remove(&self.root),
-                None => remove_any(&self.root.join(key.as_str())),
-            };
-            if let Err(error) = removed {
-                tracing::warn!(kind = ?error.kind(), "an object without a row stays behind");
-            }
+            self.remove(key);
         }
+    }
+
+    /// Removes an object that has no row; false when it stays behind. That it is gone already is no failure.
+    pub fn remove(&self, key: &ObjectKey) -> bool {
+        let removed = match key.place() {
+            Some(place) => place.remove(&self.root),
+            None => remove_any(&self.root.join(key.as_str())),
+        };
+        if let Err(error) = &removed {
+            tracing::warn!(kind = ?error.kind(), "an object without a row stays behind");
+        }
+        removed.is_ok()
     }
 
     /// An object's bytes, checked against the digest in its name.

@@ -3,6 +3,7 @@
 mod accept;
 mod archive;
 mod crash;
+mod delete;
 mod find;
 mod fixture;
 mod import;

@@ -216,6 +216,22 @@ async fn wado_uri_gives_the_instance_or_a_picture_of_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_is_not_found_any_more_and_what_was_not_is() {
+    let (server, series, path) = kept(8, 3).await;
+    let delete = async |address: &str| server.send("DELETE", address, &[], b"").await.status;
+    let one = format!("{path}/instances/{}", series.instances[0].0);
+    assert_eq!([delete(&one).await, delete(&one).await], [204, 404]);
+    assert_eq!(server.get_as(&path, ANY_SYNTAX).await.parts().len(), 2);
+    assert_eq!(server.get(&format!("{path}/metadata")).await.json().as_array().unwrap().len(), 2);
+    assert_eq!(delete(&path).await, 204);
+    assert_eq!(server.get(path.split_once("/series").unwrap().0).await.status, 404);
+    assert_eq!(server.get("/dicom-web/studies").await.status, 204);
+    assert_eq!(delete("/dicom-web/studies/1.2.x").await, 400);
+    let foreign = server.send("DELETE", &path, &[("Origin", "http://evil.example")], b"").await;
+    assert_eq!(foreign.status, 403, "a page of another site deletes nothing");
+}
+
 /// Stores every file that the engine keeps, and says which came back otherwise.
 const EXACT: &[(&str, usize)] = &[("dicom-conformance", 340)];
 

@@ -10,6 +10,7 @@ pub(crate) mod patient;
 pub(crate) mod pulled_study;
 pub(crate) mod quarantine;
 pub(crate) mod reading;
+pub(crate) mod removal;
 pub(crate) mod report;
 pub(crate) mod series;
 pub(crate) mod study;

@@ -4,6 +4,7 @@ mod m0001_first_tables;
 mod m0002_study_search;
 mod m0003_series_metadata;
 mod m0004_network_node;
+mod m0005_removals;
 
 use sea_orm_migration::prelude::*;
 
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_study_search::StudySearch),
             Box::new(m0003_series_metadata::SeriesMetadata),
             Box::new(m0004_network_node::NetworkNode),
+            Box::new(m0005_removals::Removals),
         ]
     }
 }

@@ -17,6 +17,9 @@ pub(in crate::catalog) const SELECT: &str = "SELECT s.id, s.institution_id, p.na
     p.name_phonetic, p.patient_id, p.sex, s.accession, s.description, s.study_date, s.modalities \
     FROM study s JOIN patient p ON p.id = s.patient_row";
 
+/// Takes a study out of the index.
+pub(in crate::catalog) const DELETE: &str = "DELETE FROM study_text WHERE rowid = ?";
+
 /// Which attribute a piece of text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::catalog) enum Field {

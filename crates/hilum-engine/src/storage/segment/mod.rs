@@ -10,7 +10,7 @@ pub use record::{Header, Provenance, Purpose};
 pub use scan::{Record, Records};
 
 use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
-use record::{HEADER, extent};
+use record::{HEADER, MAGIC, extent};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -250,6 +250,14 @@ impl Place<'_> {
         punch(&file, self.offset, size)?;
         file.sync_data()
     }
+}
+
+/// Whether the object that begins at `start` is still a record: its header goes first when it is taken out.
+pub(super) fn is_record(file: &File, start: u64) -> io::Result<bool> {
+    let mut magic = [0; 8];
+    let at = start.checked_sub(HEADER as u64).ok_or(io::ErrorKind::InvalidInput)?;
+    super::object_file::read_exact_at(file, &mut magic, at)?;
+    Ok(&magic == MAGIC)
 }
 
 /// Gives the blocks back to the file system where it can; everywhere the header goes, so that the record is none.

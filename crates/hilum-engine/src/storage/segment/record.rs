@@ -14,7 +14,7 @@ pub(super) const BLOCK: u64 = 4096;
 /// Bytes of a header.
 pub(super) const HEADER: usize = 512;
 const SEALED: usize = HEADER - 32;
-const MAGIC: &[u8; 8] = b"HILUMOBJ";
+pub(super) const MAGIC: &[u8; 8] = b"HILUMOBJ";
 const VERSION: u32 = 1;
 const NAME_AT: usize = 102;
 

@@ -2,11 +2,11 @@
 
 use axum::{
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use hilum_dicom::TransferSyntaxUid;
-use hilum_engine::{SelectedInstances, StoredInstance, Zone};
+use hilum_engine::{EngineError, SelectedInstances, StoredInstance, Zone};
 
 use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
@@ -54,6 +54,15 @@ pub(super) async fn retrieve(State(app): State<App>, accept: Accept, resource: R
         }
     });
     Ok(response)
+}
+
+/// `DELETE .../studies/{}`, `.../series/{}`, `.../instances/{}`
+pub(super) async fn delete(State(app): State<App>, resource: Resource) -> Result<StatusCode, ApiError> {
+    match app.engine.delete(&app.scope, Zone::Clinical, &resource.selection).await {
+        Ok(_) => Ok(StatusCode::NO_CONTENT),
+        Err(EngineError::NotFound { .. }) => Err(resource.not_found()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn send_all(

@@ -39,9 +39,9 @@ pub(super) fn routes() -> Router<App> {
             .route(&format!("{level}/thumbnail"), get(rendered::thumbnail));
     }
     router
-        .route(study, get(instances::retrieve))
-        .route(&series, get(instances::retrieve))
-        .route(&instance, get(instances::retrieve))
+        .route(study, get(instances::retrieve).delete(instances::delete))
+        .route(&series, get(instances::retrieve).delete(instances::delete))
+        .route(&instance, get(instances::retrieve).delete(instances::delete))
         .route(&frames, get(frames::frames))
         .route(&format!("{frames}/rendered"), get(rendered::rendered))
         .route(&format!("{frames}/thumbnail"), get(rendered::thumbnail))

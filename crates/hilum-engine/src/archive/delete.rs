@@ -1,0 +1,35 @@
+//! Deleting what was kept.
+
+use super::{Selection, aside};
+use crate::access::Scope;
+use crate::catalog::Deleted;
+use crate::engine::{Engine, Zone};
+use crate::error::EngineError;
+
+impl Engine {
+    /// Deletes a selection: instances, and the series, studies and reports of which nothing is left. When this returns, nothing of it
+    /// is found any more, and that is durable; its bytes are gone too, or go at the next start.
+    ///
+    /// A study that is being read is refused ([`EngineError::Conflict`]). A study that keeps other instances is read again.
+    pub async fn delete(&self, scope: &Scope, zone: Zone, selection: &Selection) -> Result<Deleted, EngineError> {
+        let deleted = self.catalog().delete(scope, zone, selection).await?;
+        if let Err(error) = self.remove_objects().await {
+            tracing::warn!(code = error.code(), "bytes of what was deleted stay until the next start");
+        }
+        Ok(deleted)
+    }
+
+    /// Removes the bytes of what was deleted before.
+    pub(crate) async fn remove_objects(&self) -> Result<(), EngineError> {
+        let removals = self.catalog().removals().await?;
+        if removals.is_empty() {
+            return Ok(());
+        }
+        let (rows, keys): (Vec<i64>, Vec<_>) = removals.into_iter().unzip();
+        let storage = self.storage().clone();
+        let gone =
+            aside("removing objects", move || Ok(keys.iter().map(|key| storage.remove(key)).collect::<Vec<_>>()));
+        let gone: Vec<i64> = rows.into_iter().zip(gone.await?).filter_map(|(row, gone)| gone.then_some(row)).collect();
+        Ok(self.catalog().removed(&gone).await?)
+    }
+}
