@@ -19,6 +19,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("dcmtk sends a study, twice, and it is kept once", dcmtk_sends),
     ("pynetdicom echoes and sends on two associations at once", pynetdicom_sends),
     ("dicomweb-client stores a study in chunks", dicomweb_client_stores),
+    ("dicomweb-client stores, finds, retrieves and deletes with all its methods", dicomweb_client_does_all),
     ("a kill -9 while a study arrives and is read loses nothing that was acknowledged", kill_in_the_middle),
     ("the report of a synthetic patient has one page, is Korean and English, and opens in Excel", report_opens),
     ("Chromium shows the list and the report in Korean and English", chromium_shows_pages),
@@ -151,6 +152,17 @@ assert not bad, bad
     let files = dicom_files(&folder).len();
     ensure!(server.only_study()?["instance_count"] == files, "not every instance is there");
     Ok(format!("{files} instances"))
+}
+
+fn dicomweb_client_does_all(bench: &Bench) -> anyhow::Result<String> {
+    let folder = phantom(bench)?;
+    let server = Server::start(bench, &bench.scratch.join("dicomweb-all"))?;
+    let said = python(
+        bench,
+        include_str!("dicomweb_client.py"),
+        &[&format!("http://{}/dicom-web", server.http), &folder.display().to_string()],
+    )?;
+    Ok(said.trim().into())
 }
 
 fn dicomweb_client_stores(bench: &Bench) -> anyhow::Result<String> {

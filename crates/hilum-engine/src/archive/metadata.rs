@@ -27,13 +27,17 @@ impl Engine {
     /// [`BULK_BASE`] on: `studies/{study}/series/{series}/instances/{instance}/bulkdata/{path}`.
     pub async fn metadata(&self, scope: &Scope, instances: &[StoredInstance]) -> Result<Bytes, EngineError> {
         if let Some(first) = instances.first()
-            && let Some(pack) = self.catalog().metadata_pack(scope, first.series_row, instances.len()).await?
+            && let Some((pack, revision)) =
+                self.catalog().metadata_pack(scope, first.series_row, instances.len()).await?
         {
             let storage = self.storage().clone();
             let read = aside("reading metadata", move || Ok(unpacked(&storage, &pack))).await?;
             match read {
                 Ok(text) => return Ok(text),
-                Err(error) => tracing::warn!(kind = ?error.kind(), "packed metadata cannot be read; computed again"),
+                Err(error) => {
+                    tracing::warn!(kind = ?error.kind(), "packed metadata cannot be read; made again");
+                    Box::pin(self.pack_metadata(scope, first.series_row, revision)).await?;
+                }
             }
         }
         let (storage, instances) = (self.storage().clone(), instances.to_vec());

@@ -101,6 +101,12 @@ impl Catalog {
         Ok(rows.into_iter().map(|row| (row.id, ObjectKey::from_catalogue(row.object_key))).collect())
     }
 
+    /// Whether the object was deleted and only its bytes are still there.
+    pub(crate) async fn is_deleted(&self, key: &ObjectKey) -> Result<bool, CatalogError> {
+        let noted = removal::Entity::find().filter(removal::Column::ObjectKey.eq(key.as_str())).count(&self.read).await;
+        Ok(noted.map_err(CatalogError::during(ACT))? > 0)
+    }
+
     /// These objects are gone.
     pub(crate) async fn removed(&self, rows: &[i64]) -> Result<(), CatalogError> {
         for chunk in rows.chunks(CHUNK) {

@@ -12,17 +12,17 @@ use std::sync::Arc;
 const ACT: &str = "record packed metadata";
 
 impl Catalog {
-    /// The pack of a series, if it is of the series' revision and holds `instances` instances.
+    /// The pack of a series and its revision, if that is the series' own and it holds `instances` instances.
     pub(crate) async fn metadata_pack(
         &self,
         scope: &Scope,
         series_row: i64,
         instances: usize,
-    ) -> Result<Option<ObjectKey>, CatalogError> {
+    ) -> Result<Option<(ObjectKey, i64)>, CatalogError> {
         let found = self.series_by_row(scope, series_row).await?;
         let current =
             found.filter(|row| row.metadata_revision == row.revision && row.instance_count == instances as i64);
-        Ok(current.and_then(|row| row.metadata_key).map(ObjectKey::from_catalogue))
+        Ok(current.and_then(|row| Some((ObjectKey::from_catalogue(row.metadata_key?), row.revision))))
     }
 
     /// Row id of the institution that a series belongs to.

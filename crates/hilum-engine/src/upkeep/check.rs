@@ -111,7 +111,7 @@ impl Engine {
             tokio::time::sleep(UNDER_WAY).await;
         }
         for record in without_row {
-            if self.catalog().holder_of(&record.key).await?.is_some() {
+            if self.catalog().holder_of(&record.key).await?.is_some() || self.catalog().is_deleted(&record.key).await? {
                 continue;
             }
             let object = record.key.as_str().to_owned();

@@ -3,6 +3,7 @@
 use crate::fixture::{Ct, engine, number, reading_engine, send, texts};
 use hilum_dicom::matching::{Level, QueryOptions};
 use hilum_dicom::{DataSet, read_facts};
+use hilum_engine::upkeep::{CheckOptions, Progress};
 use hilum_engine::{Deleted, Engine, EngineError, Find, Role, Scope, Selection, Zone};
 use std::path::Path;
 use tempfile::tempdir;
@@ -123,6 +124,9 @@ async fn bytes_that_a_crash_left_after_their_rows_had_gone_are_removed_at_the_ne
         number(data.path(), sql).await;
     }
     let second = engine(data.path()).await;
+    let checked =
+        second.check(CheckOptions { repair: true, ..CheckOptions::default() }, &Progress::new()).await.unwrap();
+    assert_eq!(checked.rows_restored, 0, "what was deleted does not come back");
     assert!(blocks(data.path()) < full / 2, "{} of {full} blocks", blocks(data.path()));
     assert_eq!(number(data.path(), "SELECT count(*) FROM removal").await, 0);
     drop(second);

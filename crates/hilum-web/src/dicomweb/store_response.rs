@@ -4,21 +4,35 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hilum_dicom::{SopClassUid, SopUid};
+use hilum_dicom::{InstanceFacts, SopClassUid, SopUid, StudyUid};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// Warning Reason (0008,1196) of an instance in quarantine; see `hilum_dimse`'s status table for why B000.
 const QUARANTINED: u16 = 0xB000;
 
-/// SOP class and instance, as far as the object says.
+/// What the object says of itself, and where it can be retrieved once it is stored.
 pub(super) struct Reference {
     pub(super) sop_class: SopClassUid,
     pub(super) sop: SopUid,
+    study: StudyUid,
+    /// Below the service's address.
+    path: String,
+}
+
+impl Reference {
+    pub(super) fn of(facts: InstanceFacts) -> Self {
+        let InstanceFacts { sop, sop_class, study, series, .. } = facts;
+        let path = format!("studies/{}/series/{}/instances/{sop}", study.uid, series.uid);
+        Self { sop_class, sop, study: study.uid, path }
+    }
 }
 
 /// What became of the parts of one request.
-#[derive(Default)]
 pub(super) struct StoreResponse {
+    /// The service's address.
+    base: String,
+    studies: BTreeSet<StudyUid>,
     stored: Vec<Value>,
     failed: Vec<Value>,
     others: Vec<Value>,
@@ -26,9 +40,17 @@ pub(super) struct StoreResponse {
 }
 
 impl StoreResponse {
+    pub(super) fn new(base: String) -> Self {
+        let (stored, failed, others) = (Vec::new(), Vec::new(), Vec::new());
+        Self { base, studies: BTreeSet::new(), stored, failed, others, warned: false }
+    }
+
     /// Durable under its own UID.
     pub(super) fn stored(&mut self, reference: &Reference) {
-        self.stored.push(item(reference));
+        let mut item = item(reference);
+        item["00081190"] = json!({"vr": "UR", "Value": [format!("{}{}", self.base, reference.path)]});
+        self.stored.push(item);
+        self.studies.insert(reference.study.clone());
     }
 
     /// Durable, but set aside.
@@ -72,8 +94,14 @@ impl IntoResponse for StoreResponse {
     fn into_response(self) -> Response {
         let status = self.status();
         let mut body = Map::new();
-        // Retrieve URL (type 2): empty until instances can be retrieved.
-        body.insert("00081190".into(), json!({"vr": "UR"}));
+        // Retrieve URL (type 2): of the study, when it is one.
+        let url = match self.studies.first() {
+            Some(study) if self.studies.len() == 1 => {
+                json!({"vr": "UR", "Value": [format!("{}studies/{study}", self.base)]})
+            }
+            _ => json!({"vr": "UR"}),
+        };
+        body.insert("00081190".into(), url);
         for (tag, items) in [("00081198", self.failed), ("00081199", self.stored), ("0008119A", self.others)] {
             if !items.is_empty() {
                 body.insert(tag.into(), json!({"vr": "SQ", "Value": items}));

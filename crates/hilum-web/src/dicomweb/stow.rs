@@ -11,6 +11,7 @@ use hilum_engine::{Accepted, Source, Zone};
 use super::{
     media_type::{MediaType, accepts},
     multipart::{Multipart, Part, PartBody},
+    retrieve::base,
     store_response::{Reference, StoreResponse},
 };
 use crate::{
@@ -39,12 +40,13 @@ pub(super) async fn store_in_study(
 
 async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result<StoreResponse, ApiError> {
     let boundary = boundary_of(request.headers())?;
+    let base = base(request.headers(), app.port);
     let stream = request.into_body().into_data_stream();
     let broken = |error: super::multipart::MultipartError| {
         ApiError::new(StatusCode::BAD_REQUEST, "multipart_broken", format!("the request body cannot be read: {error}"))
     };
     let mut multipart = Multipart::new(stream, &boundary, app.max_instance_bytes, app.read_timeout).map_err(broken)?;
-    let mut response = StoreResponse::default();
+    let mut response = StoreResponse::new(base);
     loop {
         match multipart.next().await {
             Ok(Some(part)) => store_part(app, study.as_ref(), part, &mut response).await,
@@ -69,6 +71,11 @@ fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
     if text(header::ACCEPT).is_some_and(|accept| !accepts(accept, DICOM_JSON)) {
         let message = format!("the response to a store request comes as {DICOM_JSON} only");
         return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message));
+    }
+    // A compressed body would have to be inflated before its parts can be told apart and bounded.
+    if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        let message = "a compressed request body is not taken; send it without Content-Encoding";
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     }
     let unsupported = || {
         let message = format!("expected Content-Type: {ACCEPTED_REQUEST}");
@@ -100,8 +107,9 @@ async fn store_part(app: &App, study: Option<&StudyUid>, part: Part, response: &
     let Some(facts) = read_facts_aside(bytes.clone()).await else {
         return response.failed(None, 0xC000);
     };
-    let reference = Reference { sop_class: facts.sop_class, sop: facts.sop };
-    if study.is_some_and(|study| *study != facts.study.uid) {
+    let elsewhere = study.is_some_and(|study| *study != facts.study.uid);
+    let reference = Reference::of(facts);
+    if elsewhere {
         // A9xx: the data set does not match what the request says.
         return response.failed(Some(&reference), 0xA900);
     }

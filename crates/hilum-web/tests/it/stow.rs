@@ -34,6 +34,12 @@ async fn a_series_is_stored_and_each_instance_is_named_in_the_answer() {
     assert_eq!(values(&json, "00081199", "00081155"), sops);
     assert_eq!(values(&json, "00081199", "00081150"), ["1.2.840.10008.5.1.4.1.1.2"; 3]);
     assert!(json.get("00081198").is_none(), "{json}");
+    // Retrieve URL, of the study and of each instance: what is there answers.
+    let url = json["00081190"]["Value"][0].as_str().unwrap();
+    assert_eq!(url, format!("http://{}/dicom-web/studies/{}", server.address, series.study));
+    let own = values(&json, "00081199", "00081190")[1].as_str().unwrap();
+    let answer = server.get_as(&own[own.find("/dicom-web").unwrap()..], "application/dicom").await;
+    assert!(answer.body == series.instances[1].1);
 
     let again = store(&server, &format!("/dicom-web/studies/{}", series.study), &files).await;
     assert_eq!(again.status, 200, "the same data set again is one copy and a success");
@@ -117,6 +123,32 @@ async fn a_broken_body_is_refused_and_what_came_before_it_is_told() {
     assert_eq!(values(&answer.json(), "00081199", "00081155"), [series.instances[0].0.as_str()]);
     let bad_study = server.send("POST", "/dicom-web/studies/..%2f", &[("Content-Type", RELATED)], &half).await;
     assert_eq!(bad_study.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_body_is_not_inflated_and_a_part_that_inflates_without_end_is_refused_alone() {
+    let server = start().await;
+    let series = series(1, 1, 40);
+    let headers = [("Content-Type", RELATED), ("Content-Encoding", "gzip")];
+    assert_eq!(server.send("POST", "/dicom-web/studies", &headers, b"x").await.status, 415);
+
+    // File meta information of Deflated Explicit VR Little Endian, then a stream of zeros behind the end of the data set.
+    let file = &series.instances[0].1;
+    let at = hilum_dicom::Instance::parse(file).unwrap().header().data_set_offset;
+    let facts = hilum_dicom::read_facts(file).unwrap();
+    let syntax = hilum_dicom::TransferSyntaxUid::deflated_explicit_little_endian();
+    let mut bomb = hilum_dicom::part10::file_meta(&facts.sop_class, &facts.sop, &syntax);
+    let mut deflate = flate2::write::DeflateEncoder::new(&mut bomb, flate2::Compression::best());
+    std::io::Write::write_all(&mut deflate, &file[at..]).unwrap();
+    for _ in 0..1100 {
+        std::io::Write::write_all(&mut deflate, &vec![0; 1 << 20]).unwrap();
+    }
+    deflate.finish().unwrap();
+    assert!(bomb.len() < 3 << 20, "{} bytes", bomb.len());
+    let answer = store(&server, "/dicom-web/studies", &[&bomb, file]).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(values(&answer.json(), "0008119A", "00081197"), [0xC000]);
+    assert_eq!(values(&answer.json(), "00081199", "00081155").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
