@@ -278,3 +278,48 @@ fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(Pi
     };
     Ok((PixelSpans::Encapsulated { offset_table: offset_table.unwrap_or_default(), fragments }, end))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// 512 x 512 x 16 bit, 6,000 frames: 3 GB, of which nothing but the header is in memory.
+    struct Huge {
+        header: Vec<u8>,
+        read: Cell<u64>,
+    }
+
+    const FRAME: u64 = 512 * 512 * 2;
+    const FRAMES: u32 = 6_000;
+
+    impl ReadAt for Huge {
+        fn size(&self) -> u64 {
+            self.header.len() as u64 + FRAME * u64::from(FRAMES)
+        }
+
+        fn read_at(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+            let at = |at: u64| usize::try_from(at).ok().and_then(|at| self.header.get(at)).copied().unwrap_or(0);
+            self.read.set(self.read.get() + range.end - range.start);
+            Ok(range.map(at).collect())
+        }
+    }
+
+    #[test]
+    fn a_frame_of_a_3_gb_object_is_read_without_the_others() {
+        let mut header = vec![0; 128];
+        header.extend(b"DICM");
+        header.extend(b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0");
+        header.extend(b"\x28\x00\x10\x00US\x02\x00\x00\x02");
+        header.extend(b"\xE0\x7F\x10\x00OW\0\0");
+        header.extend((FRAME as u32 * FRAMES).to_le_bytes());
+        let huge = Huge { header, read: Cell::new(0) };
+        let outline = Outline::read(&huge).unwrap();
+        let last = outline.frame(FRAMES - 1, FRAMES, FRAME * 8, &huge).unwrap();
+        assert_eq!(last.read(&huge).unwrap().len() as u64, FRAME);
+        assert!(huge.read.get() <= FRAME + FIRST_READ, "{} bytes read", huge.read.get());
+        assert!(matches!(outline.frame(FRAMES, FRAMES, FRAME * 8, &huge), Err(OutlineError::NoSuchFrame { .. })));
+        // A Number of Frames that lies is found out before memory is asked for.
+        assert!(matches!(outline.frame(FRAMES, u32::MAX, FRAME * 8, &huge), Err(OutlineError::NoSuchFrame { .. })));
+    }
+}

@@ -10,11 +10,13 @@ use hilum_engine::{EngineError, SelectedInstances, StoredInstance, Zone};
 
 use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
-use super::transcode::{can_become, part10};
+use super::transcode::{can_become, prepare};
 use super::{Resource, not_acceptable};
 use crate::{error::ApiError, server::App};
 
 const DICOM: &str = "application/dicom";
+const OFFERED: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=* (as kept), 1.2.840.10008.1.2.1 or \
+     1.2.840.10008.1.2.4.80, and application/dicom for one instance";
 
 /// `GET .../studies/{}`, `.../series/{}`, `.../instances/{}`
 pub(super) async fn retrieve(State(app): State<App>, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
@@ -25,27 +27,18 @@ pub(super) async fn retrieve(State(app): State<App>, accept: Accept, resource: R
         .iter()
         .filter(|range| range.takes(DICOM) && (range.form != Form::Single || resource.is_instance()))
         .collect();
-    let offered = "multipart/related; type=\"application/dicom\"; transfer-syntax=* (as kept), 1.2.840.10008.1.2.1 or \
-         1.2.840.10008.1.2.4.80, and application/dicom for one instance";
-    let form = ranges.first().ok_or_else(|| not_acceptable(offered))?.form;
+    let form = ranges.first().ok_or_else(|| not_acceptable(OFFERED))?.form;
     let wanted: Vec<Syntax> =
         ranges.iter().filter(|range| range.form == form).map(|range| range.syntax.clone()).collect();
     // Every instance is asked for before the first byte leaves: afterwards there is no status left to give.
     if !first.iter().all(|instance| syntax_for(instance, &wanted).is_some()) {
-        return Err(not_acceptable(offered));
+        return Err(not_acceptable(OFFERED));
     }
-    let (sender, body) = channel();
     if form == Form::Single {
         let instance = first.into_iter().next().ok_or_else(|| resource.not_found())?;
-        let syntax = syntax_for(&instance, &wanted).ok_or_else(|| not_acceptable(offered))?;
-        let content_type = format!("{DICOM}; transfer-syntax={syntax}");
-        tokio::spawn(async move {
-            if let Err(Stopped::Failed(error)) = part10(&app.engine, &instance, &syntax, &sender).await {
-                sender.cut(&error).await;
-            }
-        });
-        return Ok(([(header::CONTENT_TYPE, content_type)], body).into_response());
+        return alone(&app, instance, &wanted).await;
     }
+    let (sender, body) = channel();
     let parts = Parts::new();
     let response = parts.response(DICOM, body);
     tokio::spawn(async move {
@@ -76,15 +69,36 @@ async fn send_all(
     let mut series = Some(first);
     while let Some(instances) = series {
         for instance in instances {
-            // Of a later series: the peer hears from the part what it is in.
-            let syntax = syntax_for(&instance, wanted).unwrap_or_else(|| instance.transfer_syntax.clone());
-            let start = parts.start(&format!("{DICOM}; transfer-syntax={syntax}"), "");
+            // The peer hears from the part what it is in; of a later series it may be something else than was wanted.
+            let (syntax, or_kept) = syntax_for(&instance, wanted)
+                .map_or_else(|| (instance.transfer_syntax.clone(), true), |syntax| (syntax, leaves_open(wanted)));
+            let prepared = prepare(&app.engine, instance, syntax, or_kept).await?;
+            let start = parts.start(&format!("{DICOM}; transfer-syntax={}", prepared.syntax()), "");
             sender.push(start).await?;
-            part10(&app.engine, &instance, &syntax, sender).await?;
+            prepared.send(sender).await?;
         }
         series = selected.next_series().await?;
     }
     sender.push(parts.end()).await
+}
+
+/// One instance as the whole body.
+pub(super) async fn alone(app: &App, instance: StoredInstance, wanted: &[Syntax]) -> Result<Response, ApiError> {
+    let syntax = syntax_for(&instance, wanted).ok_or_else(|| not_acceptable(OFFERED))?;
+    let prepared = prepare(&app.engine, instance, syntax, leaves_open(wanted)).await?;
+    let content_type = format!("{DICOM}; transfer-syntax={}", prepared.syntax());
+    let (sender, body) = channel();
+    tokio::spawn(async move {
+        if let Err(Stopped::Failed(error)) = prepared.send(&sender).await {
+            sender.cut(&error).await;
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+}
+
+/// Whether the peer may be given what is kept where the wanted transfer syntax cannot be made.
+fn leaves_open(wanted: &[Syntax]) -> bool {
+    wanted.iter().any(|syntax| matches!(syntax, Syntax::Default | Syntax::Kept))
 }
 
 /// The first wanted transfer syntax that the instance is in or can be brought into.

@@ -3,13 +3,15 @@
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use hilum_dicom::outline::PixelSpans;
-use hilum_dicom::part10::{NewPixelData, missing_prefix, padded, rewrite};
+use hilum_dicom::part10::{NewPixelData, Rewritten, missing_prefix, padded, rewrite};
 use hilum_dicom::pixels::{FrameSamples, ImageDescription, PixelError};
 use hilum_dicom::uid::PixelCoding;
 use hilum_dicom::{Outline, ReadAt, TransferSyntaxUid};
-use hilum_engine::{Engine, InstanceBytes, StoredInstance};
+use hilum_engine::{Engine, EngineError, InstanceBytes, StoredInstance};
 
+use super::aside;
 use super::body::{PIECE, Sender, Stopped};
+use crate::error::ApiError;
 
 /// Whether instances kept in one transfer syntax can be given in the other.
 pub(super) fn can_become(kept: &TransferSyntaxUid, wanted: &TransferSyntaxUid) -> bool {
@@ -19,24 +21,70 @@ pub(super) fn can_become(kept: &TransferSyntaxUid, wanted: &TransferSyntaxUid) -
                 || *wanted == TransferSyntaxUid::jpeg_ls_lossless())
 }
 
-/// Sends the instance in `wanted`; that it is kept in it means that its bytes go out as they are.
-pub(super) async fn part10(
+/// An instance of which it is certain that it can be given, and in which transfer syntax.
+pub(super) struct Prepared {
+    instance: StoredInstance,
+    bytes: InstanceBytes,
+    syntax: TransferSyntaxUid,
+    way: Way,
+}
+
+enum Way {
+    AsKept,
+    Rewritten { outline: Box<Outline>, rewritten: Rewritten, pixels: Pixels },
+}
+
+enum Pixels {
+    /// Without pixels nothing is compressed: the header is all there is.
+    None,
+    Native,
+    /// With the first frame.
+    Decoded(ImageDescription, FrameSamples),
+    JpegLs(ImageDescription, Vec<u8>),
+}
+
+/// Opens an instance and does what may fail: header and first frame. With `or_kept`, what cannot be brought into `wanted` goes as it is.
+pub(super) async fn prepare(
     engine: &Engine,
-    instance: &StoredInstance,
-    wanted: &TransferSyntaxUid,
-    sender: &Sender,
-) -> Result<(), Stopped> {
-    let bytes = engine.open_instance(instance).await?;
-    let (instance, wanted, sender) = (instance.clone(), wanted.clone(), sender.clone());
-    let sent = tokio::task::spawn_blocking(move || {
-        if wanted == instance.transfer_syntax {
-            as_kept(&instance, &bytes, &sender)
-        } else {
-            transcoded(&instance, &bytes, &wanted, &sender)
+    instance: StoredInstance,
+    wanted: TransferSyntaxUid,
+    or_kept: bool,
+) -> Result<Prepared, ApiError> {
+    let bytes = engine.open_instance(&instance).await?;
+    aside(move || {
+        let kept = instance.transfer_syntax.clone();
+        if wanted == kept {
+            return Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept });
         }
-    });
-    sent.await
-        .map_err(|error| hilum_engine::EngineError::Internal(format!("sending an instance ended early: {error}")))?
+        match rewritten(&instance, &bytes, &wanted) {
+            Ok(way) => Ok(Prepared { instance, bytes, syntax: wanted, way }),
+            Err(error) if or_kept => {
+                tracing::info!(code = error.code, "an instance is given as it is kept");
+                Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept })
+            }
+            Err(error) => Err(error),
+        }
+    })
+    .await
+}
+
+impl Prepared {
+    /// The transfer syntax that it is given in.
+    pub(super) fn syntax(&self) -> &TransferSyntaxUid {
+        &self.syntax
+    }
+
+    /// Sends it as a Part 10 file.
+    pub(super) async fn send(self, sender: &Sender) -> Result<(), Stopped> {
+        let sender = sender.clone();
+        let sent = tokio::task::spawn_blocking(move || match self.way {
+            Way::AsKept => as_kept(&self.instance, &self.bytes, &sender),
+            Way::Rewritten { outline, rewritten, pixels } => {
+                Image { outline: &outline, bytes: &self.bytes, sender: &sender }.send(rewritten, pixels)
+            }
+        });
+        sent.await.map_err(|error| EngineError::Internal(format!("sending an instance ended early: {error}")))?
+    }
 }
 
 fn as_kept(instance: &StoredInstance, bytes: &InstanceBytes, sender: &Sender) -> Result<(), Stopped> {
@@ -57,66 +105,63 @@ fn as_kept(instance: &StoredInstance, bytes: &InstanceBytes, sender: &Sender) ->
     Ok(())
 }
 
-fn transcoded(
-    instance: &StoredInstance,
-    bytes: &InstanceBytes,
-    wanted: &TransferSyntaxUid,
-    sender: &Sender,
-) -> Result<(), Stopped> {
-    let outline = Outline::read(bytes)?;
-    let image = Image { outline: &outline, bytes, sender };
+fn rewritten(instance: &StoredInstance, bytes: &InstanceBytes, wanted: &TransferSyntaxUid) -> Result<Way, ApiError> {
+    let outline = Box::new(Outline::read(bytes)?);
     let write = |pixel_data, changes: &[(Tag, VR, Vec<u8>)]| {
         rewrite(&outline, &instance.sop_class, &instance.sop, wanted, pixel_data, changes)
     };
     let Some(pixel_data) = &outline.pixel_data else {
-        // Without pixels nothing is compressed: the header is all there is.
-        return sender.send(write(None, &[])?.head);
+        let rewritten = write(None, &[])?;
+        return Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::None });
     };
     if *wanted == TransferSyntaxUid::jpeg_ls_lossless() {
         let description = ImageDescription::of(&outline.instance()?)?;
-        if !description.fits_jpeg_ls() {
-            return Err(PixelError::UnsupportedTransferSyntax(wanted.clone()).into());
-        }
+        let first = description.encode_jpeg_ls(&samples(&description, &outline, bytes, 0)?)?;
         let rewritten = write(Some(NewPixelData::Encapsulated), &[])?;
-        sender.send(rewritten.head)?;
-        return image.jpeg_ls(&description, rewritten.tail);
+        return Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::JpegLs(description, first) });
     }
-    match &pixel_data.spans {
-        PixelSpans::Native(span) => {
-            let length = span.end - span.start;
-            let rewritten = write(Some(NewPixelData::Native(pixel_data.vr, length)), &[])?;
-            sender.send(rewritten.head)?;
-            image.native(span.start, span.end, pixel_data.vr)?;
-            image.close(length, rewritten.tail)
-        }
-        PixelSpans::Encapsulated { .. } => {
-            let description = ImageDescription::of(&outline.instance()?)?;
-            let frame_bits = u64::try_from(description.pixels()).unwrap_or(u64::MAX)
-                * u64::from(description.samples)
-                * u64::from(description.allocated);
-            if !frame_bits.is_multiple_of(8) && description.frames > 1 {
-                // Frames of single bits would have to be joined within a byte.
-                return Err(PixelError::UnsupportedTransferSyntax(outline.transfer_syntax().clone()).into());
-            }
-            let length = frame_bits.div_ceil(8) * u64::from(description.frames);
-            let first = image.samples(&description, 0)?;
-            let mut changes = Vec::new();
-            if first.photometric != description.photometric {
-                changes.push((tags::PHOTOMETRIC_INTERPRETATION, VR::CS, padded(&first.photometric, b' ')));
-            }
-            if description.samples > 1 {
-                changes.push((tags::PLANAR_CONFIGURATION, VR::US, vec![0, 0]));
-            }
-            let vr = if description.allocated > 8 { VR::OW } else { VR::OB };
-            let rewritten = write(Some(NewPixelData::Native(vr, length)), &changes)?;
-            sender.send(rewritten.head)?;
-            sender.send(first.bytes)?;
-            for frame in 1..description.frames {
-                sender.send(image.samples(&description, frame)?.bytes)?;
-            }
-            image.close(length, rewritten.tail)
-        }
+    if let PixelSpans::Native(span) = &pixel_data.spans {
+        let rewritten = write(Some(NewPixelData::Native(pixel_data.vr, span.end - span.start)), &[])?;
+        return Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::Native });
     }
+    let description = ImageDescription::of(&outline.instance()?)?;
+    let length = decoded_length(&description).ok_or_else(|| {
+        // Frames of single bits would have to be joined within a byte.
+        PixelError::UnsupportedTransferSyntax(outline.transfer_syntax().clone())
+    })?;
+    let first = samples(&description, &outline, bytes, 0)?;
+    let mut changes = Vec::new();
+    if first.photometric != description.photometric {
+        changes.push((tags::PHOTOMETRIC_INTERPRETATION, VR::CS, padded(&first.photometric, b' ')));
+    }
+    if description.samples > 1 {
+        changes.push((tags::PLANAR_CONFIGURATION, VR::US, vec![0, 0]));
+    }
+    let vr = if description.allocated > 8 { VR::OW } else { VR::OB };
+    let rewritten = write(Some(NewPixelData::Native(vr, length)), &changes)?;
+    Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::Decoded(description, first) })
+}
+
+/// Bytes of all frames decoded; `None` where a frame ends within a byte and another one follows.
+fn decoded_length(description: &ImageDescription) -> Option<u64> {
+    let pixels = u64::from(description.rows) * u64::from(description.columns);
+    let bits = pixels * u64::from(description.samples) * u64::from(description.allocated);
+    (bits.is_multiple_of(8) || description.frames == 1).then_some(bits.div_ceil(8) * u64::from(description.frames))
+}
+
+fn samples(
+    description: &ImageDescription,
+    outline: &Outline,
+    bytes: &InstanceBytes,
+    frame: u32,
+) -> Result<FrameSamples, ApiError> {
+    let coded = description.read(outline, frame, bytes)?;
+    let syntax = outline.transfer_syntax();
+    Ok(if syntax.pixel_coding() == PixelCoding::Native {
+        description.from_native(coded)?
+    } else {
+        description.decode(syntax, &coded)?
+    })
 }
 
 /// An image on its way out.
@@ -127,18 +172,33 @@ struct Image<'a> {
 }
 
 impl Image<'_> {
-    fn samples(&self, description: &ImageDescription, frame: u32) -> Result<FrameSamples, Stopped> {
-        let coded = description.read(self.outline, frame, self.bytes)?;
-        let syntax = self.outline.transfer_syntax();
-        Ok(if syntax.pixel_coding() == PixelCoding::Native {
-            description.from_native(coded)?
-        } else {
-            description.decode(syntax, &coded)?
-        })
+    fn send(&self, rewritten: Rewritten, pixels: Pixels) -> Result<(), Stopped> {
+        self.sender.send(rewritten.head)?;
+        let length = match pixels {
+            Pixels::None => 0,
+            Pixels::Native => self.native()?,
+            Pixels::JpegLs(description, first) => self.jpeg_ls(&description, first)?,
+            Pixels::Decoded(description, first) => {
+                self.sender.send(first.bytes)?;
+                for frame in 1..description.frames {
+                    self.sender.send(samples(&description, self.outline, self.bytes, frame)?.bytes)?;
+                }
+                decoded_length(&description).unwrap_or(0)
+            }
+        };
+        if length % 2 == 1 {
+            self.sender.send(&[0_u8][..])?;
+        }
+        self.sender.send(rewritten.tail)
     }
 
-    /// Native values in little endian.
-    fn native(&self, start: u64, end: u64, vr: VR) -> Result<(), Stopped> {
+    /// Native values in little endian; how many bytes they are.
+    fn native(&self) -> Result<u64, Stopped> {
+        let Some((vr, PixelSpans::Native(span))) =
+            self.outline.pixel_data.as_ref().map(|pixels| (pixels.vr, &pixels.spans))
+        else {
+            return Ok(0);
+        };
         let inflated = self.outline.inflated.as_deref();
         let source: &dyn ReadAt = inflated.as_ref().map_or(self.bytes, |inflated| inflated);
         let instance = self.outline.instance()?;
@@ -150,9 +210,9 @@ impl Image<'_> {
             1 | 8 if vr == VR::OW => 2,
             allocated => usize::from(allocated / 8).max(1),
         };
-        let mut at = start;
-        while at < end {
-            let next = (at + PIECE).min(end);
+        let mut at = span.start;
+        while at < span.end {
+            let next = (at + PIECE).min(span.end);
             let mut piece = source.read_at(at..next).map_err(hilum_dicom::OutlineError::from)?;
             if width > 1 {
                 piece.chunks_exact_mut(width).for_each(<[u8]>::reverse);
@@ -160,14 +220,18 @@ impl Image<'_> {
             self.sender.send(piece)?;
             at = next;
         }
-        Ok(())
+        Ok(span.end - span.start)
     }
 
-    /// Items of one fragment a frame behind an empty offset table (PS3.5 A.4).
-    fn jpeg_ls(&self, description: &ImageDescription, tail: Vec<u8>) -> Result<(), Stopped> {
+    /// Items of one fragment a frame behind an empty offset table, and their delimiter (PS3.5 A.4).
+    fn jpeg_ls(&self, description: &ImageDescription, first: Vec<u8>) -> Result<u64, Stopped> {
         self.sender.send(&[0xFE_u8, 0xFF, 0x00, 0xE0, 0, 0, 0, 0][..])?;
+        let mut first = Some(first);
         for frame in 0..description.frames {
-            let mut coded = description.encode_jpeg_ls(&self.samples(description, frame)?)?;
+            let mut coded = match first.take() {
+                Some(coded) => coded,
+                None => description.encode_jpeg_ls(&samples(description, self.outline, self.bytes, frame)?)?,
+            };
             if coded.len() % 2 == 1 {
                 coded.push(0);
             }
@@ -177,14 +241,6 @@ impl Image<'_> {
             self.sender.send(coded)?;
         }
         self.sender.send(&[0xFE_u8, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0][..])?;
-        self.sender.send(tail)
-    }
-
-    /// The padding of an odd value, and what follows pixel data.
-    fn close(&self, length: u64, tail: Vec<u8>) -> Result<(), Stopped> {
-        if length % 2 == 1 {
-            self.sender.send(&[0_u8][..])?;
-        }
-        self.sender.send(tail)
+        Ok(0)
     }
 }

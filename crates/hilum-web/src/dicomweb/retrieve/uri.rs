@@ -11,10 +11,9 @@ use hilum_dicom::{TransferSyntaxUid, UidError};
 use hilum_engine::{Selection, StoredInstance};
 
 use super::super::query::Parameters;
-use super::accept::Accept;
-use super::body::{Stopped, channel};
+use super::accept::{Accept, Syntax};
+use super::instances::alone;
 use super::rendered::{LARGEST_SIDE, QUALITY, Viewport, encoded, picture_of};
-use super::transcode::{can_become, part10};
 use super::{Resource, aside, not_acceptable};
 use crate::{error::ApiError, server::App};
 
@@ -49,7 +48,7 @@ pub(in super::super) async fn retrieve(
     let essence = essence.ok_or_else(|| not_acceptable(OFFERED))?;
     let instance = resource.instance(&app).await?;
     if essence == "application/dicom" {
-        return dicom(&app, &parameters, instance);
+        return dicom(&app, &parameters, instance).await;
     }
     let (window, viewport) = (window(&parameters)?, viewport(&parameters)?);
     let quality = match parameters.number("imageQuality")? {
@@ -69,31 +68,16 @@ pub(in super::super) async fn retrieve(
     Ok(([(header::CONTENT_TYPE, essence)], Body::from(file)).into_response())
 }
 
-fn dicom(app: &App, parameters: &Parameters, instance: StoredInstance) -> Result<Response, ApiError> {
-    let explicit = TransferSyntaxUid::explicit_little_endian();
-    let kept = &instance.transfer_syntax;
-    let syntax = match parameters.first("transferSyntax") {
-        None if can_become(kept, &explicit) => explicit,
-        None | Some("*") => kept.clone(),
+async fn dicom(app: &App, parameters: &Parameters, instance: StoredInstance) -> Result<Response, ApiError> {
+    let wanted = match parameters.first("transferSyntax") {
+        None => Syntax::Default,
+        Some("*") => Syntax::Kept,
         Some(text) => {
-            let wanted: TransferSyntaxUid = text.parse().map_err(|error| no_uid("transferSyntax", error))?;
-            if !can_become(kept, &wanted) {
-                return Err(not_acceptable(
-                    "transferSyntax=* (as kept), 1.2.840.10008.1.2.1 or 1.2.840.10008.1.2.4.80",
-                ));
-            }
-            wanted
+            let uid: TransferSyntaxUid = text.parse().map_err(|error| no_uid("transferSyntax", error))?;
+            Syntax::Uid(uid.to_string())
         }
     };
-    let content_type = format!("application/dicom; transfer-syntax={syntax}");
-    let (sender, body) = channel();
-    let engine = app.engine.clone();
-    tokio::spawn(async move {
-        if let Err(Stopped::Failed(error)) = part10(&engine, &instance, &syntax, &sender).await {
-            sender.cut(&error).await;
-        }
-    });
-    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+    alone(app, instance, &[wanted]).await
 }
 
 fn no_uid(parameter: &str, error: UidError) -> ApiError {
