@@ -305,7 +305,7 @@ impl Storage {
     }
 
     /// A record that lies in a segment without a row, on its way to get one.
-    pub(crate) fn adopt(&self, key: ObjectKey) -> Staged {
+    pub(crate) fn adopt(key: ObjectKey) -> Staged {
         Staged { target: key, way: Way::Found, placed: AtomicBool::new(false) }
     }
 

@@ -115,7 +115,7 @@ impl Engine {
                 continue;
             }
             let object = record.key.as_str().to_owned();
-            match options.repair.then_some(self.readopt(&record)) {
+            match options.repair.then(|| Box::pin(self.readopt(&record))) {
                 None => report.faults.push(Fault::WithoutRow { object }),
                 Some(adopted) => match adopted.await {
                     Ok(()) => report.rows_restored += 1,
@@ -251,7 +251,7 @@ impl Engine {
             source: provenance.source,
             sha256: new.sha256,
             bytes: record.header.length,
-            staged: self.storage().adopt(record.key.clone()),
+            staged: Storage::adopt(record.key.clone()),
             subject,
         };
         self.recorder().record(request).await?;

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Ct, config, engine, files, number, objects, rows, send, texts};
 use hilum_engine::upkeep::{CheckOptions, CheckReport, Fault, Progress, restore};
-use hilum_engine::{Engine, Scope, Source, Zone};
+use hilum_engine::{Engine, ImportControl, Scope, Source, Zone};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -77,7 +77,10 @@ async fn an_index_that_was_lost_is_made_again_from_the_objects() {
     let data = tempdir().unwrap();
     let before = {
         let engine = filled(data.path()).await;
-        engine.import(&Scope::local(), &[imported(data.path())], Zone::Clinical, &Default::default()).await.unwrap();
+        engine
+            .import(&Scope::local(), &[imported(data.path())], Zone::Clinical, &ImportControl::default())
+            .await
+            .unwrap();
         catalogue(data.path()).await
     };
     let (kept, counted) = (objects(data.path()), rows(data.path()).await);
