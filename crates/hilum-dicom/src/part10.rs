@@ -9,9 +9,10 @@ use crate::outline::Outline;
 use crate::recode::Recoder;
 use crate::uid::{SopClassUid, SopUid, TransferSyntaxUid};
 
-/// Hilum as an implementation (PS3.7 D.3.3.2).
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.280002140327565333978064458379921738179";
-const IMPLEMENTATION_VERSION_NAME: &str = concat!("HILUM_", env!("CARGO_PKG_VERSION"));
+/// Hilum as an implementation, in files and in associations (PS3.7 D.3.3.2): a UUID under 2.25 (PS3.5 B.2).
+pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.280002140327565333978064458379921738179";
+/// Its version (SH, at most 16 characters).
+pub const IMPLEMENTATION_VERSION_NAME: &str = concat!("HILUM_", env!("CARGO_PKG_VERSION"));
 
 const PIXEL_REPRESENTATION: Tag = Tag(0x0028, 0x0103);
 /// Its offsets and lengths are those of the old fragments (PS3.3 C.7.6.3.1.8).

@@ -42,7 +42,7 @@ mod upper_layer;
 
 pub use command::Progress;
 pub use hilum_dicom::matching::Level;
-pub use part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Part10Error, read_meta, with_meta};
+pub use part10::{Part10Error, read_meta};
 pub use peers::{Allowed, Callers, InvalidPeerCertificate, Peer, PeerCertificate};
 pub use query::InformationModel;
 pub use requestor::{ScuConfig, ScuError};

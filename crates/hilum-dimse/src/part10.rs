@@ -1,15 +1,13 @@
 //! File meta information (PS3.10 7.1): written in front of a received data set, and read of a file to be sent.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use hilum_dicom::{AeTitle, SopClassUid, SopUid, TransferSyntaxUid};
+use bytes::{BufMut, BytesMut};
+use hilum_dicom::{
+    SopClassUid, SopUid, TransferSyntaxUid,
+    part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME},
+};
 use thiserror::Error;
 
 use crate::service::StoredInstance;
-
-/// Implementation Class UID of Hilum: a UUID under 2.25 (PS3.5 B.2), the same in associations and in files.
-pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.129990253472199460798342555240496978913";
-/// Implementation Version Name of Hilum (SH, at most 16 characters).
-pub const IMPLEMENTATION_VERSION_NAME: &str = concat!("HILUM_", env!("CARGO_PKG_VERSION"));
 
 /// What the file meta information of a received instance says.
 pub(crate) struct Meta<'a> {
@@ -63,21 +61,6 @@ fn put_text(out: &mut BytesMut, element: u16, vr: [u8; 2], value: &str) {
     if padded > value.len() {
         out.put_u8(if vr == *b"UI" { 0 } else { b' ' });
     }
-}
-
-/// A PS3.10 file of a data set that was kept without file meta information, or with one that says something else.
-pub fn with_meta(instance: &StoredInstance, title: &AeTitle, data_set: &[u8]) -> Bytes {
-    let mut file = BytesMut::with_capacity(data_set.len() + 512);
-    let meta = Meta {
-        sop_class: instance.sop_class.as_str(),
-        sop: instance.sop.as_str(),
-        transfer_syntax: instance.transfer_syntax.as_ref(),
-        calling_ae: title.as_str(),
-        called_ae: title.as_str(),
-    };
-    put_meta(&mut file, &meta);
-    file.put_slice(data_set);
-    file.freeze()
 }
 
 /// Why a file cannot be sent. Names what is missing, never what is there.
@@ -151,12 +134,6 @@ mod tests {
         assert_eq!(
             (instance.sop.as_str(), instance.transfer_syntax.as_str(), at),
             ("1.2.3", "1.2.840.10008.1.2.1", data_set)
-        );
-        let title = "HILUM".parse().expect("a title");
-        let rebuilt = with_meta(&instance, &title, &file[at..]);
-        assert_eq!(
-            read_meta(&rebuilt).map(|(meta, at)| (meta, rebuilt[at..].to_vec())),
-            Ok((instance, vec![8, 0, 0x16, 0]))
         );
         assert_eq!(read_meta(&file[..180]), Err(Part10Error::CutOff));
         assert_eq!(read_meta(&file[..20]), Err(Part10Error::NoPrefix));

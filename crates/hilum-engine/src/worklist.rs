@@ -4,8 +4,8 @@ use crate::access::Scope;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use dicom_core::Tag;
-use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Query, QueryOptions};
+use hilum_dicom::{DataSet, json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -64,7 +64,9 @@ impl Order {
         } else if let Some(study) = self.0.text(STUDY_INSTANCE_UID) {
             serde_json::json!(["study", patient, study])
         } else {
-            serde_json::json!(["all", self.0.to_json()])
+            let mut all = String::new();
+            json::write_data_set(&self.0, &mut all);
+            serde_json::json!(["all", all])
         };
         crate::storage::hex(&Sha256::digest(said.to_string()))
     }

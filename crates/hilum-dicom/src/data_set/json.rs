@@ -1,7 +1,7 @@
-//! The DICOM JSON model (PS3.18 Annex F) of data sets of texts.
+//! Data sets of texts out of the DICOM JSON model (PS3.18 Annex F); [`crate::json`] writes it.
 
 use dicom_core::{Tag, VR};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{DataSet, Value};
 use crate::charset::PersonName;
@@ -30,51 +30,9 @@ pub enum JsonError {
 }
 
 impl DataSet {
-    /// As PS3.18 F.2 writes it; the texts are UTF-8, and Specific Character Set is left out.
-    pub fn to_json(&self) -> Json {
-        let members = self.iter().map(|(tag, vr, value)| {
-            let mut attribute = Map::new();
-            attribute.insert("vr".to_owned(), vr.to_string().into());
-            let values: Vec<Json> = match value {
-                Value::Items(items) => items.iter().map(Self::to_json).collect(),
-                Value::Text(values) => values.iter().map(|text| value_to_json(vr, text)).collect(),
-            };
-            if !values.is_empty() {
-                attribute.insert("Value".to_owned(), values.into());
-            }
-            (format!("{:04X}{:04X}", tag.0, tag.1), Json::Object(attribute))
-        });
-        Json::Object(members.collect())
-    }
-
     /// From the form of PS3.18 F.2. Bulk values (`InlineBinary`, `BulkDataURI`) are no text and are left out.
     pub fn from_json(json: &Json) -> Result<Self, JsonError> {
         read(json, 0)
-    }
-}
-
-fn value_to_json(vr: VR, text: &str) -> Json {
-    if text.is_empty() {
-        return Json::Null;
-    }
-    match vr {
-        VR::PN => {
-            let PersonName { alphabetic, ideographic, phonetic } = PersonName::from_groups(text);
-            let groups =
-                [("Alphabetic", Some(alphabetic)), ("Ideographic", ideographic), ("Phonetic", phonetic)].into_iter();
-            let said =
-                groups.filter_map(|(name, group)| Some((name.to_owned(), group.filter(|g| !g.is_empty())?.into())));
-            Json::Object(said.collect())
-        }
-        // A number that JSON cannot hold exactly, or that is none, stays text (PS3.18 F.2.3).
-        VR::IS | VR::US | VR::SS | VR::UL | VR::SL | VR::UV | VR::SV => {
-            text.trim().parse::<i64>().map_or_else(|_| text.into(), Json::from)
-        }
-        VR::DS | VR::FL | VR::FD => match text.trim().parse::<f64>() {
-            Ok(number) if number.is_finite() => json!(number),
-            _ => text.into(),
-        },
-        _ => text.into(),
     }
 }
 
@@ -150,6 +108,8 @@ fn splits(vr: VR) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -164,21 +124,12 @@ mod tests {
             .set(Tag(0x0020, 0x1208), "12")
             .set_all(Tag(0x0008, 0x0061), vec!["CT".to_owned(), "MR".to_owned()])
             .set_items(Tag(0x0040, 0x0100), vec![step]);
-        let json = data_set.to_json();
-        // PS3.18 F.2.2 and F.4.
-        assert_eq!(
-            json,
-            json!({
-                "00080061": {"vr": "CS", "Value": ["CT", "MR"]},
-                "00100010": {"vr": "PN", "Value": [
-                    {"Alphabetic": "Hong^Gildong", "Ideographic": "洪^吉洞", "Phonetic": "홍^길동"}
-                ]},
-                "00100040": {"vr": "CS"},
-                "00101030": {"vr": "DS", "Value": [71.5]},
-                "00201208": {"vr": "IS", "Value": [12]},
-                "00400100": {"vr": "SQ", "Value": [{"00080060": {"vr": "CS", "Value": ["CT"]}}]},
-            })
-        );
+        let mut written = String::new();
+        crate::json::write_data_set(&data_set, &mut written);
+        let json: Json = serde_json::from_str(&written).unwrap();
+        // PS3.18 F.2.2.
+        let name = json!({"Alphabetic": "Hong^Gildong", "Ideographic": "洪^吉洞", "Phonetic": "홍^길동"});
+        assert_eq!(json["00100010"], json!({"vr": "PN", "Value": [name]}));
         assert_eq!(DataSet::from_json(&json), Ok(data_set));
     }
 

@@ -6,6 +6,7 @@ use dicom_core::{Tag, VR};
 
 use super::WriteError;
 use crate::charset::{PersonName, SpecificCharacterSet, encode, encode_person_name};
+use crate::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 
 /// Most characters of a value (of a component group for PN).
 fn limit(vr: VR) -> usize {
@@ -139,10 +140,6 @@ impl Elements {
         Ok(file)
     }
 }
-
-/// Hilum as an implementation (PS3.7 D.3.3.2).
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.280002140327565333978064458379921738179";
-const IMPLEMENTATION_VERSION_NAME: &str = concat!("HILUM_", env!("CARGO_PKG_VERSION"));
 
 /// A decimal string of at most 16 characters, as exact as they allow.
 fn decimal(value: f64) -> Option<String> {

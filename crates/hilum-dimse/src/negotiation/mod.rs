@@ -6,12 +6,13 @@ mod requestor;
 use std::collections::HashMap;
 
 use dicom_ul::pdu::{RequestorRoles, UserVariableItem};
-use hilum_dicom::{AeTitle, TransferSyntaxUid, matching::QueryOptions};
-
-use crate::{
+use hilum_dicom::{
+    AeTitle, TransferSyntaxUid,
+    matching::QueryOptions,
     part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME},
-    upper_layer::MAX_PDU,
 };
+
+use crate::upper_layer::MAX_PDU;
 
 pub(crate) use acceptor::{Negotiated, calling_ae, local_limit_exceeded, negotiate, read_request};
 pub(crate) use requestor::{Proposal, read_acceptance, request};

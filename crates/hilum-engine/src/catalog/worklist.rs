@@ -4,7 +4,7 @@ use super::entity::worklist_item;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::worklist::WorklistSummary;
-use hilum_dicom::DataSet;
+use hilum_dicom::{DataSet, json};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
@@ -23,7 +23,8 @@ impl Catalog {
         let mut summary = WorklistSummary::default();
         let txn = self.begin(ACT).await?;
         for (key, order) in orders {
-            let data_set = order.to_json().to_string();
+            let mut data_set = String::new();
+            json::write_data_set(order, &mut data_set);
             let known = worklist_item::Entity::find()
                 .filter(Column::InstitutionId.eq(institution))
                 .filter(Column::OrderKey.eq(key))

@@ -56,7 +56,7 @@ pub fn run(settings: &Settings, arguments: &SendArguments) -> anyhow::Result<()>
             kept.extend(instances);
         }
         let node = Node::new(engine, settings)?;
-        let (instances, source) = KeptInstances::new(node.engine.clone(), node.ae_title.clone(), kept);
+        let (instances, source) = KeptInstances::new(node.engine.clone(), kept);
         let report = store(&node, peer, &instances, &source, &shutdown).await;
         let mut sent: Vec<Sent> = instances.iter().zip(&report.outcomes).map(sent).collect();
         let sent_whole = report.is_complete();

@@ -22,7 +22,7 @@ impl RetrieveHandler for Node {
                 tracing::warn!(code = error.code(), "a retrieval is not served");
                 refusal_of(&error)
             })?;
-            let (instances, source) = KeptInstances::new(self.engine.clone(), self.ae_title.clone(), kept);
+            let (instances, source) = KeptInstances::new(self.engine.clone(), kept);
             Ok(Selected { instances, source: Box::new(source) })
         })
     }

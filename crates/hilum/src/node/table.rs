@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use hilum_dicom::DataSet;
+use hilum_dicom::{DataSet, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::keys::{Columns, cell};
@@ -10,11 +10,17 @@ use super::keys::{Columns, cell};
 /// No column is wider, the last one excepted.
 const WIDEST: usize = 40;
 
-/// Prints headings and a line for each answer; with `json`, a list of DICOM JSON data sets instead.
-pub fn print(found: &[DataSet], columns: Columns, json: bool) -> anyhow::Result<()> {
+/// Prints headings and a line for each answer; with `as_json`, a list of DICOM JSON data sets instead.
+pub fn print(found: &[DataSet], columns: Columns, as_json: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    if json {
-        let list: Vec<_> = found.iter().map(DataSet::to_json).collect();
+    if as_json {
+        let texts = found.iter().map(|found| {
+            let mut text = String::new();
+            json::write_data_set(found, &mut text);
+            text
+        });
+        let list = format!("[{}]", texts.collect::<Vec<_>>().join(","));
+        let list: serde_json::Value = serde_json::from_str(&list)?;
         writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
         return Ok(());
     }
