@@ -39,7 +39,7 @@ impl Catalog {
     pub async fn due_series(&self, scope: &Scope, even_if_not_quiet: bool) -> Result<Vec<Due>, CatalogError> {
         let sql = format!(
             "SELECT id, revision, 0 AS attempt FROM series \
-             WHERE institution_id IN ({}) AND settled_revision < revision AND (quiet_at <= ? OR ?) ORDER BY id",
+             WHERE +institution_id IN ({}) AND settled_revision < revision AND (quiet_at <= ? OR ?) ORDER BY id",
             self.visible_list(scope).await?
         );
         let rows = self.due_rows(&sql, vec![now().into(), even_if_not_quiet.into()]).await?;
@@ -51,7 +51,7 @@ impl Catalog {
         let sql = format!(
             "SELECT study.id AS id, study.revision AS revision, COALESCE(reading.attempt, 0) AS attempt \
              FROM study LEFT JOIN reading ON reading.study_row = study.id \
-             WHERE study.institution_id IN ({}) AND study.read_revision < study.revision \
+             WHERE +study.institution_id IN ({}) AND study.read_revision < study.revision \
              AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
              AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \
              ORDER BY study.id",

@@ -72,6 +72,7 @@ impl StudyRow {
             names: [Some(&self.name_alphabetic), self.name_ideographic.as_deref(), self.name_phonetic.as_deref()],
             texts: [Some(&self.patient_id), self.accession.as_deref(), self.description.as_deref()],
             study_date: self.study_date.as_deref(),
+            modalities: &self.modalities,
         }
     }
 }
@@ -89,7 +90,8 @@ impl StudySelect {
         let list: Vec<String> = institutions.iter().map(i64::to_string).collect();
         let list = if list.is_empty() { "NULL".to_owned() } else { list.join(",") };
         let words = (!all && !institutions.is_empty()).then(|| text::of_institutions(institutions));
-        let conditions = vec![format!("s.institution_id IN ({list})")];
+        // The plus: nearly every row meets this, and an index over it would mean sorting them all.
+        let conditions = vec![format!("+s.institution_id IN ({list})")];
         Self { words: words.into_iter().collect(), conditions, values: Vec::new() }
     }
 
@@ -231,7 +233,7 @@ impl Catalog {
     pub async fn open_readings(&self, scope: &Scope) -> Result<Vec<ReadingView>, CatalogError> {
         let visible = self.visible_list(scope).await?;
         let sql = format!(
-            "SELECT {STUDY_COLUMNS} FROM {STUDY_TABLES} WHERE s.institution_id IN ({visible}) AND s.id IN \
+            "SELECT {STUDY_COLUMNS} FROM {STUDY_TABLES} WHERE +s.institution_id IN ({visible}) AND s.id IN \
              (SELECT id FROM study WHERE read_revision < revision UNION SELECT study_row FROM reading WHERE state = 'reading') \
              ORDER BY s.id LIMIT 200"
         );

@@ -58,6 +58,7 @@ const COUNTS: &[&str] = &[
 
 const INDEXES: &[&str] = &[
     "CREATE INDEX ix_patient_institution_id_patient_id ON patient (institution_id, patient_id)",
+    "CREATE INDEX ix_study_study_uid ON study (study_uid)",
     "CREATE INDEX ix_study_institution_id_accession ON study (institution_id, accession)",
     "CREATE INDEX ix_series_institution_id_series_uid ON series (institution_id, series_uid)",
     "CREATE INDEX ix_series_unsettled ON series (quiet_at) WHERE settled_revision < revision",
@@ -72,6 +73,7 @@ const UNDO: &[&str] = &[
     "DROP INDEX ix_series_unsettled",
     "DROP INDEX ix_series_institution_id_series_uid",
     "DROP INDEX ix_study_institution_id_accession",
+    "DROP INDEX ix_study_study_uid",
     "DROP INDEX ix_patient_institution_id_patient_id",
     "ALTER TABLE series DROP COLUMN frame_count",
     "ALTER TABLE series DROP COLUMN instance_count",

@@ -61,6 +61,8 @@ pub struct Found {
 /// Rows fetched at first and at most in one go.
 const FIRST_CHUNK: usize = 128;
 const LARGEST_CHUNK: usize = 4096;
+/// Studies looked up in the index of words in one go, before their series.
+const STUDIES: usize = 128;
 
 impl Catalog {
     /// A page of what matches in the caller's institutions.
@@ -84,8 +86,7 @@ impl Catalog {
         let mut found = Found { unsupported, ..Found::default() };
         let (mut after, mut chunk) = (find.after, FIRST_CHUNK);
         loop {
-            let rows = self.rows(&select, after, chunk).await?;
-            let last = rows.len() < chunk;
+            let (rows, last) = self.rows(&select, after, chunk).await?;
             for row in rows {
                 let entity = row.attributes(find.level)?;
                 if !query.matches(&entity) {
@@ -106,7 +107,35 @@ impl Catalog {
         }
     }
 
-    async fn rows(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Vec<Row>, CatalogError> {
+    /// The next rows, some at least unless they are the last; and whether they are.
+    async fn rows(
+        &self,
+        select: &Select,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Row>, bool), CatalogError> {
+        if !select.is_in_two_steps() {
+            let rows = self.fetch(select, after, limit).await?;
+            let last = rows.len() < limit;
+            return Ok((rows, last));
+        }
+        let mut after = after;
+        loop {
+            let (sql, values) = select.studies(after, STUDIES);
+            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+            let studies = Count::find_by_statement(statement).all(&self.read).await;
+            let studies: Vec<i64> = studies.map_err(CatalogError::during("search"))?.iter().map(|row| row.n).collect();
+            let Some(lowest) = studies.last().copied() else { return Ok((Vec::new(), true)) };
+            let rows = self.fetch(&select.of_studies(&studies), after, limit).await?;
+            let last = studies.len() < STUDIES && rows.len() < limit;
+            if last || !rows.is_empty() {
+                return Ok((rows, last));
+            }
+            after = Some(Cursor { top: lowest - 1, series: 0, instance: 0 });
+        }
+    }
+
+    async fn fetch(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Vec<Row>, CatalogError> {
         let (sql, values) = select.statement(after, limit);
         Row::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
             .all(&self.read)

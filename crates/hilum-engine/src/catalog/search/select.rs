@@ -32,6 +32,9 @@ enum Start {
 #[derive(Clone, Debug)]
 pub(super) struct Select {
     level: Level,
+    zone: &'static str,
+    /// The caller's institutions, as the inside of an SQL list.
+    institutions: String,
     start: Start,
     words: Vec<Condition>,
     conditions: Vec<String>,
@@ -45,10 +48,13 @@ impl Select {
         let list = if list.is_empty() { "NULL".to_owned() } else { list.join(",") };
         let mut select = Self {
             level,
+            zone: zone.as_str(),
             start: Start::Newest,
             words: Vec::new(),
-            conditions: vec![format!("{of}.institution_id IN ({list})"), format!("{of}.zone = ?")],
+            // The plus keeps these from choosing an index: nearly every row meets them, and sorting all of those would be the cost.
+            conditions: vec![format!("+{of}.institution_id IN ({list})"), format!("+{of}.zone = ?")],
             values: vec![zone.as_str().into()],
+            institutions: list,
         };
         if !all && !institutions.is_empty() && level != Level::Patient {
             select.add_words(text::of_institutions(institutions));
@@ -103,6 +109,28 @@ impl Select {
             let sql = "SELECT count(*) AS n FROM (SELECT rowid FROM study_text WHERE study_text MATCH ? LIMIT ?)";
             (sql.to_owned(), vec![self.query().into(), (RARE + 1).into()])
         })
+    }
+
+    /// Whether studies are looked up in the index first and their series and instances afterwards: the index hands out studies in
+    /// order, and nothing below them.
+    pub(super) fn is_in_two_steps(&self) -> bool {
+        self.start == Start::Words && self.level > Level::Study
+    }
+
+    /// The next studies that hold the words, from the one where the last page ended.
+    pub(super) fn studies(&self, after: Option<Cursor>, limit: usize) -> (String, Vec<Value>) {
+        let up_to = after.map_or(i64::MAX, |after| after.top);
+        let sql =
+            "SELECT rowid AS n FROM study_text WHERE study_text MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?";
+        (sql.to_owned(), vec![self.query().into(), up_to.into(), (limit as i64).into()])
+    }
+
+    /// The same question of these studies only.
+    pub(super) fn of_studies(&self, studies: &[i64]) -> Self {
+        let list: Vec<String> = studies.iter().map(i64::to_string).collect();
+        let mut select = Self { start: Start::Study, words: Vec::new(), ..self.clone() };
+        select.conditions.push(format!("s.id IN ({})", list.join(",")));
+        select
     }
 
     pub(super) fn statement(&self, after: Option<Cursor>, limit: usize) -> (String, Vec<Value>) {
@@ -222,25 +250,31 @@ impl Select {
         self.conditions.push(format!("{column} IN ({})", vec!["?"; values.len()].join(",")));
         self.values.extend(values.iter().map(|value| Value::from(*value)));
         if index > Start::Words {
-            // The table's own institution lets the index be used from its first column on.
+            // The index begins with the institution, and where the table has one with the zone.
             let table = column.split('.').next().unwrap_or(column);
-            if let Some(list) = self.conditions[0].split_once(".institution_id").map(|(_, list)| list.to_owned()) {
-                self.conditions.push(format!("{table}.institution_id{list}"));
-            }
+            self.conditions.push(format!("{table}.institution_id IN ({})", self.institutions));
             if index == Start::Instance {
-                self.conditions.push("i.zone = s.zone".to_owned());
+                self.conditions.push("i.zone = ?".to_owned());
+                self.values.push(self.zone.into());
             }
         }
         self.start = self.start.max(index);
     }
 
     fn narrow_names(&mut self, values: &[&str], fuzzy: bool) {
-        let alternatives = values.iter().map(|value| {
+        let alternatives = values.iter().map(|value| -> Option<Condition> {
+            if fuzzy {
+                return text::named_fuzzily(value);
+            }
             let parts: Vec<Condition> = value
-                .split(['=', '\\'])
+                .split('=')
                 .flat_map(|group| {
-                    let pieces = group.split(['*', '?']);
-                    pieces.enumerate().filter_map(|(index, piece)| text::named(piece, index == 0 && !fuzzy))
+                    let pieces: Vec<&str> = group.split(['*', '?']).collect();
+                    let last = pieces.len() - 1;
+                    let of = |(index, piece): (usize, &str)| {
+                        text::named(Fragment { text: piece, at_start: index == 0, at_end: index == last })
+                    };
+                    pieces.into_iter().enumerate().filter_map(of).collect::<Vec<_>>()
                 })
                 .collect();
             (!parts.is_empty()).then_some(Condition::All(parts))

@@ -1,9 +1,10 @@
 //! The index of words: which studies hold a piece of text in a name, ID, description or accession number.
 //!
-//! Every text is folded and cut into pieces of three characters (the usual trigrams, with padding at both ends), each marked by
-//! the attribute it comes from; modalities, sex and parts of the study date are marks of their own. SQLite's FTS5 keeps a sorted
-//! list of studies for each mark and walks them from the newest, so that a page is found without visiting every match. Pieces
-//! prove nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
+//! Every text is folded and cut into overlapping pieces of one, two and three characters (identifiers, whose digits repeat, into five
+//! besides) with padding at both ends, each marked by the attribute it comes from; modalities, sex and parts of the study date are
+//! marks of their own. SQLite's FTS5 keeps a sorted list of studies for each mark and walks them from the newest, so that a page is
+//! found without visiting every match; marks are asked for whole, for a beginning of marks would be merged first. Pieces prove
+//! nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
 
 use hilum_dicom::matching::fuzzy_words;
 use sea_orm::{DbBackend, FromQueryResult, Statement, Value};
@@ -38,8 +39,15 @@ impl Field {
             Self::Description => 'd',
         }
     }
+
+    /// Digits of identifiers repeat: three in a row say little.
+    fn has_long_pieces(self) -> bool {
+        matches!(self, Self::PatientId | Self::Accession)
+    }
 }
 
+/// Length of the long pieces.
+const LONG: usize = 5;
 const START: u16 = 2;
 const END: u16 = 3;
 
@@ -141,51 +149,71 @@ pub(in crate::catalog) fn holding(field: Field, fragment: Fragment<'_>) -> Optio
     units.extend(fragment.at_start.then_some(START));
     units.extend(fold(fragment.text).encode_utf16());
     units.extend(fragment.at_end.then_some([END, END]).into_iter().flatten());
-    match units.len() {
-        0 => None,
-        1 | 2 => Some(Condition::Mark(format!("{}*", piece(field, &units)))),
-        _ => Some(Condition::All(units.windows(3).map(|three| Condition::Mark(piece(field, three))).collect())),
-    }
+    let size = match units.len() {
+        0 => return None,
+        5.. if field.has_long_pieces() => LONG,
+        length => length.min(3),
+    };
+    let mut marks: Vec<String> = units.windows(size).map(|units| piece(field, units)).collect();
+    marks.sort_unstable();
+    marks.dedup();
+    Some(Condition::All(marks.into_iter().map(Condition::Mark).collect()))
 }
 
-/// Studies whose names hold every word, whole names in any spelling of their delimiters.
-pub(in crate::catalog) fn named(text: &str, at_start: bool) -> Option<Condition> {
+/// Studies with a name that holds this piece of one, in any spelling of its delimiters.
+pub(in crate::catalog) fn named(fragment: Fragment<'_>) -> Option<Condition> {
+    let text = joined_name(fragment.text);
+    if text.is_empty() { None } else { holding(Field::Name, Fragment { text: &text, ..fragment }) }
+}
+
+/// Studies with names that hold every word of a text, in any order.
+pub(in crate::catalog) fn named_fuzzily(text: &str) -> Option<Condition> {
     let words = fuzzy_words(text);
-    let parts: Vec<Condition> = words
-        .iter()
-        .enumerate()
-        .filter_map(|(index, word)| {
-            holding(Field::Name, Fragment { text: word, at_start: at_start && index == 0, at_end: false })
-        })
-        .collect();
+    let of = |word: &String| holding(Field::Name, Fragment { text: word, at_start: false, at_end: false });
+    let parts: Vec<Condition> = words.iter().filter_map(of).collect();
     (!parts.is_empty()).then_some(Condition::All(parts))
 }
 
 /// Studies of a date between two, both included, each `YYYYMMDD` (digits only, as they may be open: `00000000`, `99999999`).
 pub(in crate::catalog) fn dated(first: &str, last: &str) -> Condition {
+    // Ends of months and years are made whole ones.
+    let whole = |text: &str, ends: [(&str, &str); 2]| {
+        ends.iter().fold(text.to_owned(), |text, (end, whole)| match text.strip_suffix(end) {
+            Some(start) => format!("{start}{whole}"),
+            None => text,
+        })
+    };
+    let first = whole(first, [("01", "00"), ("0100", "0000")]);
+    let last = whole(last, [("31", "99"), ("1299", "9999")]);
     let mut marks = Vec::new();
     cover(&mut marks, &mut String::new(), first.as_bytes(), last.as_bytes());
     Condition::Any(marks.into_iter().map(Condition::Mark).collect())
 }
 
-/// The prefixes whose dates all lie between `first` and `last`: whole thousands, hundreds and tens of years, years, months, days.
+/// The marks of years, months and days that together are the range. Decades in which nobody took an image are asked for as a whole.
 fn cover(marks: &mut Vec<String>, prefix: &mut String, first: &[u8], last: &[u8]) {
     let depth = prefix.len();
     let lowest = [prefix.as_bytes(), &b"00000000"[depth..]].concat();
     let highest = [prefix.as_bytes(), &b"99999999"[depth..]].concat();
-    if highest.as_slice() < first || lowest.as_slice() > last {
+    let number = |from: usize| prefix.get(from..).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0);
+    let no_date = match depth {
+        5 | 6 => number(4) > if depth == 5 { 1 } else { 12 },
+        7 | 8 => number(6) > if depth == 7 { 3 } else { 31 },
+        _ => false,
+    };
+    if no_date || highest.as_slice() < first || lowest.as_slice() > last {
         return;
     }
-    if lowest.as_slice() >= first && highest.as_slice() <= last || depth == 8 {
+    if lowest.as_slice() >= first && highest.as_slice() <= last {
+        let by_year =
+            ["", "1", "19", "2", "20"].contains(&prefix.as_str()) || ("197".."205").contains(&prefix.as_str());
         match depth {
-            0..4 => marks.push(format!("y{prefix}*")),
-            4 => marks.push(format!("y{prefix}")),
-            5 => marks.push(format!("q{prefix}*")),
-            6 => marks.push(format!("q{prefix}")),
-            7 => marks.push(format!("t{prefix}*")),
-            _ => marks.push(format!("t{prefix}")),
+            0..4 if !by_year => return marks.push(format!("y{prefix}*")),
+            4 => return marks.push(format!("y{prefix}")),
+            6 => return marks.push(format!("q{prefix}")),
+            8 => return marks.push(format!("t{prefix}")),
+            _ => {}
         }
-        return;
     }
     for digit in '0'..='9' {
         prefix.push(digit);
@@ -209,7 +237,12 @@ fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
         return;
     }
     let units: Vec<u16> = std::iter::once(START).chain(folded.encode_utf16()).chain([END, END]).collect();
+    marks.extend(units[1..units.len() - 2].iter().map(|unit| piece(field, &[*unit])));
+    marks.extend(units[..units.len() - 1].windows(2).map(|two| piece(field, two)));
     marks.extend(units.windows(3).map(|three| piece(field, three)));
+    if field.has_long_pieces() {
+        marks.extend(units.windows(LONG).map(|five| piece(field, five)));
+    }
 }
 
 fn piece(field: Field, units: &[u16]) -> String {
@@ -279,8 +312,11 @@ mod tests {
         for (text, expected) in
             [("홍", true), ("길동", true), ("홍길동", true), ("hong gil", true), ("김", false), ("동길", false)]
         {
-            assert_eq!(holds(&named(text, false).unwrap()), expected, "{text}");
+            assert_eq!(holds(&named_fuzzily(text).unwrap()), expected, "{text}");
         }
+        let whole = |text, at_start, at_end| holds(&named(Fragment { text, at_start, at_end }).unwrap());
+        assert!(whole("홍^길동", true, true) && whole("hong^gil", true, false) && whole("^길동", false, true));
+        assert!(!whole("홍^길", true, true) && !whole("길동", true, true));
         let piece =
             |text, at_start, at_end| holds(&holding(Field::PatientId, Fragment { text, at_start, at_end }).unwrap());
         assert!(
@@ -305,6 +341,10 @@ mod tests {
             ("20260105", "99999999", true),
             ("20260106", "99999999", false),
             ("20200101", "20291231", true),
+            ("20251202", "20260131", true),
+            ("20251202", "20251231", false),
+            ("20260201", "20260228", false),
+            ("20260101", "20260105", true),
         ] {
             let condition = dated(first, last);
             assert_eq!(holds(&condition), expected, "{first}-{last}");

@@ -1,4 +1,4 @@
-//! The search field of the study list: words, each somewhere in a name, ID, description, accession number or date.
+//! The search field of the study list: words, each somewhere in a name, ID, description, accession number, date or modality.
 
 use super::text::{self, Condition, Field, Fragment, fold};
 use hilum_dicom::matching::fuzzy_words;
@@ -12,6 +12,8 @@ pub(in crate::catalog) struct Shown<'a> {
     pub(in crate::catalog) names: [Option<&'a str>; 3],
     pub(in crate::catalog) texts: [Option<&'a str>; 3],
     pub(in crate::catalog) study_date: Option<&'a str>,
+    /// Joined by backslashes.
+    pub(in crate::catalog) modalities: &'a str,
 }
 
 impl Words {
@@ -41,7 +43,9 @@ impl Words {
             let folded = fold(word);
             let parts = fuzzy_words(word);
             let named = !parts.is_empty() && names.iter().any(|name| parts.iter().all(|part| name.contains(part)));
+            let taken = shown.modalities.split('\\').any(|modality| !modality.is_empty() && fold(modality) == folded);
             named
+                || taken
                 || texts.iter().any(|text| text.contains(&folded))
                 || date_digits(word).is_some_and(|d| date.starts_with(&d))
         })
@@ -52,7 +56,8 @@ fn anywhere(word: &str) -> Condition {
     let fields = [Field::PatientId, Field::Accession, Field::Description];
     let fragment = Fragment { text: word, at_start: false, at_end: false };
     let mut places: Vec<Condition> = fields.into_iter().filter_map(|field| text::holding(field, fragment)).collect();
-    places.extend(text::named(word, false));
+    places.extend(text::named_fuzzily(word));
+    places.push(text::of_modality(word));
     places.extend(date_digits(word).map(|digits| text::dated(&format!("{digits:0<8}"), &format!("{digits:9<8}"))));
     Condition::Any(places)
 }
