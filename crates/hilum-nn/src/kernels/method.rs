@@ -49,6 +49,15 @@ impl Method {
         Self::Direct(Conv::down(k, x, lanes, y), Packing::new(k, Source::Down, 1, out_lanes, lanes))
     }
 
+    /// In a word.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Direct(..) => "direct",
+            Self::Winograd(..) => "Winograd",
+            Self::Window(_) => "window",
+        }
+    }
+
     /// Floats of packed weights.
     pub(crate) fn weight_len(&self) -> usize {
         match self {

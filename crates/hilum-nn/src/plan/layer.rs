@@ -202,6 +202,50 @@ impl TrainLayer {
         }
     }
 
+    /// The algorithm of a convolution.
+    pub(super) fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Conv(c) => c.forward.name(),
+            Self::Window(_) => "window",
+            _ => "",
+        }
+    }
+
+    /// The gradients of a convolution's weights and bias, which come before [`TrainLayer::backward`]; whether this is a convolution.
+    pub(super) fn weight_gradient(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        partial: &mut [f64],
+        scratch: &mut [f32],
+        gradients: &mut [Vec<f32>],
+    ) -> bool {
+        match self {
+            Self::Window(w) => w.weight_gradient(k, pool, arena, partial, scratch, gradients),
+            Self::Conv(c) => {
+                c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
+                if c.has_bias {
+                    let slots = pack::channels(&c.out_lanes);
+                    let bias = &mut gradients[c.weight + 1];
+                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether [`TrainLayer::backward`] has anything to do.
+    pub(super) fn hands_down(&self) -> bool {
+        match self {
+            Self::Conv(c) => c.data.is_some(),
+            Self::Window(w) => w.hands_down(),
+            _ => true,
+        }
+    }
+
+    /// Hands the gradient down to the layer's input, and to the parameters of what is no convolution.
     pub(super) fn backward(
         &mut self,
         k: &Kernels,
@@ -215,7 +259,7 @@ impl TrainLayer {
             write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
         };
         match self {
-            Self::Window(w) => w.backward(k, pool, arena, partial, scratch, gradients),
+            Self::Window(w) => w.backward(pool, arena),
             Self::Operator { operator, dy: Some(dy), target } => {
                 if let Some(write) = target {
                     prepare(pool, arena, write);
@@ -223,12 +267,6 @@ impl TrainLayer {
                 operator.backward(k, pool, arena, *dy, target.as_ref(), gradients);
             }
             Self::Conv(c) => {
-                c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
-                if c.has_bias {
-                    let slots = pack::channels(&c.out_lanes);
-                    let bias = &mut gradients[c.weight + 1];
-                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
-                }
                 if let Some(data) = &c.data {
                     prepare(pool, arena, &data.write);
                     let start = if data.write.add { Start::Output } else { Start::Zero };

@@ -7,12 +7,14 @@ mod inference;
 mod layer;
 mod layout;
 mod operator;
+mod profile;
 pub(crate) mod sizes;
 mod training;
 mod window;
 
 pub use cost::Cost;
 pub use inference::Inference;
+pub use profile::{Act, Part};
 pub use training::Trainer;
 
 use crate::kernels::buffer::{Aligned, View};

@@ -5,6 +5,7 @@ use super::finite::{Place, check_gradients, check_values};
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
+use super::profile::{Act, Label, Lap, Part, Stopwatch};
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
 use crate::graph::Parameter;
 use crate::kernels::Kernels;
@@ -34,6 +35,7 @@ pub struct Trainer {
     layers: Vec<TrainLayer>,
     /// What every layer writes.
     places: Vec<Option<Place>>,
+    labels: Vec<Label>,
     input: View,
     input_lanes: Vec<usize>,
     output: View,
@@ -91,6 +93,8 @@ impl Trainer {
         let layers: Vec<_> = (0..lowered.steps.len())
             .map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels, algorithm))
             .collect();
+        let label = |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm());
+        let labels = lowered.steps.iter().zip(&layers).map(label).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
         let pixels: usize = lowered.sizes[output].iter().product();
@@ -111,6 +115,7 @@ impl Trainer {
             pool,
             partial: vec![0.0; layers.iter().map(TrainLayer::partial_len).max().unwrap_or(0)],
             layers,
+            labels,
             places: lowered.steps.iter().map(|s| Place::of(s, &lowered, &graph)).collect(),
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
@@ -120,7 +125,7 @@ impl Trainer {
             logits: vec![0.0; shape.n * output_channels * pixels],
             evaluation: None,
         };
-        trainer.pack();
+        trainer.pack(&mut |_, _| {});
         Ok(trainer)
     }
 
@@ -128,7 +133,27 @@ impl Trainer {
     /// Returns the loss before the step. NaN and infinity in input, target, the network's result, loss or gradients are refused with the layer or
     /// parameter where they arose, and change nothing.
     pub fn step<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>, lr: f32) -> Result<f32, RunError> {
-        let loss = self.backpropagate(x, y.into())?;
+        self.step_watched(x, y.into(), lr, &mut |_, _| {})
+    }
+
+    /// Takes `rounds` steps and gives the shortest time of every part, in the order in which they run.
+    pub fn profile<'a>(
+        &mut self,
+        x: &[f32],
+        y: impl Into<Target<'a>>,
+        lr: f32,
+        rounds: usize,
+    ) -> Result<Vec<Part>, RunError> {
+        let (y, mut watch) = (y.into(), Stopwatch::new(&self.labels));
+        for _ in 0..rounds {
+            watch.start();
+            self.step_watched(x, y, lr, &mut |act, step| watch.lap(act, step))?;
+        }
+        Ok(watch.parts())
+    }
+
+    fn step_watched(&mut self, x: &[f32], y: Target<'_>, lr: f32, lap: Lap<'_>) -> Result<f32, RunError> {
+        let loss = self.backpropagate(x, y, lap)?;
         let Self { pool, weights, gradients, memory, update, .. } = self;
         // A finite norm says that all gradients are.
         if !update.clipping.apply(pool, gradients).is_some_and(f64::is_finite) {
@@ -138,13 +163,14 @@ impl Trainer {
         for layer in &self.layers {
             layer.update_running_statistics(&mut self.weights.tensors);
         }
-        self.pack();
+        lap(Act::Update, None);
+        self.pack(lap);
         Ok(loss)
     }
 
     /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
     pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
-        let loss = self.backpropagate(x, y.into())?;
+        let loss = self.backpropagate(x, y.into(), &mut |_, _| {})?;
         let graph = self.network.graph();
         check_gradients(&mut self.pool, graph.parameters(), &self.gradients)?;
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
@@ -170,7 +196,7 @@ impl Trainer {
             plan.load(&self.weights, &mut self.pool);
             *version = self.memory.steps;
         }
-        plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
+        plan.run(&mut self.pool, x, &mut self.logits, |v| v, &mut |_, _| {})?;
         finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent), target)
     }
 
@@ -209,7 +235,7 @@ impl Trainer {
         Extent { images: self.output.n, channels: self.output_lanes.iter().sum(), pixels: self.output.pixels() }
     }
 
-    fn backpropagate(&mut self, x: &[f32], y: Target<'_>) -> Result<f32, RunError> {
+    fn backpropagate(&mut self, x: &[f32], y: Target<'_>, lap: Lap<'_>) -> Result<f32, RunError> {
         let channels: usize = self.input_lanes.iter().sum();
         check_length("input", x.len(), self.input.n * self.input.pixels() * channels)?;
         let extent = self.extent();
@@ -218,8 +244,10 @@ impl Trainer {
         if !pointwise::import(pool, arena, x, self.input, &self.input_lanes) {
             check_values("input", x)?;
         }
-        for layer in &mut self.layers {
+        lap(Act::Loss, None);
+        for (i, layer) in self.layers.iter_mut().enumerate() {
             layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
+            lap(Act::Forward, Some(i));
         }
         if !pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v) {
             // The layer's name is worth a second pass.
@@ -233,16 +261,24 @@ impl Trainer {
         if let Some(view) = self.output_gradient {
             pointwise::import(pool, arena, &self.logits, view, &self.output_lanes);
         }
-        for layer in self.layers.iter_mut().rev() {
-            layer.backward(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients);
+        lap(Act::Loss, None);
+        for (i, layer) in self.layers.iter_mut().enumerate().rev() {
+            if layer.weight_gradient(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients) {
+                lap(Act::Weights, Some(i));
+            }
+            if layer.hands_down() {
+                layer.backward(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients);
+                lap(Act::Data, Some(i));
+            }
         }
         Ok(loss)
     }
 
     /// Brings the weights into the order in which kernels read them.
-    fn pack(&mut self) {
-        for layer in &mut self.layers {
+    fn pack(&mut self, lap: Lap<'_>) {
+        for (i, layer) in self.layers.iter_mut().enumerate() {
             layer.pack(self.kernels, &self.weights, &mut self.pool);
+            lap(Act::Pack, Some(i));
         }
     }
 }

@@ -74,7 +74,7 @@ impl WindowLayer {
         self.forward.run(pool, arena, &self.packed, &self.bias, start, false);
     }
 
-    pub(super) fn backward(
+    pub(super) fn weight_gradient(
         &self,
         k: &Kernels,
         pool: &mut Pool,
@@ -88,6 +88,14 @@ impl WindowLayer {
             let bias = &mut gradients[self.weight + 1];
             norm::channel_sums(k, pool, arena, partial, self.dy, |b, sums| scatter(bias, &self.slots, b, &sums));
         }
+    }
+
+    /// Whether something before it learns.
+    pub(super) fn hands_down(&self) -> bool {
+        self.data.is_some()
+    }
+
+    pub(super) fn backward(&self, pool: &mut Pool, arena: &mut Aligned) {
         if let Some((conv, packed, write)) = &self.data {
             write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
             let start = if write.add { Start::Output } else { Start::Zero };

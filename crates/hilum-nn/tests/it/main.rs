@@ -15,6 +15,7 @@ mod operators;
 mod optimisers;
 mod oracle;
 mod oracle_windows;
+mod profile;
 mod pytorch;
 mod pytorch_networks;
 mod readme;
