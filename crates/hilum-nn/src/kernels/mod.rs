@@ -17,6 +17,7 @@ pub(crate) mod conv_grad;
 pub(crate) mod elementwise;
 pub(crate) mod flatten;
 mod gates;
+mod grad_split;
 pub(crate) mod method;
 pub(crate) mod norm;
 pub(crate) mod pack;
