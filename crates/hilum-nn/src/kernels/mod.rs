@@ -36,6 +36,7 @@ pub(crate) mod window_pool;
 pub(crate) mod winograd;
 pub(crate) mod winograd_grad;
 mod winograd_tiles;
+pub(crate) mod winograd_tiling;
 mod winograd_weights;
 
 use conv::{Start, TileFn};

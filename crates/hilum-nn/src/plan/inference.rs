@@ -312,6 +312,12 @@ impl Ready {
                 // To a kernel of one position, a volume is its slices under each other.
                 let (xv, yv) = (view(x).flat(), view(y).flat());
                 let method = match geometry.path(lowered.sizes[x][0]) {
+                    Path::Window
+                        if algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum())
+                            && let Some(square) = geometry.square() =>
+                    {
+                        Method::square(k, square, Source::Forward, view(x), x_lanes, view(y), y_lanes)
+                    }
                     Path::Window => {
                         let [there, _] = directions(&geometry);
                         Method::Window(Window::new(k, there, &geometry, (view(x), x_lanes), (view(y), y_lanes)))

@@ -90,32 +90,42 @@ impl TrainLayer {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
                 let op = &graph.nodes()[node].op;
                 let geometry = op.geometry().expect("a convolution has one");
-                let same = match geometry.path(lowered.sizes[x][0]) {
-                    Path::Same(kernel) => Some(kernel),
-                    Path::Up => None,
-                    Path::Window => {
-                        return Self::Window(Box::new(WindowLayer::new(k, lowered, gradients, graph, geometry, index)));
-                    }
-                };
+                let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &view(y));
+                let square = geometry.square().filter(|_| winograd);
+                let path = geometry.path(lowered.sizes[x][0]);
+                if path == Path::Window && square.is_none() {
+                    return Self::Window(Box::new(WindowLayer::new(k, lowered, gradients, graph, geometry, index)));
+                }
                 // To a kernel of one position, a volume is its slices under each other.
-                let (xv, yv, dyv) = (view(x).flat(), view(y).flat(), dy(y).flat());
-                let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &xv);
-                let forward = match same {
-                    Some(kernel) => Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel),
-                    None => Method::up(k, xv, x_lanes, yv, y_lanes),
+                let lie = |view: View| if path == Path::Window { view } else { view.flat() };
+                let (xv, yv, dyv) = (lie(view(x)), lie(view(y)), lie(dy(y)));
+                let forward = match (path, square) {
+                    (Path::Same(kernel), _) => {
+                        Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
+                    }
+                    (Path::Window, Some(square)) => {
+                        Method::square(k, square, Source::Forward, xv, x_lanes, yv, y_lanes)
+                    }
+                    _ => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
                 let data = write().map(|write| {
-                    let write = Write { view: write.view.flat(), ..write };
+                    let write = Write { view: lie(write.view), ..write };
                     let dx = write.view;
-                    let conv = match same {
-                        Some(kernel) => Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel),
-                        None => Method::down(k, dyv, y_lanes, dx, x_lanes),
+                    let conv = match (path, square) {
+                        (Path::Same(kernel), _) => {
+                            Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel)
+                        }
+                        (Path::Window, Some(square)) => {
+                            Method::square(k, square.backward(), Source::Flipped, dyv, y_lanes, dx, x_lanes)
+                        }
+                        _ => Method::down(k, dyv, y_lanes, dx, x_lanes),
                     };
                     DataGradient { packed: Aligned::zeroed(conv.weight_len()), conv, write }
                 });
-                let weight_gradient = match same {
-                    Some(kernel) => WeightMethod::same(k, winograd, xv, x_lanes, dyv, y_lanes, kernel),
-                    None => WeightMethod::up(k, xv, x_lanes, dyv, y_lanes),
+                let weight_gradient = match (path, square) {
+                    (Path::Same(kernel), _) => WeightMethod::same(k, winograd, xv, x_lanes, dyv, y_lanes, kernel),
+                    (Path::Window, Some(square)) => WeightMethod::square(k, square, xv, x_lanes, dyv, y_lanes),
+                    _ => WeightMethod::up(k, xv, x_lanes, dyv, y_lanes),
                 };
                 let weight = graph.nodes()[node].first_parameter;
                 let has_bias = op.weighted().is_some_and(|(_, bias)| bias);

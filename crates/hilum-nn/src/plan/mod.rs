@@ -115,9 +115,9 @@ impl Algorithm {
         }
     }
 
-    /// In training every step transforms the weights anew, and sums their gradient at 36 positions instead of nine: small maps do not pay for that.
+    /// Whether in training, for an output of this shape. Every step transforms the weights anew, and sums their gradient at 36 positions instead of nine: small maps do not pay for that.
     fn winograd_in_training(self, inputs: usize, outputs: usize, map: &View) -> bool {
-        let tiles = map.n * map.h.div_ceil(4) * map.w.div_ceil(4);
+        let tiles = map.n * map.d * map.h.div_ceil(4) * map.w.div_ceil(4);
         self.winograd(inputs, outputs) && (self == Self::Winograd || tiles >= MIN_TRAINING_TILES)
     }
 }
