@@ -69,7 +69,7 @@ impl From<InputShape> for VolumeShape {
 pub struct Options {
     /// Threads, the caller included; 0 means one per processor.
     pub threads: usize,
-    /// The instruction set; `None`: environment variable `HILUM_NN_ISA` (avx512, avx2, portable), else the best that this processor has.
+    /// The instruction set; `None`: environment variable `HILUM_NN_ISA` (avx512, avx2, neon, portable), else the best that this processor has.
     pub isa: Option<Isa>,
 }
 
@@ -224,7 +224,7 @@ pub enum CompileError {
         bytes: u128,
     },
     /// The instruction set is unknown or this processor lacks it.
-    #[error("instruction set {0}: use avx512, avx2 or portable, and one that this processor has")]
+    #[error("instruction set {0}: use avx512, avx2, neon or portable, and one that this processor has")]
     Isa(String),
     /// A thread could not be started.
     #[error("cannot start worker threads: {0}")]
