@@ -31,6 +31,14 @@ impl Runs {
         self.view.n * self.view.blocks * self.per_plane
     }
 
+    /// The jobs of one block, in order.
+    fn of_block(self, block: usize) -> impl Iterator<Item = usize> {
+        (0..self.view.n).flat_map(move |n| {
+            let first = (n * self.view.blocks + block) * self.per_plane;
+            first..first + self.per_plane
+        })
+    }
+
     /// Image, block, first pixel and number of pixels.
     pub(crate) fn get(&self, job: usize) -> (usize, usize, usize, usize) {
         let (plane, run) = (job / self.per_plane, job % self.per_plane);
@@ -238,7 +246,7 @@ impl Statistics {
 /// Adds up the partial sums of a block over images and runs, in order.
 fn block_sums(runs: Runs, partial: &[f64], block: usize) -> [f64; PARTIAL] {
     let mut total = [0.0; PARTIAL];
-    for job in (0..runs.count()).filter(|&j| runs.get(j).1 == block) {
+    for job in runs.of_block(block) {
         for (t, v) in total.iter_mut().zip(&partial[job * PARTIAL..(job + 1) * PARTIAL]) {
             *t += v;
         }

@@ -34,6 +34,8 @@ fn balanced_chunk(all: usize, most: usize, unit: usize) -> usize {
     let chunks = (1..=most / unit).map(|units| units * unit);
     chunks.rev().min_by_key(longest).unwrap_or(unit)
 }
+/// Lines of transformed weights that are collected before they are written: positions lie so far apart that their lines share cache sets.
+const PACKED_LINES: usize = 16;
 /// Transformed tiles that a chunk of a kernel of three slices holds: of one job, of all threads.
 pub(super) const ROOM: [usize; 2] = [(128 << 10) / (POSITIONS * LANES), (1 << 20) / (POSITIONS * LANES)];
 
@@ -132,14 +134,19 @@ impl Winograd {
             Source::Up | Source::Down => panic!("a transposed 2x2 convolution is not run by Winograd"),
         };
         let target = Base::of_slice(packed);
+        #[allow(clippy::large_stack_arrays, reason = "37 KB, once in a job")]
         pool.run(self.panels.len() * self.segments.len(), |job| {
             let (block, blocks) = self.panels[job / self.segments.len()];
             let segment = job % self.segments.len();
             let blocks_of_x = self.segments.len() / slices;
             let (slice, in_block) = (segment / blocks_of_x, segment % blocks_of_x);
             let first: usize = self.segments[..in_block].iter().map(|s| s.lanes).sum();
-            for i in first..first + self.segments[segment].lanes {
-                for b in 0..blocks {
+            let lines = self.segments[segment].lanes * blocks;
+            let mut positions = [[0.0_f32; PACKED_LINES * LANES]; POSITIONS];
+            for from in (0..lines).step_by(PACKED_LINES) {
+                let to = (from + PACKED_LINES).min(lines);
+                for line in from..to {
+                    let (i, b) = (first + line / blocks, line % blocks);
                     let mut taps = [[0.0; LANES]; 9];
                     for (lane, o) in self.out_channels[(block + b) * LANES..][..LANES].iter().enumerate() {
                         let Some(o) = *o else { continue };
@@ -149,10 +156,19 @@ impl Winograd {
                             taps[if flipped { 8 - tap } else { tap }][lane] = f64::from(*w);
                         }
                     }
-                    let at = slices * self.depth * block * LANES + ((slice * self.depth + i) * blocks + b) * LANES;
-                    // SAFETY: 16 floats at every position, below the length checked above; panels and input blocks are disjoint, and each pair is one
-                    // job's. The table belongs to this processor.
-                    unsafe { (k.transform_weights)(&taps, target.at(at), self.position_weights()) };
+                    let line = positions.as_flattened_mut()[(line - from) * LANES..].as_mut_ptr();
+                    // SAFETY: 16 floats at every position of the local array. The table belongs to this processor.
+                    unsafe { (k.transform_weights)(&taps, line, PACKED_LINES * LANES) };
+                }
+                let at =
+                    slices * self.depth * block * LANES + (slice * self.depth + first) * blocks * LANES + from * LANES;
+                for (position, of_lines) in positions.iter().enumerate() {
+                    // SAFETY: lines of one position, below the length checked above; panels, slices and input blocks are disjoint, and each of them is
+                    // one job's.
+                    unsafe {
+                        let target = target.at(position * self.position_weights() + at);
+                        target.copy_from_nonoverlapping(of_lines.as_ptr(), (to - from) * LANES);
+                    }
                 }
             }
         });
