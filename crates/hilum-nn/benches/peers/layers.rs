@@ -139,6 +139,9 @@ pub fn print(work: &Work, threads: &[usize], tiny: bool, all: bool) -> Result<()
     let (layers, seconds, gflop) = sum(&groups);
     line("**all**", layers, &seconds, gflop);
     println!();
+    for sentence in limits(&groups, peak * threads[last] as f64, last) {
+        println!("- {sentence}");
+    }
     for act in [Act::Forward, Act::Weights, Act::Data, Act::Pack, Act::Update, Act::Loss] {
         let times: Vec<_> = (0..threads.len()).map(|i| format!("{:.2}", 1e3 * total(Some(act), i))).collect();
         if total(Some(act), 0) > 0.0 {
@@ -146,4 +149,38 @@ pub fn print(work: &Work, threads: &[usize], tiny: bool, all: bool) -> Result<()
         }
     }
     Ok(())
+}
+
+/// What keeps the row from being faster, in figures.
+fn limits(groups: &[Group], peak: f64, last: usize) -> [String; 2] {
+    let all: f64 = groups.iter().map(|g| g.seconds[last]).sum();
+    let share = |g: &Group| g.gflop / g.seconds[last] / peak;
+    let percent = |part: f64| format!("{:.0} %", 100.0 * part);
+    let mut far: Vec<&Group> = groups.iter().filter(|g| g.gflop > 0.0 && g.seconds[last] > 0.01 * all).collect();
+    far.sort_by(|a, b| share(a).total_cmp(&share(b)));
+    let far: Vec<_> = far.iter().take(4).map(|g| format!("{} of {} ({})", g.act, g.name, percent(share(g)))).collect();
+    // Winograd does less than the definition: what is above the peak is left as it is.
+    let (products, others): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|g| g.gflop > 0.0);
+    let time = |groups: &[&Group], i: usize| groups.iter().map(|g| g.seconds[i]).sum::<f64>();
+    let at_peak: f64 = products.iter().map(|g| g.seconds[last].min(g.gflop / peak)).sum();
+    let rest = time(&others, last);
+    let memory = if rest > 0.0 {
+        format!(
+            "passes without products (normalisation, sums, pooling, packing, update) take {} and scale {:.2}-fold, since they wait for memory",
+            percent(rest / all),
+            time(&others, 0) / rest
+        )
+    } else {
+        "there are no other passes".to_owned()
+    };
+    [
+        format!("Farthest from the peak, of parts that take more than 1 % of the time: {}.", far.join("; ")),
+        format!(
+            "The limit: products take {} of the time, and would take {} if none stayed below the peak; {memory}. Faster tiles alone could bring {:.1} ms to {:.1} ms.",
+            percent(time(&products, last) / all),
+            percent(at_peak / all),
+            1e3 * all,
+            1e3 * all
+        ),
+    ]
 }

@@ -1,8 +1,9 @@
 //! AVX2 and FMA: 16 registers of 8 lanes. 2 x 6 sums, 2 weights and the broadcast.
 
 use std::arch::x86_64::{
-    __m256, _CMP_EQ_OQ, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _CMP_EQ_OQ, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 use super::simd::Simd;
@@ -19,6 +20,11 @@ impl Simd for Avx2 {
     unsafe fn zero() -> __m256 {
         // SAFETY: see the impl's comment.
         unsafe { _mm256_setzero_ps() }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        // SAFETY: a hint; it never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> __m256 {

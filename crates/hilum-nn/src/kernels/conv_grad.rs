@@ -15,13 +15,15 @@ pub(crate) struct WeightTile {
     dy_block: usize,
     rows: usize,
     pixels: usize,
+    /// What a later tile will read of `x`, asked for in the meantime, a line for every pixel; or null.
+    ahead: *const f32,
     dw: *mut f32,
 }
 
 impl WeightTile {
     /// A plain matrix product over `pixels` pixels, 16 floats apart on both sides; gradient blocks `dy_block` floats.
     pub(crate) fn product(x: *const f32, dy: *const f32, dy_block: usize, pixels: usize, dw: *mut f32) -> Self {
-        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, dw }
+        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, ahead: std::ptr::null(), dw }
     }
 }
 
@@ -34,6 +36,14 @@ pub(crate) type WeightTileFn = unsafe fn(&WeightTile);
 /// touches.
 #[inline(always)]
 pub(crate) unsafe fn weight_tile<S: Simd, const IC: usize, const V: usize, const DS: usize>(t: &WeightTile) {
+    // SAFETY: the caller's promise.
+    unsafe { if t.ahead.is_null() { sums::<S, IC, V, DS, false>(t) } else { sums::<S, IC, V, DS, true>(t) } }
+}
+
+/// # Safety
+/// As [`weight_tile`].
+#[inline(always)]
+unsafe fn sums<S: Simd, const IC: usize, const V: usize, const DS: usize, const AHEAD: bool>(t: &WeightTile) {
     // SAFETY: the caller's promise covers every address formed here.
     unsafe {
         let mut acc = [[S::zero(); V]; IC];
@@ -45,7 +55,11 @@ pub(crate) unsafe fn weight_tile<S: Simd, const IC: usize, const V: usize, const
         for row in 0..t.rows {
             let mut x = t.x.add(row * t.x_row);
             let mut dy = t.dy.add(row * t.dy_row);
-            for _ in 0..t.pixels {
+            let ahead = t.ahead.wrapping_add(row * t.x_row);
+            for p in 0..t.pixels {
+                if AHEAD {
+                    S::prefetch(ahead.wrapping_add(p * LANES));
+                }
                 let mut d = [S::zero(); V];
                 for o in 0..V {
                     d[o] = S::load(dy.add((o * S::L / LANES) * t.dy_block + o * S::L % LANES));
@@ -215,7 +229,8 @@ impl WeightGradient {
             }
         }
         for piece in job.pieces.clone().map(|piece| self.split.piece(piece)) {
-            for &(block, blocks) in panels {
+            for (p, &(block, blocks)) in panels.iter().enumerate() {
+                let first = p == 0;
                 let width = blocks * LANES;
                 let tap_len = self.x.blocks * LANES * width;
                 for ib in inputs.clone() {
@@ -231,6 +246,8 @@ impl WeightGradient {
                         let (xr, xc) = (ra.wrapping_add_signed(tap.row), ca.wrapping_add_signed(tap.column));
                         let x = self.x.at(0, ib) + at(self.x_strides, xr, xc);
                         let dy = self.dy.at(0, block) + tap.dy_offset + at(self.dy_strides, ra, ca);
+                        // The panels after the first find the inputs in the second-level cache.
+                        let ahead = if first && t == 0 && ib + 1 < inputs.end { x + self.x.plane() } else { x };
                         let mut i = 0;
                         while i < self.lanes[ib] {
                             let group = (self.group)(self.lanes[ib] - i);
@@ -246,6 +263,7 @@ impl WeightGradient {
                                     dy_block: self.dy.plane(),
                                     rows: rb - ra,
                                     pixels: cb - ca,
+                                    ahead: if ahead != x && i == 0 { base.at(ahead) } else { std::ptr::null_mut() },
                                     dw: partial.at(job.chunk * self.partial_len() + sums),
                                 });
                             }

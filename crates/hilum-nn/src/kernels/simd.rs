@@ -13,6 +13,8 @@ pub(crate) trait Simd: Copy + 'static {
 
     /// All lanes zero.
     unsafe fn zero() -> Self::V;
+    /// Asks for the cache line at `p`, which may lie anywhere, where the instruction set can; computes nothing.
+    unsafe fn prefetch(_p: *const f32) {}
     /// Loads `L` floats.
     unsafe fn load(p: *const f32) -> Self::V;
     /// One float in all lanes.
