@@ -42,7 +42,7 @@
 //! - **Sizes.** Any batch, height and width; for networks with [`Op::MaxPool2d`], which never halves an odd size, multiples of
 //!   [`Network::multiple_of`]. What a layer cannot take is refused with its name; padding is the caller's.
 //! - **Errors.** Bad descriptions, shapes and weights come back as typed errors that name layer or key. A run whose input, result, loss or gradients
-//!   hold NaN or infinity is refused with the layer where it arose; what later layers absorb (a saturating activation, a maximum) passes.
+//!   hold NaN or infinity is refused with the layer where it arose; what later layers absorb (a saturating activation, a minus infinity under a maximum) passes.
 //! - **Unsafe** code is in the kernels only. Every operation checks its views against the arena once per call; a tile stays inside its views.
 //!
 //! The instruction set is the best that the processor has, or [`Options::isa`], or the environment variable `HILUM_NN_ISA`.

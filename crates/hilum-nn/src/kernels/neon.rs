@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::{
     float32x4_t, vaddq_f32, vandq_u32, vbslq_f32, vceqq_f32, vcgtq_f32, vcgtzq_f32, vdupq_n_f32, vfmaq_f32,
-    vld1q_dup_f32, vld1q_f32, vmulq_f32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
+    vld1q_dup_f32, vld1q_f32, vmaxq_f32, vmulq_f32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
 };
 
 use super::simd::Simd;
@@ -59,6 +59,11 @@ impl Simd for Neon {
     unsafe fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: see the impl's comment. `fmax` would hand a NaN on from either side.
         unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_or_nan(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: see the impl's comment.
+        unsafe { vmaxq_f32(a, b) }
     }
     #[inline(always)]
     unsafe fn where_positive(c: float32x4_t, v: float32x4_t) -> float32x4_t {
