@@ -151,14 +151,18 @@ impl ForwardPlan {
         let floats = place(&mut lowered.buffers)?;
         let weights: usize = graph.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
         check_floats(floats as u128 + weights as u128)?;
+        // Before the steps are made: a giant is refused at once.
         let arena = allocate(floats)?;
         let ready = |s: &Step| {
             let ready = Ready::of(s, &lowered, &graph, kernels, algorithm)?;
             let label = Label::of(s, &lowered, &graph, shape.n, ready.algorithm());
             Some((ready, (Place::of(s, &lowered, &graph), label)))
         };
-        let (steps, (places, labels)): (Vec<_>, (Vec<_>, Vec<_>)) = lowered.steps.iter().filter_map(ready).unzip();
+        let (mut steps, (places, labels)): (Vec<_>, (Vec<_>, Vec<_>)) = lowered.steps.iter().filter_map(ready).unzip();
         let scratch = steps.iter().map(|s| s.scratch_len(threads)).max().unwrap_or(0);
+        let packed: usize = steps.iter().map(Ready::packed_len).sum();
+        check_floats([floats, weights, packed, scratch].iter().map(|&floats| floats as u128).sum())?;
+        steps.iter_mut().try_for_each(Ready::reserve)?;
         Ok(Self {
             kernels,
             arena,
@@ -288,6 +292,22 @@ impl Ready {
         }
     }
 
+    /// Floats of packed weights that [`Ready::reserve`] takes.
+    fn packed_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => c.method.weight_len(),
+            _ => 0,
+        }
+    }
+
+    /// Takes memory for packed weights.
+    fn reserve(&mut self) -> Result<(), CompileError> {
+        if let Self::Conv(c) = self {
+            c.weights = allocate(c.method.weight_len())?;
+        }
+        Ok(())
+    }
+
     /// The algorithm of a convolution.
     fn algorithm(&self) -> &'static str {
         match self {
@@ -328,7 +348,7 @@ impl Ready {
                     }
                     Path::Up => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
-                let weights = Aligned::zeroed(method.weight_len());
+                let weights = Aligned::zeroed(0);
                 let bias = Aligned::zeroed(y_lanes.len() * LANES);
                 Self::Conv(Box::new(FoldedConv { method, weights, bias, relu, node, norm }))
             }

@@ -1,10 +1,11 @@
 //! One step of the training plan: a layer forward and backward over fixed views.
 
-use super::Algorithm;
 use super::backward::{Gradients, Write};
 use super::layout::{Lowered, Step, lies_in};
 use super::operator::{self, Operator};
+use super::recompute::Recomputed;
 use super::window::WindowLayer;
+use super::{Algorithm, CompileError, allocate};
 use crate::geometry::Path;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
@@ -45,6 +46,8 @@ struct DataGradient {
 pub(super) struct NormLayer {
     x: View,
     y: View,
+    /// Where the result is made again for the backward pass.
+    again: Option<View>,
     dy: View,
     target: Option<Write>,
     stats: Statistics,
@@ -77,6 +80,7 @@ impl TrainLayer {
         index: usize,
         lowered: &Lowered,
         gradients: &Gradients,
+        recomputed: &Recomputed,
         graph: &Graph,
         k: &Kernels,
         algorithm: Algorithm,
@@ -94,11 +98,13 @@ impl TrainLayer {
                 let square = geometry.square().filter(|_| winograd);
                 let path = geometry.path(lowered.sizes[x][0]);
                 if path == Path::Window && square.is_none() {
-                    return Self::Window(Box::new(WindowLayer::new(k, lowered, gradients, graph, geometry, index)));
+                    let window = WindowLayer::new(k, lowered, gradients, recomputed, graph, geometry, index);
+                    return Self::Window(Box::new(window));
                 }
                 // To a kernel of one position, a volume is its slices under each other.
                 let lie = |view: View| if path == Path::Window { view } else { view.flat() };
                 let (xv, yv, dyv) = (lie(view(x)), lie(view(y)), lie(dy(y)));
+                let kept = lie(recomputed.view(lowered, x));
                 let forward = match (path, square) {
                     (Path::Same(kernel), _) => {
                         Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
@@ -120,17 +126,17 @@ impl TrainLayer {
                         }
                         _ => Method::down(k, dyv, y_lanes, dx, x_lanes),
                     };
-                    DataGradient { packed: Aligned::zeroed(conv.weight_len()), conv, write }
+                    DataGradient { packed: Aligned::zeroed(0), conv, write }
                 });
                 let weight_gradient = match (path, square) {
-                    (Path::Same(kernel), _) => WeightMethod::same(k, winograd, xv, x_lanes, dyv, y_lanes, kernel),
-                    (Path::Window, Some(square)) => WeightMethod::square(k, square, xv, x_lanes, dyv, y_lanes),
-                    _ => WeightMethod::up(k, xv, x_lanes, dyv, y_lanes),
+                    (Path::Same(kernel), _) => WeightMethod::same(k, winograd, kept, x_lanes, dyv, y_lanes, kernel),
+                    (Path::Window, Some(square)) => WeightMethod::square(k, square, kept, x_lanes, dyv, y_lanes),
+                    _ => WeightMethod::up(k, kept, x_lanes, dyv, y_lanes),
                 };
                 let weight = graph.nodes()[node].first_parameter;
                 let has_bias = op.weighted().is_some_and(|(_, bias)| bias);
                 Self::Conv(Box::new(ConvLayer {
-                    packed: Aligned::zeroed(forward.weight_len()),
+                    packed: Aligned::zeroed(0),
                     forward,
                     bias: Aligned::zeroed(y_lanes.len() * LANES),
                     dy: dyv,
@@ -146,6 +152,7 @@ impl TrainLayer {
                 Self::Norm(Box::new(NormLayer {
                     x: view(x),
                     y: view(y),
+                    again: recomputed.has(y).then(|| recomputed.view(lowered, y)),
                     dy: dy(y),
                     target: write(),
                     stats: Statistics::new(blocks),
@@ -174,6 +181,39 @@ impl TrainLayer {
                     gradient: through(y).map(|(dy, w)| (dy.part(first_block, blocks), w)),
                 }
             }
+        }
+    }
+
+    /// Floats of packed weights that [`TrainLayer::reserve`] takes.
+    pub(super) fn packed_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => c.forward.weight_len() + c.data.as_ref().map_or(0, |d| d.conv.weight_len()),
+            Self::Window(w) => w.packed_len(),
+            _ => 0,
+        }
+    }
+
+    /// Takes memory for packed weights.
+    pub(super) fn reserve(&mut self) -> Result<(), CompileError> {
+        match self {
+            Self::Conv(c) => {
+                c.packed = allocate(c.forward.weight_len())?;
+                if let Some(data) = &mut c.data {
+                    data.packed = allocate(data.conv.weight_len())?;
+                }
+            }
+            Self::Window(w) => w.reserve()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Makes the result of a normalisation again, the same bits.
+    pub(super) fn recompute(&self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned) {
+        if let Self::Norm(n) = self
+            && let Some(again) = n.again
+        {
+            norm::apply(k, pool, arena, n.x, again, &n.scale, &n.shift, n.relu);
         }
     }
 

@@ -103,6 +103,7 @@ impl Buffer {
 }
 
 /// The graph as steps over values of one input shape.
+#[derive(Clone)]
 pub(super) struct Lowered {
     pub(super) steps: Vec<Step>,
     /// Channels in use per block, of every value.

@@ -8,6 +8,7 @@ mod layer;
 mod layout;
 mod operator;
 mod profile;
+mod recompute;
 pub(crate) mod sizes;
 mod training;
 mod window;
@@ -27,7 +28,8 @@ use crate::weights::WeightsError;
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
 pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
 
-/// Environment variable with the most bytes that activations, weights and gradients of one plan may take; without it, 64 GiB.
+/// Environment variable with the most bytes that one plan may take: activations, gradients, weights, the kernels' copies of them and what the optimiser
+/// remembers; without it, 64 GiB. A training plan that would need more computes results of normalisations again in the backward pass.
 pub const MEMORY_VARIABLE: &str = "HILUM_NN_MEMORY";
 
 /// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels, whatever its channels (measured on AVX-512 and AVX2 up to 256

@@ -16,6 +16,8 @@ pub enum Act {
     Weights,
     /// The gradient of a layer's input, and of what parameters a layer without convolution has.
     Data,
+    /// A result computed again for the backward pass.
+    Again,
     /// Bringing new weights into the order in which kernels read them.
     Pack,
     /// The way in and out, the loss and its gradient.
@@ -30,6 +32,7 @@ impl fmt::Display for Act {
             Self::Forward => "forward",
             Self::Weights => "weight gradient",
             Self::Data => "data gradient",
+            Self::Again => "forward again",
             Self::Pack => "packing",
             Self::Loss => "loss",
             Self::Update => "update",

@@ -6,8 +6,9 @@ use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
 use super::profile::{Act, Label, Lap, Part, Stopwatch};
+use super::recompute::Recomputed;
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
-use crate::graph::Parameter;
+use crate::graph::{Graph, Parameter};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pointwise;
@@ -33,6 +34,8 @@ pub struct Trainer {
     scratch: Aligned,
     partial: Vec<f64>,
     layers: Vec<TrainLayer>,
+    /// For every layer, those to compute again before it runs backward.
+    again: Vec<Vec<usize>>,
     /// What every layer writes.
     places: Vec<Option<Place>>,
     labels: Vec<Label>,
@@ -75,7 +78,7 @@ impl Trainer {
         update.check()?;
         let kernels = options.kernels()?;
         let graph = network.graph();
-        let mut lowered = Lowered::of(&graph, shape, false)?;
+        let lowered = Lowered::of(&graph, shape, false)?;
         let loss = loss.into();
         loss.check(graph.output().channels)?;
         match (loss.activation, lowered.sigmoid) {
@@ -83,23 +86,26 @@ impl Trainer {
             (Activation::Softmax, true) => return Err(CompileError::NoLogits(graph.output().name.clone())),
             (Activation::Sigmoid, true) | (Activation::Softmax, false) => {}
         }
-        let mut gradients = Gradients::of(&lowered, &graph, shape.n);
-        let floats = place_all(&mut lowered, &mut gradients)?;
-        // Weights and their gradients besides.
-        let parameters: usize = weights.tensors().iter().map(|t| t.data.len()).sum();
-        check_floats(floats as u128 + 2 * parameters as u128)?;
-        let arena = allocate(floats)?;
         let pool = options.pool()?;
-        let layers: Vec<_> = (0..lowered.steps.len())
-            .map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels, algorithm))
-            .collect();
+        let learning = graph.parameters().iter().zip(weights.tensors());
+        let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
+        // Weights, their gradients and the optimiser's memory.
+        let own = weights.tensors().iter().map(|t| 2 * t.data.len()).sum::<usize>()
+            + update.optimiser.memory_len() * lengths.clone().flatten().sum::<usize>();
+        let planned =
+            |keep| Planned::of(lowered.clone(), &graph, shape.n, own, pool.threads(), kernels, algorithm, keep);
+        let Planned { lowered, gradients, recomputed, mut layers, arena, scratch } =
+            planned(true).or_else(|error| match error {
+                CompileError::TooLarge { .. } => planned(false).map_err(|_| error),
+                other => Err(other),
+            })?;
+        layers.iter_mut().try_for_each(TrainLayer::reserve)?;
         let label = |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm());
         let labels = lowered.steps.iter().zip(&layers).map(label).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
         let pixels: usize = lowered.sizes[output].iter().product();
-        let learning = graph.parameters().iter().zip(weights.tensors());
-        let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
+        let memory = Memory::new(&update.optimiser, lengths);
         let mut trainer = Self {
             network: network.clone(),
             shape,
@@ -108,10 +114,11 @@ impl Trainer {
             algorithm,
             kernels,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
-            memory: Memory::new(&update.optimiser, lengths),
+            memory,
             weights,
             arena,
-            scratch: allocate(layers.iter().map(|l| l.scratch_len(pool.threads())).max().unwrap_or(0))?,
+            scratch: allocate(scratch)?,
+            again: recomputed.before,
             pool,
             partial: vec![0.0; layers.iter().map(TrainLayer::partial_len).max().unwrap_or(0)],
             layers,
@@ -262,7 +269,12 @@ impl Trainer {
             pointwise::import(pool, arena, &self.logits, view, &self.output_lanes);
         }
         lap(Act::Loss, None);
-        for (i, layer) in self.layers.iter_mut().enumerate().rev() {
+        for i in (0..self.layers.len()).rev() {
+            for &producer in &self.again[i] {
+                self.layers[producer].recompute(k, pool, arena);
+                lap(Act::Again, Some(producer));
+            }
+            let layer = &mut self.layers[i];
             if layer.weight_gradient(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients) {
                 lap(Act::Weights, Some(i));
             }
@@ -292,8 +304,50 @@ fn finite_loss(loss: f64, target: Target<'_>) -> Result<f32, RunError> {
     Ok(loss)
 }
 
+/// A training plan before it takes memory for weights.
+struct Planned {
+    lowered: Lowered,
+    gradients: Gradients,
+    recomputed: Recomputed,
+    layers: Vec<TrainLayer>,
+    arena: Aligned,
+    scratch: usize,
+}
+
+impl Planned {
+    /// `own`: floats that it needs besides. `keep`: whether all activations stay until the backward pass, as far as that needs them.
+    fn of(
+        mut lowered: Lowered,
+        graph: &Graph,
+        n: usize,
+        own: usize,
+        threads: usize,
+        k: &Kernels,
+        algorithm: Algorithm,
+        keep: bool,
+    ) -> Result<Self, CompileError> {
+        let mut gradients = Gradients::of(&lowered, graph, n);
+        let mut recomputed = if keep { Recomputed::none(&lowered) } else { Recomputed::norms(&lowered, n) };
+        let floats = place_all(&mut lowered, &mut gradients, &mut recomputed)?;
+        check_floats(floats as u128 + own as u128)?;
+        // Before the layers are made: a giant is refused at once.
+        let arena = allocate(floats)?;
+        let layers: Vec<_> = (0..lowered.steps.len())
+            .map(|i| TrainLayer::of(i, &lowered, &gradients, &recomputed, graph, k, algorithm))
+            .collect();
+        let scratch = layers.iter().map(|l| l.scratch_len(threads)).max().unwrap_or(0);
+        let packed: usize = layers.iter().map(TrainLayer::packed_len).sum();
+        check_floats([floats, own, packed, scratch].iter().map(|&floats| floats as u128).sum())?;
+        Ok(Self { lowered, gradients, recomputed, layers, arena, scratch })
+    }
+}
+
 /// Forward at times 1.., the loss after it, backward after that; then everything is placed in one arena.
-fn place_all(lowered: &mut Lowered, gradients: &mut Gradients) -> Result<usize, CompileError> {
+fn place_all(
+    lowered: &mut Lowered,
+    gradients: &mut Gradients,
+    recomputed: &mut Recomputed,
+) -> Result<usize, CompileError> {
     let count = lowered.steps.len();
     let (loss, backward) = (count + 1, |i: usize| 2 * count + 1 - i);
     let touch = |l: &mut Lowered, value: usize, time: usize| {
@@ -314,14 +368,17 @@ fn place_all(lowered: &mut Lowered, gradients: &mut Gradients) -> Result<usize, 
             Step::Operator { keeps, .. } => keeps,
             Step::Copy { .. } | Step::Sum { .. } => [false, false],
         };
-        for value in [x, y].into_iter().zip(keeps).filter_map(|(v, kept)| kept.then_some(v)) {
+        let kept = |(v, kept): (usize, bool)| (kept && !recomputed.has(v)).then_some(v);
+        for value in [x, y].into_iter().zip(keeps).filter_map(kept) {
             touch(lowered, value, backward(i));
         }
         gradients.touch(x, backward(i));
         gradients.touch(y, backward(i));
     }
-    let mut all: Vec<Buffer> = lowered.buffers.iter().chain(&gradients.buffers).cloned().collect();
+    let buffers = lowered.buffers.iter().chain(&gradients.buffers).chain(&recomputed.buffers);
+    let mut all: Vec<Buffer> = buffers.cloned().collect();
     let floats = place(&mut all)?;
+    recomputed.buffers = all.split_off(lowered.buffers.len() + gradients.buffers.len());
     gradients.buffers = all.split_off(lowered.buffers.len());
     lowered.buffers = all;
     Ok(floats)

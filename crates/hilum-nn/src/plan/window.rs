@@ -3,6 +3,8 @@
 use super::backward::{Gradients, Write};
 use super::layer::scatter;
 use super::layout::Lowered;
+use super::recompute::Recomputed;
+use super::{CompileError, allocate};
 use crate::geometry::Geometry;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
@@ -39,6 +41,7 @@ impl WindowLayer {
         k: &Kernels,
         lowered: &Lowered,
         gradients: &Gradients,
+        recomputed: &Recomputed,
         graph: &Graph,
         geometry: Geometry,
         index: usize,
@@ -47,17 +50,17 @@ impl WindowLayer {
         let node = lowered.steps[index].node().expect("a convolution has a layer");
         let (x_lanes, y_lanes) = (lowered.lanes[x].as_slice(), lowered.lanes[y].as_slice());
         let (xv, dy) = (lowered.view(x), gradients.view(lowered, y));
+        let kept = recomputed.view(lowered, x);
         let [there, back] = directions(&geometry);
         let forward = Window::new(k, there, &geometry, (xv, x_lanes), (lowered.view(y), y_lanes));
         let data = gradients.write(lowered, index).map(|write| {
             let conv = Window::new(k, back, &geometry, (dy, y_lanes), (write.view, x_lanes));
-            let packed = Aligned::zeroed(conv.weight_len());
-            (conv, packed, write)
+            (conv, Aligned::zeroed(0), write)
         });
         let (base, wide) =
-            if geometry.transposed { ((xv, x_lanes), (dy, y_lanes)) } else { ((dy, y_lanes), (xv, x_lanes)) };
+            if geometry.transposed { ((kept, x_lanes), (dy, y_lanes)) } else { ((dy, y_lanes), (kept, x_lanes)) };
         Self {
-            packed: Aligned::zeroed(forward.weight_len()),
+            packed: Aligned::zeroed(0),
             forward,
             bias: Aligned::zeroed(y_lanes.len() * LANES),
             dy,
@@ -67,6 +70,20 @@ impl WindowLayer {
             has_bias: graph.nodes()[node].op.weighted().is_some_and(|(_, bias)| bias),
             slots: pack::channels(y_lanes),
         }
+    }
+
+    /// Floats of packed weights.
+    pub(super) fn packed_len(&self) -> usize {
+        self.forward.weight_len() + self.data.as_ref().map_or(0, |(conv, ..)| conv.weight_len())
+    }
+
+    /// Takes memory for packed weights.
+    pub(super) fn reserve(&mut self) -> Result<(), CompileError> {
+        self.packed = allocate(self.forward.weight_len())?;
+        if let Some((conv, packed, _)) = &mut self.data {
+            *packed = allocate(conv.weight_len())?;
+        }
+        Ok(())
     }
 
     pub(super) fn forward(&self, pool: &mut Pool, arena: &mut Aligned) {

@@ -19,6 +19,7 @@ mod profile;
 mod pytorch;
 mod pytorch_networks;
 mod readme;
+mod recompute;
 mod reference;
 mod refusals;
 mod schedules;
