@@ -195,6 +195,7 @@ impl Lowered {
                 | Op::Dropout { .. }
                 | Op::InstanceNorm { .. }
                 | Op::GroupNorm { .. }
+                | Op::ClippedRelu { .. }
                 | Op::LeakyRelu { .. }
                 | Op::Gelu
                 | Op::Tanh

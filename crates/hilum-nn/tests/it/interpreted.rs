@@ -86,6 +86,7 @@ fn every_operator_runs_on_a_small_map() {
     net.then("f", Op::Dropout { rate: 0.3, seed: 1 });
     net.then("g", Op::Upsample { factors: vec![1, 2], linear: true });
     net.then("h", Op::InstanceNorm { eps: 1e-5 });
+    net.then("clipped", Op::ClippedRelu { max: 0.7 });
     net.then("i", Op::LeakyRelu { slope: 0.1 });
     net.then(
         "j",
