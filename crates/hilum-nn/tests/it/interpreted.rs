@@ -53,7 +53,10 @@ fn windows_over_a_small_volume_run() {
     net.layer("joined", &["relu", "up"], Op::Concat);
     net.then("head", Op::Conv(Convolution::new(1, &[1, 1, 1]).with_bias()));
     net.then("score", Op::Sigmoid);
-    passes(&net.build().unwrap(), [1, 2, 2, 4], Algorithm::Auto);
+    let network = net.build().unwrap();
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+        passes(&network, [1, 2, 2, 4], algorithm);
+    }
 }
 
 #[test]
