@@ -48,6 +48,8 @@ pub(super) struct NormLayer {
     y: View,
     /// Where the result is made again for the backward pass.
     again: Option<View>,
+    /// An earlier normalisation that has found the statistics of this one's first blocks, and how many: those of a growing concatenation.
+    known: Option<(usize, usize)>,
     dy: View,
     target: Option<Write>,
     stats: Statistics,
@@ -152,6 +154,7 @@ impl TrainLayer {
                 Self::Norm(Box::new(NormLayer {
                     x: view(x),
                     y: view(y),
+                    known: lowered.normalised_before(index, graph),
                     again: recomputed.has(y).then(|| recomputed.view(lowered, y)),
                     dy: dy(y),
                     target: write(),
@@ -217,7 +220,7 @@ impl TrainLayer {
         }
     }
 
-    /// `step`: training steps taken before this one.
+    /// `step`: training steps taken before this one; `before`: the layers that have run before this one.
     pub(super) fn forward(
         &mut self,
         k: &Kernels,
@@ -226,6 +229,7 @@ impl TrainLayer {
         partial: &mut [f64],
         scratch: &mut [f32],
         step: u64,
+        before: &[Self],
     ) {
         match self {
             Self::Window(w) => w.forward(pool, arena),
@@ -235,7 +239,14 @@ impl TrainLayer {
                 c.forward.run(k, pool, arena, &c.packed, &c.bias, start, false, scratch);
             }
             Self::Norm(n) => {
-                norm::batch_statistics(k, pool, arena, partial, n.x, n.eps, &mut n.stats);
+                let mut known = 0;
+                if let Some((step, blocks)) = n.known
+                    && let Self::Norm(other) = &before[step]
+                {
+                    n.stats.take_over(&other.stats, blocks);
+                    known = blocks;
+                }
+                norm::batch_statistics(k, pool, arena, partial, n.x, known, n.eps, &mut n.stats);
                 for (b, block) in n.stats.blocks.iter().enumerate() {
                     for l in 0..LANES {
                         n.scale[b][l] = block.weight[l] * block.inv_std[l];

@@ -252,15 +252,17 @@ impl Trainer {
             check_values("input", x)?;
         }
         lap(Act::Loss, None);
-        for (i, layer) in self.layers.iter_mut().enumerate() {
-            layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
+        for i in 0..self.layers.len() {
+            let (before, layer) = self.layers.split_at_mut(i);
+            layer[0].forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps, before);
             lap(Act::Forward, Some(i));
         }
         if !pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v) {
             // The layer's name is worth a second pass.
             pointwise::import(pool, arena, x, self.input, &self.input_lanes);
-            for (layer, place) in self.layers.iter_mut().zip(&self.places) {
-                layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
+            for (i, place) in self.places.iter().enumerate() {
+                let (before, layer) = self.layers.split_at_mut(i);
+                layer[0].forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps, before);
                 place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
             }
         }
