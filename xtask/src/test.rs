@@ -41,6 +41,7 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
         "-D",
         "warnings",
     ]))?;
+    check_neon()?;
     run::step("tests");
     let mut command = Command::new(run::cargo());
     if run::exists("cargo-nextest") {
@@ -55,4 +56,26 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
         command.env("HILUM_SHARED", shared);
     }
     run::status(&mut command)
+}
+
+/// 64-bit ARM, whose kernels no machine of ours runs.
+const ARM: &str = "aarch64-unknown-linux-gnu";
+
+/// Compiles the engine's NEON kernels, where the target is installed.
+fn check_neon() -> anyhow::Result<()> {
+    let targets = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    if !targets.is_ok_and(|told| String::from_utf8_lossy(&told.stdout).lines().any(|target| target == ARM)) {
+        println!("SKIPPED: hilum-nn's NEON kernels are not compiled: rustup target add {ARM} brings the target.");
+        return Ok(());
+    }
+    run::step("NEON kernels");
+    run::status(Command::new(run::cargo()).args([
+        "check",
+        "--locked",
+        "--quiet",
+        "--package",
+        "hilum-nn",
+        "--target",
+        ARM,
+    ]))
 }

@@ -1,5 +1,7 @@
 //! Windows over a map: kernel, stride, padding and dilation along depth, height and width, and the sizes that they give.
 
+use crate::kernels::winograd_tiling::Square;
+
 /// How a convolution or pooling moves over its input, `[d, h, w]`; depth is 1 in networks over images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
@@ -58,6 +60,14 @@ impl Geometry {
         } else {
             Path::Window
         }
+    }
+
+    /// The window as Winograd's transforms know it: 3x3 or 3x3x3, stride 1.
+    pub(crate) fn square(&self) -> Option<Square> {
+        let &Self { kernel: [slices, 3, 3], padding: [depth_padding, padding, other], .. } = self else { return None };
+        let plain = Self { kernel: self.kernel, padding: self.padding, ..Self::POINT };
+        let fits = slices == 2 * depth_padding + 1 && depth_padding <= 1 && padding == other && padding <= 2;
+        (*self == plain && fits).then_some(Square { padding, slices })
     }
 
     /// Whether the output has the size of the input, whatever that is.

@@ -44,6 +44,8 @@ pub(crate) struct LayerText {
     #[serde(skip_serializing_if = "Option::is_none")]
     slope: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     factors: Option<Sides>,
     #[serde(skip_serializing_if = "Option::is_none")]
     linear: Option<bool>,
@@ -84,6 +86,7 @@ enum OpName {
     InstanceNorm,
     GroupNorm,
     Relu,
+    ClippedRelu,
     LeakyRelu,
     Gelu,
     Tanh,
@@ -115,6 +118,7 @@ impl OpName {
             Self::Gru | Self::Lstm => &["hidden", "bidirectional", "last"],
             Self::BatchNorm | Self::InstanceNorm => &["eps"],
             Self::GroupNorm => &["groups", "eps"],
+            Self::ClippedRelu => &["max"],
             Self::LeakyRelu => &["slope"],
             Self::Upsample => &["factors", "linear"],
             Self::Dropout => &["rate", "seed"],
@@ -155,6 +159,7 @@ impl LayerText {
             seed: None,
             factor: None,
             slope: None,
+            max: None,
             factors: None,
             linear: None,
             size: None,
@@ -185,6 +190,7 @@ impl LayerText {
             ("seed", self.seed.is_some()),
             ("factor", self.factor.is_some()),
             ("slope", self.slope.is_some()),
+            ("max", self.max.is_some()),
             ("factors", self.factors.is_some()),
             ("linear", self.linear.is_some()),
             ("size", self.size.is_some()),
@@ -292,6 +298,7 @@ impl TryFrom<LayerText> for Layer {
                 Op::GroupNorm { groups: text.needed(text.groups, "groups")?, eps: text.needed(text.eps, "eps")? }
             }
             OpName::Relu => Op::Relu,
+            OpName::ClippedRelu => Op::ClippedRelu { max: text.needed(text.max, "max")? },
             OpName::LeakyRelu => Op::LeakyRelu { slope: text.needed(text.slope, "slope")? },
             OpName::Gelu => Op::Gelu,
             OpName::Tanh => Op::Tanh,
@@ -353,6 +360,7 @@ impl From<Layer> for LayerText {
             Op::InstanceNorm { eps } => Self { eps: Some(eps), ..bare(OpName::InstanceNorm) },
             Op::GroupNorm { groups, eps } => Self { groups: Some(groups), eps: Some(eps), ..bare(OpName::GroupNorm) },
             Op::Relu => bare(OpName::Relu),
+            Op::ClippedRelu { max } => Self { max: Some(max), ..bare(OpName::ClippedRelu) },
             Op::LeakyRelu { slope } => Self { slope: Some(slope), ..bare(OpName::LeakyRelu) },
             Op::Gelu => bare(OpName::Gelu),
             Op::Tanh => bare(OpName::Tanh),

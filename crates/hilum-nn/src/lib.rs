@@ -30,10 +30,11 @@
 //! 4. Kernels: activations in blocks of 16 channels (nChw16c); a partial block's padding is always zero. One register tile serves the 3x3, the 1x1 and
 //!    the transposed 2x2 convolution, forward and backward data: it sums a list of segments (channel runs at offsets). A second one serves all weight
 //!    gradients. Other windows, strides, dilations, groups and volumes have the same tiles over lists made for every run of positions that sees the same taps.
-//!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training with both gradients ([`Algorithm`]); the products between its
+//!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), 3x3x3 layers by its sum over slices, in training with both gradients
+//!    ([`Algorithm`]); the products between its
 //!    transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
 //!    only its products with the state, on the same tile. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
-//!    and plain Rust.
+//!    NEON and plain Rust.
 //!
 //! # What holds
 //!
@@ -42,7 +43,7 @@
 //! - **Sizes.** Any batch, height and width; for networks with [`Op::MaxPool2d`], which never halves an odd size, multiples of
 //!   [`Network::multiple_of`]. What a layer cannot take is refused with its name; padding is the caller's.
 //! - **Errors.** Bad descriptions, shapes and weights come back as typed errors that name layer or key. A run whose input, result, loss or gradients
-//!   hold NaN or infinity is refused with the layer where it arose; what later layers absorb (a saturating activation, a maximum) passes.
+//!   hold NaN or infinity is refused with the layer where it arose; what later layers absorb (a saturating activation, a minus infinity under a maximum) passes.
 //! - **Unsafe** code is in the kernels only. Every operation checks its views against the arena once per call; a tile stays inside its views.
 //!
 //! The instruction set is the best that the processor has, or [`Options::isa`], or the environment variable `HILUM_NN_ISA`.

@@ -89,6 +89,11 @@ pub enum Op {
     },
     /// `max(x, 0)`.
     Relu,
+    /// `min(max(x, 0), max)`; with 6 it is ReLU6.
+    ClippedRelu {
+        /// The upper bound, above 0.
+        max: f32,
+    },
     /// `x`, times `slope` where negative.
     LeakyRelu {
         /// Slope of the negative side.
@@ -407,6 +412,7 @@ impl fmt::Display for Op {
             Self::InstanceNorm { .. } => "instance_norm",
             Self::GroupNorm { .. } => "group_norm",
             Self::Relu => "relu",
+            Self::ClippedRelu { .. } => "clipped_relu",
             Self::LeakyRelu { .. } => "leaky_relu",
             Self::Gelu => "gelu",
             Self::Tanh => "tanh",

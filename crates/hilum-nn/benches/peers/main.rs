@@ -4,6 +4,7 @@
 //! - `export NAME FOLDER [--tiny]`: what a peer needs to run a row;
 //! - `run NAME THREADS [--tiny]`: prepares, prints `ready A B` with two figures of the results (forward: mean and root mean square; training: the loss
 //!   of the first and of the second step), then answers every line `go` with the seconds of one run;
+//! - `layers NAME [--all]`: where the time of a row goes, as a table of layers on one thread and on two;
 //! - `peak THREADS`: the same, answering with GFLOP/s of multiply-adds in registers.
 //!
 //! The instruction set is the engine's choice: `HILUM_NN_ISA`.
@@ -18,6 +19,7 @@ use hilum_nn::plan::ISA_VARIABLE;
 use hilum_nn::{AdamConfig, Inference, Isa, LossConfig, Options, Trainer};
 use serde::Serialize;
 
+mod layers;
 mod works;
 
 use works::{Kind, Told, WORKS, Work, extents};
@@ -89,12 +91,17 @@ fn run(work: &Work, threads: usize, tiny: bool) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Multiply-adds in registers on that many threads at once.
-fn peak(threads: usize) -> Result<(), Box<dyn Error>> {
-    let isa = match std::env::var(ISA_VARIABLE) {
+/// The instruction set that plans take.
+fn best_isa() -> Result<Isa, Box<dyn Error>> {
+    Ok(match std::env::var(ISA_VARIABLE) {
         Ok(name) if !name.is_empty() => name.parse()?,
         _ => Isa::best(),
-    };
+    })
+}
+
+/// Multiply-adds in registers on that many threads at once.
+fn peak(threads: usize) -> Result<(), Box<dyn Error>> {
+    let isa = best_isa()?;
     let work = |rounds| isa.multiply_adds(rounds).ok_or_else(|| format!("this processor has no {isa}"));
     let start = Instant::now();
     let first = work(1 << 16)? as f64 / start.elapsed().as_secs_f64();
@@ -130,9 +137,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["works"] => works(tiny),
         ["export", name, folder] => named(name)?.export(tiny, Path::new(folder)),
         ["run", name, threads] => run(named(name)?, threads.parse()?, tiny),
+        ["layers", name] => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads: Vec<usize> = (1..=2).filter(|&threads| threads <= cores).collect();
+            layers::print(named(name)?, &threads, tiny, arguments.iter().any(|a| a == "--all"))
+        }
         ["peak", threads] => peak(threads.parse()?),
         _ => {
-            println!("works | export NAME FOLDER | run NAME THREADS | peak THREADS; see cargo xtask bench nn");
+            println!(
+                "works | export NAME FOLDER | run NAME THREADS | layers NAME | peak THREADS; see cargo xtask bench nn"
+            );
             Ok(())
         }
     }

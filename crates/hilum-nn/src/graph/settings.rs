@@ -78,6 +78,7 @@ pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Resul
         Op::GroupNorm { groups, .. } if *groups == 0 || !channels.is_multiple_of(*groups) => {
             refuse("groups", groups, "a divisor of the number of channels")
         }
+        Op::ClippedRelu { max } if !(*max > 0.0 && max.is_finite()) => refuse("max", max, "a number above 0"),
         Op::LeakyRelu { slope } if !slope.is_finite() => refuse("slope", slope, "a finite number"),
         Op::Upsample { factors, .. } => sides("factors", factors, 1),
         Op::BatchNorm { eps } | Op::InstanceNorm { eps } | Op::GroupNorm { eps, .. } if !(*eps > 0.0 && *eps < 1.0) => {
@@ -94,6 +95,7 @@ pub(super) fn check(layer: &str, op: &Op, axes: usize, channels: usize) -> Resul
         | Op::InstanceNorm { .. }
         | Op::GroupNorm { .. }
         | Op::Relu
+        | Op::ClippedRelu { .. }
         | Op::LeakyRelu { .. }
         | Op::Gelu
         | Op::Tanh

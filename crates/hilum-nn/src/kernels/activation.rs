@@ -8,6 +8,8 @@ use super::pool::Pool;
 /// A function of one value that leaves zero where it is, and with it the padding of partial blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Activation {
+    /// `x` between 0 and a bound.
+    ClippedRelu(f32),
     /// `x`, times the slope where negative.
     LeakyRelu(f32),
     /// `x * Phi(x)` with the normal distribution's Phi (Hendrycks and Gimpel 2016), not its approximation by tanh.
@@ -18,6 +20,16 @@ pub(crate) enum Activation {
 impl Activation {
     fn value(self, x: f32) -> f32 {
         match self {
+            // NaN stays.
+            Self::ClippedRelu(max) => {
+                if x <= 0.0 {
+                    0.0
+                } else if x >= max {
+                    max
+                } else {
+                    x
+                }
+            }
             Self::LeakyRelu(slope) => {
                 if x > 0.0 {
                     x
@@ -32,6 +44,7 @@ impl Activation {
 
     fn derivative(self, x: f32) -> f32 {
         match self {
+            Self::ClippedRelu(max) => f32::from(u8::from(x > 0.0 && x < max)),
             Self::LeakyRelu(slope) => {
                 if x > 0.0 {
                     1.0

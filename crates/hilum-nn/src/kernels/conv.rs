@@ -131,6 +131,13 @@ pub(crate) unsafe fn tile<
     }
 }
 
+/// Floats of input that a job of a 1x1 convolution keeps in the second-level cache while all its panels' weights stream past.
+const JOB_INPUT: usize = 1 << 16;
+/// Pixels for which it is worth reading a panel's weights anew.
+const JOB_PIXELS: usize = 64;
+/// Jobs worth having.
+const JOBS: usize = 16;
+
 /// Neighbouring output blocks that one tile computes together.
 struct Panel {
     block: usize,
@@ -162,6 +169,8 @@ pub(crate) struct Conv {
     /// Tiles of one row, for panels of one and of two blocks.
     columns: [Vec<Column>; 2],
     rows_per_job: usize,
+    /// Parts of a row that are jobs of their own.
+    parts: usize,
     panels_per_job: usize,
 }
 
@@ -170,6 +179,8 @@ impl Conv {
     pub(crate) fn same(k: &Kernels, x: View, lanes: &[usize], y: View, kernel: usize) -> Self {
         assert!(x.h == y.h && x.w == y.w, "same padding keeps the size");
         let row = x.w * LANES;
+        // To a kernel of one pixel, an image is one row.
+        let size = if kernel == 1 { [1, x.h * x.w] } else { [x.h, x.w] };
         let segments = (0..kernel)
             .flat_map(|kh| lanes.iter().enumerate().map(move |(b, &l)| (kh, b, l)))
             .map(|(kh, b, lanes)| Segment {
@@ -177,7 +188,7 @@ impl Conv {
                 lanes,
             })
             .collect();
-        Self::new(k, x, y, [x.h, x.w], [LANES, row], [LANES, row], vec![0], segments, kernel, lanes)
+        Self::new(k, x, y, size, [LANES, row], [LANES, row], vec![0], segments, kernel, lanes)
     }
 
     /// Transposed convolution 2x2, stride 2: `y` is twice as high and wide as `x`.
@@ -238,8 +249,14 @@ impl Conv {
         let depth = lanes.iter().sum::<usize>();
         let weight_bytes = y.blocks * LANES * depth * kernel * kernel * passes.len() * size_of::<f32>();
         // Weights that fit the second-level cache beside the rows: every row runs through all panels; else a job keeps to one panel.
-        let panels_per_job = if weight_bytes <= 512 << 10 { panels.len() } else { 1 };
-        let rows_per_job = rows.div_ceil(16_usize.div_ceil(x.n * panels.len().div_ceil(panels_per_job)));
+        let mut panels_per_job = if weight_bytes <= 512 << 10 { panels.len() } else { 1 };
+        let rows_per_job = rows.div_ceil(JOBS.div_ceil(x.n * panels.len().div_ceil(panels_per_job)));
+        let mut parts = 1;
+        if rows == 1 {
+            // A part of the image stays in the cache for a run of panels, each of which reads its weights once.
+            parts = width.div_ceil((JOB_INPUT / depth).max(JOB_PIXELS));
+            panels_per_job = panels.len().div_ceil(JOBS.div_ceil(x.n * parts));
+        }
         Self {
             x,
             y,
@@ -255,6 +272,7 @@ impl Conv {
             panels,
             columns,
             rows_per_job,
+            parts,
             panels_per_job,
         }
     }
@@ -279,15 +297,21 @@ impl Conv {
         let base = Base::of(arena, &[self.x], &[self.y]);
         let groups = self.panels.len().div_ceil(self.panels_per_job);
         let chunks = self.rows.div_ceil(self.rows_per_job);
-        pool.run(groups * self.x.n * chunks, |job| {
-            let (group, n, chunk) = (job / (self.x.n * chunks), job / chunks % self.x.n, job % chunks);
+        pool.run(self.parts * groups * self.x.n * chunks, |job| {
+            let (group, n, chunk, part) = if self.rows == 1 {
+                // Neighbouring jobs read the same part of an image.
+                (job % groups, job / (groups * self.parts), 0, job / groups % self.parts)
+            } else {
+                (job / (self.x.n * chunks), job / chunks % self.x.n, job % chunks, 0)
+            };
             let first_panel = group * self.panels_per_job;
             let panels = &self.panels[first_panel..(first_panel + self.panels_per_job).min(self.panels.len())];
             let rows = chunk * self.rows_per_job..((chunk + 1) * self.rows_per_job).min(self.rows);
             for row in rows {
                 for panel in panels {
-                    // SAFETY: `weights`, `bias` and the views were checked above. Jobs write different images, rows or panels of `y`.
-                    unsafe { self.row(base, weights, bias, start, relu, n, row, panel) };
+                    // SAFETY: `weights`, `bias` and the views were checked above. Jobs write different images, rows, parts of them or panels of
+                    // `y`.
+                    unsafe { self.row(base, weights, bias, start, relu, n, row, part, panel) };
                 }
             }
         });
@@ -304,6 +328,7 @@ impl Conv {
         relu: bool,
         n: usize,
         row: usize,
+        part: usize,
         panel: &Panel,
     ) {
         // Kernel rows that fall on the padding above or below are left out: the segments of the others are contiguous, and so are their weights.
@@ -318,7 +343,9 @@ impl Conv {
             let w = pass * pass_len
                 + panel.block * LANES * self.depth * self.kernel * self.kernel
                 + skip * self.depth * self.kernel * width;
-            for column in &self.columns[panel.blocks - 1] {
+            let columns = &self.columns[panel.blocks - 1];
+            let bound = |part: usize| part * columns.len() / self.parts;
+            for column in &columns[bound(part)..bound(part + 1)] {
                 let y = self.y.at(n, panel.block) + y_offset + row * self.y_row + column.first * self.y_pixel;
                 let t = Tile {
                     // SAFETY: the first pixel of the tile, inside the view; segment offsets that leave the image vertically were cut off above, and

@@ -1,14 +1,10 @@
 //! Gradients of weights: for every kernel tap a product of shifted activations and output gradients, summed over the batch in a fixed order.
 
 use super::buffer::{Aligned, Base, LANES, View};
+use super::grad_split::{GradSplit, Job};
 use super::pool::Pool;
 use super::simd::Simd;
 use super::{Kernels, pack};
-
-/// Partial sums are made for at least this many independent jobs; a constant, so that the order of additions never depends on the machine.
-const JOBS: usize = 16;
-/// Pixels that one register tile sums before it moves on: activations and gradients of that many pixels stay in the first-level cache.
-const PIXELS: usize = 192;
 
 /// The arguments of one register tile.
 pub(crate) struct WeightTile {
@@ -19,13 +15,15 @@ pub(crate) struct WeightTile {
     dy_block: usize,
     rows: usize,
     pixels: usize,
+    /// What a later tile will read of `x`, asked for in the meantime, a line for every pixel; or null.
+    ahead: *const f32,
     dw: *mut f32,
 }
 
 impl WeightTile {
     /// A plain matrix product over `pixels` pixels, 16 floats apart on both sides; gradient blocks `dy_block` floats.
     pub(crate) fn product(x: *const f32, dy: *const f32, dy_block: usize, pixels: usize, dw: *mut f32) -> Self {
-        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, dw }
+        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, ahead: std::ptr::null(), dw }
     }
 }
 
@@ -38,6 +36,14 @@ pub(crate) type WeightTileFn = unsafe fn(&WeightTile);
 /// touches.
 #[inline(always)]
 pub(crate) unsafe fn weight_tile<S: Simd, const IC: usize, const V: usize, const DS: usize>(t: &WeightTile) {
+    // SAFETY: the caller's promise.
+    unsafe { if t.ahead.is_null() { sums::<S, IC, V, DS, false>(t) } else { sums::<S, IC, V, DS, true>(t) } }
+}
+
+/// # Safety
+/// As [`weight_tile`].
+#[inline(always)]
+unsafe fn sums<S: Simd, const IC: usize, const V: usize, const DS: usize, const AHEAD: bool>(t: &WeightTile) {
     // SAFETY: the caller's promise covers every address formed here.
     unsafe {
         let mut acc = [[S::zero(); V]; IC];
@@ -49,7 +55,11 @@ pub(crate) unsafe fn weight_tile<S: Simd, const IC: usize, const V: usize, const
         for row in 0..t.rows {
             let mut x = t.x.add(row * t.x_row);
             let mut dy = t.dy.add(row * t.dy_row);
-            for _ in 0..t.pixels {
+            let ahead = t.ahead.wrapping_add(row * t.x_row);
+            for p in 0..t.pixels {
+                if AHEAD {
+                    S::prefetch(ahead.wrapping_add(p * LANES));
+                }
                 let mut d = [S::zero(); V];
                 for o in 0..V {
                     d[o] = S::load(dy.add((o * S::L / LANES) * t.dy_block + o * S::L % LANES));
@@ -79,17 +89,28 @@ struct Tap {
     dy_offset: usize,
 }
 
+/// Floats from one image, row and pixel of a map to the next.
+#[derive(Clone, Copy)]
+struct Strides {
+    image: usize,
+    row: usize,
+    pixel: usize,
+}
+
 /// The gradient of one convolution's weights over fixed views.
 pub(crate) struct WeightGradient {
     x: View,
     dy: View,
     lanes: Vec<usize>,
-    in_channels: Vec<Option<usize>>,
-    out_channels: Vec<Option<usize>>,
+    /// Channels before each block of `x` and `dy`.
+    before: [Vec<usize>; 2],
+    out_lanes: Vec<usize>,
     taps: Vec<Tap>,
-    dy_pixel: usize,
-    dy_row: usize,
-    chunks: usize,
+    /// Rows and columns of an image as they are walked; to a kernel of one pixel, the images are the rows of one.
+    size: [usize; 2],
+    x_strides: Strides,
+    dy_strides: Strides,
+    split: GradSplit,
     panels: Vec<(usize, usize)>,
     tile: fn(usize, usize, usize) -> WeightTileFn,
     group: fn(usize) -> usize,
@@ -97,6 +118,9 @@ pub(crate) struct WeightGradient {
     transposed: bool,
     counts: [usize; 2],
 }
+
+/// Most taps of a kernel that these tiles sum.
+const MOST_TAPS: usize = 9;
 
 impl WeightGradient {
     /// Of a same-padded `kernel` x `kernel` convolution. `lanes` and `out_lanes`: channels in use per block of `x` and `dy`.
@@ -127,18 +151,26 @@ impl WeightGradient {
         dy_row: usize,
         transposed: bool,
     ) -> Self {
+        assert!(taps.len() <= MOST_TAPS, "a kernel of these tiles has at most {MOST_TAPS} taps");
         let panels: Vec<_> = pack::panels(k, dy.blocks).collect();
-        let chunks = JOBS.div_ceil(panels.len()).min(x.n * x.h);
+        let (images, size, x_row, dy_row) = if taps.len() == 1 {
+            (1, [x.n, x.h * x.w], x.image, dy.image)
+        } else {
+            (x.n, [x.h, x.w], x.w * LANES, dy_row)
+        };
+        let panel_sums = taps.len() * x.blocks * LANES * panels[0].1 * LANES;
+        let before = |lanes: &[usize]| (0..lanes.len()).map(|b| lanes[..b].iter().sum()).collect();
         Self {
             x,
             dy,
             lanes: lanes.to_vec(),
-            in_channels: pack::channels(lanes),
-            out_channels: pack::channels(out_lanes),
+            before: [before(lanes), before(out_lanes)],
+            out_lanes: out_lanes.to_vec(),
             taps,
-            dy_pixel,
-            dy_row,
-            chunks,
+            size,
+            x_strides: Strides { image: x.image, row: x_row, pixel: LANES },
+            dy_strides: Strides { image: dy.image, row: dy_row, pixel: dy_pixel },
+            split: GradSplit::new(images, size, panels.len(), panel_sums, x.blocks),
             panels,
             tile: k.weight_tile,
             group: k.weight_group,
@@ -153,7 +185,7 @@ impl WeightGradient {
 
     /// Floats of scratch that [`WeightGradient::run`] needs.
     pub(crate) fn scratch_len(&self) -> usize {
-        self.chunks * self.partial_len()
+        self.split.chunks * self.partial_len()
     }
 
     /// Writes the gradient into `dw`, in the layout of the weight tensor.
@@ -163,68 +195,76 @@ impl WeightGradient {
         assert!(dw.len() == out * inp * self.taps.len(), "gradient has the wrong length");
         let base = Base::of(arena, &[self.x, self.dy], &[]);
         let partial = Base::of_slice(scratch);
-        pool.run(self.chunks * self.panels.len(), |job| {
-            let (chunk, panel) = (job / self.panels.len(), job % self.panels.len());
-            // SAFETY: views checked by `Base::of`, scratch by the slice above; every job writes the partial sums of its own chunk and panel.
-            unsafe { self.partial(base, partial, chunk, panel) };
+        pool.run(self.split.jobs(), |job| {
+            // SAFETY: views checked by `Base::of`, scratch by the slice above; every job writes the sums of its own chunk, panels and inputs.
+            unsafe { self.partial(base, partial, &self.split.job(job)) };
         });
         let sums: &[f32] = scratch;
         let target = Base::of_slice(dw);
-        let per_job = dw.len() / if self.transposed { inp } else { out };
-        let outer: &[Option<usize>] = if self.transposed { &self.in_channels } else { &self.out_channels };
-        pool.run(outer.len(), |slot| {
-            let Some(channel) = outer[slot] else { return };
-            // SAFETY: `channel` is below the outer count, so its run of `per_job` floats lies inside `dw`; every channel has one slot.
-            let row = unsafe { std::slice::from_raw_parts_mut(target.at(channel * per_job), per_job) };
-            self.combine(sums, slot, row);
+        pool.run(self.x.blocks, |block| {
+            // SAFETY: `dw` has the length checked above; every job writes the pairs of its own input block.
+            unsafe { self.combine(sums, target, block) };
         });
+    }
+
+    /// First float of a panel's sums within a chunk.
+    fn panel_sums(&self, block: usize) -> usize {
+        self.taps.len() * self.x.blocks * LANES * block * LANES
     }
 
     /// # Safety
     /// `base` must come from the views of `self` and `partial` from a slice of [`WeightGradient::scratch_len`] floats.
-    unsafe fn partial(&self, base: Base, partial: Base, chunk: usize, panel: usize) {
-        let (block, blocks) = self.panels[panel];
-        let width = blocks * LANES;
-        let (ib_count, x_row) = (self.x.blocks, self.x.w * LANES);
-        let tap_len = ib_count * LANES * width;
-        // SAFETY: panels tile the partial sums of a chunk; this job's part is `taps * tap_len` floats from here.
-        let dw = unsafe { partial.at(chunk * self.partial_len() + self.taps.len() * ib_count * LANES * block * LANES) };
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(dw, self.taps.len() * tap_len) }.fill(0.0);
-        let (h, w) = (self.x.h, self.x.w);
-        let all_rows = self.x.n * h;
-        let (mut row, end) = (chunk * all_rows / self.chunks, (chunk + 1) * all_rows / self.chunks);
-        let (column_step, row_step) = (w.min(PIXELS), (PIXELS / w).max(1));
-        while row < end {
-            let (n, r0) = (row / h, row % h);
-            let r1 = (r0 + row_step).min(h).min(r0 + end - row);
-            for c0 in (0..w).step_by(column_step) {
-                let c1 = (c0 + column_step).min(w);
-                for ib in 0..ib_count {
+    unsafe fn partial(&self, base: Base, partial: Base, job: &Job) {
+        let inputs = job.inputs(&(0..self.x.blocks));
+        let panels = &self.panels[job.panels.clone()];
+        for &(block, blocks) in panels {
+            let width = blocks * LANES;
+            for tap in 0..self.taps.len() {
+                let at = self.panel_sums(block) + (tap * self.x.blocks + inputs.start) * LANES * width;
+                // SAFETY: the rows of this job's input blocks under one tap of one panel of its chunk.
+                unsafe {
+                    let sums = partial.at(job.chunk * self.partial_len() + at);
+                    std::slice::from_raw_parts_mut(sums, inputs.len() * LANES * width).fill(0.0);
+                }
+            }
+        }
+        for piece in job.pieces.clone().map(|piece| self.split.piece(piece)) {
+            for (p, &(block, blocks)) in panels.iter().enumerate() {
+                let first = p == 0;
+                let width = blocks * LANES;
+                let tap_len = self.x.blocks * LANES * width;
+                for ib in inputs.clone() {
                     for (t, tap) in self.taps.iter().enumerate() {
-                        let (ra, rb) = shifted(r0, r1, tap.row, h);
-                        let (ca, cb) = shifted(c0, c1, tap.column, w);
+                        let (ra, rb) = shifted(piece.rows.start, piece.rows.end, tap.row, self.size[0]);
+                        let (ca, cb) = shifted(piece.columns.start, piece.columns.end, tap.column, self.size[1]);
                         if ra >= rb || ca >= cb {
                             continue;
                         }
+                        let at = |s: Strides, row: usize, column: usize| {
+                            piece.image * s.image + row * s.row + column * s.pixel
+                        };
                         let (xr, xc) = (ra.wrapping_add_signed(tap.row), ca.wrapping_add_signed(tap.column));
-                        let x = self.x.at(n, ib) + xr * x_row + xc * LANES;
-                        let dy = self.dy.at(n, block) + tap.dy_offset + ra * self.dy_row + ca * self.dy_pixel;
+                        let x = self.x.at(0, ib) + at(self.x_strides, xr, xc);
+                        let dy = self.dy.at(0, block) + tap.dy_offset + at(self.dy_strides, ra, ca);
+                        // The panels after the first find the inputs in the second-level cache.
+                        let ahead = if first && t == 0 && ib + 1 < inputs.end { x + self.x.plane() } else { x };
                         let mut i = 0;
                         while i < self.lanes[ib] {
                             let group = (self.group)(self.lanes[ib] - i);
+                            let sums = self.panel_sums(block) + t * tap_len + (ib * LANES + i) * width;
                             // SAFETY: rows and columns were cut to those whose shifted pixel lies in `x`; `group` divides 16 and starts at a
-                            // multiple of it, so channels stay in the block; `dw` as above.
+                            // multiple of it, so channels stay in the block; the sums are this job's.
                             unsafe {
-                                (self.tile)(group, blocks, self.dy_pixel)(&WeightTile {
+                                (self.tile)(group, blocks, self.dy_strides.pixel)(&WeightTile {
                                     x: base.at(x + i),
-                                    x_row,
+                                    x_row: self.x_strides.row,
                                     dy: base.at(dy),
-                                    dy_row: self.dy_row,
+                                    dy_row: self.dy_strides.row,
                                     dy_block: self.dy.plane(),
                                     rows: rb - ra,
                                     pixels: cb - ca,
-                                    dw: dw.add(t * tap_len + (ib * LANES + i) * width),
+                                    ahead: if ahead != x && i == 0 { base.at(ahead) } else { std::ptr::null_mut() },
+                                    dw: partial.at(job.chunk * self.partial_len() + sums),
                                 });
                             }
                             i += group;
@@ -232,29 +272,47 @@ impl WeightGradient {
                     }
                 }
             }
-            row += r1 - r0;
         }
     }
 
-    /// Adds the chunks, in order, for one outer channel's slot.
-    fn combine(&self, sums: &[f32], slot: usize, row: &mut [f32]) {
-        let taps = self.taps.len();
-        let ib_count = self.x.blocks;
-        let inner = if self.transposed { &self.out_channels } else { &self.in_channels };
-        for (inner_slot, channel) in inner.iter().enumerate().filter_map(|(s, c)| c.map(|c| (s, c))) {
-            let (i, o) = if self.transposed { (slot, inner_slot) } else { (inner_slot, slot) };
-            let step = self.panels[0].1;
-            let (block, blocks) = self.panels[o / LANES / step];
+    /// Adds the chunks, in order, for one block of inputs, and writes them in the tensor's layout.
+    ///
+    /// # Safety
+    /// `dw` is valid for the whole tensor, and nobody else writes the pairs of this block.
+    unsafe fn combine(&self, sums: &[f32], dw: Base, block: usize) {
+        let (taps, lanes) = (self.taps.len(), self.lanes[block]);
+        let [out, inp] = self.counts;
+        for &(first, blocks) in &self.panels {
             let width = blocks * LANES;
-            for tap in 0..taps {
-                let at = taps * ib_count * LANES * block * LANES
-                    + (tap * ib_count * LANES + i) * width
-                    + (o - block * LANES);
-                let mut sum = 0.0;
-                for chunk in 0..self.chunks {
-                    sum += sums[chunk * self.partial_len() + at];
+            for b in 0..blocks {
+                let outputs = self.out_lanes[first + b];
+                // `[output][input][tap]` of a pair of blocks, transposed `[input][output][tap]`.
+                let mut pairs = [0.0_f32; LANES * LANES * MOST_TAPS];
+                let [output_step, input_step] =
+                    if self.transposed { [taps, outputs * taps] } else { [lanes * taps, taps] };
+                for tap in 0..taps {
+                    for lane in 0..lanes {
+                        let at =
+                            self.panel_sums(first) + ((tap * self.x.blocks + block) * LANES + lane) * width + b * LANES;
+                        let mut sum = [0.0_f32; LANES];
+                        for chunk in 0..self.split.chunks {
+                            let part = &sums[chunk * self.partial_len() + at..][..LANES];
+                            sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
+                        }
+                        for (o, s) in sum[..outputs].iter().enumerate() {
+                            pairs[o * output_step + lane * input_step + tap] = *s;
+                        }
+                    }
                 }
-                row[channel * taps + tap] = sum;
+                let (input, output) = (self.before[0][block], self.before[1][first + b]);
+                let [runs, step] = if self.transposed { [lanes, outputs * taps] } else { [outputs, lanes * taps] };
+                for run in 0..runs {
+                    let pair =
+                        if self.transposed { (input + run) * out + output } else { (output + run) * inp + input };
+                    // SAFETY: a run of the tensor: all inputs of this block for one output, or all outputs of that block for one input.
+                    let to = unsafe { std::slice::from_raw_parts_mut(dw.at(pair * taps), step) };
+                    to.copy_from_slice(&pairs[run * step..(run + 1) * step]);
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use super::pool::Pool;
 use super::window::Window;
 use super::winograd::Winograd;
 use super::winograd_grad::WinogradGradient;
+use super::winograd_tiling::Square;
 
 /// One convolution over fixed views, forward or backward data.
 pub(crate) enum Method {
@@ -33,10 +34,23 @@ impl Method {
         kernel: usize,
     ) -> Self {
         if winograd && kernel == 3 {
-            Self::Winograd(Winograd::new(k, x, lanes, y, out_lanes), source)
+            Self::square(k, Square::SAME, source, x, lanes, y, out_lanes)
         } else {
             Self::Direct(Conv::same(k, x, lanes, y, kernel), Packing::new(k, source, kernel, out_lanes, lanes))
         }
+    }
+
+    /// A 3x3 or 3x3x3 convolution of stride 1 by Winograd; `source` is `Forward` or `Flipped`.
+    pub(crate) fn square(
+        k: &Kernels,
+        square: Square,
+        source: Source,
+        x: View,
+        lanes: &[usize],
+        y: View,
+        out_lanes: &[usize],
+    ) -> Self {
+        Self::Winograd(Winograd::new(k, square, x, lanes, y, out_lanes), source)
     }
 
     /// The transposed convolution 2x2, stride 2.
@@ -47,6 +61,15 @@ impl Method {
     /// Backward data of [`Method::up`].
     pub(crate) fn down(k: &Kernels, x: View, lanes: &[usize], y: View, out_lanes: &[usize]) -> Self {
         Self::Direct(Conv::down(k, x, lanes, y), Packing::new(k, Source::Down, 1, out_lanes, lanes))
+    }
+
+    /// In a word.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Direct(..) => "direct",
+            Self::Winograd(..) => "Winograd",
+            Self::Window(_) => "window",
+        }
     }
 
     /// Floats of packed weights.
@@ -115,10 +138,15 @@ impl WeightMethod {
         kernel: usize,
     ) -> Self {
         if winograd && kernel == 3 {
-            Self::Winograd(WinogradGradient::new(k, x, lanes, dy, out_lanes))
+            Self::square(k, Square::SAME, x, lanes, dy, out_lanes)
         } else {
             Self::Direct(WeightGradient::same(k, x, lanes, dy, out_lanes, kernel))
         }
+    }
+
+    /// Of a 3x3 or 3x3x3 convolution of stride 1 by Winograd.
+    pub(crate) fn square(k: &Kernels, square: Square, x: View, lanes: &[usize], dy: View, out_lanes: &[usize]) -> Self {
+        Self::Winograd(WinogradGradient::new(k, square, x, lanes, dy, out_lanes))
     }
 
     /// Of the transposed convolution 2x2, stride 2.

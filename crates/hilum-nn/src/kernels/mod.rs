@@ -17,7 +17,10 @@ pub(crate) mod conv_grad;
 pub(crate) mod elementwise;
 pub(crate) mod flatten;
 mod gates;
+mod grad_split;
 pub(crate) mod method;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub(crate) mod norm;
 pub(crate) mod pack;
 mod peak;
@@ -35,6 +38,7 @@ pub(crate) mod window_pool;
 pub(crate) mod winograd;
 pub(crate) mod winograd_grad;
 mod winograd_tiles;
+pub(crate) mod winograd_tiling;
 mod winograd_weights;
 
 use conv::{Start, TileFn};
@@ -54,13 +58,15 @@ pub enum Isa {
     Avx512,
     /// AVX2 and FMA.
     Avx2,
+    /// NEON of 64-bit ARM.
+    Neon,
     /// Plain Rust for any processor.
     Portable,
 }
 
 impl Isa {
     /// All, the fastest first.
-    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
 
     /// Whether this processor has it.
     pub fn available(self) -> bool {
@@ -78,6 +84,7 @@ impl fmt::Display for Isa {
         f.write_str(match self {
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
+            Self::Neon => "neon",
             Self::Portable => "portable",
         })
     }
@@ -150,6 +157,10 @@ impl Kernels {
             .then_some(&avx512::KERNELS),
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 | Isa::Avx512 => None,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => std::arch::is_aarch64_feature_detected!("neon").then_some(&neon::KERNELS),
+            #[cfg(not(target_arch = "aarch64"))]
+            Isa::Neon => None,
         }
     }
 }

@@ -31,6 +31,14 @@ impl Runs {
         self.view.n * self.view.blocks * self.per_plane
     }
 
+    /// The jobs of one block, in order.
+    fn of_block(self, block: usize) -> impl Iterator<Item = usize> {
+        (0..self.view.n).flat_map(move |n| {
+            let first = (n * self.view.blocks + block) * self.per_plane;
+            first..first + self.per_plane
+        })
+    }
+
     /// Image, block, first pixel and number of pixels.
     pub(crate) fn get(&self, job: usize) -> (usize, usize, usize, usize) {
         let (plane, run) = (job / self.per_plane, job % self.per_plane);
@@ -235,10 +243,20 @@ impl Statistics {
     }
 }
 
+impl Statistics {
+    /// Takes over what another normalisation has found over the same numbers: its first blocks, weights and biases apart.
+    pub(crate) fn take_over(&mut self, other: &Self, blocks: usize) {
+        for (block, from) in self.blocks.iter_mut().zip(&other.blocks).take(blocks) {
+            (block.mean, block.inv_std) = (from.mean, from.inv_std);
+        }
+        self.variance[..blocks].copy_from_slice(&other.variance[..blocks]);
+    }
+}
+
 /// Adds up the partial sums of a block over images and runs, in order.
 fn block_sums(runs: Runs, partial: &[f64], block: usize) -> [f64; PARTIAL] {
     let mut total = [0.0; PARTIAL];
-    for job in (0..runs.count()).filter(|&j| runs.get(j).1 == block) {
+    for job in runs.of_block(block) {
         for (t, v) in total.iter_mut().zip(&partial[job * PARTIAL..(job + 1) * PARTIAL]) {
             *t += v;
         }
@@ -246,16 +264,21 @@ fn block_sums(runs: Runs, partial: &[f64], block: usize) -> [f64; PARTIAL] {
     total
 }
 
-/// Batch statistics of `x` into `stats` (mean, inverse standard deviation, biased variance).
+/// Batch statistics of the blocks of `x` from `first` on into `stats` (mean, inverse standard deviation, biased variance); those before it are there.
 pub(crate) fn batch_statistics(
     k: &Kernels,
     pool: &mut Pool,
     arena: &mut Aligned,
     partial: &mut [f64],
     x: View,
+    first: usize,
     eps: f64,
     stats: &mut Statistics,
 ) {
+    if first == x.blocks {
+        return;
+    }
+    let x = x.part(first, x.blocks - first);
     let base = Base::of(arena, &[x], &[]);
     let runs = Runs::of(x);
     // The first pixel of the batch as origin: without it, a mean far from zero would eat the variance's digits.
@@ -277,9 +300,9 @@ pub(crate) fn batch_statistics(
         for l in 0..LANES {
             let mean = total[l] / count;
             let variance = (total[LANES + l] / count - mean * mean).max(0.0);
-            stats.blocks[b].mean[l] = (mean + f64::from(origin[b][l])) as f32;
-            stats.blocks[b].inv_std[l] = (1.0 / (variance + eps).sqrt()) as f32;
-            stats.variance[b][l] = variance as f32;
+            stats.blocks[first + b].mean[l] = (mean + f64::from(origin[b][l])) as f32;
+            stats.blocks[first + b].inv_std[l] = (1.0 / (variance + eps).sqrt()) as f32;
+            stats.variance[first + b][l] = variance as f32;
         }
     }
 }

@@ -91,6 +91,9 @@ impl Packing {
     fn panel(&self, w: &[f32], pass: usize, out_channels: &[Option<usize>], dst: &mut [f32]) {
         let (kernel, out, inp) = (self.kernel, self.out, self.inp);
         let taps = kernel * kernel;
+        if taps == 1 && matches!(self.source, Source::Forward | Source::Flipped) {
+            return self.points(w, out_channels, dst);
+        }
         let mut rows = dst.chunks_exact_mut(out_channels.len());
         let inputs = || self.in_channels.iter().flatten().copied();
         let mut put = |base: usize, stride: usize| {
@@ -116,6 +119,31 @@ impl Packing {
             }
             Source::Up => inputs().for_each(|i| put(i * out * 4 + pass, 4)),
             Source::Down => (0..4).for_each(|tap| inputs().for_each(|i| put(i * 4 + tap, inp * 4))),
+        }
+    }
+
+    /// A panel of a 1x1 convolution: rows of the tensor copied, or transposed a block at a time.
+    fn points(&self, w: &[f32], out_channels: &[Option<usize>], dst: &mut [f32]) {
+        let width = out_channels.len();
+        for (b, channels) in out_channels.chunks_exact(LANES).enumerate() {
+            // Channels in use are neighbours.
+            let (first, used) = (channels[0].unwrap_or(0), channels.iter().flatten().count());
+            if self.source == Source::Flipped {
+                for (i, row) in dst.chunks_exact_mut(width).enumerate() {
+                    let row = &mut row[b * LANES..][..LANES];
+                    row[..used].copy_from_slice(&w[i * self.out + first..][..used]);
+                    row[used..].fill(0.0);
+                }
+                continue;
+            }
+            for (block, rows) in dst.chunks_mut(LANES * width).enumerate() {
+                let inputs = rows.len() / width;
+                for o in 0..LANES {
+                    let from = if o < used { &w[(first + o) * self.inp + block * LANES..][..inputs] } else { &[] };
+                    let to = rows[b * LANES + o..].iter_mut().step_by(width);
+                    to.zip(from.iter().chain(std::iter::repeat(&0.0))).for_each(|(to, v)| *to = *v);
+                }
+            }
         }
     }
 }

@@ -25,6 +25,11 @@ impl Isa {
             Self::Avx512 => Some(unsafe { avx512::rounds(rounds) }),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => None,
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Some(unsafe { neon::rounds(rounds) }),
+            #[cfg(not(target_arch = "aarch64"))]
+            Self::Neon => None,
         }
     }
 }
@@ -66,6 +71,16 @@ mod avx2 {
     use super::{UNROLLED, black_box};
 
     register_loop!(8 x 12, #[target_feature(enable = "avx2,fma")], _mm256_set1_ps, _mm256_fmadd_ps);
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::{float32x4_t, vdupq_n_f32, vfmaq_f32};
+
+    use super::{UNROLLED, black_box};
+
+    register_loop!(4 x 24, #[target_feature(enable = "neon")], vdupq_n_f32,
+        |x: float32x4_t, factor: float32x4_t, one: float32x4_t| vfmaq_f32(one, x, factor));
 }
 
 mod plain {

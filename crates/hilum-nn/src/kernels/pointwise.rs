@@ -8,7 +8,7 @@ use super::norm::Runs;
 use super::pool::Pool;
 use super::simd::{Simd, sub_vectors};
 
-/// One output row of 2x2 max-pool: `x` and the row below it, `pixels` outputs.
+/// One output row of 2x2 max-pool: `x` and the row below it, `pixels` outputs. A window with a NaN gives NaN, as in PyTorch.
 ///
 /// # Safety
 /// `x` is valid for two rows of `2 * pixels` pixels, `row` floats apart; `y` for `pixels` pixels; they do not overlap.
@@ -19,9 +19,9 @@ pub(crate) unsafe fn max_row<S: Simd>(x: *const f32, row: usize, y: *mut f32, pi
         for sub in sub_vectors!(S) {
             for p in 0..pixels {
                 let at = x.add(2 * p * LANES + sub);
-                let top = S::max(S::load(at), S::load(at.add(LANES)));
-                let bottom = S::max(S::load(at.add(row)), S::load(at.add(row + LANES)));
-                S::store(y.add(p * LANES + sub), S::max(top, bottom));
+                let top = S::max_or_nan(S::load(at), S::load(at.add(LANES)));
+                let bottom = S::max_or_nan(S::load(at.add(row)), S::load(at.add(row + LANES)));
+                S::store(y.add(p * LANES + sub), S::max_or_nan(top, bottom));
             }
         }
     }

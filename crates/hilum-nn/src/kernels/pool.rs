@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Rounds of busy waiting before a thread sleeps; operations of one network follow each other within microseconds.
-const SPINS: u32 = 2000;
+/// Rounds of busy waiting before a thread sleeps, about a fifth of a millisecond: operations of one network follow each other within microseconds, and
+/// waking a sleeper takes longer than most of them.
+const SPINS: u32 = 10_000;
 
 /// Takes the thread's number and the job's.
 type Work = *const (dyn Fn(usize, usize) + Sync);

@@ -57,6 +57,10 @@ impl Simd for Portable {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn max_or_nan(a: F8, b: F8) -> F8 {
+        zip(a, b, |a, b| if a > b || a.is_nan() { a } else { b })
+    }
+    #[inline(always)]
     unsafe fn where_positive(c: F8, v: F8) -> F8 {
         zip(c, v, |c, v| if c > 0.0 { v } else { 0.0 })
     }

@@ -13,6 +13,8 @@ pub(crate) trait Simd: Copy + 'static {
 
     /// All lanes zero.
     unsafe fn zero() -> Self::V;
+    /// Asks for the cache line at `p`, which may lie anywhere, where the instruction set can; computes nothing.
+    unsafe fn prefetch(_p: *const f32) {}
     /// Loads `L` floats.
     unsafe fn load(p: *const f32) -> Self::V;
     /// One float in all lanes.
@@ -29,6 +31,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// The larger; `b` where either is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; NaN where either is.
+    unsafe fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
     /// `v` in the lanes where `c > 0`, else zero.
     unsafe fn where_positive(c: Self::V, v: Self::V) -> Self::V;
     /// `v` in the lanes where `a == b`, else zero.

@@ -111,7 +111,9 @@ struct Column {
 /// All outputs of one residue.
 struct Pass {
     axes: [Axis; 3],
-    /// Tiles of one row, for panels of one and of two blocks.
+    /// The axis along which tiles lie: width, or height where that has fewer borders.
+    along: usize,
+    /// Tiles along that axis, for panels of one and of two blocks.
     columns: [Vec<Column>; 2],
     /// Runs of taps by panel kind, depth run, height run and width run; panels of ungrouped convolutions are all of kind 0.
     lists: Vec<Vec<TapRun>>,
@@ -180,9 +182,12 @@ impl Window {
             for h in 0..axes(1).len() {
                 for w in 0..axes(2).len() {
                     let axes = [(0, d), (1, h), (2, w)].map(|(a, i)| axes(a).swap_remove(i));
-                    let columns = [1, 2].map(|blocks| columns(k, blocks, &axes[2]));
+                    let cost = |across: usize, along: usize| axes[across].count * row_cost(k, &axes[along]);
+                    let along = if cost(2, 1) < cost(1, 2) { 1 } else { 2 };
+                    let x_pixel = axes[along].in_step * if along == 2 { LANES } else { x.w * LANES };
+                    let columns = [1, 2].map(|blocks| columns(k, blocks, &axes[along], x_pixel));
                     let lists = (0..kinds).flat_map(|kind| lists(g, x, x_lanes, &panels[kind].inputs, &axes)).collect();
-                    passes.push(Pass { axes, columns, lists });
+                    passes.push(Pass { axes, along, columns, lists });
                 }
             }
         }
@@ -261,7 +266,7 @@ impl Window {
         let base = Base::of(arena, &[self.x], &[self.y]);
         let groups = self.panels.len().div_ceil(self.panels_per_job);
         for pass in &self.passes {
-            let rows = pass.axes[0].count * pass.axes[1].count;
+            let rows = pass.axes[0].count * pass.axes[3 - pass.along].count;
             let rows_per_job = rows.div_ceil(16_usize.div_ceil(self.x.n * groups));
             let chunks = rows.div_ceil(rows_per_job);
             pool.run(groups * self.x.n * chunks, |job| {
@@ -293,23 +298,29 @@ impl Window {
         panel: &Panel,
     ) {
         let [depth, height, width] = &pass.axes;
-        let (z, r) = (row / height.count, row % height.count);
+        let along = &pass.axes[pass.along];
+        let across = &pass.axes[3 - pass.along];
+        let (z, r) = (row / across.count, row % across.count);
         let run_of = |axis: &Axis, i: usize| axis.runs.partition_point(|run| run.first + run.count <= i);
-        let list = ((panel.kind * depth.runs.len() + run_of(depth, z)) * height.runs.len() + run_of(height, r))
-            * width.runs.len();
-        let x_row = (z * depth.in_step * self.x.h + r * height.in_step) * self.x.w;
-        let y_row = ((depth.first + z * depth.step) * self.y.h + height.first + r * height.step) * self.y.w;
+        let (depth_run, across_run) = (run_of(depth, z), run_of(across, r));
+        let [x_line, y_line] = if pass.along == 2 { [LANES; 2] } else { [self.x.w * LANES, self.y.w * LANES] };
         for column in &pass.columns[panel.blocks - 1] {
-            let runs = &pass.lists[list + column.run];
-            let x_at = self.x.at(n, 0) + (x_row + column.first * width.in_step) * LANES;
-            let y_at = self.y.at(n, panel.block) + (y_row + width.first + column.first * width.step) * LANES;
+            let of_axes = |r: usize, c: usize| if pass.along == 2 { [r, c] } else { [c, r] };
+            let [height_run, width_run] = of_axes(across_run, column.run);
+            let list = (panel.kind * depth.runs.len() + depth_run) * height.runs.len() + height_run;
+            let runs = &pass.lists[list * width.runs.len() + width_run];
+            let [h, w] = of_axes(r, column.first);
+            let x_pixel = (z * depth.in_step * self.x.h + h * height.in_step) * self.x.w + w * width.in_step;
+            let y_row = (depth.first + z * depth.step) * self.y.h + height.first + h * height.step;
+            let x_at = self.x.at(n, 0) + x_pixel * LANES;
+            let y_at = self.y.at(n, panel.block) + (y_row * self.y.w + width.first + w * width.step) * LANES;
             // SAFETY: `lists` holds only taps whose input lies inside the view for every position of the runs that they were made for; weights and
             // bias have the lengths checked in `run`; the output pixels lie inside `y`, and rows, passes and columns do not overlap. The first
             // pixel's address alone may lie outside where all its taps point back inside: `wrapping_add`.
             unsafe {
                 (column.tile)(&WindowTile {
                     x: base.at(self.x.offset).wrapping_add(x_at - self.x.offset),
-                    x_pixel: width.in_step * LANES,
+                    x_pixel: along.in_step * x_line,
                     runs: runs.as_ptr(),
                     run_count: runs.len(),
                     w: weights[panel.weights..].as_ptr(),
@@ -320,7 +331,7 @@ impl Window {
                     },
                     y: base.at(y_at),
                     y_block: self.y.plane(),
-                    y_pixel: width.step * LANES,
+                    y_pixel: along.step * y_line,
                     start,
                     relu,
                 });
@@ -329,19 +340,25 @@ impl Window {
     }
 }
 
-/// Tiles of one row: every run cut into tiles of nearly equal width.
-fn columns(k: &Kernels, blocks: usize, width: &Axis) -> Vec<Column> {
+/// What a row of tiles along this axis costs, in pixels: narrow tiles take as long as those of half the width, since a sum waits for the one before.
+fn row_cost(k: &Kernels, axis: &Axis) -> usize {
+    let widest = (k.max_pixels)(k.panel_blocks);
+    axis.runs.iter().map(|run| run.count.max(run.count.div_ceil(widest) * widest.div_ceil(2))).sum()
+}
+
+/// Tiles along an axis, whose input pixels are `x_pixel` floats apart: every run cut into tiles of nearly equal width.
+fn columns(k: &Kernels, blocks: usize, axis: &Axis, x_pixel: usize) -> Vec<Column> {
     if blocks > k.panel_blocks {
         return Vec::new();
     }
     let mut columns = Vec::new();
-    for (i, run) in width.runs.iter().enumerate() {
+    for (i, run) in axis.runs.iter().enumerate() {
         let count = run.count.div_ceil((k.max_pixels)(blocks));
         let bound = |t: usize| t * run.count / count;
         columns.extend((0..count).map(|t| Column {
             first: run.first + bound(t),
             run: i,
-            tile: (k.window_tile)(width.in_step * LANES, blocks, bound(t + 1) - bound(t)),
+            tile: (k.window_tile)(x_pixel, blocks, bound(t + 1) - bound(t)),
         }));
     }
     columns

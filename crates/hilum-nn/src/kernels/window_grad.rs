@@ -3,15 +3,11 @@
 use std::ops::Range;
 
 use super::buffer::{Aligned, Base, LANES, View};
+use super::grad_split::{GradSplit, Job};
 use super::pool::Pool;
 use super::simd::Simd;
 use super::{Kernels, pack};
 use crate::geometry::Geometry;
-
-/// Partial sums are made for at least this many independent jobs; a constant, so that the order of additions never depends on the machine.
-const JOBS: usize = 16;
-/// Pixels that one register tile sums before it moves on.
-const PIXELS: usize = 192;
 
 /// The arguments of one register tile.
 pub(crate) struct WindowGradTile {
@@ -88,7 +84,9 @@ pub(crate) struct WindowGradient {
     wide_channels: Vec<Option<usize>>,
     panels: Vec<Panel>,
     panel_of_block: Vec<usize>,
-    chunks: usize,
+    /// Base and wide channels of one group.
+    per_group: [usize; 2],
+    split: GradSplit,
     partial_len: usize,
     tile: fn(usize, usize) -> WindowGradFn,
     group: fn(usize) -> usize,
@@ -128,7 +126,9 @@ impl WindowGradient {
                 Panel { block, blocks, inputs, sums }
             })
             .collect();
-        let chunks = JOBS.div_ceil(panels.len()).min(base.n * base.d * base.h);
+        let most = panels.iter().map(|p| p.inputs.len()).max().unwrap_or(1);
+        let panel_sums = partial_len / panels.len();
+        let split = GradSplit::new(base.n * base.d, [base.h, base.w], panels.len(), panel_sums, most);
         Self {
             len: base_lanes.iter().sum::<usize>() * per_group[1] * geometry.taps(),
             geometry,
@@ -139,7 +139,8 @@ impl WindowGradient {
             wide_channels,
             panels,
             panel_of_block,
-            chunks,
+            per_group,
+            split,
             partial_len,
             tile: k.window_grad,
             group: k.weight_group,
@@ -148,7 +149,7 @@ impl WindowGradient {
 
     /// Floats of scratch that [`WindowGradient::run`] needs.
     pub(crate) fn scratch_len(&self) -> usize {
-        self.chunks * self.partial_len
+        self.split.chunks * self.partial_len
     }
 
     /// Writes the gradient into `dw`, in the layout of the weight tensor.
@@ -157,19 +158,24 @@ impl WindowGradient {
         assert!(dw.len() == self.len, "gradient has the wrong length");
         let arena = Base::of(arena, &[self.base, self.wide], &[]);
         let partial = Base::of_slice(scratch);
-        pool.run(self.chunks * self.panels.len(), |job| {
-            let (chunk, panel) = (job / self.panels.len(), &self.panels[job % self.panels.len()]);
-            // SAFETY: views checked by `Base::of`, scratch by the slice above; every job writes the partial sums of its own chunk and panel.
-            unsafe { self.partial(arena, partial, chunk, panel) };
+        pool.run(self.split.jobs(), |job| {
+            let job = self.split.job(job);
+            for panel in &self.panels[job.panels.clone()] {
+                // SAFETY: views checked by `Base::of`, scratch by the slice above; every job writes the sums of its own chunk, panels and inputs.
+                unsafe { self.clear(partial, &job, panel) };
+            }
+            for piece in job.pieces.clone() {
+                for panel in &self.panels[job.panels.clone()] {
+                    // SAFETY: as above.
+                    unsafe { self.partial(arena, partial, &job, piece, panel) };
+                }
+            }
         });
         let sums: &[f32] = scratch;
-        let per_channel = dw.len() / self.base_channels.iter().flatten().count();
         let target = Base::of_slice(dw);
-        pool.run(self.base_channels.len(), |slot| {
-            let Some(channel) = self.base_channels[slot] else { return };
-            // SAFETY: `channel` is below the outer count, so its run lies inside `dw`; every channel has one slot.
-            let row = unsafe { std::slice::from_raw_parts_mut(target.at(channel * per_channel), per_channel) };
-            self.combine(sums, slot, channel, row);
+        pool.run(self.base.blocks * self.wide.blocks, |job| {
+            // SAFETY: `dw` has the length checked above; every job writes the pairs of its own two blocks.
+            unsafe { self.combine(sums, target, job / self.wide.blocks, job % self.wide.blocks) };
         });
     }
 
@@ -184,80 +190,93 @@ impl WindowGradient {
     }
 
     /// # Safety
-    /// `arena` must come from the views of `self` and `partial` from a slice of [`WindowGradient::scratch_len`] floats.
-    unsafe fn partial(&self, arena: Base, partial: Base, chunk: usize, panel: &Panel) {
-        let width = panel.blocks * LANES;
-        let tap_len = panel.inputs.len() * LANES * width;
-        let [kd, kh, kw] = self.geometry.kernel;
-        // SAFETY: panels tile the partial sums of a chunk; this job's part is `taps * tap_len` floats from here.
-        let dw = unsafe { partial.at(chunk * self.partial_len + panel.sums) };
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(dw, kd * kh * kw * tap_len) }.fill(0.0);
-        let View { d, h, w, .. } = self.base;
-        let all_rows = self.base.n * d * h;
-        let (mut row, end) = (chunk * all_rows / self.chunks, (chunk + 1) * all_rows / self.chunks);
-        let (column_step, row_step) = (w.min(PIXELS), (PIXELS / w).max(1));
-        let (stride_h, stride_w) = (self.geometry.stride[1], self.geometry.stride[2]);
-        while row < end {
-            let (n, z, r0) = (row / (d * h), row / h % d, row % h);
-            let r1 = (r0 + row_step).min(h).min(r0 + end - row);
-            for c0 in (0..w).step_by(column_step) {
-                let c1 = (c0 + column_step).min(w);
-                for ib in panel.inputs.clone() {
-                    for tap in 0..kd * kh * kw {
-                        let (za, zb, wide_z) = self.valid(0, tap / (kh * kw), z, z + 1);
-                        let (ra, rb, wide_r) = self.valid(1, tap / kw % kh, r0, r1);
-                        let (ca, cb, wide_c) = self.valid(2, tap % kw, c0, c1);
-                        if za >= zb || ra >= rb || ca >= cb {
-                            continue;
-                        }
-                        let wide =
-                            self.wide.at(n, ib) + ((wide_z * self.wide.h + wide_r) * self.wide.w + wide_c) * LANES;
-                        let base = self.base.at(n, panel.block) + ((z * h + ra) * w + ca) * LANES;
-                        let mut i = 0;
-                        while i < self.wide_lanes[ib] {
-                            let group = (self.group)(self.wide_lanes[ib] - i);
-                            // SAFETY: rows and columns were cut to those whose wide position lies in the map; `group` divides 16 and starts at a
-                            // multiple of it, so channels stay in the block; `dw` as above.
-                            unsafe {
-                                (self.tile)(group, panel.blocks)(&WindowGradTile {
-                                    wide: arena.at(wide + i),
-                                    wide_row: stride_h * self.wide.w * LANES,
-                                    wide_pixel: stride_w * LANES,
-                                    base: arena.at(base),
-                                    base_row: w * LANES,
-                                    base_block: self.base.plane(),
-                                    rows: rb - ra,
-                                    pixels: cb - ca,
-                                    dw: dw.add(tap * tap_len + ((ib - panel.inputs.start) * LANES + i) * width),
-                                });
-                            }
-                            i += group;
-                        }
-                    }
-                }
+    /// `partial` must come from a slice of [`WindowGradient::scratch_len`] floats; nobody else uses the job's inputs of this panel.
+    unsafe fn clear(&self, partial: Base, job: &Job, panel: &Panel) {
+        let (inputs, width) = (job.inputs(&panel.inputs), panel.blocks * LANES);
+        for tap in 0..self.geometry.taps() {
+            let row = (tap * panel.inputs.len() + inputs.start - panel.inputs.start) * LANES;
+            // SAFETY: panels tile the sums of a chunk; these are the rows of the job's input blocks under one tap.
+            unsafe {
+                let sums = partial.at(job.chunk * self.partial_len + panel.sums + row * width);
+                std::slice::from_raw_parts_mut(sums, inputs.len() * LANES * width).fill(0.0);
             }
-            row += r1 - r0;
         }
     }
 
-    /// Adds the chunks, in order, for one base channel.
-    fn combine(&self, sums: &[f32], slot: usize, channel: usize, row: &mut [f32]) {
-        let taps = self.geometry.taps();
-        let panel = &self.panels[self.panel_of_block[slot / LANES]];
+    /// # Safety
+    /// As [`WindowGradient::clear`]; `arena` must come from the views of `self`.
+    unsafe fn partial(&self, arena: Base, partial: Base, job: &Job, piece: usize, panel: &Panel) {
         let width = panel.blocks * LANES;
-        let wide_group = row.len() / taps;
-        let base_group = self.base_channels.iter().flatten().count() / self.geometry.groups;
-        let first = channel / base_group * wide_group;
-        for (i, wide) in self.wide_channels[panel.inputs.start * LANES..panel.inputs.end * LANES].iter().enumerate() {
-            let Some(wide) = wide.filter(|c| (first..first + wide_group).contains(c)) else { continue };
-            for tap in 0..taps {
-                let at = panel.sums + (tap * panel.inputs.len() * LANES + i) * width + (slot - panel.block * LANES);
-                let mut sum = 0.0;
-                for chunk in 0..self.chunks {
-                    sum += sums[chunk * self.partial_len + at];
+        let tap_len = panel.inputs.len() * LANES * width;
+        let [_, kh, kw] = self.geometry.kernel;
+        let View { d, h, w, .. } = self.base;
+        let (stride_h, stride_w) = (self.geometry.stride[1], self.geometry.stride[2]);
+        let piece = self.split.piece(piece);
+        let (n, z) = (piece.image / d, piece.image % d);
+        // SAFETY: panels tile the sums of a chunk.
+        let dw = unsafe { partial.at(job.chunk * self.partial_len + panel.sums) };
+        for ib in job.inputs(&panel.inputs) {
+            for tap in 0..self.geometry.taps() {
+                let (za, zb, wide_z) = self.valid(0, tap / (kh * kw), z, z + 1);
+                let (ra, rb, wide_r) = self.valid(1, tap / kw % kh, piece.rows.start, piece.rows.end);
+                let (ca, cb, wide_c) = self.valid(2, tap % kw, piece.columns.start, piece.columns.end);
+                if za >= zb || ra >= rb || ca >= cb {
+                    continue;
                 }
-                row[(wide - first) * taps + tap] = sum;
+                let wide = self.wide.at(n, ib) + ((wide_z * self.wide.h + wide_r) * self.wide.w + wide_c) * LANES;
+                let base = self.base.at(n, panel.block) + ((z * h + ra) * w + ca) * LANES;
+                let mut i = 0;
+                while i < self.wide_lanes[ib] {
+                    let group = (self.group)(self.wide_lanes[ib] - i);
+                    // SAFETY: rows and columns were cut to those whose wide position lies in the map; `group` divides 16 and starts at a multiple of
+                    // it, so channels stay in the block; `dw` as above.
+                    unsafe {
+                        (self.tile)(group, panel.blocks)(&WindowGradTile {
+                            wide: arena.at(wide + i),
+                            wide_row: stride_h * self.wide.w * LANES,
+                            wide_pixel: stride_w * LANES,
+                            base: arena.at(base),
+                            base_row: w * LANES,
+                            base_block: self.base.plane(),
+                            rows: rb - ra,
+                            pixels: cb - ca,
+                            dw: dw.add(tap * tap_len + ((ib - panel.inputs.start) * LANES + i) * width),
+                        });
+                    }
+                    i += group;
+                }
+            }
+        }
+    }
+
+    /// Adds the chunks, in order, for the pairs of a base and a wide block, and writes them in the tensor's layout.
+    ///
+    /// # Safety
+    /// `dw` is valid for the whole tensor, and nobody else writes these pairs.
+    unsafe fn combine(&self, sums: &[f32], dw: Base, base_block: usize, wide_block: usize) {
+        let panel = &self.panels[self.panel_of_block[base_block]];
+        if !panel.inputs.contains(&wide_block) {
+            return;
+        }
+        let (taps, width) = (self.geometry.taps(), panel.blocks * LANES);
+        let [base_group, wide_group] = self.per_group;
+        for i in 0..self.wide_lanes[wide_block] {
+            let Some(wide) = self.wide_channels[wide_block * LANES + i] else { continue };
+            for tap in 0..taps {
+                let row = (tap * panel.inputs.len() + wide_block - panel.inputs.start) * LANES + i;
+                let at = panel.sums + row * width + (base_block - panel.block) * LANES;
+                let mut sum = [0.0_f32; LANES];
+                for chunk in 0..self.split.chunks {
+                    let part = &sums[chunk * self.partial_len + at..][..LANES];
+                    sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
+                }
+                for (channel, s) in self.base_channels[base_block * LANES..][..LANES].iter().zip(sum) {
+                    let Some(channel) = *channel else { continue };
+                    if channel / base_group == wide / wide_group {
+                        // SAFETY: an element of the tensor: both channels exist and are of one group.
+                        unsafe { dw.at((channel * wide_group + wide % wide_group) * taps + tap).write(s) };
+                    }
+                }
             }
         }
     }

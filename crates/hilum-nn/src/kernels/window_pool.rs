@@ -52,7 +52,7 @@ macro_rules! each_pixel {
     };
 }
 
-/// `y = max` over the windows of one row.
+/// `y = max` over the windows of one row; a window with a NaN gives NaN, as in PyTorch.
 ///
 /// # Safety
 /// Ranges lie inside the plane at `x`, and `y` is valid for one pixel per column. They do not overlap.
@@ -64,7 +64,7 @@ pub(crate) unsafe fn pool_max<S: Simd>(t: &PoolRow) {
             for sub in sub_vectors!(S) {
                 let first = t.depth[0] * t.slice + t.rows[0] * t.row + t.columns[c][0] * LANES;
                 let mut max = S::load(t.x.add(first + sub));
-                each_pixel!(t, c, |at| max = S::max(max, S::load(t.x.add(at + sub))));
+                each_pixel!(t, c, |at| max = S::max_or_nan(max, S::load(t.x.add(at + sub))));
                 S::store(t.y.add(c * LANES + sub), max);
             }
         }

@@ -6,14 +6,15 @@
 //! and then share its products out by position, so that the weights pass through the caches once. The bits do not depend on the chunks.
 
 use super::Kernels;
-use std::ops::Range;
-
 use super::buffer::{Aligned, Base, LANES, View};
 use super::conv::{Segment, Start, Tile, TileFn};
 use super::pack::{self, Source};
 use super::pool::Pool;
-use super::winograd_tiles::{POSITIONS, Patch};
+use super::winograd_tiles::{POSITIONS, Patch, ZEROS};
+use super::winograd_tiling::{Place, Square, Tiling};
 
+/// Chunks of volumes that every job may have for itself.
+const MIN_SLABS: usize = 8;
 /// Floats of weights from which on the threads share a chunk.
 const SHARED_WEIGHTS: usize = 1 << 21;
 
@@ -33,14 +34,17 @@ fn balanced_chunk(all: usize, most: usize, unit: usize) -> usize {
     let chunks = (1..=most / unit).map(|units| units * unit);
     chunks.rev().min_by_key(longest).unwrap_or(unit)
 }
-/// A 3x3 convolution, stride 1, same padding, over fixed views.
+/// Lines of transformed weights that are collected before they are written: positions lie so far apart that their lines share cache sets.
+const PACKED_LINES: usize = 16;
+/// Transformed tiles that a chunk of a kernel of three slices holds: of one job, of all threads.
+pub(super) const ROOM: [usize; 2] = [(128 << 10) / (POSITIONS * LANES), (1 << 20) / (POSITIONS * LANES)];
+
+/// A 3x3 or 3x3x3 convolution of stride 1 over fixed views.
 pub(crate) struct Winograd {
     x: View,
     y: View,
-    tiles_h: usize,
-    tiles_w: usize,
-    /// Tiles transformed at a time.
-    chunk: usize,
+    square: Square,
+    tiling: Tiling,
     /// Whether the threads share a chunk; else every job has its own.
     shared: bool,
     segments: Vec<Segment>,
@@ -53,22 +57,28 @@ pub(crate) struct Winograd {
 
 impl Winograd {
     /// `lanes`, `out_lanes`: channels in use per block.
-    pub(crate) fn new(k: &Kernels, x: View, lanes: &[usize], y: View, out_lanes: &[usize]) -> Self {
-        assert!(x.h == y.h && x.w == y.w, "same padding keeps the size");
-        let (tiles_h, tiles_w) = (x.h.div_ceil(4), x.w.div_ceil(4));
-        let all = x.n * tiles_h * tiles_w;
+    pub(crate) fn new(k: &Kernels, square: Square, x: View, lanes: &[usize], y: View, out_lanes: &[usize]) -> Self {
+        let grown = |side: usize| side + 2 * square.padding;
+        assert!(grown(x.h) == y.h + 2 && grown(x.w) == y.w + 2 && x.d == y.d && x.n == y.n, "sizes do not fit");
+        let all = y.n * y.d * y.h.div_ceil(4) * y.w.div_ceil(4);
         let (depth, blocks) = (lanes.iter().sum::<usize>(), x.blocks + y.blocks);
         let unit = (k.max_pixels)(k.panel_blocks);
-        let shared = POSITIONS * depth * y.blocks * LANES >= SHARED_WEIGHTS;
-        let chunk = if shared {
-            shared_chunk(blocks).min(all).next_multiple_of(unit)
-        } else {
-            balanced_chunk(all, own_chunk(blocks), unit)
+        let mut shared = POSITIONS * square.slices * depth * y.blocks * LANES >= SHARED_WEIGHTS;
+        let tiling = |shared: bool| {
+            let chunk = if shared {
+                shared_chunk(blocks).min(all).next_multiple_of(unit)
+            } else {
+                balanced_chunk(all, own_chunk(blocks), unit)
+            };
+            Tiling::new(square, y, chunk, ROOM[usize::from(shared)], x.blocks, y.blocks)
         };
-        let segments = lanes
-            .iter()
-            .enumerate()
-            .map(|(b, &lanes)| Segment { offset: (b * chunk * LANES) as isize, lanes })
+        // Few slabs would leave threads without work.
+        shared = shared || (square.slices > 1 && tiling(false).chunks() < MIN_SLABS);
+        let tiling = tiling(shared);
+        let (wide, step) = (tiling.inputs(), tiling.step());
+        let segments = (0..square.slices)
+            .flat_map(|k| lanes.iter().enumerate().map(move |(b, &lanes)| (k, b, lanes)))
+            .map(|(k, b, lanes)| Segment { offset: ((b * wide + k * step) * LANES) as isize, lanes })
             .collect();
         let products = [1, 2].map(|blocks| {
             let widest = if blocks > k.panel_blocks { 0 } else { (k.max_pixels)(blocks) };
@@ -77,9 +87,8 @@ impl Winograd {
         Self {
             x,
             y,
-            tiles_h,
-            tiles_w,
-            chunk,
+            square,
+            tiling,
             shared,
             segments,
             out_channels: pack::channels(out_lanes),
@@ -95,17 +104,17 @@ impl Winograd {
     }
 
     fn position_weights(&self) -> usize {
-        self.depth * self.y.blocks * LANES
+        self.square.slices * self.depth * self.y.blocks * LANES
     }
 
-    /// Floats between positions: a line more than the data, so that positions do not fall on the same cache sets.
-    fn stride(&self, blocks: usize) -> usize {
-        (blocks * self.chunk + 1) * LANES
+    /// Floats between positions of the input's and the output's tiles: a line more than the data, so that positions do not fall on the same cache sets.
+    fn strides(&self) -> [usize; 2] {
+        [(self.x.blocks * self.tiling.inputs() + 1) * LANES, (self.y.blocks * self.tiling.outputs() + 1) * LANES]
     }
 
     /// Floats of one chunk's transforms.
     fn chunk_len(&self) -> usize {
-        POSITIONS * (self.stride(self.x.blocks) + self.stride(self.y.blocks))
+        POSITIONS * self.strides().iter().sum::<usize>()
     }
 
     /// Floats of scratch that [`Winograd::run`] needs on that many threads.
@@ -113,11 +122,11 @@ impl Winograd {
         if self.shared { self.chunk_len() } else { threads * self.chunk_len() }
     }
 
-    /// `G g G^T` of a weight tensor `[out, in, 3, 3]`, or of its kernels rotated and transposed where `source` is `Flipped`, in the order
-    /// `[position][panel][input channel][output channel of the panel]`.
+    /// `G g G^T` of a weight tensor `[out, in, 3, 3]` or `[out, in, 3, 3, 3]`, or of its kernels rotated and transposed where `source` is `Flipped`, in the order
+    /// `[position][panel][slice][input channel][output channel of the panel]`.
     pub(crate) fn pack(&self, k: &Kernels, pool: &mut Pool, source: Source, weights: &[f32], packed: &mut [f32]) {
-        let outputs = self.out_channels.iter().flatten().count();
-        assert!(weights.len() == outputs * self.depth * 9, "weight tensor has the wrong length");
+        let (outputs, slices) = (self.out_channels.iter().flatten().count(), self.square.slices);
+        assert!(weights.len() == outputs * self.depth * slices * 9, "weight tensor has the wrong length");
         assert!(packed.len() >= self.weight_len(), "transformed weights do not fit");
         let flipped = match source {
             Source::Forward => false,
@@ -125,24 +134,41 @@ impl Winograd {
             Source::Up | Source::Down => panic!("a transposed 2x2 convolution is not run by Winograd"),
         };
         let target = Base::of_slice(packed);
+        #[allow(clippy::large_stack_arrays, reason = "37 KB, once in a job")]
         pool.run(self.panels.len() * self.segments.len(), |job| {
             let (block, blocks) = self.panels[job / self.segments.len()];
             let segment = job % self.segments.len();
-            let first: usize = self.segments[..segment].iter().map(|s| s.lanes).sum();
-            for i in first..first + self.segments[segment].lanes {
-                for b in 0..blocks {
+            let blocks_of_x = self.segments.len() / slices;
+            let (slice, in_block) = (segment / blocks_of_x, segment % blocks_of_x);
+            let first: usize = self.segments[..in_block].iter().map(|s| s.lanes).sum();
+            let lines = self.segments[segment].lanes * blocks;
+            let mut positions = [[0.0_f32; PACKED_LINES * LANES]; POSITIONS];
+            for from in (0..lines).step_by(PACKED_LINES) {
+                let to = (from + PACKED_LINES).min(lines);
+                for line in from..to {
+                    let (i, b) = (first + line / blocks, line % blocks);
                     let mut taps = [[0.0; LANES]; 9];
                     for (lane, o) in self.out_channels[(block + b) * LANES..][..LANES].iter().enumerate() {
                         let Some(o) = *o else { continue };
                         let pair = if flipped { i * outputs + o } else { o * self.depth + i };
-                        for (tap, w) in weights[pair * 9..][..9].iter().enumerate() {
+                        let of_tensor = pair * slices + if flipped { slices - 1 - slice } else { slice };
+                        for (tap, w) in weights[of_tensor * 9..][..9].iter().enumerate() {
                             taps[if flipped { 8 - tap } else { tap }][lane] = f64::from(*w);
                         }
                     }
-                    let at = self.depth * block * LANES + (i * blocks + b) * LANES;
-                    // SAFETY: 16 floats at every position, below the length checked above; panels and input blocks are disjoint, and each pair is one
-                    // job's. The table belongs to this processor.
-                    unsafe { (k.transform_weights)(&taps, target.at(at), self.position_weights()) };
+                    let line = positions.as_flattened_mut()[(line - from) * LANES..].as_mut_ptr();
+                    // SAFETY: 16 floats at every position of the local array. The table belongs to this processor.
+                    unsafe { (k.transform_weights)(&taps, line, PACKED_LINES * LANES) };
+                }
+                let at =
+                    slices * self.depth * block * LANES + (slice * self.depth + first) * blocks * LANES + from * LANES;
+                for (position, of_lines) in positions.iter().enumerate() {
+                    // SAFETY: lines of one position, below the length checked above; panels, slices and input blocks are disjoint, and each of them is
+                    // one job's.
+                    unsafe {
+                        let target = target.at(position * self.position_weights() + at);
+                        target.copy_from_nonoverlapping(of_lines.as_ptr(), (to - from) * LANES);
+                    }
                 }
             }
         });
@@ -165,58 +191,55 @@ impl Winograd {
         assert!(scratch.len() >= self.scratch_len(pool.threads()), "scratch too short");
         let base = Base::of(arena, &[self.x], &[self.y]);
         let scratch = Base::of_slice(scratch);
-        let all = self.x.n * self.tiles_h * self.tiles_w;
-        let chunk = |i: usize| i * self.chunk..((i + 1) * self.chunk).min(all);
-        let chunks = all.div_ceil(self.chunk);
+        let chunks = self.tiling.chunks();
         let (inputs, outputs, panels) = (self.x.blocks, self.y.blocks, self.panels.len());
         if self.shared {
-            for tiles in (0..chunks).map(chunk) {
+            for chunk in 0..chunks {
+                let [_, count] = self.tiling.counts(chunk);
                 // SAFETY: views, weights, bias and scratch were checked above. Every job writes its own block's part of the chunk, its own panel at its
                 // own position, or its own block of the output's tiles; what it reads is complete.
                 unsafe {
-                    pool.run(inputs, |block| self.transform(k, base, scratch.at(0), block, tiles.clone()));
+                    pool.run(inputs, |block| self.transform(k, base, scratch.at(0), block, chunk));
                     pool.run(POSITIONS * panels, |job| {
-                        self.product(weights, scratch.at(0), job / panels, self.panels[job % panels], tiles.len());
+                        self.product(weights, scratch.at(0), job / panels, self.panels[job % panels], count);
                     });
-                    pool.run(outputs, |b| self.put(k, base, bias, start, relu, scratch.at(0), b, tiles.clone()));
+                    pool.run(outputs, |b| self.put(k, base, bias, start, relu, scratch.at(0), b, chunk));
                 }
             }
         } else {
-            pool.run_by_thread(chunks, |thread, job| {
-                let tiles = chunk(job);
+            pool.run_by_thread(chunks, |thread, chunk| {
+                let [_, count] = self.tiling.counts(chunk);
                 // SAFETY: views, weights, bias and scratch were checked above; every thread has scratch of its own, every job its own output tiles.
                 unsafe {
                     let v = scratch.at(thread * self.chunk_len());
-                    (0..inputs).for_each(|block| self.transform(k, base, v, block, tiles.clone()));
+                    (0..inputs).for_each(|block| self.transform(k, base, v, block, chunk));
                     for position in 0..POSITIONS {
-                        self.panels.iter().for_each(|&p| self.product(weights, v, position, p, tiles.len()));
+                        self.panels.iter().for_each(|&p| self.product(weights, v, position, p, count));
                     }
-                    (0..outputs).for_each(|block| self.put(k, base, bias, start, relu, v, block, tiles.clone()));
+                    (0..outputs).for_each(|block| self.put(k, base, bias, start, relu, v, block, chunk));
                 }
             });
         }
     }
 
-    /// Image, row and column of a tile.
-    fn place(&self, tile: usize) -> (usize, usize, usize) {
-        let per_image = self.tiles_h * self.tiles_w;
-        (tile / per_image, tile % per_image / self.tiles_w, tile % self.tiles_w)
-    }
-
-    /// Transforms one input block of the tiles.
+    /// Transforms one input block of a chunk's tiles.
     ///
     /// # Safety
-    /// `base` comes from the views of `self`; `v` is valid for [`Winograd::chunk_len`] floats, of which nobody else uses this block's; the tiles exist and
-    /// are at most `chunk`.
-    unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, tiles: Range<usize>) {
-        let stride = self.stride(self.x.blocks);
-        for (i, tile) in tiles.enumerate() {
-            let (n, ty, tx) = self.place(tile);
-            let patch = Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h: self.x.h, w: self.x.w };
-            // SAFETY: a plane of a checked view; tile `i` of the block is below `chunk`; the table belongs to this processor.
+    /// `base` comes from the views of `self`; `v` is valid for [`Winograd::chunk_len`] floats, of which nobody else uses this block's.
+    unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, chunk: usize) {
+        let ([stride, _], wide) = (self.strides(), self.tiling.inputs());
+        let [count, _] = self.tiling.counts(chunk);
+        for i in 0..count {
+            // SAFETY: tile `i` of the block is below the chunk's inputs; a slice of a checked view; the table belongs to this processor.
             unsafe {
-                let to = v.add((block * self.chunk + i) * LANES);
-                (k.transform_input)(base.at(self.x.at(n, block)), &patch, to, stride);
+                let to = v.add((block * wide + i) * LANES);
+                match self.tiling.input(chunk, i) {
+                    Some(place) => {
+                        let patch = patch(&place, self.square, self.x);
+                        (k.transform_input)(base.at(slice(self.x, &place, block)), &patch, to, stride);
+                    }
+                    None => (0..POSITIONS).for_each(|p| to.add(p * stride).copy_from(ZEROS.as_ptr(), LANES)),
+                }
             }
         }
     }
@@ -234,9 +257,9 @@ impl Winograd {
         (block, blocks): (usize, usize),
         count: usize,
     ) {
-        let (v_stride, m_stride) = (self.stride(self.x.blocks), self.stride(self.y.blocks));
-        let products = &self.products[blocks - 1];
-        let w = &weights[position * self.position_weights() + self.depth * block * LANES..];
+        let [v_stride, m_stride] = self.strides();
+        let (products, outputs) = (&self.products[blocks - 1], self.tiling.outputs());
+        let w = &weights[position * self.position_weights() + self.square.slices * self.depth * block * LANES..];
         let parts = count.div_ceil(products.len());
         for part in 0..parts {
             let (first, last) = (part * count / parts, (part + 1) * count / parts);
@@ -244,14 +267,14 @@ impl Winograd {
             unsafe {
                 let x = v.add(position * v_stride + first * LANES);
                 let m = v.add(POSITIONS * v_stride + position * m_stride);
-                let y = m.add((block * self.chunk + first) * LANES);
-                let t = Tile::product(x, &self.segments, w.as_ptr(), y, self.chunk * LANES);
+                let y = m.add((block * outputs + first) * LANES);
+                let t = Tile::product(x, &self.segments, w.as_ptr(), y, outputs * LANES);
                 products[last - first - 1](&t);
             }
         }
     }
 
-    /// Transforms one output block of the tiles back, and writes it.
+    /// Transforms one output block of a chunk's tiles back, and writes it.
     ///
     /// # Safety
     /// As [`Winograd::transform`], with `v` holding all products of this block; nobody else writes these tiles of it.
@@ -264,21 +287,34 @@ impl Winograd {
         relu: bool,
         v: *const f32,
         block: usize,
-        tiles: Range<usize>,
+        chunk: usize,
     ) {
-        let (v_stride, m_stride) = (self.stride(self.x.blocks), self.stride(self.y.blocks));
+        let ([v_stride, m_stride], outputs) = (self.strides(), self.tiling.outputs());
         let bias = if matches!(start, Start::Bias) { bias[block * LANES..].as_ptr() } else { std::ptr::null() };
-        for (i, tile) in tiles.enumerate() {
-            let (n, ty, tx) = self.place(tile);
+        let [_, count] = self.tiling.counts(chunk);
+        for i in 0..count {
+            let Some(place) = self.tiling.output(chunk, i) else { continue };
+            let [ty, tx] = place.tile;
             let size = [4.min(self.y.h - 4 * ty), 4.min(self.y.w - 4 * tx)];
-            let at = self.y.at(n, block) + (4 * ty * self.y.w + 4 * tx) * LANES;
+            let at = slice(self.y, &place, block) + (4 * ty * self.y.w + 4 * tx) * LANES;
             // SAFETY: the part of the tile inside a checked view; bias checked by `run`; the table belongs to this processor.
             unsafe {
-                let from = v.add(POSITIONS * v_stride + (block * self.chunk + i) * LANES);
+                let from = v.add(POSITIONS * v_stride + (block * outputs + i) * LANES);
                 (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), self.y.w * LANES, size);
             }
         }
     }
+}
+
+/// First float of a block's slice of a tile.
+pub(super) fn slice(view: View, place: &Place, block: usize) -> usize {
+    view.at(place.n, block) + place.z * view.h * view.w * LANES
+}
+
+/// The patch under a tile.
+pub(super) fn patch(place: &Place, square: Square, x: View) -> Patch {
+    let first = |tile: usize| 4 * tile as isize - square.padding as isize;
+    Patch { row: first(place.tile[0]), column: first(place.tile[1]), h: x.h, w: x.w }
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use super::buffer::{Aligned, Base, LANES, View};
 use super::conv_grad::{WeightTile, WeightTileFn};
 use super::pack;
 use super::pool::Pool;
-use super::winograd::{own_chunk, shared_chunk};
-use super::winograd_tiles::{POSITIONS, Patch};
+use super::winograd::{ROOM, own_chunk, patch, shared_chunk, slice};
+use super::winograd_tiles::{POSITIONS, ZEROS};
+use super::winograd_tiling::{Square, Tiling};
 
 /// Partial sums made where each of them has tiles enough; a constant, so that the order of additions never depends on the machine.
 const RANGES: usize = 16;
@@ -20,16 +21,14 @@ const RANGE_TILES: usize = 256;
 /// Floats of a partial sum above which there is only one: as many again for every range would take too much memory.
 const RANGE_SUMS: usize = 1 << 19;
 
-/// The gradient of a 3x3 convolution's weights, stride 1, same padding, over fixed views.
+/// The gradient of the weights of a 3x3 or 3x3x3 convolution of stride 1, over fixed views.
 pub(crate) struct WinogradGradient {
     x: View,
     dy: View,
     lanes: Vec<usize>,
     out_channels: Vec<Option<usize>>,
-    tiles_h: usize,
-    tiles_w: usize,
-    /// Tiles transformed at a time.
-    chunk: usize,
+    square: Square,
+    tiling: Tiling,
     /// Partial sums.
     ranges: usize,
     panels: Vec<(usize, usize)>,
@@ -39,22 +38,32 @@ pub(crate) struct WinogradGradient {
 
 impl WinogradGradient {
     /// `lanes` and `out_lanes`: channels in use per block of `x` and `dy`.
-    pub(crate) fn new(k: &Kernels, x: View, lanes: &[usize], dy: View, out_lanes: &[usize]) -> Self {
-        assert!(x.h == dy.h && x.w == dy.w, "same padding keeps the size");
-        let (tiles_h, tiles_w) = (x.h.div_ceil(4), x.w.div_ceil(4));
-        let all = x.n * tiles_h * tiles_w;
-        let sums = POSITIONS * x.blocks * LANES * dy.blocks * LANES;
-        let ranges = if all >= RANGES * RANGE_TILES && sums <= RANGE_SUMS { RANGES } else { 1 };
+    pub(crate) fn new(k: &Kernels, square: Square, x: View, lanes: &[usize], dy: View, out_lanes: &[usize]) -> Self {
+        let grown = |side: usize| side + 2 * square.padding;
+        assert!(grown(x.h) == dy.h + 2 && grown(x.w) == dy.w + 2 && x.d == dy.d && x.n == dy.n, "sizes do not fit");
+        let all = dy.n * dy.d * dy.h.div_ceil(4) * dy.w.div_ceil(4);
+        let sums = square.slices * POSITIONS * x.blocks * LANES * dy.blocks * LANES;
         let blocks = x.blocks + dy.blocks;
-        let chunk = if ranges > 1 { own_chunk(blocks) } else { shared_chunk(blocks) };
+        let tiling = |ranges: usize| {
+            let chunk = if ranges > 1 { own_chunk(blocks) } else { shared_chunk(blocks) };
+            Tiling::new(
+                square,
+                dy,
+                chunk.min(all.div_ceil(ranges)),
+                ROOM[usize::from(ranges == 1)],
+                x.blocks,
+                dy.blocks,
+            )
+        };
+        let many = all >= RANGES * RANGE_TILES && sums <= RANGE_SUMS && tiling(RANGES).chunks() >= RANGES;
+        let ranges = if many { RANGES } else { 1 };
         Self {
             x,
             dy,
             lanes: lanes.to_vec(),
             out_channels: pack::channels(out_lanes),
-            tiles_h,
-            tiles_w,
-            chunk: chunk.min(all.div_ceil(ranges)),
+            square,
+            tiling: tiling(ranges),
             ranges,
             panels: pack::panels(k, dy.blocks).collect(),
             tile: k.weight_tile,
@@ -62,22 +71,22 @@ impl WinogradGradient {
         }
     }
 
-    fn tiles(&self) -> usize {
-        self.x.n * self.tiles_h * self.tiles_w
-    }
-
-    /// Floats between positions of transformed tiles: a line more than the data, as in the forward pass.
-    fn stride(&self, blocks: usize) -> usize {
-        (blocks * self.chunk + 1) * LANES
+    /// Floats between positions of transformed tiles, of `x` and of `dy`: a line more than the data, as in the forward pass.
+    fn strides(&self) -> [usize; 2] {
+        [(self.x.blocks * self.tiling.inputs() + 1) * LANES, (self.dy.blocks * self.tiling.outputs() + 1) * LANES]
     }
 
     /// Floats of one chunk's transforms.
     fn chunk_len(&self) -> usize {
-        POSITIONS * (self.stride(self.x.blocks) + self.stride(self.dy.blocks))
+        POSITIONS * self.strides().iter().sum::<usize>()
     }
 
-    /// Floats of one partial sum, `[panel][position][input channel][output channel of the panel]`.
+    /// Floats of one partial sum, `[slice][panel][position][input channel][output channel of the panel]`.
     fn sums_len(&self) -> usize {
+        self.square.slices * self.slice_len()
+    }
+
+    fn slice_len(&self) -> usize {
         POSITIONS * self.x.blocks * LANES * self.dy.blocks * LANES
     }
 
@@ -86,10 +95,13 @@ impl WinogradGradient {
         self.ranges * self.sums_len() + if self.ranges > 1 { threads } else { 1 } * self.chunk_len()
     }
 
-    /// Writes the gradient into `dw`, `[out, in, 3, 3]`.
+    /// Writes the gradient into `dw`, `[out, in, 3, 3]` or `[out, in, 3, 3, 3]`.
     pub(crate) fn run(&self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, scratch: &mut [f32], dw: &mut [f32]) {
-        let inputs: usize = self.lanes.iter().sum();
-        assert!(dw.len() == self.out_channels.iter().flatten().count() * inputs * 9, "gradient has the wrong length");
+        let (inputs, slices) = (self.lanes.iter().sum::<usize>(), self.square.slices);
+        assert!(
+            dw.len() == self.out_channels.iter().flatten().count() * inputs * slices * 9,
+            "gradient has the wrong length"
+        );
         assert!(scratch.len() >= self.scratch_len(pool.threads()), "scratch too short");
         let base = Base::of(arena, &[self.x, self.dy], &[]);
         let (sums, chunks) = scratch.split_at_mut(self.ranges * self.sums_len());
@@ -103,10 +115,11 @@ impl WinogradGradient {
             self.shared(k, pool, base, chunks, sums);
         }
         let target = Base::of_slice(dw);
-        pool.run(self.panels.len() * self.x.blocks, |job| {
+        pool.run(slices * self.panels.len() * self.x.blocks, |job| {
+            let (of_kernel, job) = (job % slices, job / slices);
             let (panel, block) = (self.panels[job / self.x.blocks], job % self.x.blocks);
             // SAFETY: the sums are complete; `dw` has the length checked above, and every job writes its own pairs of channels.
-            unsafe { self.finish(k, sums, target, panel, block, inputs) };
+            unsafe { self.finish(k, sums, target, of_kernel, panel, block, inputs) };
         });
     }
 
@@ -118,15 +131,16 @@ impl WinogradGradient {
     unsafe fn range(&self, k: &Kernels, base: Base, v: *mut f32, sums: Base, range: usize) {
         // SAFETY: below the length of `sums`.
         let sums = unsafe { sums.at(range * self.sums_len()) };
-        let bound = |r: usize| r * self.tiles() / self.ranges;
-        for first in (bound(range)..bound(range + 1)).step_by(self.chunk) {
-            let count = self.chunk.min(bound(range + 1) - first);
-            // SAFETY: the caller's promise; `count` is at most `chunk`.
+        let bound = |r: usize| r * self.tiling.chunks() / self.ranges;
+        for chunk in bound(range)..bound(range + 1) {
+            // SAFETY: the caller's promise.
             unsafe {
-                (0..self.x.blocks + self.dy.blocks).for_each(|block| self.transform(k, base, v, block, first, count));
-                for position in 0..POSITIONS {
-                    for &panel in &self.panels {
-                        self.product(v, sums, position, panel, count, first == bound(range));
+                (0..self.x.blocks + self.dy.blocks).for_each(|block| self.transform(k, base, v, block, chunk));
+                for of_kernel in 0..self.square.slices {
+                    for position in 0..POSITIONS {
+                        for &panel in &self.panels {
+                            self.product(v, sums, of_kernel, position, panel, chunk, chunk == bound(range));
+                        }
                     }
                 }
             }
@@ -135,93 +149,117 @@ impl WinogradGradient {
 
     /// The sum of all tiles: every chunk is transformed by blocks and multiplied by positions, on all threads.
     fn shared(&self, k: &Kernels, pool: &mut Pool, base: Base, v: Base, sums: Base) {
-        for first in (0..self.tiles()).step_by(self.chunk) {
-            let count = self.chunk.min(self.tiles() - first);
+        let panels = self.panels.len();
+        for chunk in 0..self.tiling.chunks() {
             pool.run(self.x.blocks + self.dy.blocks, |block| {
                 // SAFETY: views and scratch were checked by `run`; every job writes its own block's part of the chunk.
-                unsafe { self.transform(k, base, v.at(0), block, first, count) };
+                unsafe { self.transform(k, base, v.at(0), block, chunk) };
             });
-            pool.run(POSITIONS * self.panels.len(), |job| {
+            pool.run(self.square.slices * POSITIONS * panels, |job| {
+                let (of_kernel, job) = (job / (POSITIONS * panels), job % (POSITIONS * panels));
                 let (panel, position) = (self.panels[job / POSITIONS], job % POSITIONS);
                 // SAFETY: as above, the chunk is complete; every job writes its own sums.
-                unsafe { self.product(v.at(0), sums.at(0), position, panel, count, first == 0) };
+                unsafe { self.product(v.at(0), sums.at(0), of_kernel, position, panel, chunk, chunk == 0) };
             });
         }
     }
 
-    /// Transforms tiles `first..first + count` of one block: those of `x`, then those of `dy`.
+    /// Transforms a chunk's tiles of one block: those of `x`, then those of `dy`.
     ///
     /// # Safety
-    /// `base` comes from the views of `self`; `v` is valid for [`WinogradGradient::chunk_len`] floats, and no other thread uses this block's; `count` is at
-    /// most `chunk` and the tiles exist.
-    unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, first: usize, count: usize) {
-        let (v_stride, z_stride) = (self.stride(self.x.blocks), self.stride(self.dy.blocks));
-        let (h, w, per_image) = (self.x.h, self.x.w, self.tiles_h * self.tiles_w);
-        for i in 0..count {
-            let tile = first + i;
-            let (n, ty, tx) = (tile / per_image, tile % per_image / self.tiles_w, tile % self.tiles_w);
-            // SAFETY: the part of the patch or tile inside a checked view; tile `i` of the block is below `chunk`; the table belongs to this processor.
-            unsafe {
-                if let Some(block) = block.checked_sub(self.x.blocks) {
-                    let from = base.at(self.dy.at(n, block) + (4 * ty * w + 4 * tx) * LANES);
-                    let to = v.add(POSITIONS * v_stride + (block * self.chunk + i) * LANES);
+    /// `base` comes from the views of `self`; `v` is valid for [`WinogradGradient::chunk_len`] floats, and no other thread uses this block's.
+    unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, chunk: usize) {
+        let ([v_stride, z_stride], [inputs, outputs]) = (self.strides(), self.tiling.counts(chunk));
+        let zero = |to: *mut f32, stride: usize| {
+            for position in 0..POSITIONS {
+                // SAFETY: 16 floats at every position of the chunk.
+                unsafe { to.add(position * stride).copy_from(ZEROS.as_ptr(), LANES) };
+            }
+        };
+        if let Some(block) = block.checked_sub(self.x.blocks) {
+            let (h, w) = (self.dy.h, self.dy.w);
+            for i in 0..outputs {
+                // SAFETY: the part of the tile inside a checked view; tile `i` of the block is in the chunk; the table belongs to this processor.
+                unsafe {
+                    let to = v.add(POSITIONS * v_stride + (block * self.tiling.outputs() + i) * LANES);
+                    let Some(place) = self.tiling.output(chunk, i) else {
+                        zero(to, z_stride);
+                        continue;
+                    };
+                    let [ty, tx] = place.tile;
+                    let from = base.at(slice(self.dy, &place, block) + (4 * ty * w + 4 * tx) * LANES);
                     let size = [4.min(h - 4 * ty), 4.min(w - 4 * tx)];
                     (k.transform_gradient)(from, w * LANES, size, to, z_stride);
-                } else {
-                    let patch = Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h, w };
-                    let to = v.add((block * self.chunk + i) * LANES);
-                    (k.transform_input)(base.at(self.x.at(n, block)), &patch, to, v_stride);
+                }
+            }
+            return;
+        }
+        for i in 0..inputs {
+            // SAFETY: as above, of the patch under the tile.
+            unsafe {
+                let to = v.add((block * self.tiling.inputs() + i) * LANES);
+                match self.tiling.input(chunk, i) {
+                    Some(place) => {
+                        let patch = patch(&place, self.square, self.x);
+                        (k.transform_input)(base.at(slice(self.x, &place, block)), &patch, to, v_stride);
+                    }
+                    None => zero(to, v_stride),
                 }
             }
         }
     }
 
-    /// Adds the products of `count` transformed tiles at one position to one panel of the sums, which are cleared before the first.
+    /// Adds the products of a chunk's transformed tiles at one position, for one slice of the kernel, to one panel of the sums, which are cleared before
+    /// the first.
     ///
     /// # Safety
-    /// `v` holds a transformed chunk of at least `count` tiles, `sums` is valid for [`WinogradGradient::sums_len`] floats, and no other thread uses the
+    /// `v` holds the transformed chunk, `sums` is valid for [`WinogradGradient::sums_len`] floats, and no other thread uses the
     /// panel's at this position.
     unsafe fn product(
         &self,
         v: *const f32,
         sums: *mut f32,
+        of_kernel: usize,
         position: usize,
         (block, blocks): (usize, usize),
-        count: usize,
+        chunk: usize,
         clear: bool,
     ) {
-        let (v_stride, z_stride) = (self.stride(self.x.blocks), self.stride(self.dy.blocks));
+        let ([v_stride, z_stride], [_, count]) = (self.strides(), self.tiling.counts(chunk));
+        let (wide, narrow) = (self.tiling.inputs(), self.tiling.outputs());
         let (inputs, width) = (self.x.blocks * LANES, blocks * LANES);
         let tile = |group| (self.tile)(group, blocks, LANES);
         // SAFETY: panels tile the sums, positions a panel; channels stay in their block, since groups divide 16 and start at a multiple of themselves.
         unsafe {
-            let sums = sums.add(POSITIONS * inputs * block * LANES + position * inputs * width);
+            let panel = POSITIONS * inputs * block * LANES + position * inputs * width;
+            let sums = sums.add(of_kernel * self.slice_len() + panel);
             if clear {
                 std::slice::from_raw_parts_mut(sums, inputs * width).fill(0.0);
             }
-            let z = v.add(POSITIONS * v_stride + position * z_stride + block * self.chunk * LANES);
+            let z = v.add(POSITIONS * v_stride + position * z_stride + block * narrow * LANES);
             for (ib, &lanes) in self.lanes.iter().enumerate() {
-                let x = v.add(position * v_stride + ib * self.chunk * LANES);
+                let x = v.add(position * v_stride + (ib * wide + of_kernel * self.tiling.step()) * LANES);
                 let mut i = 0;
                 while i < lanes {
                     let group = (self.group)(lanes - i);
                     let dw = sums.add((ib * LANES + i) * width);
-                    tile(group)(&WeightTile::product(x.add(i), z, self.chunk * LANES, count, dw));
+                    tile(group)(&WeightTile::product(x.add(i), z, narrow * LANES, count, dw));
                     i += group;
                 }
             }
         }
     }
 
-    /// Adds up the ranges for the pairs of one input block and one panel, and transforms them into `dw`.
+    /// Adds up the ranges for the pairs of one input block and one panel under one slice of the kernel, and transforms them into `dw`.
     ///
     /// # Safety
-    /// `sums` holds all ranges, `dw` `[out, inputs, 3, 3]`; no other thread uses these pairs of channels.
+    /// `sums` holds all ranges, `dw` `[out, inputs, slices, 3, 3]`; no other thread uses these pairs of channels.
     unsafe fn finish(
         &self,
         k: &Kernels,
         sums: Base,
         dw: Base,
+        of_kernel: usize,
         (block, blocks): (usize, usize),
         in_block: usize,
         inputs: usize,
@@ -231,13 +269,18 @@ impl WinogradGradient {
         for lane in 0..self.lanes[in_block] {
             for b in 0..blocks {
                 let mut taps = [[0.0; LANES]; 9];
-                let at = POSITIONS * slots * block * LANES + (in_block * LANES + lane) * width + b * LANES;
+                let at = of_kernel * self.slice_len()
+                    + POSITIONS * slots * block * LANES
+                    + (in_block * LANES + lane) * width
+                    + b * LANES;
                 // SAFETY: one input channel and 16 output channels of every position of every range, inside the sums.
                 unsafe { (k.gradient_of_sums)(sums.at(at), slots * width, self.ranges, self.sums_len(), &mut taps) };
                 for (l, o) in self.out_channels[(block + b) * LANES..][..LANES].iter().enumerate() {
                     let Some(o) = *o else { continue };
                     // SAFETY: nine floats of one pair of channels, inside `dw`.
-                    let to = unsafe { dw.at((o * inputs + before + lane) * 9).cast::<[f32; 9]>() };
+                    let to = unsafe {
+                        dw.at(((o * inputs + before + lane) * self.square.slices + of_kernel) * 9).cast::<[f32; 9]>()
+                    };
                     let mut of_pair = [0.0; 9];
                     for tap in 0..9 {
                         of_pair[tap] = taps[tap][l];

@@ -97,7 +97,7 @@ pub(crate) unsafe fn transform_input<S: Simd>(plane: *const f32, patch: &Patch, 
 }
 
 /// What a tile reads in place of pixels outside the map.
-static ZEROS: [f32; LANES] = [0.0; LANES];
+pub(super) static ZEROS: [f32; LANES] = [0.0; LANES];
 
 /// `B^T d B` of the 6x6 pixels that `at` points to.
 ///

@@ -104,6 +104,10 @@ pub(super) fn emit(op: &Op, axes: usize, input: Resolution, tensors: &[Tensor]) 
         Op::InstanceNorm { eps } => plain("InstanceNormalization", vec![float("epsilon", *eps)]),
         Op::GroupNorm { groups, eps } => group_norm(*groups, *eps, axes),
         Op::Relu => plain("Relu", Vec::new()),
+        Op::ClippedRelu { max } => Emitted {
+            nodes: vec![node("Clip", &[Input::Layer, Input::Constant(0), Input::Constant(1)], Vec::new())],
+            constants: vec![scalar("min", 0.0), scalar("max", *max)],
+        },
         Op::LeakyRelu { slope } => plain("LeakyRelu", vec![float("alpha", *slope)]),
         Op::Gelu => gelu(),
         Op::Tanh => plain("Tanh", Vec::new()),

@@ -162,11 +162,11 @@ impl Converter<'_> {
             value.ok_or_else(|| attributes.refuse(name, "computed".to_owned(), "a constant"))
         };
         let (min, max) = (bound(1, "min", f32::MIN)?, bound(2, "max", f32::MAX)?);
-        if max < f32::MAX {
-            return Err(attributes.refuse("max", max.to_string(), "none"));
-        }
+        let bounded = max < f32::MAX;
         match min {
-            0.0 => Ok(Made::plain(Op::Relu)),
+            0.0 if !bounded => Ok(Made::plain(Op::Relu)),
+            0.0 if max > 0.0 => Ok(Made::plain(Op::ClippedRelu { max })),
+            _ if bounded => Err(attributes.refuse("max", format!("{max}, min {min}"), "none, or above a min of 0")),
             _ if min <= f32::MIN => Ok(Made::Same),
             _ => Err(attributes.refuse("min", min.to_string(), "0 or none")),
         }

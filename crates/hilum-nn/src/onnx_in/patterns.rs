@@ -108,7 +108,9 @@ impl<'m, 'a> Values<'m, 'a> {
             "Add" => self.group_norm(node).or_else(|| self.biased(node)),
             "ReduceMean" => self.mean(node),
             "Pad" => self.pad(node),
-            "Reshape" => self.recurrent(node),
+            "Reshape" => self.recurrent(node).or_else(|| self.pixel(node)),
+            "Flatten" => self.pixel(node),
+            "Transpose" => self.transposed(node),
             _ => None,
         }
     }
@@ -221,6 +223,35 @@ impl<'m, 'a> Values<'m, 'a> {
         attributes.push(Attribute { name: "pads", ints, ..Attribute::default() });
         let value = node.inputs.get(2).copied().unwrap_or_default();
         Some(Found { op: "Pad", inputs: vec![x, "", value], attributes })
+    }
+
+    /// A Transpose that leaves all axes where they are, or puts them back where the one before it took them from.
+    fn transposed(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let (&x, outer) = (node.inputs.first()?, perm(node));
+        let same = |source: &'a str| Some(Found { op: "Identity", inputs: vec![source], attributes: Vec::new() });
+        if !outer.is_empty() && outer.iter().enumerate().all(|(i, axis)| *axis == i as i64) {
+            return same(x);
+        }
+        let before = self.made_by(x, "Transpose")?;
+        let inner = perm(before);
+        let source_axis = |axis: &i64| usize::try_from(*axis).ok().and_then(|axis| inner.get(axis));
+        let back = outer.iter().enumerate().all(|(i, axis)| source_axis(axis) == Some(&(i as i64)));
+        // Without a list both turn the axes round.
+        if back && inner.len() == outer.len() { same(before.inputs.first()?) } else { None }
+    }
+
+    /// The way to a matrix from a map of one pixel whose axes were moved: its values lie as before.
+    fn pixel(&self, node: &Node<'a>) -> Option<Found<'a>> {
+        let (&x, rest) = node.inputs.split_first()?;
+        let moved = self.made_by(x, "Transpose")?;
+        let &map = moved.inputs.first()?;
+        let one_pixel = ["GlobalAveragePool", "GlobalMaxPool"].into_iter().any(|op| self.made_by(map, op).is_some());
+        let op = if node.op == "Flatten" { "Flatten" } else { "Reshape" };
+        (one_pixel && perm(moved).first() == Some(&0)).then(|| Found {
+            op,
+            inputs: [map].into_iter().chain(rest.iter().copied()).collect(),
+            attributes: node.attributes.clone(),
+        })
     }
 
     /// A GRU or LSTM between what makes `[steps, n, features]` of a map and a map of its result. The attribute `last` says which of its results is used;

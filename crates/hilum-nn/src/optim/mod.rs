@@ -102,6 +102,11 @@ impl Optimiser {
         }
     }
 
+    /// Floats that the rule remembers of every parameter.
+    pub(crate) fn memory_len(&self) -> usize {
+        self.slots().len()
+    }
+
     /// What the rule remembers of every parameter, under PyTorch's names.
     fn slots(&self) -> &'static [&'static str] {
         match self {

@@ -3,6 +3,7 @@
 use super::finite::{Place, check_values};
 use super::layout::{Lowered, Step, lies_in, place};
 use super::operator::{self, Operator};
+use super::profile::{Act, Label, Lap, Part, Stopwatch};
 use super::window::directions;
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
 use crate::geometry::Path;
@@ -55,10 +56,23 @@ impl Inference {
     /// NaN and infinity in the input, or in the result of the last layer (before a last sigmoid), are refused with the layer where they arose.
     pub fn forward(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), RunError> {
         if self.plan.sigmoid {
-            self.plan.run(&mut self.pool, input, output, pointwise::sigmoid_of)
+            self.plan.run(&mut self.pool, input, output, pointwise::sigmoid_of, &mut |_, _| {})
         } else {
-            self.plan.run(&mut self.pool, input, output, |v| v)
+            self.plan.run(&mut self.pool, input, output, |v| v, &mut |_, _| {})
         }
+    }
+
+    /// Runs the network `rounds` times over zeros and gives the shortest time of every part, in the order in which they run.
+    pub fn profile(&mut self, rounds: usize) -> Result<Vec<Part>, RunError> {
+        let floats = |v: View, lanes: &[usize]| vec![0.0; v.n * v.pixels() * lanes.iter().sum::<usize>()];
+        let input = floats(self.plan.input, &self.plan.input_lanes);
+        let mut output = floats(self.plan.output, &self.plan.output_lanes);
+        let mut watch = Stopwatch::new(&self.plan.labels);
+        for _ in 0..rounds {
+            watch.start();
+            self.plan.run(&mut self.pool, &input, &mut output, |v| v, &mut |act, step| watch.lap(act, step))?;
+        }
+        Ok(watch.parts())
     }
 
     /// Channels, depth, height and width of one image's or volume's output.
@@ -83,6 +97,7 @@ pub(super) struct ForwardPlan {
     steps: Vec<Ready>,
     /// What every step writes.
     places: Vec<Option<Place>>,
+    labels: Vec<Label>,
     input: View,
     input_lanes: Vec<usize>,
     output: View,
@@ -136,19 +151,25 @@ impl ForwardPlan {
         let floats = place(&mut lowered.buffers)?;
         let weights: usize = graph.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
         check_floats(floats as u128 + weights as u128)?;
+        // Before the steps are made: a giant is refused at once.
         let arena = allocate(floats)?;
         let ready = |s: &Step| {
             let ready = Ready::of(s, &lowered, &graph, kernels, algorithm)?;
-            Some((ready, Place::of(s, &lowered, &graph)))
+            let label = Label::of(s, &lowered, &graph, shape.n, ready.algorithm());
+            Some((ready, (Place::of(s, &lowered, &graph), label)))
         };
-        let (steps, places): (Vec<_>, Vec<_>) = lowered.steps.iter().filter_map(ready).unzip();
+        let (mut steps, (places, labels)): (Vec<_>, (Vec<_>, Vec<_>)) = lowered.steps.iter().filter_map(ready).unzip();
         let scratch = steps.iter().map(|s| s.scratch_len(threads)).max().unwrap_or(0);
+        let packed: usize = steps.iter().map(Ready::packed_len).sum();
+        check_floats([floats, weights, packed, scratch].iter().map(|&floats| floats as u128).sum())?;
+        steps.iter_mut().try_for_each(Ready::reserve)?;
         Ok(Self {
             kernels,
             arena,
             scratch: allocate(scratch)?,
             steps,
             places,
+            labels,
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
             output: lowered.view(output),
@@ -216,6 +237,7 @@ impl ForwardPlan {
         input: &[f32],
         output: &mut [f32],
         map: impl Fn(f32) -> f32 + Sync,
+        lap: Lap<'_>,
     ) -> Result<(), RunError> {
         let length = |v: View, lanes: &[usize]| v.n * v.pixels() * lanes.iter().sum::<usize>();
         check_length("input", input.len(), length(self.input, &self.input_lanes))?;
@@ -224,10 +246,13 @@ impl ForwardPlan {
         if !pointwise::import(pool, arena, input, self.input, &self.input_lanes) {
             return check_values("input", input);
         }
-        for step in &mut self.steps {
+        lap(Act::Loss, None);
+        for (i, step) in self.steps.iter_mut().enumerate() {
             step.run(k, pool, arena, scratch);
+            lap(Act::Forward, Some(i));
         }
         if pointwise::export(pool, arena, self.output, &self.output_lanes, output, map) {
+            lap(Act::Loss, None);
             return Ok(());
         }
         // The layer's name is worth a second pass.
@@ -267,6 +292,30 @@ impl Ready {
         }
     }
 
+    /// Floats of packed weights that [`Ready::reserve`] takes.
+    fn packed_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => c.method.weight_len(),
+            _ => 0,
+        }
+    }
+
+    /// Takes memory for packed weights.
+    fn reserve(&mut self) -> Result<(), CompileError> {
+        if let Self::Conv(c) = self {
+            c.weights = allocate(c.method.weight_len())?;
+        }
+        Ok(())
+    }
+
+    /// The algorithm of a convolution.
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Conv(c) => c.method.name(),
+            _ => "",
+        }
+    }
+
     fn scratch_len(&self, threads: usize) -> usize {
         match self {
             Self::Conv(c) => c.method.scratch_len(threads),
@@ -283,6 +332,12 @@ impl Ready {
                 // To a kernel of one position, a volume is its slices under each other.
                 let (xv, yv) = (view(x).flat(), view(y).flat());
                 let method = match geometry.path(lowered.sizes[x][0]) {
+                    Path::Window
+                        if algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum())
+                            && let Some(square) = geometry.square() =>
+                    {
+                        Method::square(k, square, Source::Forward, view(x), x_lanes, view(y), y_lanes)
+                    }
                     Path::Window => {
                         let [there, _] = directions(&geometry);
                         Method::Window(Window::new(k, there, &geometry, (view(x), x_lanes), (view(y), y_lanes)))
@@ -293,7 +348,7 @@ impl Ready {
                     }
                     Path::Up => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
-                let weights = Aligned::zeroed(method.weight_len());
+                let weights = Aligned::zeroed(0);
                 let bias = Aligned::zeroed(y_lanes.len() * LANES);
                 Self::Conv(Box::new(FoldedConv { method, weights, bias, relu, node, norm }))
             }

@@ -1,10 +1,11 @@
 //! One step of the training plan: a layer forward and backward over fixed views.
 
-use super::Algorithm;
 use super::backward::{Gradients, Write};
 use super::layout::{Lowered, Step, lies_in};
 use super::operator::{self, Operator};
+use super::recompute::Recomputed;
 use super::window::WindowLayer;
+use super::{Algorithm, CompileError, allocate};
 use crate::geometry::Path;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
@@ -45,6 +46,10 @@ struct DataGradient {
 pub(super) struct NormLayer {
     x: View,
     y: View,
+    /// Where the result is made again for the backward pass.
+    again: Option<View>,
+    /// An earlier normalisation that has found the statistics of this one's first blocks, and how many: those of a growing concatenation.
+    known: Option<(usize, usize)>,
     dy: View,
     target: Option<Write>,
     stats: Statistics,
@@ -77,6 +82,7 @@ impl TrainLayer {
         index: usize,
         lowered: &Lowered,
         gradients: &Gradients,
+        recomputed: &Recomputed,
         graph: &Graph,
         k: &Kernels,
         algorithm: Algorithm,
@@ -90,37 +96,49 @@ impl TrainLayer {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
                 let op = &graph.nodes()[node].op;
                 let geometry = op.geometry().expect("a convolution has one");
-                let same = match geometry.path(lowered.sizes[x][0]) {
-                    Path::Same(kernel) => Some(kernel),
-                    Path::Up => None,
-                    Path::Window => {
-                        return Self::Window(Box::new(WindowLayer::new(k, lowered, gradients, graph, geometry, index)));
-                    }
-                };
+                let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &view(y));
+                let square = geometry.square().filter(|_| winograd);
+                let path = geometry.path(lowered.sizes[x][0]);
+                if path == Path::Window && square.is_none() {
+                    let window = WindowLayer::new(k, lowered, gradients, recomputed, graph, geometry, index);
+                    return Self::Window(Box::new(window));
+                }
                 // To a kernel of one position, a volume is its slices under each other.
-                let (xv, yv, dyv) = (view(x).flat(), view(y).flat(), dy(y).flat());
-                let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &xv);
-                let forward = match same {
-                    Some(kernel) => Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel),
-                    None => Method::up(k, xv, x_lanes, yv, y_lanes),
+                let lie = |view: View| if path == Path::Window { view } else { view.flat() };
+                let (xv, yv, dyv) = (lie(view(x)), lie(view(y)), lie(dy(y)));
+                let kept = lie(recomputed.view(lowered, x));
+                let forward = match (path, square) {
+                    (Path::Same(kernel), _) => {
+                        Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
+                    }
+                    (Path::Window, Some(square)) => {
+                        Method::square(k, square, Source::Forward, xv, x_lanes, yv, y_lanes)
+                    }
+                    _ => Method::up(k, xv, x_lanes, yv, y_lanes),
                 };
                 let data = write().map(|write| {
-                    let write = Write { view: write.view.flat(), ..write };
+                    let write = Write { view: lie(write.view), ..write };
                     let dx = write.view;
-                    let conv = match same {
-                        Some(kernel) => Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel),
-                        None => Method::down(k, dyv, y_lanes, dx, x_lanes),
+                    let conv = match (path, square) {
+                        (Path::Same(kernel), _) => {
+                            Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel)
+                        }
+                        (Path::Window, Some(square)) => {
+                            Method::square(k, square.backward(), Source::Flipped, dyv, y_lanes, dx, x_lanes)
+                        }
+                        _ => Method::down(k, dyv, y_lanes, dx, x_lanes),
                     };
-                    DataGradient { packed: Aligned::zeroed(conv.weight_len()), conv, write }
+                    DataGradient { packed: Aligned::zeroed(0), conv, write }
                 });
-                let weight_gradient = match same {
-                    Some(kernel) => WeightMethod::same(k, winograd, xv, x_lanes, dyv, y_lanes, kernel),
-                    None => WeightMethod::up(k, xv, x_lanes, dyv, y_lanes),
+                let weight_gradient = match (path, square) {
+                    (Path::Same(kernel), _) => WeightMethod::same(k, winograd, kept, x_lanes, dyv, y_lanes, kernel),
+                    (Path::Window, Some(square)) => WeightMethod::square(k, square, kept, x_lanes, dyv, y_lanes),
+                    _ => WeightMethod::up(k, kept, x_lanes, dyv, y_lanes),
                 };
                 let weight = graph.nodes()[node].first_parameter;
                 let has_bias = op.weighted().is_some_and(|(_, bias)| bias);
                 Self::Conv(Box::new(ConvLayer {
-                    packed: Aligned::zeroed(forward.weight_len()),
+                    packed: Aligned::zeroed(0),
                     forward,
                     bias: Aligned::zeroed(y_lanes.len() * LANES),
                     dy: dyv,
@@ -136,6 +154,8 @@ impl TrainLayer {
                 Self::Norm(Box::new(NormLayer {
                     x: view(x),
                     y: view(y),
+                    known: lowered.normalised_before(index, graph),
+                    again: recomputed.has(y).then(|| recomputed.view(lowered, y)),
                     dy: dy(y),
                     target: write(),
                     stats: Statistics::new(blocks),
@@ -167,7 +187,40 @@ impl TrainLayer {
         }
     }
 
-    /// `step`: training steps taken before this one.
+    /// Floats of packed weights that [`TrainLayer::reserve`] takes.
+    pub(super) fn packed_len(&self) -> usize {
+        match self {
+            Self::Conv(c) => c.forward.weight_len() + c.data.as_ref().map_or(0, |d| d.conv.weight_len()),
+            Self::Window(w) => w.packed_len(),
+            _ => 0,
+        }
+    }
+
+    /// Takes memory for packed weights.
+    pub(super) fn reserve(&mut self) -> Result<(), CompileError> {
+        match self {
+            Self::Conv(c) => {
+                c.packed = allocate(c.forward.weight_len())?;
+                if let Some(data) = &mut c.data {
+                    data.packed = allocate(data.conv.weight_len())?;
+                }
+            }
+            Self::Window(w) => w.reserve()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Makes the result of a normalisation again, the same bits.
+    pub(super) fn recompute(&self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned) {
+        if let Self::Norm(n) = self
+            && let Some(again) = n.again
+        {
+            norm::apply(k, pool, arena, n.x, again, &n.scale, &n.shift, n.relu);
+        }
+    }
+
+    /// `step`: training steps taken before this one; `before`: the layers that have run before this one.
     pub(super) fn forward(
         &mut self,
         k: &Kernels,
@@ -176,6 +229,7 @@ impl TrainLayer {
         partial: &mut [f64],
         scratch: &mut [f32],
         step: u64,
+        before: &[Self],
     ) {
         match self {
             Self::Window(w) => w.forward(pool, arena),
@@ -185,7 +239,14 @@ impl TrainLayer {
                 c.forward.run(k, pool, arena, &c.packed, &c.bias, start, false, scratch);
             }
             Self::Norm(n) => {
-                norm::batch_statistics(k, pool, arena, partial, n.x, n.eps, &mut n.stats);
+                let mut known = 0;
+                if let Some((step, blocks)) = n.known
+                    && let Self::Norm(other) = &before[step]
+                {
+                    n.stats.take_over(&other.stats, blocks);
+                    known = blocks;
+                }
+                norm::batch_statistics(k, pool, arena, partial, n.x, known, n.eps, &mut n.stats);
                 for (b, block) in n.stats.blocks.iter().enumerate() {
                     for l in 0..LANES {
                         n.scale[b][l] = block.weight[l] * block.inv_std[l];
@@ -202,6 +263,50 @@ impl TrainLayer {
         }
     }
 
+    /// The algorithm of a convolution.
+    pub(super) fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Conv(c) => c.forward.name(),
+            Self::Window(_) => "window",
+            _ => "",
+        }
+    }
+
+    /// The gradients of a convolution's weights and bias, which come before [`TrainLayer::backward`]; whether this is a convolution.
+    pub(super) fn weight_gradient(
+        &mut self,
+        k: &Kernels,
+        pool: &mut Pool,
+        arena: &mut Aligned,
+        partial: &mut [f64],
+        scratch: &mut [f32],
+        gradients: &mut [Vec<f32>],
+    ) -> bool {
+        match self {
+            Self::Window(w) => w.weight_gradient(k, pool, arena, partial, scratch, gradients),
+            Self::Conv(c) => {
+                c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
+                if c.has_bias {
+                    let slots = pack::channels(&c.out_lanes);
+                    let bias = &mut gradients[c.weight + 1];
+                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether [`TrainLayer::backward`] has anything to do.
+    pub(super) fn hands_down(&self) -> bool {
+        match self {
+            Self::Conv(c) => c.data.is_some(),
+            Self::Window(w) => w.hands_down(),
+            _ => true,
+        }
+    }
+
+    /// Hands the gradient down to the layer's input, and to the parameters of what is no convolution.
     pub(super) fn backward(
         &mut self,
         k: &Kernels,
@@ -215,7 +320,7 @@ impl TrainLayer {
             write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
         };
         match self {
-            Self::Window(w) => w.backward(k, pool, arena, partial, scratch, gradients),
+            Self::Window(w) => w.backward(pool, arena),
             Self::Operator { operator, dy: Some(dy), target } => {
                 if let Some(write) = target {
                     prepare(pool, arena, write);
@@ -223,12 +328,6 @@ impl TrainLayer {
                 operator.backward(k, pool, arena, *dy, target.as_ref(), gradients);
             }
             Self::Conv(c) => {
-                c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
-                if c.has_bias {
-                    let slots = pack::channels(&c.out_lanes);
-                    let bias = &mut gradients[c.weight + 1];
-                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
-                }
                 if let Some(data) = &c.data {
                     prepare(pool, arena, &data.write);
                     let start = if data.write.add { Start::Output } else { Start::Zero };

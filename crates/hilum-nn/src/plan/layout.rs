@@ -103,6 +103,7 @@ impl Buffer {
 }
 
 /// The graph as steps over values of one input shape.
+#[derive(Clone)]
 pub(super) struct Lowered {
     pub(super) steps: Vec<Step>,
     /// Channels in use per block, of every value.
@@ -194,6 +195,7 @@ impl Lowered {
                 | Op::Dropout { .. }
                 | Op::InstanceNorm { .. }
                 | Op::GroupNorm { .. }
+                | Op::ClippedRelu { .. }
                 | Op::LeakyRelu { .. }
                 | Op::Gelu
                 | Op::Tanh
@@ -279,6 +281,22 @@ impl Lowered {
             }
         }
         (homes, buffers)
+    }
+
+    /// For a BatchNorm, the last one before it over the first blocks of the same memory with the same eps, and how many blocks these are. What lies in a
+    /// buffer is written once in a pass.
+    pub(super) fn normalised_before(&self, index: usize, graph: &Graph) -> Option<(usize, usize)> {
+        let read = |step: &Step| match *step {
+            Step::Norm { node, x, .. } => {
+                let eps = graph.nodes()[node].op.batch_norm_eps()?;
+                Some((self.homes[x]?, self.lanes[x].len(), eps.to_bits()))
+            }
+            _ => None,
+        };
+        let (home, blocks, eps) = read(&self.steps[index])?;
+        let fits = |i: &usize| read(&self.steps[*i]).is_some_and(|(h, b, e)| h == home && b <= blocks && e == eps);
+        let step = (0..index).rev().find(fits)?;
+        Some((step, read(&self.steps[step])?.1))
     }
 
     /// The view of a value, after [`place`].

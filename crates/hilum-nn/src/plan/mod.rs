@@ -7,12 +7,15 @@ mod inference;
 mod layer;
 mod layout;
 mod operator;
+mod profile;
+mod recompute;
 pub(crate) mod sizes;
 mod training;
 mod window;
 
 pub use cost::Cost;
 pub use inference::Inference;
+pub use profile::{Act, Part};
 pub use training::Trainer;
 
 use crate::kernels::buffer::{Aligned, View};
@@ -25,7 +28,8 @@ use crate::weights::WeightsError;
 /// Environment variable that names the instruction set when [`Options::isa`] does not.
 pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
 
-/// Environment variable with the most bytes that activations, weights and gradients of one plan may take; without it, 64 GiB.
+/// Environment variable with the most bytes that one plan may take: activations, gradients, weights, the kernels' copies of them and what the optimiser
+/// remembers; without it, 64 GiB. A training plan that would need more computes results of normalisations again in the backward pass.
 pub const MEMORY_VARIABLE: &str = "HILUM_NN_MEMORY";
 
 /// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels, whatever its channels (measured on AVX-512 and AVX2 up to 256
@@ -67,7 +71,7 @@ impl From<InputShape> for VolumeShape {
 pub struct Options {
     /// Threads, the caller included; 0 means one per processor.
     pub threads: usize,
-    /// The instruction set; `None`: environment variable `HILUM_NN_ISA` (avx512, avx2, portable), else the best that this processor has.
+    /// The instruction set; `None`: environment variable `HILUM_NN_ISA` (avx512, avx2, neon, portable), else the best that this processor has.
     pub isa: Option<Isa>,
 }
 
@@ -113,9 +117,9 @@ impl Algorithm {
         }
     }
 
-    /// In training every step transforms the weights anew, and sums their gradient at 36 positions instead of nine: small maps do not pay for that.
+    /// Whether in training, for an output of this shape. Every step transforms the weights anew, and sums their gradient at 36 positions instead of nine: small maps do not pay for that.
     fn winograd_in_training(self, inputs: usize, outputs: usize, map: &View) -> bool {
-        let tiles = map.n * map.h.div_ceil(4) * map.w.div_ceil(4);
+        let tiles = map.n * map.d * map.h.div_ceil(4) * map.w.div_ceil(4);
         self.winograd(inputs, outputs) && (self == Self::Winograd || tiles >= MIN_TRAINING_TILES)
     }
 }
@@ -222,7 +226,7 @@ pub enum CompileError {
         bytes: u128,
     },
     /// The instruction set is unknown or this processor lacks it.
-    #[error("instruction set {0}: use avx512, avx2 or portable, and one that this processor has")]
+    #[error("instruction set {0}: use avx512, avx2, neon or portable, and one that this processor has")]
     Isa(String),
     /// A thread could not be started.
     #[error("cannot start worker threads: {0}")]

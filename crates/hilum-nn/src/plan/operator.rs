@@ -99,6 +99,7 @@ pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph, k: &Kernels, tra
                 Op::Dropout { rate, seed } => {
                     Box::new(Dropout { x, y, rate: *rate, seed: *seed, node, key: DropoutKey::new(*seed, node, 0) })
                 }
+                Op::ClippedRelu { max } => Box::new(Activated { x, y, f: Activation::ClippedRelu(*max) }),
                 Op::LeakyRelu { slope } => Box::new(Activated { x, y, f: Activation::LeakyRelu(*slope) }),
                 Op::Gelu => Box::new(Activated { x, y, f: Activation::Gelu }),
                 Op::Tanh => Box::new(Activated { x, y, f: Activation::Tanh }),

@@ -5,8 +5,10 @@ use super::finite::{Place, check_gradients, check_values};
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
+use super::profile::{Act, Label, Lap, Part, Stopwatch};
+use super::recompute::Recomputed;
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
-use crate::graph::Parameter;
+use crate::graph::{Graph, Parameter};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pointwise;
@@ -32,8 +34,11 @@ pub struct Trainer {
     scratch: Aligned,
     partial: Vec<f64>,
     layers: Vec<TrainLayer>,
+    /// For every layer, those to compute again before it runs backward.
+    again: Vec<Vec<usize>>,
     /// What every layer writes.
     places: Vec<Option<Place>>,
+    labels: Vec<Label>,
     input: View,
     input_lanes: Vec<usize>,
     output: View,
@@ -73,7 +78,7 @@ impl Trainer {
         update.check()?;
         let kernels = options.kernels()?;
         let graph = network.graph();
-        let mut lowered = Lowered::of(&graph, shape, false)?;
+        let lowered = Lowered::of(&graph, shape, false)?;
         let loss = loss.into();
         loss.check(graph.output().channels)?;
         match (loss.activation, lowered.sigmoid) {
@@ -81,21 +86,26 @@ impl Trainer {
             (Activation::Softmax, true) => return Err(CompileError::NoLogits(graph.output().name.clone())),
             (Activation::Sigmoid, true) | (Activation::Softmax, false) => {}
         }
-        let mut gradients = Gradients::of(&lowered, &graph, shape.n);
-        let floats = place_all(&mut lowered, &mut gradients)?;
-        // Weights and their gradients besides.
-        let parameters: usize = weights.tensors().iter().map(|t| t.data.len()).sum();
-        check_floats(floats as u128 + 2 * parameters as u128)?;
-        let arena = allocate(floats)?;
         let pool = options.pool()?;
-        let layers: Vec<_> = (0..lowered.steps.len())
-            .map(|i| TrainLayer::of(i, &lowered, &gradients, &graph, kernels, algorithm))
-            .collect();
+        let learning = graph.parameters().iter().zip(weights.tensors());
+        let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
+        // Weights, their gradients and the optimiser's memory.
+        let own = weights.tensors().iter().map(|t| 2 * t.data.len()).sum::<usize>()
+            + update.optimiser.memory_len() * lengths.clone().flatten().sum::<usize>();
+        let planned =
+            |keep| Planned::of(lowered.clone(), &graph, shape.n, own, pool.threads(), kernels, algorithm, keep);
+        let Planned { lowered, gradients, recomputed, mut layers, arena, scratch } =
+            planned(true).or_else(|error| match error {
+                CompileError::TooLarge { .. } => planned(false).map_err(|_| error),
+                other => Err(other),
+            })?;
+        layers.iter_mut().try_for_each(TrainLayer::reserve)?;
+        let label = |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm());
+        let labels = lowered.steps.iter().zip(&layers).map(label).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
         let pixels: usize = lowered.sizes[output].iter().product();
-        let learning = graph.parameters().iter().zip(weights.tensors());
-        let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
+        let memory = Memory::new(&update.optimiser, lengths);
         let mut trainer = Self {
             network: network.clone(),
             shape,
@@ -104,13 +114,15 @@ impl Trainer {
             algorithm,
             kernels,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
-            memory: Memory::new(&update.optimiser, lengths),
+            memory,
             weights,
             arena,
-            scratch: allocate(layers.iter().map(|l| l.scratch_len(pool.threads())).max().unwrap_or(0))?,
+            scratch: allocate(scratch)?,
+            again: recomputed.before,
             pool,
             partial: vec![0.0; layers.iter().map(TrainLayer::partial_len).max().unwrap_or(0)],
             layers,
+            labels,
             places: lowered.steps.iter().map(|s| Place::of(s, &lowered, &graph)).collect(),
             input: lowered.view(0),
             input_lanes: lowered.lanes[0].clone(),
@@ -120,7 +132,7 @@ impl Trainer {
             logits: vec![0.0; shape.n * output_channels * pixels],
             evaluation: None,
         };
-        trainer.pack();
+        trainer.pack(&mut |_, _| {});
         Ok(trainer)
     }
 
@@ -128,7 +140,27 @@ impl Trainer {
     /// Returns the loss before the step. NaN and infinity in input, target, the network's result, loss or gradients are refused with the layer or
     /// parameter where they arose, and change nothing.
     pub fn step<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>, lr: f32) -> Result<f32, RunError> {
-        let loss = self.backpropagate(x, y.into())?;
+        self.step_watched(x, y.into(), lr, &mut |_, _| {})
+    }
+
+    /// Takes `rounds` steps and gives the shortest time of every part, in the order in which they run.
+    pub fn profile<'a>(
+        &mut self,
+        x: &[f32],
+        y: impl Into<Target<'a>>,
+        lr: f32,
+        rounds: usize,
+    ) -> Result<Vec<Part>, RunError> {
+        let (y, mut watch) = (y.into(), Stopwatch::new(&self.labels));
+        for _ in 0..rounds {
+            watch.start();
+            self.step_watched(x, y, lr, &mut |act, step| watch.lap(act, step))?;
+        }
+        Ok(watch.parts())
+    }
+
+    fn step_watched(&mut self, x: &[f32], y: Target<'_>, lr: f32, lap: Lap<'_>) -> Result<f32, RunError> {
+        let loss = self.backpropagate(x, y, lap)?;
         let Self { pool, weights, gradients, memory, update, .. } = self;
         // A finite norm says that all gradients are.
         if !update.clipping.apply(pool, gradients).is_some_and(f64::is_finite) {
@@ -138,13 +170,14 @@ impl Trainer {
         for layer in &self.layers {
             layer.update_running_statistics(&mut self.weights.tensors);
         }
-        self.pack();
+        lap(Act::Update, None);
+        self.pack(lap);
         Ok(loss)
     }
 
     /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
     pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
-        let loss = self.backpropagate(x, y.into())?;
+        let loss = self.backpropagate(x, y.into(), &mut |_, _| {})?;
         let graph = self.network.graph();
         check_gradients(&mut self.pool, graph.parameters(), &self.gradients)?;
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
@@ -170,7 +203,7 @@ impl Trainer {
             plan.load(&self.weights, &mut self.pool);
             *version = self.memory.steps;
         }
-        plan.run(&mut self.pool, x, &mut self.logits, |v| v)?;
+        plan.run(&mut self.pool, x, &mut self.logits, |v| v, &mut |_, _| {})?;
         finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent), target)
     }
 
@@ -209,7 +242,7 @@ impl Trainer {
         Extent { images: self.output.n, channels: self.output_lanes.iter().sum(), pixels: self.output.pixels() }
     }
 
-    fn backpropagate(&mut self, x: &[f32], y: Target<'_>) -> Result<f32, RunError> {
+    fn backpropagate(&mut self, x: &[f32], y: Target<'_>, lap: Lap<'_>) -> Result<f32, RunError> {
         let channels: usize = self.input_lanes.iter().sum();
         check_length("input", x.len(), self.input.n * self.input.pixels() * channels)?;
         let extent = self.extent();
@@ -218,14 +251,18 @@ impl Trainer {
         if !pointwise::import(pool, arena, x, self.input, &self.input_lanes) {
             check_values("input", x)?;
         }
-        for layer in &mut self.layers {
-            layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
+        lap(Act::Loss, None);
+        for i in 0..self.layers.len() {
+            let (before, layer) = self.layers.split_at_mut(i);
+            layer[0].forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps, before);
+            lap(Act::Forward, Some(i));
         }
         if !pointwise::export(pool, arena, self.output, &self.output_lanes, &mut self.logits, |v| v) {
             // The layer's name is worth a second pass.
             pointwise::import(pool, arena, x, self.input, &self.input_lanes);
-            for (layer, place) in self.layers.iter_mut().zip(&self.places) {
-                layer.forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps);
+            for (i, place) in self.places.iter().enumerate() {
+                let (before, layer) = self.layers.split_at_mut(i);
+                layer[0].forward(k, pool, arena, &mut self.partial, &mut self.scratch, self.memory.steps, before);
                 place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
             }
         }
@@ -233,16 +270,29 @@ impl Trainer {
         if let Some(view) = self.output_gradient {
             pointwise::import(pool, arena, &self.logits, view, &self.output_lanes);
         }
-        for layer in self.layers.iter_mut().rev() {
-            layer.backward(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients);
+        lap(Act::Loss, None);
+        for i in (0..self.layers.len()).rev() {
+            for &producer in &self.again[i] {
+                self.layers[producer].recompute(k, pool, arena);
+                lap(Act::Again, Some(producer));
+            }
+            let layer = &mut self.layers[i];
+            if layer.weight_gradient(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients) {
+                lap(Act::Weights, Some(i));
+            }
+            if layer.hands_down() {
+                layer.backward(k, pool, arena, &mut self.partial, &mut self.scratch, &mut self.gradients);
+                lap(Act::Data, Some(i));
+            }
         }
         Ok(loss)
     }
 
     /// Brings the weights into the order in which kernels read them.
-    fn pack(&mut self) {
-        for layer in &mut self.layers {
+    fn pack(&mut self, lap: Lap<'_>) {
+        for (i, layer) in self.layers.iter_mut().enumerate() {
             layer.pack(self.kernels, &self.weights, &mut self.pool);
+            lap(Act::Pack, Some(i));
         }
     }
 }
@@ -256,8 +306,50 @@ fn finite_loss(loss: f64, target: Target<'_>) -> Result<f32, RunError> {
     Ok(loss)
 }
 
+/// A training plan before it takes memory for weights.
+struct Planned {
+    lowered: Lowered,
+    gradients: Gradients,
+    recomputed: Recomputed,
+    layers: Vec<TrainLayer>,
+    arena: Aligned,
+    scratch: usize,
+}
+
+impl Planned {
+    /// `own`: floats that it needs besides. `keep`: whether all activations stay until the backward pass, as far as that needs them.
+    fn of(
+        mut lowered: Lowered,
+        graph: &Graph,
+        n: usize,
+        own: usize,
+        threads: usize,
+        k: &Kernels,
+        algorithm: Algorithm,
+        keep: bool,
+    ) -> Result<Self, CompileError> {
+        let mut gradients = Gradients::of(&lowered, graph, n);
+        let mut recomputed = if keep { Recomputed::none(&lowered) } else { Recomputed::norms(&lowered, n) };
+        let floats = place_all(&mut lowered, &mut gradients, &mut recomputed)?;
+        check_floats(floats as u128 + own as u128)?;
+        // Before the layers are made: a giant is refused at once.
+        let arena = allocate(floats)?;
+        let layers: Vec<_> = (0..lowered.steps.len())
+            .map(|i| TrainLayer::of(i, &lowered, &gradients, &recomputed, graph, k, algorithm))
+            .collect();
+        let scratch = layers.iter().map(|l| l.scratch_len(threads)).max().unwrap_or(0);
+        let packed: usize = layers.iter().map(TrainLayer::packed_len).sum();
+        check_floats([floats, own, packed, scratch].iter().map(|&floats| floats as u128).sum())?;
+        Ok(Self { lowered, gradients, recomputed, layers, arena, scratch })
+    }
+}
+
 /// Forward at times 1.., the loss after it, backward after that; then everything is placed in one arena.
-fn place_all(lowered: &mut Lowered, gradients: &mut Gradients) -> Result<usize, CompileError> {
+fn place_all(
+    lowered: &mut Lowered,
+    gradients: &mut Gradients,
+    recomputed: &mut Recomputed,
+) -> Result<usize, CompileError> {
     let count = lowered.steps.len();
     let (loss, backward) = (count + 1, |i: usize| 2 * count + 1 - i);
     let touch = |l: &mut Lowered, value: usize, time: usize| {
@@ -278,14 +370,17 @@ fn place_all(lowered: &mut Lowered, gradients: &mut Gradients) -> Result<usize, 
             Step::Operator { keeps, .. } => keeps,
             Step::Copy { .. } | Step::Sum { .. } => [false, false],
         };
-        for value in [x, y].into_iter().zip(keeps).filter_map(|(v, kept)| kept.then_some(v)) {
+        let kept = |(v, kept): (usize, bool)| (kept && !recomputed.has(v)).then_some(v);
+        for value in [x, y].into_iter().zip(keeps).filter_map(kept) {
             touch(lowered, value, backward(i));
         }
         gradients.touch(x, backward(i));
         gradients.touch(y, backward(i));
     }
-    let mut all: Vec<Buffer> = lowered.buffers.iter().chain(&gradients.buffers).cloned().collect();
+    let buffers = lowered.buffers.iter().chain(&gradients.buffers).chain(&recomputed.buffers);
+    let mut all: Vec<Buffer> = buffers.cloned().collect();
     let floats = place(&mut all)?;
+    recomputed.buffers = all.split_off(lowered.buffers.len() + gradients.buffers.len());
     gradients.buffers = all.split_off(lowered.buffers.len());
     lowered.buffers = all;
     Ok(floats)

@@ -3,6 +3,8 @@
 use super::backward::{Gradients, Write};
 use super::layer::scatter;
 use super::layout::Lowered;
+use super::recompute::Recomputed;
+use super::{CompileError, allocate};
 use crate::geometry::Geometry;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
@@ -39,6 +41,7 @@ impl WindowLayer {
         k: &Kernels,
         lowered: &Lowered,
         gradients: &Gradients,
+        recomputed: &Recomputed,
         graph: &Graph,
         geometry: Geometry,
         index: usize,
@@ -47,17 +50,17 @@ impl WindowLayer {
         let node = lowered.steps[index].node().expect("a convolution has a layer");
         let (x_lanes, y_lanes) = (lowered.lanes[x].as_slice(), lowered.lanes[y].as_slice());
         let (xv, dy) = (lowered.view(x), gradients.view(lowered, y));
+        let kept = recomputed.view(lowered, x);
         let [there, back] = directions(&geometry);
         let forward = Window::new(k, there, &geometry, (xv, x_lanes), (lowered.view(y), y_lanes));
         let data = gradients.write(lowered, index).map(|write| {
             let conv = Window::new(k, back, &geometry, (dy, y_lanes), (write.view, x_lanes));
-            let packed = Aligned::zeroed(conv.weight_len());
-            (conv, packed, write)
+            (conv, Aligned::zeroed(0), write)
         });
         let (base, wide) =
-            if geometry.transposed { ((xv, x_lanes), (dy, y_lanes)) } else { ((dy, y_lanes), (xv, x_lanes)) };
+            if geometry.transposed { ((kept, x_lanes), (dy, y_lanes)) } else { ((dy, y_lanes), (kept, x_lanes)) };
         Self {
-            packed: Aligned::zeroed(forward.weight_len()),
+            packed: Aligned::zeroed(0),
             forward,
             bias: Aligned::zeroed(y_lanes.len() * LANES),
             dy,
@@ -69,12 +72,26 @@ impl WindowLayer {
         }
     }
 
+    /// Floats of packed weights.
+    pub(super) fn packed_len(&self) -> usize {
+        self.forward.weight_len() + self.data.as_ref().map_or(0, |(conv, ..)| conv.weight_len())
+    }
+
+    /// Takes memory for packed weights.
+    pub(super) fn reserve(&mut self) -> Result<(), CompileError> {
+        self.packed = allocate(self.forward.weight_len())?;
+        if let Some((conv, packed, _)) = &mut self.data {
+            *packed = allocate(conv.weight_len())?;
+        }
+        Ok(())
+    }
+
     pub(super) fn forward(&self, pool: &mut Pool, arena: &mut Aligned) {
         let start = if self.has_bias { Start::Bias } else { Start::Zero };
         self.forward.run(pool, arena, &self.packed, &self.bias, start, false);
     }
 
-    pub(super) fn backward(
+    pub(super) fn weight_gradient(
         &self,
         k: &Kernels,
         pool: &mut Pool,
@@ -88,6 +105,14 @@ impl WindowLayer {
             let bias = &mut gradients[self.weight + 1];
             norm::channel_sums(k, pool, arena, partial, self.dy, |b, sums| scatter(bias, &self.slots, b, &sums));
         }
+    }
+
+    /// Whether something before it learns.
+    pub(super) fn hands_down(&self) -> bool {
+        self.data.is_some()
+    }
+
+    pub(super) fn backward(&self, pool: &mut Pool, arena: &mut Aligned) {
         if let Some((conv, packed, write)) = &self.data {
             write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
             let start = if write.add { Start::Output } else { Start::Zero };

@@ -1,8 +1,8 @@
 //! NaN and infinity: refused with the place where they arose, and nothing is changed.
 
 use hilum_nn::{
-    AdamConfig, Inference, InputShape, Loss, LossConfig, Network, Op, Options, RunError, SgdConfig, Target, Tensor,
-    Trainer, UNet2d, Weights, unet2d,
+    AdamConfig, Inference, InputShape, Isa, Loss, LossConfig, Network, Op, Options, Pooling, RunError, SgdConfig,
+    Target, Tensor, Trainer, UNet2d, Weights, unet2d,
 };
 
 use crate::reference::{noise, targets};
@@ -127,4 +127,41 @@ fn the_last_parameter_whose_gradient_is_not_finite_is_named() {
     assert_eq!(t.step(&x, &y, 1e-35), Err(expected.clone()));
     assert_eq!(t.gradients(&x, &y), Err(expected));
     assert!(t.weights() == weights);
+}
+
+/// Infinity less infinity, where the input is large, at one pixel.
+#[test]
+fn a_maximum_hands_a_nan_on_wherever_it_lies_in_the_window() {
+    for pool in [
+        Op::MaxPool2d,
+        Op::MaxPool(Pooling::new(&[3, 3], &[2, 2]).padding(&[1, 1])),
+        Op::AdaptiveMaxPool { size: vec![2, 2] },
+    ] {
+        let mut net = Network::builder(2);
+        net.then("large", Op::Conv2d { out_channels: 2, kernel: 1, bias: false });
+        net.then("sum", Op::Conv2d { out_channels: 1, kernel: 1, bias: false });
+        net.then("pool", pool.clone());
+        let network = net.build().unwrap();
+        let tensor = |name: &str, shape: &[usize], data: &[f32]| Tensor {
+            name: name.into(),
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        };
+        let large = tensor("large.weight", &[2, 2, 1, 1], &[1e30, 0.0, 0.0, -1e30]);
+        let sum = tensor("sum.weight", &[1, 2, 1, 1], &[1.0, 1.0]);
+        let weights = Weights::new(&network, vec![large, sum]).unwrap();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.available()) {
+            for pixel in 0..32 {
+                let options = Options { threads: 1, isa: Some(isa) };
+                let mut plan = Inference::compile(&network, &weights, SHAPE, options).unwrap();
+                let mut x = [0.0; 128];
+                // Both channels of the second image.
+                [x[64 + pixel], x[96 + pixel]] = [1e20; 2];
+                let out = plan.output_shape();
+                let refused = plan.forward(&x, &mut vec![0.0; 2 * out.h * out.w]);
+                let expected = RunError::Activation { layer: "large".into(), value: "inf".into() };
+                assert_eq!(refused, Err(expected), "{pool}, {isa}, pixel {pixel}");
+            }
+        }
+    }
 }

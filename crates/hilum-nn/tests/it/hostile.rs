@@ -107,6 +107,7 @@ fn every_field() -> String {
     net.then("mean", Op::AvgPool { pooling, count_padding: false });
     net.then("drop", Op::Dropout { rate: 0.25, seed: 3 });
     net.then("group", Op::GroupNorm { groups: 2, eps: 1e-4 });
+    net.then("clipped", Op::ClippedRelu { max: 6.0 });
     net.then("leaky", Op::LeakyRelu { slope: 0.2 });
     net.then("larger", Op::Upsample { factors: vec![2, 1], linear: true });
     net.then("scale", Op::Scale { factor: -0.5 });

@@ -53,7 +53,10 @@ fn windows_over_a_small_volume_run() {
     net.layer("joined", &["relu", "up"], Op::Concat);
     net.then("head", Op::Conv(Convolution::new(1, &[1, 1, 1]).with_bias()));
     net.then("score", Op::Sigmoid);
-    passes(&net.build().unwrap(), [1, 2, 2, 4], Algorithm::Auto);
+    let network = net.build().unwrap();
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+        passes(&network, [1, 2, 2, 4], algorithm);
+    }
 }
 
 #[test]
@@ -86,6 +89,7 @@ fn every_operator_runs_on_a_small_map() {
     net.then("f", Op::Dropout { rate: 0.3, seed: 1 });
     net.then("g", Op::Upsample { factors: vec![1, 2], linear: true });
     net.then("h", Op::InstanceNorm { eps: 1e-5 });
+    net.then("clipped", Op::ClippedRelu { max: 0.7 });
     net.then("i", Op::LeakyRelu { slope: 0.1 });
     net.then(
         "j",

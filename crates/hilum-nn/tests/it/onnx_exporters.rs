@@ -92,6 +92,14 @@ models = {
     'up dilated': (13, free, [node('ConvTranspose', ['image', 'k'], ['out'], strides=[2, 1], dilations=[2, 2], pads=[1, 2, 2, 0])], up(3, 2), 4),
     'clip 9': (9, free, [node('Clip', ['image'], ['out'], min=0.0)], {}, 4),
     'clip inf': (13, free, [node('Clip', ['image', 'zero', 'inf'], ['c']), node('Clip', ['c'], ['out'])], {'zero': f32(0), 'inf': f32(np.inf)}, 4),
+    'relu6': (13, free, [node('Mul', ['image', 'nine'], ['m']), node('Clip', ['m', 'zero', 'six'], ['out'])], {'nine': f32(9), 'zero': f32(0), 'six': f32(6)}, 4),
+    'relu6 of 9': (9, free, [node('Clip', ['image'], ['out'], min=0.0, max=0.6)], {}, 4),
+    'transposes': (13, free, [node('Transpose', ['image'], ['a'], perm=[0, 2, 3, 1]), node('Transpose', ['a'], ['b'], perm=[0, 3, 1, 2]), conv('b', 'c'),
+                              node('Transpose', ['c'], ['d']), node('Transpose', ['d'], ['e']), node('Transpose', ['e'], ['out'], perm=[0, 1, 2, 3])], k(3, 3), 4),
+    'moved pixel': (13, free, [gap, node('Transpose', ['g'], ['t'], perm=[0, 2, 3, 1]), node('Flatten', ['t'], ['f']), node('Gemm', ['f', 'w'], ['out'])],
+                    {'w': r(4, 3)}, 2),
+    'moved and shaped': (13, free, [gap, node('Transpose', ['g'], ['t'], perm=[0, 3, 1, 2]), node('Reshape', ['t', 'to'], ['f']), node('Gemm', ['f', 'w'], ['out'])],
+                         {'w': r(4, 3), 'to': i64(0, -1)}, 2),
     'casts': (13, free, [node('Cast', ['image'], ['a'], to=1), node('Cast', ['a'], ['b'], to=11), node('Cast', ['b'], ['c'], to=1),
                          node('Div', ['c', 'three'], ['out'])], {'three': f32(3)}, 4),
     'biases': (13, free, [conv('image', 'c', pads=[1, 1, 1, 1], strides=[2, 2]), node('Add', ['c', 'bias'], ['d']),
@@ -156,7 +164,7 @@ fn models_in_the_words_of_exporters_give_what_onnx_runtime_makes_of_them() {
     let made = Command::new(python).args(["-c", &script]).arg(dir.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let names: Vec<String> = serde_json::from_slice(&made.stdout).unwrap();
-    assert_eq!(names.len(), 38);
+    assert_eq!(names.len(), 43);
     for what in names {
         let file = |kind: &str| dir.path().join(format!("{what}.{kind}"));
         let (network, weights) =
@@ -179,7 +187,7 @@ pads = {'pads': i64(0, 0, 1, 1, 0, 0, 1, 1)}
 end = lambda op, *inputs, **a: node(op, list(inputs), ['out'], name='it', **a)
 pad = node('Pad', ['image', 'pads'], ['p'])
 models = {
-    'relu6': (free, [end('Clip', 'image', 'zero', 'six')], {'zero': f32(0), 'six': f32(6)}, 4),
+    'hard tanh': (free, [end('Clip', 'image', 'low', 'six')], {'low': f32(-1), 'six': f32(6)}, 4),
     'clip 1': (free, [end('Clip', 'image', 'one')], {'one': f32(1)}, 4),
     'pad add': (free, [pad, end('Add', 'p', 'p')], pads, 4),
     'pad out': (free, [end('Pad', 'image', 'pads')], pads, 4),
@@ -216,7 +224,7 @@ for name, (shape, nodes, constants, rank) in models.items():
     let made = Command::new(python).args(["-c", &script]).arg(dir.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let refusals = [
-        ("relu6", "max is 6"),
+        ("hard tanh", "max is 6, min -1"),
         ("clip 1", "min is 1"),
         ("pad add", "an input is p, padded"),
         ("pad out", "\"out\" is no result of a layer"),

@@ -74,6 +74,7 @@ fn every_operator_comes_back_from_onnx_with_the_same_bits() {
         Op::InstanceNorm { eps: 1e-3 },
         Op::GroupNorm { groups: 2, eps: 1e-4 },
         Op::Relu,
+        Op::ClippedRelu { max: 6.0 },
         Op::LeakyRelu { slope: 0.2 },
         Op::Gelu,
         Op::Tanh,

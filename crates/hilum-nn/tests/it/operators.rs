@@ -12,6 +12,7 @@ use crate::windows::between;
 
 fn operators() -> Vec<(&'static str, Op)> {
     vec![
+        ("clipped relu", Op::ClippedRelu { max: 0.4 }),
         ("leaky relu", Op::LeakyRelu { slope: 0.1 }),
         ("gelu", Op::Gelu),
         ("tanh", Op::Tanh),

@@ -110,6 +110,7 @@ pub fn run(
             Op::GroupNorm { groups, eps } => {
                 operators::group_norm(x, groups, f64::from(eps), get("weight").unwrap(), get("bias").unwrap())
             }
+            Op::ClippedRelu { max } => map(x, |v| v.clamp(0.0, f64::from(max))),
             Op::LeakyRelu { slope } => map(x, |v| if v > 0.0 { v } else { f64::from(slope) * v }),
             Op::Gelu => map(x, operators::gelu),
             Op::Tanh => map(x, f64::tanh),

@@ -342,6 +342,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         Just(Op::InstanceNorm { eps: 0.1 }),
         (0_usize..5).prop_map(|groups| Op::GroupNorm { groups, eps: 0.1 }),
         (-1.0_f32..1.0).prop_map(|slope| Op::LeakyRelu { slope }),
+        (0.1_f32..9.0).prop_map(|max| Op::ClippedRelu { max }),
         Just(Op::Gelu),
         Just(Op::Tanh),
         Just(Op::Softmax),

@@ -1,7 +1,8 @@
 //! Training by Winograd's F(4x4, 3x3) against the direct kernels and against the f64 reference.
 
 use hilum_nn::{
-    AdamConfig, Algorithm, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer, UNet2d, Weights, unet2d,
+    AdamConfig, Algorithm, Convolution, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer,
+    UNet2d, VolumeShape, Weights, unet2d,
 };
 
 use crate::gradients::{check, lively_weights};
@@ -25,13 +26,22 @@ fn branches(inp: usize, mid: usize, out: usize) -> Network {
     net.build().unwrap()
 }
 
-fn gradients(network: &Network, shape: InputShape, isa: Isa, threads: usize, algorithm: Algorithm) -> Vec<Tensor> {
+fn gradients(
+    network: &Network,
+    shape: impl Into<VolumeShape>,
+    isa: Isa,
+    threads: usize,
+    algorithm: Algorithm,
+) -> Vec<Tensor> {
+    let shape = shape.into();
+    let out = network.cost(shape).unwrap().output;
     let options = Options { threads, isa: Some(isa) };
     let (loss, adam) = (LossConfig::default(), AdamConfig::default());
     let weights = lively_weights(network, 11);
     let mut trainer = Trainer::compile_with(network, weights, shape, loss, adam, options, algorithm).unwrap();
-    let pixels = shape.n * shape.h * shape.w;
-    trainer.gradients(&noise(pixels * network.in_channels(), 5), &targets(pixels, 6)).unwrap().1
+    let pixels = shape.n * shape.d * shape.h * shape.w;
+    let outputs = shape.n * out.d * out.h * out.w;
+    trainer.gradients(&noise(pixels * network.in_channels(), 5), &targets(outputs, 6)).unwrap().1
 }
 
 fn isas() -> impl Iterator<Item = Isa> {
@@ -88,6 +98,76 @@ fn gradients_of_large_maps_and_wide_layers_agree_with_the_direct_path_on_any_num
             }
         }
     }
+}
+
+/// Windows that Winograd takes besides those of same padding: without padding, with more than the map needs, and of three slices.
+fn squares(axes: usize, inp: usize, mid: usize, padding: usize) -> Network {
+    let volume = axes == 3;
+    let mut net = if volume { Network::volume_builder(inp) } else { Network::builder(inp) };
+    let conv = |out, padding: usize| {
+        if volume {
+            Op::Conv(Convolution::new(out, &[3, 3, 3]).padding(&[1, padding, padding]).with_bias())
+        } else {
+            Op::Conv(Convolution::new(out, &[3, 3]).padding(&[padding, padding]).with_bias())
+        }
+    };
+    net.then("a", conv(mid, padding));
+    net.then("relu", Op::Relu);
+    net.layer("b", &["relu"], conv(18, padding));
+    net.layer("c", &["relu"], conv(mid, padding));
+    net.layer("cat", &["b", "c"], Op::Concat);
+    net.then("head", Op::Conv(Convolution::new(1, &vec![1; axes]).with_bias()));
+    net.then("score", Op::Sigmoid);
+    net.build().unwrap()
+}
+
+fn volume(n: usize, d: usize, h: usize, w: usize) -> VolumeShape {
+    VolumeShape { n, d, h, w }
+}
+
+#[test]
+fn windows_of_other_padding_and_of_three_slices_agree_with_the_direct_path_on_any_number_of_threads() {
+    for (axes, inp, mid, padding, shape) in [
+        (2, 3, 20, 0, volume(2, 1, 7, 5)),
+        (2, 17, 33, 0, volume(1, 1, 13, 22)),
+        (2, 5, 16, 2, volume(3, 1, 1, 6)),
+        (3, 3, 20, 1, volume(2, 3, 5, 7)),
+        (3, 18, 17, 1, volume(1, 1, 4, 4)),
+        (3, 2, 40, 0, volume(2, 7, 9, 6)),
+        (3, 1, 16, 1, volume(1, 34, 34, 30)),
+        (3, 4, 150, 1, volume(1, 6, 8, 9)),
+    ] {
+        let network = squares(axes, inp, mid, padding);
+        for isa in isas() {
+            let direct = gradients(&network, shape, isa, 2, Algorithm::Direct);
+            let winograd = gradients(&network, shape, isa, 1, Algorithm::Winograd);
+            let (worst, name) = worst_difference(&direct, &winograd);
+            assert!(worst < 5e-5, "{axes} axes, padding {padding}, {shape:?} {isa}: {name} differs by {worst}");
+            for threads in [2, 3] {
+                let again = gradients(&network, shape, isa, threads, Algorithm::Winograd);
+                assert!(again == winograd, "{shape:?} {isa}: other bits on {threads} threads");
+            }
+            let forward = |algorithm, threads| {
+                let options = Options { threads, isa: Some(isa) };
+                let weights = Weights::init(&network, 11);
+                let mut plan = Inference::compile_with(&network, &weights, shape, options, algorithm).unwrap();
+                let out = plan.output_shape();
+                let mut y = vec![0.0; shape.n * out.d * out.h * out.w];
+                plan.forward(&noise(shape.n * shape.d * shape.h * shape.w * inp, 5), &mut y).unwrap();
+                y
+            };
+            let [direct, winograd] = [Algorithm::Direct, Algorithm::Winograd].map(|a| forward(a, 2));
+            let worst = direct.iter().zip(&winograd).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 2e-5, "{axes} axes, padding {padding}, {shape:?} {isa}: results differ by {worst}");
+            assert!(forward(Algorithm::Winograd, 1) == winograd, "{shape:?} {isa}: other bits on one thread");
+        }
+    }
+}
+
+#[test]
+fn gradients_of_windows_without_padding_and_of_three_slices_match_the_reference() {
+    check("no padding", &squares(2, 2, 19, 0), InputShape { n: 2, h: 9, w: 7 });
+    check("three slices", &squares(3, 2, 19, 1), volume(1, 5, 6, 9));
 }
 
 /// The yardstick, printed beside it, is what rounding alone does: the same steps, directly, on another instruction set.

@@ -137,9 +137,12 @@ pub fn run(options: &Nn, runs: usize, write: bool) -> anyhow::Result<String> {
             let avx2_only = restricted.as_ref() == Some(isa);
             let cells: Vec<Cell> =
                 threads().map(|threads| setting.measure(work, threads, avx2_only)).collect::<anyhow::Result<_>>()?;
-            let table = table::render(work, isa, avx2_only, &cells);
-            println!("{table}");
-            tables.push_str(&table);
+            let table::Table { mut text, missed } = table::render(work, isa, avx2_only, &cells);
+            if missed {
+                text.push_str(&setting.layers(work)?);
+            }
+            println!("{text}");
+            tables.push_str(&text);
         }
     }
     Ok(format!(
@@ -209,6 +212,14 @@ struct Setting<'a> {
 }
 
 impl Setting<'_> {
+    /// Where our time goes, for a row that missed an aim.
+    fn layers(&self, work: &Work) -> anyhow::Result<String> {
+        run::step(&format!("{}, {}: layers", work.name, self.isa));
+        let mut command = measuring(self.program, self.options);
+        let told = run::output(command.env("HILUM_NN_ISA", self.isa).args(["layers", &work.name]))?;
+        Ok(format!("\nWhere our time goes, in the shortest times of every part:\n\n{told}"))
+    }
+
     /// Starts all engines of a cell, then lets them take samples in turn.
     fn measure(&self, work: &Work, threads: usize, avx2_only: bool) -> anyhow::Result<Cell> {
         run::step(&format!("{}, {}, {threads} threads", work.name, self.isa));

@@ -41,8 +41,16 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The table of one row at one instruction set, with the verdicts under it.
-pub fn render(work: &Work, isa: &str, avx2_only: bool, cells: &[Cell]) -> String {
+/// The table of one row at one instruction set.
+pub struct Table {
+    /// The table with the verdicts under it.
+    pub text: String,
+    /// Whether an aim was missed.
+    pub missed: bool,
+}
+
+/// Compares all engines of a row.
+pub fn render(work: &Work, isa: &str, avx2_only: bool, cells: &[Cell]) -> Table {
     let mut text = format!("\n{isa}{}\n\n| engine |", if avx2_only { ", AVX-512 switched off" } else { "" });
     for cell in cells {
         write!(text, " {} thread{}, ms |", cell.threads, if cell.threads == 1 { "" } else { "s" }).expect("a string");
@@ -85,14 +93,16 @@ pub fn render(work: &Work, isa: &str, avx2_only: bool, cells: &[Cell]) -> String
         }
     }
     text.push('\n');
+    let mut missed = false;
     for verdict in verdicts(work, avx2_only, our_seconds, &rivals) {
-        writeln!(text, "- {verdict}").expect("a string");
+        missed |= verdict.missed;
+        writeln!(text, "- {}", verdict.text).expect("a string");
     }
     for cell in cells {
         notes.push(format!("FMA peak on {} threads: {:.0} GFLOP/s", cell.threads, cell.peak));
     }
     writeln!(text, "- {}.", notes.join("; ")).expect("a string");
-    text
+    Table { text, missed }
 }
 
 fn line(text: &mut String, work: &Work, engine: &Line<'_>, our_seconds: f64) {
@@ -112,8 +122,13 @@ fn line(text: &mut String, work: &Work, engine: &Line<'_>, our_seconds: f64) {
     writeln!(text, "| {} | {} |", engine.name, cells.join(" | ")).expect("a string");
 }
 
+struct Verdict {
+    text: String,
+    missed: bool,
+}
+
 /// What was aimed at and what came out.
-fn verdicts(work: &Work, avx2_only: bool, ours: f64, rivals: &[(Peer, f64)]) -> Vec<String> {
+fn verdicts(work: &Work, avx2_only: bool, ours: f64, rivals: &[(Peer, f64)]) -> Vec<Verdict> {
     let fastest =
         |bf16: bool| rivals.iter().filter(|(peer, _)| peer.bf16 == bf16).min_by(|a, b| a.1.total_cmp(&b.1)).copied();
     let fp32 = if avx2_only { work.aims.avx2 } else { work.aims.fp32 };
@@ -125,14 +140,15 @@ fn verdicts(work: &Work, avx2_only: bool, ours: f64, rivals: &[(Peer, f64)]) -> 
     verdicts
 }
 
-fn verdict(what: &str, aim: Option<f64>, ours: f64, fastest: Option<(Peer, f64)>) -> String {
+fn verdict(what: &str, aim: Option<f64>, ours: f64, fastest: Option<(Peer, f64)>) -> Verdict {
     let aimed = aim.map_or("no aim".to_owned(), |aim| format!("aim {aim} times the fastest peer"));
     let Some((peer, seconds)) = fastest else {
-        return format!("{what}: {aimed}; no such peer was measured");
+        return Verdict { text: format!("{what}: {aimed}; no such peer was measured"), missed: false };
     };
     let ratio = seconds / ours;
-    let word = aim.map_or("", |aim| if ratio >= aim { ", reached" } else { ", MISSED" });
-    format!("{what}: {aimed}{word}: {ratio:.2} times {}", peer.name)
+    let missed = aim.is_some_and(|aim| ratio < aim);
+    let word = aim.map_or("", |_| if missed { ", MISSED" } else { ", reached" });
+    Verdict { text: format!("{what}: {aimed}{word}: {ratio:.2} times {}", peer.name), missed }
 }
 
 #[cfg(test)]
@@ -177,7 +193,7 @@ mod tests {
             ("openvino", Some([0.3, 0.12])),
             ("openvino-bf16", Some([0.2, 0.075])),
         ]);
-        let text = render(&work(), "avx512", false, &cells);
+        let text = render(&work(), "avx512", false, &cells).text;
         assert!(text.contains("| Hilum | 100.0 | 60.0 | 1.67 | 167 | 83 % | 100 | 1.00 |"), "{text}");
         assert!(text.contains("| ONNX Runtime | 150.0 | 180.0 | 0.83 | 67 | 67 % | 100 | 2.50 |"), "{text}");
         assert!(text.contains("fp32: aim 2 times the fastest peer, reached: 2.00 times OpenVINO"), "{text}");
@@ -187,7 +203,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_absent_or_cannot_be_restricted_is_said_and_decides_nothing() {
         let cells = cells(&[("pytorch", None), ("onnxruntime", Some([0.05, 0.05])), ("openvino", Some([0.3, 0.12]))]);
-        let text = render(&work(), "avx2", true, &cells);
+        let text = render(&work(), "avx2", true, &cells).text;
         assert!(text.contains("| PyTorch: no wheel |"), "{text}");
         assert!(text.contains("ONNX Runtime has no switch that keeps it from AVX-512"), "{text}");
         assert!(text.contains("fp32: aim 1 times the fastest peer, reached: 2.00 times OpenVINO"), "{text}");
@@ -198,13 +214,13 @@ mod tests {
     #[test]
     fn where_there_is_no_aim_nothing_is_reached() {
         let work = Work { aims: Aims { bf16: None, ..work().aims }, ..work() };
-        let text = render(&work, "avx512", false, &cells(&[("openvino-bf16", Some([0.2, 0.075]))]));
+        let text = render(&work, "avx512", false, &cells(&[("openvino-bf16", Some([0.2, 0.075]))])).text;
         assert!(text.contains("no aim: 1.25 times OpenVINO bf16"), "{text}");
     }
 
     #[test]
     fn without_any_peer_the_verdict_says_so() {
-        let text = render(&work(), "avx512", false, &cells(&[]));
+        let text = render(&work(), "avx512", false, &cells(&[])).text;
         assert!(text.contains("fp32: aim 2 times the fastest peer; no such peer was measured"), "{text}");
     }
 }
