@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: measurements of the release binary, as medians beside a peer or a limit of the same run.
-//! `cargo xtask bench nn`: the network engine beside its peers.
+//! `cargo xtask bench nn`: the network engine beside its peers. `cargo xtask bench archive`: the archive beside Orthanc, and its
+//! catalogue at scale.
 
+mod archive;
 mod arrival;
 mod nn;
 mod page;
@@ -31,6 +33,8 @@ pub struct Bench {
 enum What {
     /// The network engine beside PyTorch, ONNX Runtime and OpenVINO, in turn on the same shapes and threads
     Nn(nn::Nn),
+    /// Receiving beside Orthanc, and lists and queries in a large catalogue of synthetic rows
+    Archive(archive::Archive),
 }
 
 /// One line of the table.
@@ -60,6 +64,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     let runs = bench.runs.max(1);
     let (name, section) = match &bench.what {
         None => ("server", server(runs)?),
+        Some(What::Archive(options)) => ("archive", archive::run(options, runs)?),
         Some(What::Nn(options)) => ("nn", nn::run(options, runs, bench.write)?),
     };
     println!("\n{section}");
@@ -68,6 +73,10 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Arguments of `hilum phantom`.
+const CT_OF_300_SLICES: [&str; 10] =
+    ["--seed", "300", "--studies", "1", "--stones", "3", "--thickness", "1.5", "--spacing", "1.3"];
 
 /// The server's section.
 fn server(runs: usize) -> anyhow::Result<String> {
@@ -79,18 +88,7 @@ fn server(runs: usize) -> anyhow::Result<String> {
     std::fs::create_dir_all(&scratch)?;
     let study = scratch.join("study");
     run::step("a synthetic CT of 300 slices");
-    run::status(Command::new(&hilum).arg("phantom").arg(&study).args([
-        "--seed",
-        "300",
-        "--studies",
-        "1",
-        "--stones",
-        "3",
-        "--thickness",
-        "1.5",
-        "--spacing",
-        "1.3",
-    ]))?;
+    run::status(Command::new(&hilum).arg("phantom").arg(&study).args(CT_OF_300_SLICES))?;
     let setting = Setting { hilum, study, scratch, runs };
     let mut figures = Vec::new();
     run::step("import");

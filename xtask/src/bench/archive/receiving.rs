@@ -1,0 +1,192 @@
+//! C-STORE over one and four associations: instances a second, CPU time and synchronisations, beside Orthanc in turn.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::orthanc::Orthanc;
+use crate::bench::process;
+use crate::interop::server::Server;
+use crate::run;
+
+const ASSOCIATIONS: [usize; 2] = [1, 4];
+
+/// What one system did.
+#[derive(Default)]
+struct Samples {
+    rates: Vec<f64>,
+    cpu: Vec<f64>,
+    peak: Vec<f64>,
+    syncs: Option<f64>,
+}
+
+enum System {
+    Hilum(Server),
+    Orthanc(Orthanc),
+}
+
+impl System {
+    fn dimse(&self) -> SocketAddr {
+        match self {
+            Self::Hilum(server) => server.dimse,
+            Self::Orthanc(orthanc) => orthanc.dimse,
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Hilum(server) => server.pid(),
+            Self::Orthanc(orthanc) => orthanc.pid(),
+        }
+    }
+}
+
+pub fn section(
+    hilum: &Path,
+    study: &Path,
+    scratch: &Path,
+    orthanc: Option<&str>,
+    runs: usize,
+) -> anyhow::Result<String> {
+    let files = slices(study);
+    let limit = disk_limit(&files[0], scratch)?;
+    let mut out = format!(
+        "### Receiving\n\n{} instances of 512x512 by dcmtk storescu, TCP_NODELAY on both sides, every instance durable before its response. The \
+         disk's own limit in the same run: one file with fdatasync each {limit:.0}/s. Hilum: one segment, fdatasync, then the row (SQLite WAL, \
+         synchronous=FULL). ",
+        files.len()
+    );
+    match orthanc {
+        Some(version) => writeln!(out, "Peer: {version} (Debian, SQLite, SyncStorageArea=true).\n")?,
+        None => writeln!(out, "Orthanc is not installed or was left out (Debian package orthanc).\n")?,
+    }
+    out.push_str("| associations | system | instances/s | CPU-s per 1,000 | syncs per instance | peak MiB | Hilum is |\n|---|---|---|---|---|---|---|\n");
+    for associations in ASSOCIATIONS {
+        let parts = split(&files, associations, &scratch.join(format!("parts-{associations}")))?;
+        let mut samples = [Samples::default(), Samples::default()];
+        for round in 0..=runs {
+            for (which, samples) in samples.iter_mut().enumerate() {
+                let folder = scratch.join(format!("store-{which}-{associations}-{round}"));
+                let system = match which {
+                    0 => System::Hilum(Server::start_with(hilum, &folder)?),
+                    _ if orthanc.is_some() => System::Orthanc(Orthanc::start(&folder)?),
+                    _ => continue,
+                };
+                run::step(&format!("{} associations, round {round}", associations));
+                // The last round counts synchronisations and is not timed: tracing slows what it traces.
+                if round == runs {
+                    samples.syncs = syncs(&system, &parts, files.len(), &scratch.join("strace"))?;
+                } else {
+                    let before = process::usage(system.pid())?;
+                    let wall = send(system.dimse(), &parts)?;
+                    let after = process::usage(system.pid())?;
+                    samples.rates.push(files.len() as f64 / wall);
+                    samples.cpu.push(1000.0 * (after.cpu - before.cpu) / files.len() as f64);
+                    samples.peak.push(after.peak_mib);
+                }
+                drop(system);
+                let _gone = std::fs::remove_dir_all(&folder);
+            }
+        }
+        let [ours, peer] = samples;
+        let our_rate = super::median(ours.rates.clone());
+        let our_cpu = super::median(ours.cpu.clone());
+        row(&mut out, associations, "Hilum", &ours, &format!("{:.2}x of the disk's limit", our_rate / limit))?;
+        if !peer.rates.is_empty() {
+            let (rate, cpu) = (super::median(peer.rates.clone()), super::median(peer.cpu.clone()));
+            let verdict = format!("{:.1}x as fast, {:.2} of the CPU time", our_rate / rate, our_cpu / cpu);
+            row(&mut out, associations, "Orthanc", &peer, &verdict)?;
+        }
+    }
+    out.push('\n');
+    Ok(out)
+}
+
+fn row(out: &mut String, associations: usize, system: &str, samples: &Samples, verdict: &str) -> std::fmt::Result {
+    let syncs = samples.syncs.map_or("strace is not installed".to_owned(), |syncs| format!("{syncs:.2}"));
+    writeln!(
+        out,
+        "| {associations} | {system} | {:.0} | {:.2} | {syncs} | {:.0} | {verdict} |",
+        super::median(samples.rates.clone()),
+        super::median(samples.cpu.clone()),
+        super::median(samples.peak.clone())
+    )
+}
+
+fn slices(study: &Path) -> Vec<PathBuf> {
+    let walk = walkdir::WalkDir::new(study).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let files = walk.map(walkdir::DirEntry::into_path);
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "dcm")).collect()
+}
+
+fn split(files: &[PathBuf], parts: usize, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folders: Vec<PathBuf> = (0..parts).map(|part| folder.join(part.to_string())).collect();
+    folders.iter().try_for_each(std::fs::create_dir_all)?;
+    for (index, file) in files.iter().enumerate() {
+        std::fs::copy(file, folders[index % parts].join(format!("{index:04}.dcm")))?;
+    }
+    Ok(folders)
+}
+
+/// Sends every folder over an association of its own, at the same time; returns the seconds until the last is done.
+fn send(address: SocketAddr, parts: &[PathBuf]) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    let mut senders = Vec::new();
+    for part in parts {
+        senders.push(
+            Command::new("storescu")
+                .env("TCP_NODELAY", "1")
+                .args(["--call", "HILUM", "--max-pdu", "131072", "--scan-directories"])
+                .args([&address.ip().to_string(), &address.port().to_string()])
+                .arg(part)
+                .stdout(Stdio::null())
+                .spawn()?,
+        );
+    }
+    for mut sender in senders {
+        let status = sender.wait()?;
+        anyhow::ensure!(status.success(), "storescu ended with {status}");
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// fsync and fdatasync calls an instance, counted by strace; none where it is not installed.
+fn syncs(system: &System, parts: &[PathBuf], instances: usize, summary: &Path) -> anyhow::Result<Option<f64>> {
+    if !run::exists("strace") {
+        return Ok(None);
+    }
+    let mut tracer = Command::new("strace")
+        .args(["-f", "-c", "-e", "trace=fsync,fdatasync,sync_file_range,syncfs", "-p", &system.pid().to_string()])
+        .arg("-o")
+        .arg(summary)
+        .stderr(Stdio::null())
+        .spawn()?;
+    std::thread::sleep(Duration::from_secs(1));
+    send(system.dimse(), parts)?;
+    run::status(Command::new("kill").args(["-INT", &tracer.id().to_string()]))?;
+    tracer.wait()?;
+    let text = std::fs::read_to_string(summary)?;
+    let calls = text.lines().filter(|line| line.contains("sync")).filter_map(|line| line.split_whitespace().nth(3));
+    let calls: f64 = calls.filter_map(|calls| calls.parse::<f64>().ok()).sum();
+    Ok(Some(calls / instances as f64))
+}
+
+/// One file with fdatasync each, instances/s.
+fn disk_limit(file: &Path, scratch: &Path) -> anyhow::Result<f64> {
+    use std::io::Write as _;
+    let folder = scratch.join("limit");
+    std::fs::create_dir_all(&folder)?;
+    let bytes = std::fs::read(file)?;
+    let count = 200;
+    let start = Instant::now();
+    for index in 0..count {
+        let mut file = std::fs::File::create(folder.join(index.to_string()))?;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+    }
+    let rate = f64::from(count) / start.elapsed().as_secs_f64();
+    std::fs::remove_dir_all(folder)?;
+    Ok(rate)
+}
