@@ -7,8 +7,12 @@ use hilum_dicom::data_set::Stated;
 use hilum_dicom::digest::digest_of;
 use hilum_dicom::header::{Header, Instance, Item, PixelDataValue, Span};
 use hilum_dicom::matching::{Query, QueryOptions};
+use hilum_dicom::part10::{NewPixelData, rewrite};
+use hilum_dicom::pixels::ImageDescription;
 use hilum_dicom::recode::recode;
-use hilum_dicom::{DataSet, InstanceFacts, TransferSyntaxUid};
+use hilum_dicom::render::render;
+use hilum_dicom::uid::PixelCoding;
+use hilum_dicom::{DataSet, InstanceFacts, Outline, TransferSyntaxUid, json};
 
 /// Walks the bytes; whatever is found lies inside them, all sequences can be looked into, and facts and digest come out or a
 /// typed error does. Nothing panics.
@@ -23,6 +27,45 @@ pub fn header(bytes: &[u8]) {
         match instance {
             Ok(instance) => found(&instance),
             Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+/// What DICOMweb does with an object: its outline, its metadata, its frames as they are kept, decoded and as pictures, and the object in
+/// another transfer syntax. A typed error may come of it, and nothing panics.
+pub fn handed_out(bytes: &[u8]) {
+    let Ok(outline) = Outline::read(&bytes) else { return };
+    let Ok(instance) = outline.instance() else { return };
+    let mut text = String::new();
+    json::write(&instance, "bulk/", &mut text);
+    assert!(text.starts_with('{') && text.ends_with('}'));
+    assert!(text.bytes().all(|byte| byte >= b' '), "control characters are escaped");
+    let (class, sop) = ("1.2.840.10008.5.1.4.1.1.2".parse().unwrap(), "1.2.3".parse().unwrap());
+    let explicit = TransferSyntaxUid::explicit_little_endian();
+    for pixel_data in [None, Some(NewPixelData::Encapsulated), Some(NewPixelData::Native(VR::OW, 7))] {
+        if let Ok(rewritten) = rewrite(&outline, &class, &sop, &explicit, pixel_data, &[]) {
+            assert_eq!(&rewritten.head[128..132], b"DICM");
+        }
+    }
+    let Ok(description) = ImageDescription::of(&instance) else { return };
+    // Damage makes frames of up to 128 MiB out of nothing; small ones show the same.
+    if description.pixels() > 1 << 16 {
+        return;
+    }
+    for frame in [0, description.frames - 1, description.frames] {
+        let Ok(coded) = description.read(&outline, frame, &bytes) else { continue };
+        let samples = match outline.transfer_syntax().pixel_coding() {
+            PixelCoding::Native => description.from_native(coded),
+            _ => description.decode(outline.transfer_syntax(), &coded),
+        };
+        let Ok(samples) = samples else { continue };
+        if let Ok(picture) = render(&instance, &description, &samples, frame, None) {
+            assert_eq!(picture.bytes.len(), description.pixels() * picture.samples);
+            assert!(picture.fitted(7, 5).bytes.len() <= 7 * 5 * picture.samples);
+        }
+        if let Ok(coded) = description.encode_jpeg_ls(&samples) {
+            let decoded = description.decode(&TransferSyntaxUid::jpeg_ls_lossless(), &coded);
+            assert_eq!(decoded.map(|decoded| decoded.bytes).ok(), Some(samples.bytes));
         }
     }
 }

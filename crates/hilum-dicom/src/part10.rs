@@ -111,7 +111,8 @@ pub fn rewrite(
             continue;
         }
         let is_pixel_data = outline.pixel_data.as_ref().is_some_and(|pixels| pixels.tag == element.tag);
-        if let (true, Some(new)) = (is_pixel_data, pixel_data) {
+        // A second element of the same tag is a fault that the header walk passes on; it stays what it is.
+        if let (true, Some(new), None) = (is_pixel_data, pixel_data, &head) {
             start_pixel_data(&mut writer.out, element.tag, new)?;
             head = Some(std::mem::take(&mut writer.out));
             continue;
@@ -149,6 +150,21 @@ fn start_pixel_data(out: &mut Vec<u8>, tag: Tag, new: NewPixelData) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pixel_data_that_stand_there_twice_leave_the_file_whole() {
+        let (class, sop) = ("1.2.840.10008.5.1.4.1.1.2".parse().unwrap(), "1.2.3".parse().unwrap());
+        let explicit = TransferSyntaxUid::explicit_little_endian();
+        let pixels = b"\xE0\x7F\x10\x00OW\0\0\x02\0\0\0\x01\x02";
+        let file = [file_meta(&class, &sop, &explicit), pixels.repeat(2)].concat();
+        let outline = Outline::read(&file.as_slice()).unwrap();
+        let new = Some(NewPixelData::Native(VR::OW, 2));
+        let rewritten = rewrite(&outline, &class, &sop, &explicit, new, &[]).unwrap();
+        assert_eq!([rewritten.head, vec![1, 2], rewritten.tail].concat(), file);
+        let mut text = String::new();
+        crate::json::write(&outline.instance().unwrap(), "", &mut text);
+        assert_eq!(text, r#"{"7FE00010":{"vr":"OW","BulkDataURI":"7FE00010"}}"#);
+    }
 
     #[test]
     fn what_is_missing_of_a_part_10_file_is_put_before_it_and_nothing_else() {

@@ -30,43 +30,76 @@ pub fn render(
     if !matches!(samples.photometric.as_str(), "MONOCHROME1" | "MONOCHROME2" | "") {
         return Err(PixelError::Photometric { found: "another term" });
     }
-    let stored = stored_values(description, samples)?;
     let modality = Modality::of(instance, frame);
     let voi = match window {
         Some(window) => Voi::Window(window),
         None => Voi::of(instance, frame),
     };
-    let padding = padding(instance, description);
-    let counted = stored.iter().filter(|value| padding.is_none_or(|(from, to)| **value < from || **value > to));
-    let (low, high) = counted.fold((i64::MAX, i64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
-    let voi = match voi {
-        // A slope below zero turns the two round.
-        Voi::None if low <= high => {
-            let (a, b) = (modality.apply(low), modality.apply(high));
-            Voi::Range(a.min(b), a.max(b))
-        }
-        other => other,
-    };
     let inverse = samples.photometric == "MONOCHROME1"
         || instance.value(tags::PRESENTATION_LUT_SHAPE).is_some_and(|shape| shape.starts_with(b"INVERSE"));
-    let grey = |value: i64| {
-        let grey = (voi.apply(modality.apply(value)) * 255.0).round() as u8;
-        if inverse { 255 - grey } else { grey }
-    };
-    // A table of every value that occurs, where it is smaller than the frame.
-    let span = high.checked_sub(low).filter(|span| (0..=65_535).contains(span) && *span < 2 * stored.len() as i64);
-    let bytes = match span {
-        Some(span) => {
-            let table: Vec<u8> = (0..=span).map(|at| grey(low + at)).collect();
-            let look_up = |&value: &i64| match usize::try_from(value - low) {
-                Ok(at) if at < table.len() => table[at],
-                _ => grey(value),
-            };
-            stored.iter().map(look_up).collect()
-        }
-        None => stored.iter().map(|&value| grey(value)).collect(),
+    let look = Look { modality, voi, inverse, padding: padding(instance, description) };
+    let bytes = if matches!(description.allocated, 8 | 16) {
+        by_table(description, samples, look)?
+    } else {
+        let stored = stored_values(description, samples)?;
+        let look = look.over(stored.iter().copied());
+        stored.into_iter().map(|value| look.grey(value)).collect()
     };
     Ok(Picture::grey(description.columns, description.rows, bytes))
+}
+
+/// From a stored value to a grey one.
+struct Look {
+    modality: Modality,
+    voi: Voi,
+    inverse: bool,
+    padding: Option<(i64, i64)>,
+}
+
+impl Look {
+    /// With the range of these stored values, padding aside, where the image has neither window nor VOI LUT.
+    fn over(mut self, stored: impl Iterator<Item = i64>) -> Self {
+        if matches!(self.voi, Voi::None) {
+            let padding = self.padding;
+            let counted = stored.filter(|value| padding.is_none_or(|(from, to)| *value < from || *value > to));
+            let (low, high) =
+                counted.fold((i64::MAX, i64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+            if low <= high {
+                // A slope below zero turns the two round.
+                let (a, b) = (self.modality.apply(low), self.modality.apply(high));
+                self.voi = Voi::Range(a.min(b), a.max(b));
+            }
+        }
+        self
+    }
+
+    fn grey(&self, stored: i64) -> u8 {
+        let grey = (self.voi.apply(self.modality.apply(stored)) * 255.0).round() as u8;
+        if self.inverse { 255 - grey } else { grey }
+    }
+}
+
+/// Samples of 8 or 16 bits through a table of every value that occurs between the smallest and the largest.
+fn by_table(description: &ImageDescription, samples: &FrameSamples, look: Look) -> Result<Vec<u8>, PixelError> {
+    let (allocated, stored, high_bit) = (description.allocated, description.stored, description.high_bit);
+    if samples.bytes.len() != description.pixels() * usize::from(allocated / 8) {
+        return Err(PixelError::Bits { allocated, stored, high_bit });
+    }
+    let shift = high_bit + 1 - stored;
+    let mask = u16::MAX >> (16 - stored);
+    let sign = if description.signed { 1_u16 << (stored - 1) } else { 0 };
+    // The order of the values, from 0.
+    let key = |sample: u16| (sample >> shift & mask) ^ sign;
+    let keys: Vec<u16> = if allocated == 8 {
+        samples.bytes.iter().map(|&byte| key(byte.into())).collect()
+    } else {
+        samples.bytes.as_chunks().0.iter().map(|&pair| key(u16::from_le_bytes(pair))).collect()
+    };
+    let (low, high) = keys.iter().fold((u16::MAX, 0), |(low, high), &key| (low.min(key), high.max(key)));
+    let value = |key: u16| i64::from(key) - i64::from(sign);
+    let look = look.over(keys.iter().map(|&key| value(key)));
+    let table: Vec<u8> = (low..=high).map(|key| look.grey(value(key))).collect();
+    Ok(keys.into_iter().map(|key| table[usize::from(key - low)]).collect())
 }
 
 /// The stored values of one sample a pixel, by sign; bits outside the stored ones fall away.

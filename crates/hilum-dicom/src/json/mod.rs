@@ -151,8 +151,16 @@ impl Writer<'_> {
         let signed = find(PIXEL_REPRESENTATION).map_or(level.signed, |value| value.starts_with(&one));
         self.out.push('{');
         let mut first = true;
-        for element in level.elements {
+        let mut highest = None;
+        for (index, element) in level.elements.iter().enumerate() {
             if element.tag.1 == 0 || element.tag.0 == 0xFFFE {
+                continue;
+            }
+            // Out of order, it may be there twice; a name stands once in JSON, for the first of them.
+            let in_order = highest.is_none_or(|highest| element.tag > highest);
+            if in_order {
+                highest = Some(element.tag);
+            } else if level.elements[..index].iter().any(|earlier| earlier.tag == element.tag) {
                 continue;
             }
             if !std::mem::take(&mut first) {

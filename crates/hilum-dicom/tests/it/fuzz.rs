@@ -105,6 +105,15 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_object_that_is_handed_out_never_panics(seed in any::<prop::sample::Index>(), damages in prop::collection::vec(damage(), 0..4)) {
+        let mut bytes = seed.get(&SEEDS).clone();
+        for damage in &damages {
+            apply(&mut bytes, damage);
+        }
+        acts::handed_out(&bytes);
+    }
+
+    #[test]
     fn damaged_text_never_panics(
         term in prop_oneof![
             Just("\\ISO 2022 IR 149"), Just("ISO 2022 IR 13\\ISO 2022 IR 87\\ISO 2022 IR 159"), Just("\\ISO 2022 IR 58"), Just("GB18030"), Just("ISO_IR 192"),

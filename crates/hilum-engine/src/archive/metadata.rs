@@ -4,6 +4,7 @@
 
 use super::{StoredInstance, aside, object::InstanceBytes};
 use crate::access::Scope;
+use crate::catalog::SelectedSeries;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::storage::{ObjectKey, Storage};
@@ -14,7 +15,8 @@ use flate2::write::DeflateEncoder;
 use hilum_dicom::{Outline, json};
 use std::io::{self, Read, Write};
 
-/// Stands in metadata where the address of the service belongs that hands them out. No JSON text holds this byte.
+/// Stands in metadata where the address of the service belongs that hands them out; `studies/{study}/series/{series}/instances/{instance}/
+/// bulkdata/{path}` follows it. No JSON text holds this byte.
 pub const BULK_BASE: u8 = 1;
 
 const PACK_FILE: &str = "metadata.deflate";
@@ -23,24 +25,27 @@ const PACK_FILE: &str = "metadata.deflate";
 const LARGEST_PACK: usize = 10_000;
 
 impl Engine {
-    /// The metadata of instances of one series, one JSON object each, separated by commas. Bulk is addressed from
-    /// [`BULK_BASE`] on: `studies/{study}/series/{series}/instances/{instance}/bulkdata/{path}`.
-    pub async fn metadata(&self, scope: &Scope, instances: &[StoredInstance]) -> Result<Bytes, EngineError> {
-        if let Some(first) = instances.first()
-            && let Some((pack, revision)) =
-                self.catalog().metadata_pack(scope, first.series_row, instances.len()).await?
-        {
-            let storage = self.storage().clone();
-            let read = aside("reading metadata", move || Ok(unpacked(&storage, &pack))).await?;
-            match read {
-                Ok(text) => return Ok(text),
-                Err(error) => {
-                    tracing::warn!(kind = ?error.kind(), "packed metadata cannot be read; made again");
-                    Box::pin(self.pack_metadata(scope, first.series_row, revision)).await?;
-                }
+    /// What is packed of a whole series; made again where the pack cannot be read.
+    pub(super) async fn packed_metadata(
+        &self,
+        scope: &Scope,
+        series: SelectedSeries,
+    ) -> Result<Option<Bytes>, EngineError> {
+        let Some((pack, revision)) = self.catalog().metadata_pack(scope, series).await? else { return Ok(None) };
+        let storage = self.storage().clone();
+        match aside("reading metadata", move || Ok(unpacked(&storage, &pack))).await? {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => {
+                tracing::warn!(kind = ?error.kind(), "packed metadata cannot be read; made again");
+                Box::pin(self.pack_metadata(scope, series.row, revision)).await?;
+                Ok(None)
             }
         }
-        let (storage, instances) = (self.storage().clone(), instances.to_vec());
+    }
+
+    /// The metadata of instances, from their headers.
+    pub(super) async fn metadata(&self, instances: Vec<StoredInstance>) -> Result<Bytes, EngineError> {
+        let storage = self.storage().clone();
         aside("reading metadata", move || {
             let mut text = String::new();
             for (index, instance) in instances.iter().enumerate() {

@@ -11,6 +11,7 @@ pub use metadata::BULK_BASE;
 pub use object::InstanceBytes;
 
 use crate::access::Scope;
+use crate::catalog::SelectedSeries;
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
 use crate::storage::ObjectKey;
@@ -91,7 +92,6 @@ pub struct StoredInstance {
     pub instance_number: Option<i64>,
     /// When it was kept.
     pub received_at: OffsetDateTime,
-    pub(crate) series_row: i64,
     pub(crate) object: ObjectKey,
 }
 
@@ -101,7 +101,7 @@ pub struct SelectedInstances {
     engine: Engine,
     scope: Scope,
     selection: Selection,
-    series: VecDeque<i64>,
+    series: VecDeque<SelectedSeries>,
     instances: u64,
 }
 
@@ -118,14 +118,35 @@ impl SelectedInstances {
 
     /// The instances of the next series, by Instance Number; `None` after the last one. What was deleted meanwhile is left out.
     pub async fn next_series(&mut self) -> Result<Option<Vec<StoredInstance>>, EngineError> {
-        while let Some(row) = self.series.pop_front() {
-            let instances =
-                self.engine.catalog().instances_of_series(&self.scope, row, self.selection.instance.as_deref()).await?;
+        while let Some(series) = self.series.pop_front() {
+            let instances = self.instances_of(series).await?;
             if !instances.is_empty() {
                 return Ok(Some(instances));
             }
         }
         Ok(None)
+    }
+
+    /// The metadata of the next series, or of those of its instances that are selected: DICOM JSON, one object each, separated by
+    /// commas. Bulk is addressed from [`BULK_BASE`] on.
+    pub async fn next_metadata(&mut self) -> Result<Option<Bytes>, EngineError> {
+        while let Some(series) = self.series.pop_front() {
+            if self.selection.instance.is_none()
+                && let Some(pack) = self.engine.packed_metadata(&self.scope, series).await?
+            {
+                return Ok(Some(pack));
+            }
+            let instances = self.instances_of(series).await?;
+            if !instances.is_empty() {
+                return Ok(Some(self.engine.metadata(instances).await?));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn instances_of(&self, series: SelectedSeries) -> Result<Vec<StoredInstance>, EngineError> {
+        let listed = self.selection.instance.as_deref();
+        Ok(self.engine.catalog().instances_of_series(&self.scope, series.row, listed).await?)
     }
 }
 
@@ -149,7 +170,7 @@ impl Engine {
             scope: scope.clone(),
             selection: selection.clone(),
             instances: found.iter().map(|series| series.instances).sum(),
-            series: found.into_iter().map(|series| series.row).collect(),
+            series: found.into(),
         })
     }
 

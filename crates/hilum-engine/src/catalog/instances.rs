@@ -31,7 +31,6 @@ pub(super) const INSTANCE: &str = "instance.series_row, study.study_uid, series.
 
 #[derive(FromQueryResult)]
 pub(super) struct InstanceRow {
-    series_row: i64,
     study_uid: String,
     series_uid: String,
     series_number: Option<i64>,
@@ -142,7 +141,6 @@ pub(super) fn stored(row: InstanceRow) -> Result<StoredInstance, CatalogError> {
         series_number: row.series_number,
         instance_number: row.instance_number,
         received_at: received_at.map_err(|_| corrupt())?,
-        series_row: row.series_row,
         object: ObjectKey::from_catalogue(row.object_key),
     })
 }

@@ -27,6 +27,7 @@ mod worklist;
 
 pub use delete::Deleted;
 pub use due::Due;
+pub(crate) use instances::SelectedSeries;
 pub(crate) use listing::{StudyRow, summary};
 pub use reading::{Claim, ReadingEnd, Renewal};
 pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};

@@ -2,7 +2,7 @@
 
 use super::delete::doom;
 use super::entity::series;
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, SelectedSeries};
 use crate::EngineError;
 use crate::access::Scope;
 use crate::storage::{ObjectKey, Staged, Storage};
@@ -12,16 +12,15 @@ use std::sync::Arc;
 const ACT: &str = "record packed metadata";
 
 impl Catalog {
-    /// The pack of a series and its revision, if that is the series' own and it holds `instances` instances.
+    /// The pack of a series and its revision, if that is the series' own and it holds all that is selected.
     pub(crate) async fn metadata_pack(
         &self,
         scope: &Scope,
-        series_row: i64,
-        instances: usize,
+        series: SelectedSeries,
     ) -> Result<Option<(ObjectKey, i64)>, CatalogError> {
-        let found = self.series_by_row(scope, series_row).await?;
+        let found = self.series_by_row(scope, series.row).await?;
         let current =
-            found.filter(|row| row.metadata_revision == row.revision && row.instance_count == instances as i64);
+            found.filter(|row| row.metadata_revision == row.revision && row.instance_count == series.instances as i64);
         Ok(current.and_then(|row| Some((ObjectKey::from_catalogue(row.metadata_key?), row.revision))))
     }
 

@@ -52,14 +52,33 @@ impl ObjectFile {
         }
         let length = usize::try_from(range.end - range.start)
             .map_err(|_| StorageError::during(act)(io::ErrorKind::OutOfMemory.into()))?;
-        let mut bytes = vec![0; length];
-        read_exact_at(&self.file, &mut bytes, self.start + range.start).map_err(StorageError::during(act))?;
+        let bytes = read_at(&self.file, length, self.start + range.start).map_err(StorageError::during(act))?;
         // Looked at after the bytes: a record that was deleted meanwhile reads as zeros.
         if self.start > 0 && !segment::is_record(&self.file, self.start).map_err(StorageError::during(act))? {
             return Err(StorageError::Gone);
         }
         Ok(bytes)
     }
+}
+
+/// `length` bytes from `offset`, into memory that is not written twice.
+#[cfg(unix)]
+fn read_at(file: &File, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = offset + bytes.len() as u64;
+        if rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+#[cfg(not(unix))]
+fn read_at(file: &File, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    read_exact_at(file, &mut bytes, offset).map(|()| bytes)
 }
 
 #[cfg(unix)]

@@ -30,9 +30,9 @@ pub(super) async fn metadata(
         .ok_or_else(|| not_acceptable("application/dicom+json"))?;
     let base = base(&headers, app.port);
     let mut selected = app.engine.select(&app.scope, Zone::Clinical, &resource.selection).await?;
-    let Some(first) = selected.next_series().await? else { return Err(resource.not_found()) };
-    let first = with_base(&app.engine.metadata(&app.scope, &first).await?, &base);
-    let Some(second) = selected.next_series().await? else {
+    let Some(first) = selected.next_metadata().await? else { return Err(resource.not_found()) };
+    let first = with_base(&first, &base);
+    let Some(second) = selected.next_metadata().await? else {
         return Ok(([(header::CONTENT_TYPE, essence)], Body::from([&b"["[..], &first, b"]"].concat())).into_response());
     };
     let (sender, body) = channel();
@@ -40,10 +40,9 @@ pub(super) async fn metadata(
         let sending = async {
             sender.push([&b"["[..], &first].concat()).await?;
             let mut series = Some(second);
-            while let Some(instances) = series {
-                let text = with_base(&app.engine.metadata(&app.scope, &instances).await?, &base);
-                sender.push([&b","[..], &text].concat()).await?;
-                series = selected.next_series().await?;
+            while let Some(text) = series {
+                sender.push([&b","[..], &with_base(&text, &base)].concat()).await?;
+                series = selected.next_metadata().await?;
             }
             sender.push(b"]".to_vec()).await
         };
