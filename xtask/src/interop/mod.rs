@@ -2,9 +2,11 @@
 
 mod checks;
 mod node;
+mod page;
 pub mod server;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::bail;
 
@@ -20,6 +22,9 @@ pub struct Interop {
     /// Run only the checks whose name holds this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Write docs/interop.md
+    #[arg(long, conflicts_with = "only")]
+    write: bool,
     /// Keep the pages' screenshots and the reports in this folder
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -53,13 +58,14 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     std::fs::create_dir_all(&keep)?;
     let bench = Bench { hilum: run::hilum("debug"), python, scratch, keep };
     run::step("interop");
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed) = (Vec::new(), 0);
+    let started = Instant::now();
     let wanted = |name: &str| interop.only.as_deref().is_none_or(|only| name.contains(only));
     for (name, check) in checks::ALL.iter().chain(node::ALL).filter(|(name, _)| wanted(name)) {
         match check(&bench) {
             Ok(said) => {
-                passed += 1;
                 println!("ok      {name}{}{said}", if said.is_empty() { "" } else { ": " });
+                passed.push((*name, said));
             }
             Err(error) => {
                 failed += 1;
@@ -67,9 +73,9 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
             }
         }
     }
-    println!("{passed} passed, {failed} failed");
+    println!("{} passed, {failed} failed in {} s", passed.len(), started.elapsed().as_secs());
     if failed > 0 {
         bail!("{failed} checks failed");
     }
-    Ok(())
+    if interop.write { page::write(&bench, &passed) } else { Ok(()) }
 }

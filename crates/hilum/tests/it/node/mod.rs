@@ -10,4 +10,5 @@ mod retrieving;
 mod searching;
 mod sending;
 mod site;
+mod stopping;
 mod worklist;
