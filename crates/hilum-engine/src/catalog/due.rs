@@ -1,4 +1,6 @@
 //! What is due, derived from state alone: losing the job queue loses nothing.
+//!
+//! Every sweep asks this, so partial indexes over what is due are named: SQLite would rather walk the whole table in order.
 
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
@@ -38,7 +40,7 @@ impl Catalog {
     /// Unsettled series that are quiet, or all of them where `even_if_not_quiet`.
     pub async fn due_series(&self, scope: &Scope, even_if_not_quiet: bool) -> Result<Vec<Due>, CatalogError> {
         let sql = format!(
-            "SELECT id, revision, 0 AS attempt FROM series \
+            "SELECT id, revision, 0 AS attempt FROM series INDEXED BY ix_series_unsettled \
              WHERE +institution_id IN ({}) AND settled_revision < revision AND (quiet_at <= ? OR ?) ORDER BY id",
             self.visible_list(scope).await?
         );
@@ -50,7 +52,7 @@ impl Catalog {
     pub async fn due_studies(&self, scope: &Scope) -> Result<Vec<Due>, CatalogError> {
         let sql = format!(
             "SELECT study.id AS id, study.revision AS revision, COALESCE(reading.attempt, 0) AS attempt \
-             FROM study LEFT JOIN reading ON reading.study_row = study.id \
+             FROM study INDEXED BY ix_study_unread LEFT JOIN reading ON reading.study_row = study.id \
              WHERE +study.institution_id IN ({}) AND study.read_revision < study.revision \
              AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
              AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \

@@ -234,7 +234,7 @@ impl Catalog {
         let visible = self.visible_list(scope).await?;
         let sql = format!(
             "SELECT {STUDY_COLUMNS} FROM {STUDY_TABLES} WHERE +s.institution_id IN ({visible}) AND s.id IN \
-             (SELECT id FROM study WHERE read_revision < revision UNION SELECT study_row FROM reading WHERE state = 'reading') \
+             (SELECT id FROM study INDEXED BY ix_study_unread WHERE read_revision < revision UNION SELECT study_row FROM reading WHERE state = 'reading') \
              ORDER BY s.id LIMIT 200"
         );
         self.study_rows(sql, Vec::new())
