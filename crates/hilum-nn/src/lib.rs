@@ -77,7 +77,10 @@ pub use op::{Convolution, NORM_EPS, Op, Pooling, Recurrence};
 pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };
-pub use plan::{Algorithm, CompileError, Cost, Inference, InputShape, Options, RunError, Trainer, VolumeShape};
+pub use plan::{
+    Algorithm, Choice, CompileError, Computation, Cost, Difference, Inference, InputShape, Kernel, Options, Parity,
+    ParityError, Precision, RunError, Trainer, VolumeShape,
+};
 pub use schedule::{Schedule, ScheduleError};
 pub use state_dict::{StateDict, StateDictError};
 pub use weights::{KeyMap, KeyReport, KeyRule, Tensor, Weights, WeightsError};

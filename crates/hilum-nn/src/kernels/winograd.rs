@@ -4,15 +4,19 @@
 //! Between the transforms ([`super::winograd_tiles`]) lie 36 matrix products, run by the register tiles of [`super::conv`]. Where the weights are small,
 //! a job takes a chunk of tiles from end to end, whose transforms stay in the second-level cache. Where they are large, all threads transform a chunk
 //! and then share its products out by position, so that the weights pass through the caches once. The bits do not depend on the chunks.
+//!
+//! With products of bf16, the transforms are f32 and only what enters a product is rounded, weights and patches alike, after its transform. The points
+//! are other ones then (see [`super::winograd_tiles`]), because what rounding does to a product is magnified on the way back.
 
 use super::Kernels;
 use std::ops::Range;
 
-use super::buffer::{Aligned, Base, LANES, View};
+use super::bf16::pair_rows;
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::conv::{Segment, Start, Tile, TileFn};
 use super::pack::{self, Source};
 use super::pool::Pool;
-use super::winograd_tiles::{POSITIONS, Patch};
+use super::winograd_tiles::{Landing, POSITIONS, Patch};
 
 /// Floats of weights from which on the threads share a chunk.
 const SHARED_WEIGHTS: usize = 1 << 21;
@@ -43,6 +47,10 @@ pub(crate) struct Winograd {
     chunk: usize,
     /// Whether the threads share a chunk; else every job has its own.
     shared: bool,
+    /// What products read.
+    format: Format,
+    /// Input channels in use per block.
+    lanes: Vec<usize>,
     segments: Vec<Segment>,
     out_channels: Vec<Option<usize>>,
     depth: usize,
@@ -57,7 +65,9 @@ impl Winograd {
         assert!(x.h == y.h && x.w == y.w, "same padding keeps the size");
         let (tiles_h, tiles_w) = (x.h.div_ceil(4), x.w.div_ceil(4));
         let all = x.n * tiles_h * tiles_w;
-        let (depth, blocks) = (lanes.iter().sum::<usize>(), x.blocks + y.blocks);
+        assert!(k.format == Format::Bf16 || [x.format, y.format] == [Format::F32; 2], "f32 alone");
+        let rows = k.rows(lanes);
+        let (depth, blocks) = (rows.iter().sum::<usize>(), x.blocks + y.blocks);
         let unit = (k.max_pixels)(k.panel_blocks);
         let shared = POSITIONS * depth * y.blocks * LANES >= SHARED_WEIGHTS;
         let chunk = if shared {
@@ -65,14 +75,14 @@ impl Winograd {
         } else {
             balanced_chunk(all, own_chunk(blocks), unit)
         };
-        let segments = lanes
+        let segments = rows
             .iter()
             .enumerate()
-            .map(|(b, &lanes)| Segment { offset: (b * chunk * LANES) as isize, lanes })
+            .map(|(b, &lanes)| Segment { offset: (b * chunk * k.format.pixel()) as isize, lanes })
             .collect();
         let products = [1, 2].map(|blocks| {
             let widest = if blocks > k.panel_blocks { 0 } else { (k.max_pixels)(blocks) };
-            (1..=widest).map(|tiles| (k.tile)(1, LANES, blocks, tiles, false, false)).collect()
+            (1..=widest).map(|tiles| (k.tile)(1, k.format.pixel(), blocks, tiles, false, false)).collect()
         });
         Self {
             x,
@@ -81,6 +91,8 @@ impl Winograd {
             tiles_w,
             chunk,
             shared,
+            format: k.format,
+            lanes: lanes.to_vec(),
             segments,
             out_channels: pack::channels(out_lanes),
             depth,
@@ -98,14 +110,19 @@ impl Winograd {
         self.depth * self.y.blocks * LANES
     }
 
-    /// Floats between positions: a line more than the data, so that positions do not fall on the same cache sets.
-    fn stride(&self, blocks: usize) -> usize {
-        (blocks * self.chunk + 1) * LANES
+    /// Floats between positions of transformed inputs: a line more than the data, so that positions do not fall on the same cache sets.
+    fn v_stride(&self) -> usize {
+        self.x.blocks * self.chunk * self.format.pixel() + LANES
+    }
+
+    /// Floats between positions of products, likewise.
+    fn m_stride(&self) -> usize {
+        (self.y.blocks * self.chunk + 1) * LANES
     }
 
     /// Floats of one chunk's transforms.
     fn chunk_len(&self) -> usize {
-        POSITIONS * (self.stride(self.x.blocks) + self.stride(self.y.blocks))
+        POSITIONS * (self.v_stride() + self.m_stride())
     }
 
     /// Floats of scratch that [`Winograd::run`] needs on that many threads.
@@ -115,34 +132,59 @@ impl Winograd {
 
     /// `G g G^T` of a weight tensor `[out, in, 3, 3]`, or of its kernels rotated and transposed where `source` is `Flipped`, in the order
     /// `[position][panel][input channel][output channel of the panel]`.
+    /// For products of bf16, input channels are side by side in pairs.
     pub(crate) fn pack(&self, k: &Kernels, pool: &mut Pool, source: Source, weights: &[f32], packed: &mut [f32]) {
-        let outputs = self.out_channels.iter().flatten().count();
-        assert!(weights.len() == outputs * self.depth * 9, "weight tensor has the wrong length");
         assert!(packed.len() >= self.weight_len(), "transformed weights do not fit");
+        if self.format == Format::F32 {
+            return self.transform_weights(k, pool, source, weights, packed);
+        }
+        let mut wide = vec![0.0; POSITIONS * self.inputs() * self.y.blocks * LANES];
+        self.transform_weights(k, pool, source, weights, &mut wide);
+        let target = Base::of_slice(packed);
+        pool.run(POSITIONS * self.panels.len(), |job| {
+            let (position, (block, blocks)) = (job / self.panels.len(), self.panels[job % self.panels.len()]);
+            let panel = |depth: usize| (depth * LANES * (position * self.y.blocks + block), depth * LANES * blocks);
+            let ((from, read), (to, written)) = (panel(self.inputs()), panel(self.depth));
+            // SAFETY: positions and panels tile the length checked above; every job writes its own panel at its own position.
+            let to = unsafe { std::slice::from_raw_parts_mut(target.at(to), written) };
+            pair_rows(&wide[from..][..read], blocks * LANES, &self.lanes, to);
+        });
+    }
+
+    /// Input channels.
+    fn inputs(&self) -> usize {
+        self.lanes.iter().sum()
+    }
+
+    fn transform_weights(&self, k: &Kernels, pool: &mut Pool, source: Source, weights: &[f32], packed: &mut [f32]) {
+        let (outputs, depth) = (self.out_channels.iter().flatten().count(), self.inputs());
+        assert!(weights.len() == outputs * depth * 9, "weight tensor has the wrong length");
+        let position = depth * self.y.blocks * LANES;
+        assert!(packed.len() >= POSITIONS * position, "transformed weights do not fit");
         let flipped = match source {
             Source::Forward => false,
             Source::Flipped => true,
             Source::Up | Source::Down => panic!("a transposed 2x2 convolution is not run by Winograd"),
         };
         let target = Base::of_slice(packed);
-        pool.run(self.panels.len() * self.segments.len(), |job| {
-            let (block, blocks) = self.panels[job / self.segments.len()];
-            let segment = job % self.segments.len();
-            let first: usize = self.segments[..segment].iter().map(|s| s.lanes).sum();
-            for i in first..first + self.segments[segment].lanes {
+        pool.run(self.panels.len() * self.lanes.len(), |job| {
+            let (block, blocks) = self.panels[job / self.lanes.len()];
+            let segment = job % self.lanes.len();
+            let first: usize = self.lanes[..segment].iter().sum();
+            for i in first..first + self.lanes[segment] {
                 for b in 0..blocks {
                     let mut taps = [[0.0; LANES]; 9];
                     for (lane, o) in self.out_channels[(block + b) * LANES..][..LANES].iter().enumerate() {
                         let Some(o) = *o else { continue };
-                        let pair = if flipped { i * outputs + o } else { o * self.depth + i };
+                        let pair = if flipped { i * outputs + o } else { o * depth + i };
                         for (tap, w) in weights[pair * 9..][..9].iter().enumerate() {
                             taps[if flipped { 8 - tap } else { tap }][lane] = f64::from(*w);
                         }
                     }
-                    let at = self.depth * block * LANES + (i * blocks + b) * LANES;
+                    let at = depth * block * LANES + (i * blocks + b) * LANES;
                     // SAFETY: 16 floats at every position, below the length checked above; panels and input blocks are disjoint, and each pair is one
                     // job's. The table belongs to this processor.
-                    unsafe { (k.transform_weights)(&taps, target.at(at), self.position_weights()) };
+                    unsafe { (k.transform_weights)(&taps, target.at(at), position) };
                 }
             }
         });
@@ -163,7 +205,7 @@ impl Winograd {
         assert!(weights.len() >= self.weight_len(), "transformed weights too short");
         assert!(!matches!(start, Start::Bias) || bias.len() >= self.y.blocks * LANES, "bias too short");
         assert!(scratch.len() >= self.scratch_len(pool.threads()), "scratch too short");
-        let base = Base::of(arena, &[self.x], &[self.y]);
+        let base = Base::of_any(arena, &[self.x], &[self.y]);
         let scratch = Base::of_slice(scratch);
         let all = self.x.n * self.tiles_h * self.tiles_w;
         let chunk = |i: usize| i * self.chunk..((i + 1) * self.chunk).min(all);
@@ -209,13 +251,14 @@ impl Winograd {
     /// `base` comes from the views of `self`; `v` is valid for [`Winograd::chunk_len`] floats, of which nobody else uses this block's; the tiles exist and
     /// are at most `chunk`.
     unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, tiles: Range<usize>) {
-        let stride = self.stride(self.x.blocks);
+        let (stride, pixel) = (self.v_stride(), self.format.pixel());
         for (i, tile) in tiles.enumerate() {
             let (n, ty, tx) = self.place(tile);
-            let patch = Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h: self.x.h, w: self.x.w };
+            let (row, column) = (4 * ty as isize - 1, 4 * tx as isize - 1);
+            let patch = Patch { row, column, h: self.x.h, w: self.x.w, format: self.x.format };
             // SAFETY: a plane of a checked view; tile `i` of the block is below `chunk`; the table belongs to this processor.
             unsafe {
-                let to = v.add((block * self.chunk + i) * LANES);
+                let to = v.add((block * self.chunk + i) * pixel);
                 (k.transform_input)(base.at(self.x.at(n, block)), &patch, to, stride);
             }
         }
@@ -234,7 +277,7 @@ impl Winograd {
         (block, blocks): (usize, usize),
         count: usize,
     ) {
-        let (v_stride, m_stride) = (self.stride(self.x.blocks), self.stride(self.y.blocks));
+        let (v_stride, m_stride) = (self.v_stride(), self.m_stride());
         let products = &self.products[blocks - 1];
         let w = &weights[position * self.position_weights() + self.depth * block * LANES..];
         let parts = count.div_ceil(products.len());
@@ -242,7 +285,7 @@ impl Winograd {
             let (first, last) = (part * count / parts, (part + 1) * count / parts);
             // SAFETY: tiles `first..last` of the chunk, all blocks of it in the segments; the table belongs to this processor.
             unsafe {
-                let x = v.add(position * v_stride + first * LANES);
+                let x = v.add(position * v_stride + first * self.format.pixel());
                 let m = v.add(POSITIONS * v_stride + position * m_stride);
                 let y = m.add((block * self.chunk + first) * LANES);
                 let t = Tile::product(x, &self.segments, w.as_ptr(), y, self.chunk * LANES);
@@ -266,16 +309,17 @@ impl Winograd {
         block: usize,
         tiles: Range<usize>,
     ) {
-        let (v_stride, m_stride) = (self.stride(self.x.blocks), self.stride(self.y.blocks));
+        let (v_stride, m_stride) = (self.v_stride(), self.m_stride());
         let bias = if matches!(start, Start::Bias) { bias[block * LANES..].as_ptr() } else { std::ptr::null() };
         for (i, tile) in tiles.enumerate() {
             let (n, ty, tx) = self.place(tile);
             let size = [4.min(self.y.h - 4 * ty), 4.min(self.y.w - 4 * tx)];
-            let at = self.y.at(n, block) + (4 * ty * self.y.w + 4 * tx) * LANES;
+            let at = self.y.at(n, block) + (4 * ty * self.y.w + 4 * tx) * self.y.format.pixel();
+            let landing = Landing { row: self.y.w * self.y.format.pixel(), size, format: self.y.format };
             // SAFETY: the part of the tile inside a checked view; bias checked by `run`; the table belongs to this processor.
             unsafe {
                 let from = v.add(POSITIONS * v_stride + (block * self.chunk + i) * LANES);
-                (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), self.y.w * LANES, size);
+                (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), landing);
             }
         }
     }

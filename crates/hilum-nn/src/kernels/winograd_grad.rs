@@ -6,7 +6,7 @@
 //! order of additions is the shape's.
 
 use super::Kernels;
-use super::buffer::{Aligned, Base, LANES, View};
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::conv_grad::{WeightTile, WeightTileFn};
 use super::pack;
 use super::pool::Pool;
@@ -168,7 +168,8 @@ impl WinogradGradient {
                     let size = [4.min(h - 4 * ty), 4.min(w - 4 * tx)];
                     (k.transform_gradient)(from, w * LANES, size, to, z_stride);
                 } else {
-                    let patch = Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h, w };
+                    let patch =
+                        Patch { row: 4 * ty as isize - 1, column: 4 * tx as isize - 1, h, w, format: Format::F32 };
                     let to = v.add((block * self.chunk + i) * LANES);
                     (k.transform_input)(base.at(self.x.at(n, block)), &patch, to, v_stride);
                 }

@@ -1,19 +1,27 @@
 //! Static plans: every buffer, offset and job of a network at one input shape, fixed before the first run.
 
 mod backward;
+mod choice;
 mod cost;
 mod finite;
 mod inference;
 mod layer;
 mod layout;
 mod operator;
+mod parity;
+mod precision;
 pub(crate) mod sizes;
 mod training;
 mod window;
 
+pub use choice::{Choice, Kernel};
 pub use cost::Cost;
-pub use inference::Inference;
+pub use inference::{Computation, Inference};
+pub use parity::{Difference, Parity, ParityError};
+pub use precision::Precision;
 pub use training::Trainer;
+
+use choice::Tables;
 
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pool::Pool;
@@ -72,13 +80,27 @@ pub struct Options {
 }
 
 impl Options {
-    fn kernels(&self) -> Result<&'static Kernels, CompileError> {
+    fn isa(&self) -> Result<Isa, CompileError> {
         let isa = match (self.isa, std::env::var(ISA_VARIABLE)) {
             (Some(isa), _) => isa,
             (None, Ok(name)) if !name.is_empty() => name.parse().map_err(CompileError::Isa)?,
             (None, _) => Isa::best(),
         };
+        if isa.available() { Ok(isa) } else { Err(CompileError::Isa(isa.to_string())) }
+    }
+
+    fn kernels(&self) -> Result<&'static Kernels, CompileError> {
+        let isa = self.isa()?;
         Kernels::get(isa).ok_or_else(|| CompileError::Isa(isa.to_string()))
+    }
+
+    fn tables(&self, precision: Precision) -> Result<Tables, CompileError> {
+        let (f32, isa) = (self.kernels()?, self.isa()?);
+        let bf16 = match precision {
+            Precision::F32 => None,
+            Precision::Bf16 => Some(Kernels::bf16(isa).ok_or(CompileError::NoBf16(isa))?),
+        };
+        Ok(Tables { f32, bf16 })
     }
 
     fn pool(&self) -> Result<Pool, CompileError> {
@@ -224,6 +246,9 @@ pub enum CompileError {
     /// The instruction set is unknown or this processor lacks it.
     #[error("instruction set {0}: use avx512, avx2 or portable, and one that this processor has")]
     Isa(String),
+    /// The plan was to compute in bf16, and the instruction set has no products of it.
+    #[error("{0} multiplies no bf16 on this processor: compute in f32")]
+    NoBf16(Isa),
     /// A thread could not be started.
     #[error("cannot start worker threads: {0}")]
     Threads(String),

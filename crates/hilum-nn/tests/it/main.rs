@@ -1,6 +1,7 @@
 //! One binary: links once.
 
 mod adaptive;
+mod bf16;
 mod finite;
 mod gradients;
 mod hostile;
