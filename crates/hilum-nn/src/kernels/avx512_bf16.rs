@@ -57,5 +57,5 @@ super::bf16::compile_bf16!(
     super::avx512::TABLE,
     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma")],
     one 1 x [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-    two 2 x [1 2 3 4 5 6 7 8]
+    two 2 x [1 2 3 4 5 6 7 8 9 10 11 12]
 );

@@ -92,6 +92,10 @@ macro_rules! compile_bf16 {
             }
         }
 
+        fn max_pixels(blocks: usize) -> usize {
+            if blocks == 1 { [$($one),*].len() } else { [0, $($two),*].len() - 1 }
+        }
+
         $(#[$features])?
         unsafe fn any_tile<const V: usize, const PX: usize, const XS: usize>(t: &WindowTile) {
             // SAFETY: as above.
@@ -150,6 +154,7 @@ macro_rules! compile_bf16 {
 
         pub(in crate::kernels) static KERNELS: Kernels = Kernels {
             format: Format::Bf16,
+            max_pixels,
             tile: pick_tile,
             window_tile: pick_window_tile,
             transform_input,
