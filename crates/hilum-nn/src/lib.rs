@@ -33,7 +33,8 @@
 //!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training with both gradients ([`Algorithm`]); the products between its
 //!    transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
 //!    only its products with the state, on the same tile. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
-//!    and plain Rust.
+//!    and plain Rust. In bf16 ([`Precision`]) the same bodies multiply pairs of channels, on AVX-512 by `vdpbf16ps`. Which kernels run a layer is
+//!    a [`Choice`]: by rule, or by measuring once on this machine ([`Computation`]).
 //!
 //! # What holds
 //!
@@ -78,8 +79,8 @@ pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };
 pub use plan::{
-    Algorithm, Choice, CompileError, Computation, Cost, Difference, Inference, InputShape, Kernel, Options, Parity,
-    ParityError, Precision, RunError, Trainer, VolumeShape,
+    Algorithm, Basis, Choice, Choices, CompileError, Computation, Cost, Difference, Inference, InputShape, Kernel,
+    LayerChoice, Options, Parity, ParityError, Precision, RunError, Trainer, VolumeShape,
 };
 pub use schedule::{Schedule, ScheduleError};
 pub use state_dict::{StateDict, StateDictError};

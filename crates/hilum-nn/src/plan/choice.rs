@@ -1,19 +1,51 @@
-//! How every convolution of an inference plan is computed.
+//! How every convolution of an inference plan is computed: by a rule, by what was measured on this machine, or as the caller says.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use super::layout::{Lowered, Step};
+use super::measure::Measurements;
 use super::precision::{Precision, Takes};
 use super::window::directions;
-use super::{Algorithm, Computation};
+use super::{Algorithm, CompileError};
 use crate::geometry::Path;
 use crate::graph::Graph;
-use crate::kernels::Kernels;
 use crate::kernels::buffer::View;
 use crate::kernels::method::Method;
 use crate::kernels::pack::Source;
+use crate::kernels::pool::Pool;
 use crate::kernels::window::Window;
+use crate::kernels::{Isa, Kernels};
+
+/// How an inference plan computes. The same choices give the same bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Computation {
+    /// The algorithm of 3x3 convolutions.
+    pub algorithm: Algorithm,
+    /// What is multiplied.
+    pub precision: Precision,
+    /// A folder for measurements: with it, and [`Algorithm::Auto`], the fastest kernels of every convolution are found once on this machine and
+    /// remembered there. Without it a rule decides, the same everywhere.
+    pub measurements: Option<PathBuf>,
+    /// Choices of an earlier plan, which go before rule and measurements.
+    pub choices: Vec<LayerChoice>,
+}
+
+impl From<Algorithm> for Computation {
+    fn from(algorithm: Algorithm) -> Self {
+        Self { algorithm, ..Self::default() }
+    }
+}
+
+impl From<Precision> for Computation {
+    fn from(precision: Precision) -> Self {
+        Self { precision, ..Self::default() }
+    }
+}
 
 /// The kernels of a convolution or linear layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernel {
     /// Register tiles over the activations as they lie: 3x3, 1x1, and transposed 2x2.
@@ -25,7 +57,7 @@ pub enum Kernel {
 }
 
 /// How one convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Choice {
     /// Its kernels.
     pub kernel: Kernel,
@@ -33,28 +65,131 @@ pub struct Choice {
     pub precision: Precision,
 }
 
-/// The choice of every convolution, by node.
-pub(super) fn choices(lowered: &Lowered, graph: &Graph, computation: &Computation) -> Vec<Option<Choice>> {
-    let Computation { algorithm, precision } = *computation;
-    let mut choices = vec![None; graph.nodes().len()];
+/// On what a choice rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The rule, or the algorithm that the caller named.
+    Rule,
+    /// Measured when the plan was made.
+    Measured,
+    /// Measured before and read from the folder.
+    Remembered,
+    /// The caller's [`Computation::choices`].
+    Given,
+}
+
+/// How one layer is computed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerChoice {
+    /// Its name.
+    pub layer: String,
+    /// How it is computed.
+    pub choice: Choice,
+    /// On what that rests.
+    pub basis: Basis,
+}
+
+/// The choices of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Of every convolution and linear layer, in order.
+    pub layers: Vec<LayerChoice>,
+    /// Why new measurements could not be written to their folder; the next plan measures again.
+    pub not_remembered: Option<String>,
+}
+
+/// A convolution to be timed: its layer, and what it reads and writes.
+pub(super) struct Task {
+    pub(super) node: usize,
+    path: Path,
+    pub(super) n: usize,
+    pub(super) x_lanes: Vec<usize>,
+    pub(super) y_lanes: Vec<usize>,
+    pub(super) x_size: [usize; 3],
+    pub(super) y_size: [usize; 3],
+}
+
+impl Task {
+    /// What its time depends on, for a precision.
+    pub(super) fn key(&self, precision: Precision) -> String {
+        let Self { path, n, x_lanes, y_lanes, x_size: [d, h, w], .. } = self;
+        format!("{path:?} {precision} {n}x{d}x{h}x{w} {x_lanes:?} {y_lanes:?}")
+    }
+
+    fn channels(&self) -> [usize; 2] {
+        [&self.x_lanes, &self.y_lanes].map(|lanes| lanes.iter().sum())
+    }
+}
+
+/// The choices of a plan, by node and as a report.
+pub(super) fn choose(
+    lowered: &Lowered,
+    graph: &Graph,
+    n: usize,
+    computation: &Computation,
+    tables: Tables,
+    pool: &mut Pool,
+) -> Result<(Vec<Option<Choice>>, Choices), CompileError> {
+    let Computation { algorithm, precision, ref measurements, choices: ref given } = *computation;
+    let folder = measurements.as_ref().filter(|_| algorithm == Algorithm::Auto);
+    let mut measurements = folder.map(|folder| Measurements::of(folder, tables.isa(), pool.threads()));
+    let mut by_node = vec![None; graph.nodes().len()];
+    let mut report = Choices::default();
     for step in &lowered.steps {
         let Step::Conv { node, x, y, .. } = *step else { continue };
         let geometry = graph.nodes()[node].op.geometry().expect("a convolution has a window");
-        let channels = [x, y].map(|v| lowered.lanes[v].iter().sum());
-        choices[node] = Some(Choice::of(geometry.path(lowered.sizes[x][0]), algorithm, precision, channels));
+        let task = Task {
+            node,
+            path: geometry.path(lowered.sizes[x][0]),
+            n,
+            x_lanes: lowered.lanes[x].clone(),
+            y_lanes: lowered.lanes[y].clone(),
+            x_size: lowered.sizes[x],
+            y_size: lowered.sizes[y],
+        };
+        let layer = graph.values()[node + 1].name.clone();
+        let candidates = Choice::candidates(&task, algorithm, precision);
+        let (choice, basis) = if let Some(given) = given.iter().find(|given| given.layer == layer) {
+            if !candidates.contains(&given.choice) {
+                return Err(CompileError::Choice {
+                    layer,
+                    kernel: given.choice.kernel,
+                    precision: given.choice.precision,
+                });
+            }
+            (given.choice, Basis::Given)
+        } else {
+            match &mut measurements {
+                Some(measurements) if candidates.len() > 1 => {
+                    let (choice, now) = measurements.fastest(&task, &candidates, graph, tables, pool)?;
+                    (choice, if now { Basis::Measured } else { Basis::Remembered })
+                }
+                _ => (candidates[0], Basis::Rule),
+            }
+        };
+        by_node[node] = Some(choice);
+        report.layers.push(LayerChoice { layer, choice, basis });
     }
-    choices
+    if let Some(stray) = given.iter().find(|given| report.layers.iter().all(|l| l.layer != given.layer)) {
+        let (layer, Choice { kernel, precision }) = (stray.layer.clone(), stray.choice);
+        return Err(CompileError::Choice { layer, kernel, precision });
+    }
+    report.not_remembered = measurements.and_then(|measurements| measurements.save().err());
+    Ok((by_node, report))
 }
 
 impl Choice {
-    /// The choice without measurements.
-    pub(super) fn of(path: Path, algorithm: Algorithm, precision: Precision, [inputs, outputs]: [usize; 2]) -> Self {
-        let kernel = match path {
-            Path::Window => Kernel::Window,
-            Path::Same(3) if algorithm.winograd(inputs, outputs) => Kernel::Winograd,
-            Path::Same(_) | Path::Up => Kernel::Direct,
+    /// What can compute a convolution; the rule's choice is the first.
+    fn candidates(task: &Task, algorithm: Algorithm, precision: Precision) -> Vec<Self> {
+        let [inputs, outputs] = task.channels();
+        let kernels: &[Kernel] = match task.path {
+            Path::Window => &[Kernel::Window],
+            Path::Same(3) if algorithm.winograd(inputs, outputs) => &[Kernel::Winograd, Kernel::Direct, Kernel::Window],
+            Path::Same(3) => &[Kernel::Direct, Kernel::Winograd, Kernel::Window],
+            Path::Same(_) | Path::Up => &[Kernel::Direct, Kernel::Window],
         };
-        Self { kernel, precision }
+        kernels.iter().map(|&kernel| Self { kernel, precision }).collect()
     }
 
     /// What its kernels read.
@@ -112,5 +247,10 @@ impl Tables {
     /// Those that know every format of the plan.
     pub(super) fn of_any_format(&self) -> &'static Kernels {
         self.bf16.unwrap_or(self.f32)
+    }
+
+    fn isa(&self) -> Isa {
+        let same = |isa: &Isa| Kernels::get(*isa).is_some_and(|kernels| std::ptr::eq(kernels, self.f32));
+        Isa::ALL.into_iter().find(same).unwrap_or(Isa::Portable)
     }
 }

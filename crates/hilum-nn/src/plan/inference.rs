@@ -1,6 +1,6 @@
 //! The forward plan.
 
-use super::choice::{Choice, Tables, choices};
+use super::choice::{Choice, Choices, Computation, Tables, choose};
 use super::finite::{Place, check_values};
 use super::layout::{Lowered, Step, lies_in, place};
 use super::operator::{self, Operator};
@@ -46,7 +46,7 @@ impl Inference {
         let mut pool = options.pool()?;
         let computation = computation.into();
         let tables = options.tables(computation.precision)?;
-        let mut plan = ForwardPlan::new(network, shape.into(), tables, pool.threads(), &computation)?;
+        let mut plan = ForwardPlan::new(network, shape.into(), tables, &mut pool, &computation)?;
         weights.check(network)?;
         plan.load(weights, &mut pool);
         Ok(Self { plan, pool })
@@ -68,30 +68,14 @@ impl Inference {
         Shape { c: self.plan.output_lanes.iter().sum(), d, h, w }
     }
 
+    /// How every convolution is computed, and on what that rests. [`Computation::choices`] takes it for another plan with the same bits.
+    pub fn choices(&self) -> &Choices {
+        &self.plan.choices
+    }
+
     /// Bytes of all activations and packed weights of this plan; nothing else is allocated later.
     pub fn peak_bytes(&self) -> usize {
         self.plan.bytes()
-    }
-}
-
-/// How an inference plan computes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Computation {
-    /// The algorithm of 3x3 convolutions.
-    pub algorithm: Algorithm,
-    /// What is multiplied.
-    pub precision: Precision,
-}
-
-impl From<Algorithm> for Computation {
-    fn from(algorithm: Algorithm) -> Self {
-        Self { algorithm, ..Self::default() }
-    }
-}
-
-impl From<Precision> for Computation {
-    fn from(precision: Precision) -> Self {
-        Self { precision, ..Self::default() }
     }
 }
 
@@ -110,6 +94,7 @@ pub(super) struct ForwardPlan {
     output: View,
     output_lanes: Vec<usize>,
     sigmoid: bool,
+    choices: Choices,
 }
 
 /// A convolution with what follows it folded in.
@@ -138,12 +123,16 @@ impl ForwardPlan {
         network: &Network,
         shape: VolumeShape,
         tables: Tables,
-        threads: usize,
+        pool: &mut Pool,
         computation: &Computation,
     ) -> Result<Self, CompileError> {
         let graph = network.graph();
         let mut lowered = Lowered::of(&graph, shape, true)?;
-        let choices = choices(&lowered, &graph, computation);
+        if computation.measurements.is_some() {
+            // What is measured is allocated: no map may be beyond what a plan may take.
+            place(&mut lowered.buffers.clone())?;
+        }
+        let (choices, report) = choose(&lowered, &graph, shape.n, computation, tables, pool)?;
         if computation.precision == Precision::Bf16 {
             narrow(&mut lowered, shape.n, |node| choices[node].map_or(Takes::F32, Choice::takes));
         }
@@ -169,7 +158,7 @@ impl ForwardPlan {
             Some((ready, Place::of(s, &lowered, &graph)))
         };
         let (steps, places): (Vec<_>, Vec<_>) = lowered.steps.iter().filter_map(ready).unzip();
-        let scratch = steps.iter().map(|s| s.scratch_len(threads)).max().unwrap_or(0);
+        let scratch = steps.iter().map(|s| s.scratch_len(pool.threads())).max().unwrap_or(0);
         Ok(Self {
             tables,
             arena,
@@ -181,6 +170,7 @@ impl ForwardPlan {
             output: lowered.view(output),
             output_lanes: lowered.lanes[output].clone(),
             sigmoid: lowered.sigmoid,
+            choices: report,
             graph,
         })
     }

@@ -7,6 +7,7 @@ mod finite;
 mod inference;
 mod layer;
 mod layout;
+mod measure;
 mod operator;
 mod parity;
 mod precision;
@@ -14,9 +15,9 @@ pub(crate) mod sizes;
 mod training;
 mod window;
 
-pub use choice::{Choice, Kernel};
+pub use choice::{Basis, Choice, Choices, Computation, Kernel, LayerChoice};
 pub use cost::Cost;
-pub use inference::{Computation, Inference};
+pub use inference::Inference;
 pub use parity::{Difference, Parity, ParityError};
 pub use precision::Precision;
 pub use training::Trainer;
@@ -249,6 +250,16 @@ pub enum CompileError {
     /// The plan was to compute in bf16, and the instruction set has no products of it.
     #[error("{0} multiplies no bf16 on this processor: compute in f32")]
     NoBf16(Isa),
+    /// A layer cannot be computed as the caller's choices say, or is none of the network's convolutions.
+    #[error("layer {layer} cannot be computed by {kernel} kernels in {precision} here")]
+    Choice {
+        /// The layer.
+        layer: String,
+        /// The kernels that were asked for.
+        kernel: Kernel,
+        /// The precision that was asked for.
+        precision: Precision,
+    },
     /// A thread could not be started.
     #[error("cannot start worker threads: {0}")]
     Threads(String),

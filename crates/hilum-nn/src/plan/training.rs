@@ -167,7 +167,7 @@ impl Trainer {
                     &self.network,
                     self.shape,
                     Tables { f32: self.kernels, bf16: None },
-                    self.pool.threads(),
+                    &mut self.pool,
                     &self.algorithm.into(),
                 )
                 .map_err(|e| RunError::Plan(e.to_string()))?,

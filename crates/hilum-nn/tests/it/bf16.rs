@@ -56,7 +56,7 @@ fn run(
 }
 
 fn direct() -> Computation {
-    Computation { algorithm: Algorithm::Direct, precision: Precision::Bf16 }
+    Computation { algorithm: Algorithm::Direct, ..Precision::Bf16.into() }
 }
 
 /// Root mean square.
@@ -214,7 +214,7 @@ fn winograd_rounds_what_enters_its_products_and_nothing_else() {
         let exact = &reference::run(&network, &reference::parameters(&weights), shape, &x, false)["a"].data;
         let lost = rms(expected.iter().zip(exact).map(|(a, b)| a - b));
         for isa in isas() {
-            let computation = Computation { algorithm: Algorithm::Winograd, precision: Precision::Bf16 };
+            let computation = Computation { algorithm: Algorithm::Winograd, ..Precision::Bf16.into() };
             let y = run(&network, &weights, shape, &x, isa, 2, computation);
             let off = rms(expected.iter().zip(&y).map(|(a, b)| a - f64::from(*b)));
             assert!(off < 0.1 * lost, "{inp} {out} {h}x{w} {isa}: {off} off where rounding loses {lost}");
@@ -309,7 +309,7 @@ fn whole_networks_in_bf16_stay_within_their_bounds_of_f32_and_winograd_within_th
         };
         let weights = Weights::init(&network, 3);
         let of = |algorithm| {
-            let computation = Computation { algorithm, precision: Precision::Bf16 };
+            let computation = Computation { algorithm, ..Precision::Bf16.into() };
             parity(&network, &weights, shape, &computation, threshold)
         };
         let (auto, direct) = (of(Algorithm::Auto), of(Algorithm::Direct));

@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod bf16;
+mod choices;
 mod finite;
 mod gradients;
 mod hostile;
