@@ -45,6 +45,11 @@ impl Geometry {
         self.kernel.iter().product()
     }
 
+    /// Whether this is a 3x3x3 convolution of stride 1 that keeps the size.
+    pub(crate) fn is_cube(&self) -> bool {
+        *self == Self { kernel: [3; 3], padding: [1; 3], ..Self::POINT }
+    }
+
     /// The kernels for a map of this depth.
     pub(crate) fn path(&self, depth: usize) -> Path {
         let same = |kernel, padding| Self { kernel, padding, ..Self::POINT };

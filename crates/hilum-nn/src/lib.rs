@@ -30,8 +30,8 @@
 //! 4. Kernels: activations in blocks of 16 channels (nChw16c); a partial block's padding is always zero. One register tile serves the 3x3, the 1x1 and
 //!    the transposed 2x2 convolution, forward and backward data: it sums a list of segments (channel runs at offsets). A second one serves all weight
 //!    gradients. Other windows, strides, dilations, groups and volumes have the same tiles over lists made for every run of positions that sees the same taps.
-//!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training with both gradients ([`Algorithm`]); the products between its
-//!    transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
+//!    3x3 layers of 16 and more channels are run by Winograd's F(4x4, 3x3), in training with both gradients ([`Algorithm`]), and in inference 3x3x3
+//!    layers as its sum over three slices; the products between its transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
 //!    only its products with the state, on the same tile. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
 //!    and plain Rust. In bf16 ([`Precision`]) the same bodies multiply pairs of channels, on AVX-512 by `vdpbf16ps`. Which kernels run a layer is
 //!    a [`Choice`]: by rule, or by measuring once on this machine ([`Computation`]).

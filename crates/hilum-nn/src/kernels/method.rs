@@ -14,7 +14,7 @@ use super::winograd_grad::WinogradGradient;
 pub(crate) enum Method {
     /// Register tiles over the activations as they lie.
     Direct(Conv, Packing),
-    /// F(4x4, 3x3), of the kernel as it stands or flipped.
+    /// F(4x4, 3x3), also summed over the slices of a 3x3x3 kernel; of the kernel as it stands or flipped.
     Winograd(Winograd, Source),
     /// Any window, stride, dilation and grouping, in images and volumes.
     Window(Window),
@@ -33,10 +33,15 @@ impl Method {
         kernel: usize,
     ) -> Self {
         if winograd && kernel == 3 {
-            Self::Winograd(Winograd::new(k, x, lanes, y, out_lanes), source)
+            Self::Winograd(Winograd::new(k, 1, x, lanes, y, out_lanes), source)
         } else {
             Self::Direct(Conv::same(k, x, lanes, y, kernel), Packing::new(k, source, kernel, out_lanes, lanes))
         }
+    }
+
+    /// A same-padded 3x3x3 convolution by Winograd, over volumes.
+    pub(crate) fn cube(k: &Kernels, x: View, lanes: &[usize], y: View, out_lanes: &[usize]) -> Self {
+        Self::Winograd(Winograd::new(k, 3, x, lanes, y, out_lanes), Source::Forward)
     }
 
     /// The transposed convolution 2x2, stride 2.

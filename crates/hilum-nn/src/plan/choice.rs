@@ -9,7 +9,7 @@ use super::measure::Measurements;
 use super::precision::{Precision, Takes};
 use super::window::directions;
 use super::{Algorithm, CompileError};
-use crate::geometry::Path;
+use crate::geometry::{Geometry, Path};
 use crate::graph::Graph;
 use crate::kernels::buffer::View;
 use crate::kernels::method::Method;
@@ -50,7 +50,7 @@ impl From<Precision> for Computation {
 pub enum Kernel {
     /// Register tiles over the activations as they lie: 3x3, 1x1, and transposed 2x2.
     Direct,
-    /// F(4x4, 3x3).
+    /// F(4x4, 3x3), and for 3x3x3 its sum over the depth.
     Winograd,
     /// Register tiles under lists of taps: any window.
     Window,
@@ -103,6 +103,7 @@ pub struct Choices {
 pub(super) struct Task {
     pub(super) node: usize,
     path: Path,
+    geometry: Geometry,
     pub(super) n: usize,
     pub(super) x_lanes: Vec<usize>,
     pub(super) y_lanes: Vec<usize>,
@@ -113,8 +114,8 @@ pub(super) struct Task {
 impl Task {
     /// What its time depends on, for a precision.
     pub(super) fn key(&self, precision: Precision) -> String {
-        let Self { path, n, x_lanes, y_lanes, x_size: [d, h, w], .. } = self;
-        format!("{path:?} {precision} {n}x{d}x{h}x{w} {x_lanes:?} {y_lanes:?}")
+        let Self { geometry, n, x_lanes, y_lanes, x_size: [d, h, w], .. } = self;
+        format!("{geometry:?} {precision} {n}x{d}x{h}x{w} {x_lanes:?} {y_lanes:?}")
     }
 
     fn channels(&self) -> [usize; 2] {
@@ -142,6 +143,7 @@ pub(super) fn choose(
         let task = Task {
             node,
             path: geometry.path(lowered.sizes[x][0]),
+            geometry,
             n,
             x_lanes: lowered.lanes[x].clone(),
             y_lanes: lowered.lanes[y].clone(),
@@ -184,6 +186,10 @@ impl Choice {
     fn candidates(task: &Task, algorithm: Algorithm, precision: Precision) -> Vec<Self> {
         let [inputs, outputs] = task.channels();
         let kernels: &[Kernel] = match task.path {
+            Path::Window if task.geometry.is_cube() && algorithm.winograd(inputs, outputs) => {
+                &[Kernel::Winograd, Kernel::Window]
+            }
+            Path::Window if task.geometry.is_cube() => &[Kernel::Window, Kernel::Winograd],
             Path::Window => &[Kernel::Window],
             Path::Same(3) if algorithm.winograd(inputs, outputs) => &[Kernel::Winograd, Kernel::Direct, Kernel::Window],
             Path::Same(3) => &[Kernel::Direct, Kernel::Winograd, Kernel::Window],
@@ -214,6 +220,7 @@ impl Choice {
         // To a kernel of one position, a volume is its slices under each other.
         let (xv, yv) = (x.flat(), y.flat());
         match (geometry.path(x.d), self.kernel) {
+            (Path::Window, Kernel::Winograd) => Method::cube(k, x, x_lanes, y, y_lanes),
             (Path::Window, _) | (_, Kernel::Window) => {
                 let [there, _] = directions(&geometry);
                 Method::Window(Window::new(k, there, &geometry, (x, x_lanes), (y, y_lanes)))

@@ -113,7 +113,7 @@ impl Options {
     }
 }
 
-/// How 3x3 convolutions are run, in training with both their gradients.
+/// How 3x3 convolutions are run, in training with both their gradients; in inference 3x3x3 ones too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// For every layer what measurements found faster.
