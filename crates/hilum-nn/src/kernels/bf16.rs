@@ -62,6 +62,7 @@ macro_rules! compile_bf16 {
         use crate::kernels::conv::{Start, Tile, TileFn, tile};
         use crate::kernels::norm::{self, Lanes};
         use crate::kernels::window::{WindowTile, WindowTileFn, window_tile};
+        use crate::kernels::window_pool::{self, PoolRow};
         use crate::kernels::winograd_tiles::{self, Landing, Patch};
         use crate::kernels::winograd_weights::{self, Taps};
         use crate::kernels::{Kernels, pointwise};
@@ -152,6 +153,18 @@ macro_rules! compile_bf16 {
             unsafe { pointwise::max_row::<$simd, Bf16>(x, row, y, pixels, formats) }
         }
 
+        $(#[$features])?
+        unsafe fn pool_max(t: &PoolRow) {
+            // SAFETY: as above.
+            unsafe { window_pool::pool_max::<$simd, Bf16>(t) }
+        }
+
+        $(#[$features])?
+        unsafe fn pool_mean(t: &PoolRow) {
+            // SAFETY: as above.
+            unsafe { window_pool::pool_mean::<$simd, Bf16>(t) }
+        }
+
         pub(in crate::kernels) static KERNELS: Kernels = Kernels {
             format: Format::Bf16,
             max_pixels,
@@ -162,6 +175,8 @@ macro_rules! compile_bf16 {
             transform_weights,
             affine,
             max_row,
+            pool_max,
+            pool_mean,
             ..$plain
         };
     };

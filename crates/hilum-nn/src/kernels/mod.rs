@@ -286,7 +286,7 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn pool_max(t: &PoolRow) {
             // SAFETY: as above.
-            unsafe { window_pool::pool_max::<$simd>(t) }
+            unsafe { window_pool::pool_max::<$simd, F32>(t) }
         }
 
         $(#[$features])?
@@ -298,7 +298,7 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn pool_mean(t: &PoolRow) {
             // SAFETY: as above.
-            unsafe { window_pool::pool_mean::<$simd>(t) }
+            unsafe { window_pool::pool_mean::<$simd, F32>(t) }
         }
 
         $(#[$features])?

@@ -114,13 +114,23 @@ pub(super) struct Task {
 impl Task {
     /// What its time depends on, for a precision.
     pub(super) fn key(&self, precision: Precision) -> String {
-        let Self { geometry, n, x_lanes, y_lanes, x_size: [d, h, w], .. } = self;
-        format!("{geometry:?} {precision} {n}x{d}x{h}x{w} {x_lanes:?} {y_lanes:?}")
+        let Self { geometry: g, n, x_size: [d, h, w], .. } = self;
+        let [kernel, stride] = [g.kernel, g.stride].map(|[d, h, w]| format!("{d}x{h}x{w}"));
+        let way = if g.transposed { "transposed " } else { "" };
+        let [from, to] = [&self.x_lanes, &self.y_lanes].map(|lanes| runs(lanes));
+        format!("{way}{kernel} by {stride} {precision} {n}x{d}x{h}x{w} {from} to {to}")
     }
 
     fn channels(&self) -> [usize; 2] {
         [&self.x_lanes, &self.y_lanes].map(|lanes| lanes.iter().sum())
     }
+}
+
+/// Channels per block as `16*4+2`: four full blocks and one of two.
+fn runs(lanes: &[usize]) -> String {
+    let run =
+        |same: &[usize]| if same.len() == 1 { same[0].to_string() } else { format!("{}*{}", same[0], same.len()) };
+    lanes.chunk_by(|a, b| a == b).map(run).collect::<Vec<_>>().join("+")
 }
 
 /// The choices of a plan, by node and as a report.

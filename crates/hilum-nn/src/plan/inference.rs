@@ -134,7 +134,7 @@ impl ForwardPlan {
         }
         let (choices, report) = choose(&lowered, &graph, shape.n, computation, tables, pool)?;
         if computation.precision == Precision::Bf16 {
-            narrow(&mut lowered, shape.n, |node| choices[node].map_or(Takes::F32, Choice::takes));
+            narrow(&mut lowered, &graph, shape.n, |node| choices[node].map_or(Takes::F32, Choice::takes));
         }
         let touch = |lowered: &mut Lowered, value: usize, time: usize| {
             if let Some(home) = lowered.homes[value] {
@@ -277,6 +277,7 @@ impl Ready {
             Self::Norm { x, y, scale, shift, relu, .. } => {
                 norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
             }
+            Self::Operator(operator) if operator.heeds_formats() => operator.forward(k, pool, arena, 0),
             Self::Operator(operator) => operator.forward(tables.f32, pool, arena, 0),
             Self::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
             Self::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),

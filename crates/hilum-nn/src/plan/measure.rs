@@ -24,10 +24,10 @@ use crate::kernels::pool::Pool;
 /// Counts changes of kernels that make measurements of before worthless.
 const KERNELS: u32 = 1;
 /// Every candidate runs at least so often, and so long.
-const RUNS: usize = 3;
-const SPAN: Duration = Duration::from_millis(4);
+const RUNS: usize = 5;
+const SPAN: Duration = Duration::from_millis(6);
 /// What a candidate must win over the rule's choice: less is noise.
-const MARGIN: f64 = 0.97;
+const MARGIN: f64 = 0.93;
 
 /// What measurements hold for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

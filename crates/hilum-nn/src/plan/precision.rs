@@ -1,10 +1,12 @@
 //! Inference in bf16: which convolutions multiply bf16, and which activations lie in memory as bf16.
 //!
 //! Every convolution and linear layer of such a plan multiplies bf16 and sums in f32. A buffer holds bf16 where everything that writes or reads it can:
-//! convolutions, normalisations and pooling 2x2, whose arithmetic stays f32. Where a convolution reads a buffer of f32, the value is rounded into a
+//! convolutions, normalisations and pooling, whose arithmetic stays f32. Where a convolution reads a buffer of f32, the value is rounded into a
 //! buffer of its own first, once for all its readers; Winograd's transform reads f32 itself. The network's output stays f32.
 
 use super::layout::{Buffer, Home, Lowered, Step};
+use super::operator;
+use crate::graph::Graph;
 use crate::kernels::buffer::Format;
 
 /// What the products of convolutions and linear layers multiply. Sums, and all other arithmetic, are f32 either way.
@@ -40,7 +42,7 @@ pub(super) enum Takes {
 }
 
 /// Gives buffers their formats and puts copies, which round, between buffers of f32 and convolutions that read bf16. `takes`: of every convolution, by node.
-pub(super) fn narrow(lowered: &mut Lowered, n: usize, takes: impl Fn(usize) -> Takes) {
+pub(super) fn narrow(lowered: &mut Lowered, graph: &Graph, n: usize, takes: impl Fn(usize) -> Takes) {
     let mut wide = vec![false; lowered.buffers.len()];
     let buffer = |homes: &[Option<Home>], value: usize| homes[value].expect("steps touch values with a home").buffer;
     wide[buffer(&lowered.homes, lowered.output)] = true;
@@ -49,6 +51,7 @@ pub(super) fn narrow(lowered: &mut Lowered, n: usize, takes: impl Fn(usize) -> T
         match *step {
             Step::Conv { node, .. } if takes(node) == Takes::F32 => (wide[x], wide[y]) = (true, true),
             Step::Conv { .. } | Step::Norm { .. } | Step::MaxPool { .. } | Step::Copy { .. } => {}
+            Step::Operator { node, .. } if operator::heeds_formats(&graph.nodes()[node].op) => {}
             Step::Relu { .. } | Step::Sigmoid { .. } | Step::Sum { .. } | Step::Operator { .. } => {
                 (wide[x], wide[y]) = (true, true);
             }

@@ -2,7 +2,8 @@
 
 use hilum_nn::{
     Algorithm, CompileError, Computation, Convolution, DenseNet, Difference, Inference, InputShape, Isa, Network, Op,
-    Options, Parity, Precision, RunError, Scores, UNet2d, UNet3d, VolumeShape, Weights, densenet, unet2d, unet3d,
+    Options, Parity, Pooling, Precision, RunError, Scores, UNet2d, UNet3d, VolumeShape, Weights, densenet, unet2d,
+    unet3d,
 };
 
 use crate::gradients::lively_weights;
@@ -249,38 +250,63 @@ fn mixture() -> Network {
     net.build().unwrap()
 }
 
+/// Every pool between convolutions, and pools of values that others make and read in f32.
+fn pools() -> Network {
+    let conv = |out_channels, kernel| Op::Conv2d { out_channels, kernel, bias: true };
+    let window = Pooling::new(&[3, 2], &[2, 1]).padding(&[1, 0]);
+    let mut net = Network::builder(3);
+    net.then("a", conv(20, 3));
+    net.then("max", Op::MaxPool(window.clone()));
+    net.then("b", conv(17, 1));
+    net.then("mean", Op::AvgPool { pooling: window, count_padding: false });
+    net.then("c", conv(16, 1));
+    net.layer("gelu", &["c"], Op::Gelu);
+    net.layer("wide.max", &["gelu"], Op::AdaptiveMaxPool { size: vec![3, 4] });
+    net.layer("narrow.mean", &["b"], Op::AdaptiveAvgPool { size: vec![3, 4] });
+    net.layer("tanh", &["narrow.mean"], Op::Tanh);
+    net.layer("joined", &["wide.max", "narrow.mean", "tanh"], Op::Concat);
+    net.then("d", conv(18, 3));
+    net.then("global", Op::GlobalAvgPool);
+    net.then("features", Op::Flatten);
+    net.then("head", Op::Linear { out_features: 6, bias: true });
+    net.build().unwrap()
+}
+
 #[test]
 fn every_instruction_set_and_number_of_threads_gives_the_same_and_close_to_f32() {
-    let (network, shape) = (mixture(), InputShape { n: 2, h: 22, w: 26 });
-    let weights = lively_weights(&network, 7);
+    for network in [mixture(), pools()] {
+        close_to_f32_everywhere(&network);
+    }
+}
+
+fn close_to_f32_everywhere(network: &Network) {
+    let shape = InputShape { n: 2, h: 22, w: 26 };
+    let weights = lively_weights(network, 7);
     let x = noise(shape.n * 3 * shape.h * shape.w, 8);
-    let wide = run(&network, &weights, shape, &x, Isa::Portable, 1, Precision::F32);
-    let portable = run(&network, &weights, shape, &x, Isa::Portable, 1, Precision::Bf16);
+    let wide = run(network, &weights, shape, &x, Isa::Portable, 1, Precision::F32);
+    let portable = run(network, &weights, shape, &x, Isa::Portable, 1, Precision::Bf16);
     let unit = rms(wide.iter().map(|v| f64::from(*v)));
     let off = |a: &[f32], b: &[f32]| rms(a.iter().zip(b).map(|(a, b)| f64::from(a - b))) / unit;
     assert!(off(&wide, &portable) > 1e-3, "nothing was rounded");
     for isa in isas() {
-        let one = run(&network, &weights, shape, &x, isa, 1, Precision::Bf16);
+        let one = run(network, &weights, shape, &x, isa, 1, Precision::Bf16);
         assert!(off(&wide, &one) < 0.02, "{isa}: {} from f32", off(&wide, &one));
         assert!(off(&portable, &one) < 0.001, "{isa}: {} from the portable path", off(&portable, &one));
         for threads in [2, 3] {
             assert!(
-                one == run(&network, &weights, shape, &x, isa, threads, Precision::Bf16),
+                one == run(network, &weights, shape, &x, isa, threads, Precision::Bf16),
                 "{isa}, {threads} threads"
             );
         }
     }
 }
 
-fn parity(
-    network: &Network,
-    weights: &Weights,
-    shape: VolumeShape,
-    computation: &Computation,
-    threshold: f32,
-) -> Difference {
+/// With masks at the mean of the result, where most values are near.
+fn parity(network: &Network, weights: &Weights, shape: VolumeShape, computation: &Computation) -> Difference {
     let count = shape.n * network.in_channels() * shape.d * shape.h * shape.w;
     let inputs = [noise(count, 1), noise(count, 2)];
+    let wide = run(network, weights, shape, &inputs[0], Isa::best(), 2, Precision::F32);
+    let threshold = wide.iter().sum::<f32>() / wide.len() as f32;
     let options = Options { threads: 2, ..Options::default() };
     let inputs = inputs.iter().map(Vec::as_slice);
     Parity::measure(network, weights, shape, options, computation, inputs, threshold).unwrap().all
@@ -292,17 +318,12 @@ fn whole_networks_in_bf16_stay_within_their_bounds_of_f32_and_winograd_within_th
     if isas().len() < 2 {
         return;
     }
-    let networks = [
-        ("U-Net", unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 16, depth: 3 }).unwrap(), 0.5, [0.03, 0.96]),
-        (
-            "3D U-Net",
-            unet3d(UNet3d { in_channels: 1, out_channels: 1, base: 16, depth: 2 }).unwrap(),
-            0.5,
-            [0.03, 0.96],
-        ),
-        ("DenseNet-121", densenet(&DenseNet::d121(3, 40, Scores::Logits)).unwrap(), 0.0, [0.02, 0.95]),
-    ];
-    for (name, network, threshold, [most, agreement]) in networks {
+    let unet = unet2d(UNet2d { in_channels: 1, out_channels: 1, base: 16, depth: 3 }).unwrap();
+    let volumes = unet3d(UNet3d { in_channels: 1, out_channels: 1, base: 16, depth: 2 }).unwrap();
+    let classifier = densenet(&DenseNet::d121(3, 40, Scores::Logits)).unwrap();
+    for (name, network, most) in
+        [("U-Net", unet, 0.03), ("3D U-Net", volumes, 0.03), ("DenseNet-121", classifier, 0.02)]
+    {
         let shape = match network.axes() {
             3 => VolumeShape { n: 1, d: 16, h: 24, w: 24 },
             _ => InputShape { n: 2, h: 96, w: 64 }.into(),
@@ -310,12 +331,12 @@ fn whole_networks_in_bf16_stay_within_their_bounds_of_f32_and_winograd_within_th
         let weights = Weights::init(&network, 3);
         let of = |algorithm| {
             let computation = Computation { algorithm, ..Precision::Bf16.into() };
-            parity(&network, &weights, shape, &computation, threshold)
+            parity(&network, &weights, shape, &computation)
         };
         let (auto, direct) = (of(Algorithm::Auto), of(Algorithm::Direct));
         println!("{name}: {auto:?}, direct {direct:?}");
         assert!(auto.rms > 1e-4 && auto.rms < most && auto.max < 10.0 * most, "{name}: {auto:?}");
-        assert!(auto.agreement > agreement && auto.dice > agreement, "{name}: {auto:?}");
+        assert!(auto.agreement > 0.98 && auto.dice > 0.98, "{name}: {auto:?}");
         assert!(auto.rms < 3.0 * direct.rms, "{name}: {auto:?}, direct {direct:?}");
     }
 }
