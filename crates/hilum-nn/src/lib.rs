@@ -34,7 +34,8 @@
 //!    ([`Algorithm`]); the products between its
 //!    transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
 //!    only its products with the state, on the same tile. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
-//!    NEON and plain Rust.
+//!    NEON and plain Rust. In bf16 ([`Precision`]) the same bodies multiply pairs of channels, on AVX-512 by `vdpbf16ps`. Which kernels run a layer
+//!    in inference is a [`Choice`]: by rule, or by measuring once on this machine ([`Computation`]).
 //!
 //! # What holds
 //!
@@ -78,7 +79,10 @@ pub use op::{Convolution, NORM_EPS, Op, Pooling, Recurrence};
 pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };
-pub use plan::{Algorithm, CompileError, Cost, Inference, InputShape, Options, RunError, Trainer, VolumeShape};
+pub use plan::{
+    Algorithm, Basis, Choice, Choices, CompileError, Computation, Cost, Difference, Inference, InputShape, Kernel,
+    LayerChoice, Options, Parity, ParityError, Precision, RunError, Trainer, VolumeShape,
+};
 pub use schedule::{Schedule, ScheduleError};
 pub use state_dict::{StateDict, StateDictError};
 pub use weights::{KeyMap, KeyReport, KeyRule, Tensor, Weights, WeightsError};

@@ -4,6 +4,8 @@
 //! - `export NAME FOLDER [--tiny]`: what a peer needs to run a row;
 //! - `run NAME THREADS [--tiny]`: prepares, prints `ready A B` with two figures of the results (forward: mean and root mean square; training: the loss
 //!   of the first and of the second step), then answers every line `go` with the seconds of one run;
+//! - `run-bf16 NAME THREADS [--tiny]`: the same for a forward pass in bf16; `absent WHY` where it is refused;
+//! - `parity NAME [--tiny]`: a line on how far the results in bf16 are from those in f32, empty where bf16 is refused;
 //! - `layers NAME [--all]`: where the time of a row goes, as a table of layers on one thread and on two;
 //! - `peak THREADS`: the same, answering with GFLOP/s of multiply-adds in registers.
 //!
@@ -16,7 +18,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hilum_nn::plan::ISA_VARIABLE;
-use hilum_nn::{AdamConfig, Inference, Isa, LossConfig, Options, Trainer};
+use hilum_nn::{
+    AdamConfig, CompileError, Inference, Isa, LossConfig, Op, Options, Parity, ParityError, Precision, Trainer,
+};
 use serde::Serialize;
 
 mod layers;
@@ -65,13 +69,19 @@ fn serve([a, b]: [f64; 2], mut measure: impl FnMut() -> f64) -> Result<(), Box<d
     Ok(())
 }
 
-fn run(work: &Work, threads: usize, tiny: bool) -> Result<(), Box<dyn Error>> {
+fn run(work: &Work, threads: usize, tiny: bool, precision: Precision) -> Result<(), Box<dyn Error>> {
     let (network, weights, shape) = ((work.network)(), work.weights(), work.input(tiny));
     let options = Options { threads, isa: None };
     let x = noise(extents(&network, shape).iter().product());
     match work.kind {
         Kind::Forward => {
-            let mut plan = Inference::compile(&network, &weights, shape, options)?;
+            let mut plan = match Inference::compile_with(&network, &weights, shape, options, precision) {
+                Err(refused @ CompileError::NoBf16(_)) => {
+                    println!("absent {refused}");
+                    return Ok(());
+                }
+                other => other?,
+            };
             let out = plan.output_shape();
             let mut y = vec![0.0; shape.n * out.c * out.d * out.h * out.w];
             plan.forward(&x, &mut y)?;
@@ -89,6 +99,27 @@ fn run(work: &Work, threads: usize, tiny: bool) -> Result<(), Box<dyn Error>> {
             serve(losses, || sample(|| assert!(step().expect("ran before").is_finite())))
         }
     }
+}
+
+/// How far bf16 is from f32 on the row's input; a map's masks are those of a probability of one half.
+fn parity(work: &Work, tiny: bool) -> Result<(), Box<dyn Error>> {
+    let (network, weights, shape) = ((work.network)(), work.weights(), work.input(tiny));
+    let x = noise(extents(&network, shape).iter().product());
+    let threshold = if matches!(network.layers().last().map(|layer| &layer.op), Some(Op::Sigmoid)) { 0.5 } else { 0.0 };
+    let bf16 = Precision::Bf16.into();
+    match Parity::measure(&network, &weights, shape, Options::default(), &bf16, [x.as_slice()], threshold) {
+        Err(ParityError::Compile(CompileError::NoBf16(_))) => {}
+        other => {
+            let all = other?.all;
+            print!("RMS {:.1e}, largest {:.1e} of the RMS in f32", all.rms, all.max);
+            let out = network.cost(shape)?.output;
+            if out.d * out.h * out.w > 1 {
+                print!(", masks {:.2} % alike (Dice {:.4})", 100.0 * all.agreement, all.dice);
+            }
+            println!();
+        }
+    }
+    Ok(())
 }
 
 /// The instruction set that plans take.
@@ -136,7 +167,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     match words[..] {
         ["works"] => works(tiny),
         ["export", name, folder] => named(name)?.export(tiny, Path::new(folder)),
-        ["run", name, threads] => run(named(name)?, threads.parse()?, tiny),
+        ["run", name, threads] => run(named(name)?, threads.parse()?, tiny, Precision::F32),
+        ["run-bf16", name, threads] => run(named(name)?, threads.parse()?, tiny, Precision::Bf16),
+        ["parity", name] => parity(named(name)?, tiny),
         ["layers", name] => {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let threads: Vec<usize> = (1..=2).filter(|&threads| threads <= cores).collect();
@@ -145,7 +178,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["peak", threads] => peak(threads.parse()?),
         _ => {
             println!(
-                "works | export NAME FOLDER | run NAME THREADS | layers NAME | peak THREADS; see cargo xtask bench nn"
+                "works | export NAME FOLDER | run NAME THREADS | run-bf16 NAME THREADS | parity NAME | layers NAME | peak THREADS; \
+                 see cargo xtask bench nn"
             );
             Ok(())
         }

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 use super::simd::Simd;
 
 #[derive(Clone, Copy)]
-struct Avx512;
+pub(super) struct Avx512;
 
 // The table `KERNELS` is only handed out where the processor has these instructions; pointers are the callers' promise (see `Simd`).
 impl Simd for Avx512 {

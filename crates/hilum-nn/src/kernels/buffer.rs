@@ -55,6 +55,26 @@ impl std::ops::DerefMut for Aligned {
     }
 }
 
+/// How the numbers of a view lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Format {
+    /// A float each.
+    #[default]
+    F32,
+    /// Two in the place of a float: the even channel's bf16 in its low half, the odd one's in its high half.
+    Bf16,
+}
+
+impl Format {
+    /// Floats of memory that the 16 channels of a pixel take.
+    pub(crate) const fn pixel(self) -> usize {
+        match self {
+            Self::F32 => LANES,
+            Self::Bf16 => LANES / 2,
+        }
+    }
+}
+
 /// Where a blocked activation lies in an arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct View {
@@ -72,6 +92,8 @@ pub(crate) struct View {
     pub(crate) h: usize,
     /// Width.
     pub(crate) w: usize,
+    /// How its numbers lie there.
+    pub(crate) format: Format,
 }
 
 impl View {
@@ -82,7 +104,7 @@ impl View {
 
     /// Floats of one block of one image.
     pub(crate) fn plane(&self) -> usize {
-        self.pixels() * LANES
+        self.pixels() * self.format.pixel()
     }
 
     /// Depth, height and width.
@@ -133,7 +155,14 @@ unsafe impl Sync for Base {}
 
 impl Base {
     /// Panics where a view leaves the arena, or a written view overlaps a read one. Plans never make such views; this is the bounds check of all kernels.
+    /// Only for kernels that know a single format; others take [`Base::of_any`].
     pub(crate) fn of(arena: &mut Aligned, read: &[View], written: &[View]) -> Self {
+        assert!(read.iter().chain(written).all(|v| v.format == Format::F32), "a kernel of f32 alone meets bf16");
+        Self::of_any(arena, read, written)
+    }
+
+    /// As [`Base::of`], for kernels that heed the views' formats.
+    pub(crate) fn of_any(arena: &mut Aligned, read: &[View], written: &[View]) -> Self {
         for v in read.iter().chain(written) {
             assert!(
                 v.n > 0 && v.blocks > 0 && v.image >= v.blocks * v.plane() && v.end() <= arena.len(),

@@ -4,9 +4,9 @@
 //! reads is a list of [`Segment`]s: runs of channels at an offset from the tile's first pixel. Kernel rows, channel blocks and the taps of a
 //! transposed convolution are all segments; so will be the depth taps of a 3D kernel.
 
-use super::buffer::{Aligned, Base, LANES, View};
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::pool::Pool;
-use super::simd::Simd;
+use super::simd::{Number, Simd};
 use super::{Kernels, pack};
 
 /// A run of input channels that one tile reads.
@@ -14,7 +14,7 @@ use super::{Kernels, pack};
 pub(crate) struct Segment {
     /// Floats from the tile's first pixel to this run's first channel there.
     pub(crate) offset: isize,
-    /// Channels, 1 to 16.
+    /// Channels, 1 to 16; of bf16, pairs of them, 1 to 8.
     pub(crate) lanes: usize,
 }
 
@@ -39,15 +39,17 @@ pub(crate) struct Tile {
     y: *mut f32,
     y_block: usize,
     y_pixel: usize,
+    y_format: Format,
     start: Start,
     relu: bool,
 }
 
 impl Tile {
-    /// A plain matrix product: pixels are 16 floats apart on both sides, output blocks `y_block` floats.
+    /// A plain matrix product into f32: pixels are 16 channels apart on both sides, output blocks `y_block` floats.
     pub(crate) fn product(x: *const f32, segments: &[Segment], w: *const f32, y: *mut f32, y_block: usize) -> Self {
         let (bias, segment_count, segments) = (std::ptr::null(), segments.len(), segments.as_ptr());
-        Self { x, segments, segment_count, w, bias, y, y_block, y_pixel: LANES, start: Start::Zero, relu: false }
+        let (start, y_format) = (Start::Zero, Format::F32);
+        Self { x, segments, segment_count, w, bias, y, y_block, y_pixel: LANES, y_format, start, relu: false }
     }
 
     /// The same, added to what is there.
@@ -58,7 +60,7 @@ impl Tile {
 
 pub(crate) type TileFn = unsafe fn(&Tile);
 
-/// `V` registers of output channels by `PX` pixels; `K` kernel columns; `XS` floats between input pixels; `LE`, `RE`: the tile touches the left or right
+/// `V` registers of output channels by `PX` pixels, in products of `N`; `K` kernel columns; `XS` floats between input pixels; `LE`, `RE`: the tile touches the left or right
 /// border, where the outer kernel column falls on padding and is skipped.
 ///
 /// # Safety
@@ -68,6 +70,7 @@ pub(crate) type TileFn = unsafe fn(&Tile);
 #[inline(always)]
 pub(crate) unsafe fn tile<
     S: Simd,
+    N: Number<S>,
     const V: usize,
     const PX: usize,
     const K: usize,
@@ -80,6 +83,9 @@ pub(crate) unsafe fn tile<
     // SAFETY: the caller's promise covers every address formed here.
     unsafe {
         let mut acc = [[S::zero(); V]; PX];
+        let at = |p: usize, o: usize| {
+            t.y.add(p * t.y_pixel + (o * S::L / LANES) * t.y_block + N::before(t.y_format, o * S::L % LANES))
+        };
         match t.start {
             Start::Zero => {}
             Start::Bias => {
@@ -93,7 +99,7 @@ pub(crate) unsafe fn tile<
             Start::Output => {
                 for p in 0..PX {
                     for o in 0..V {
-                        acc[p][o] = S::load(t.y.add(p * t.y_pixel + (o * S::L / LANES) * t.y_block + o * S::L % LANES));
+                        acc[p][o] = N::load(at(p, o), t.y_format);
                     }
                 }
             }
@@ -114,7 +120,7 @@ pub(crate) unsafe fn tile<
                         }
                         let value = S::splat(x.offset((p as isize + k as isize - (K / 2) as isize) * XS as isize));
                         for o in 0..V {
-                            acc[p][o] = S::fma(weight[o], value, acc[p][o]);
+                            acc[p][o] = N::dot(weight[o], value, acc[p][o]);
                         }
                     }
                 }
@@ -125,7 +131,7 @@ pub(crate) unsafe fn tile<
         for p in 0..PX {
             for o in 0..V {
                 let v = if t.relu { S::max(S::zero(), acc[p][o]) } else { acc[p][o] };
-                S::store(t.y.add(p * t.y_pixel + (o * S::L / LANES) * t.y_block + o * S::L % LANES), v);
+                N::store(at(p, o), v, t.y_format);
             }
         }
     }
@@ -163,7 +169,7 @@ pub(crate) struct Conv {
     /// Segments of all kernel rows, kernel row outermost.
     segments: Vec<Segment>,
     kernel: usize,
-    /// Input channels in one kernel row's segments.
+    /// Input channels in one kernel row's segments; of bf16, pairs of them.
     depth: usize,
     panels: Vec<Panel>,
     /// Tiles of one row, for panels of one and of two blocks.
@@ -178,7 +184,8 @@ impl Conv {
     /// A `kernel` x `kernel` convolution, stride 1, same padding. `lanes`: channels in use of every block of `x`.
     pub(crate) fn same(k: &Kernels, x: View, lanes: &[usize], y: View, kernel: usize) -> Self {
         assert!(x.h == y.h && x.w == y.w, "same padding keeps the size");
-        let row = x.w * LANES;
+        let (row, pitch) = (x.w * x.format.pixel(), y.format.pixel());
+        let lanes = &k.rows(lanes);
         // To a kernel of one pixel, an image is one row.
         let size = if kernel == 1 { [1, x.h * x.w] } else { [x.h, x.w] };
         let segments = (0..kernel)
@@ -188,17 +195,18 @@ impl Conv {
                 lanes,
             })
             .collect();
-        Self::new(k, x, y, size, [LANES, row], [LANES, row], vec![0], segments, kernel, lanes)
+        Self::new(k, x, y, size, [x.format.pixel(), row], [pitch, y.w * pitch], vec![0], segments, kernel, lanes)
     }
 
     /// Transposed convolution 2x2, stride 2: `y` is twice as high and wide as `x`.
     pub(crate) fn up(k: &Kernels, x: View, lanes: &[usize], y: View) -> Self {
         assert!(2 * x.h == y.h && 2 * x.w == y.w, "a transposed convolution doubles the size");
+        let (lanes, [from, to]) = (&k.rows(lanes), [x.format.pixel(), y.format.pixel()]);
         let segments =
             lanes.iter().enumerate().map(|(b, &lanes)| Segment { offset: (b * x.plane()) as isize, lanes }).collect();
-        let passes = (0..4).map(|tap| ((tap / 2) * y.w + tap % 2) * LANES).collect();
-        let strides = [2 * LANES, 2 * y.w * LANES];
-        Self::new(k, x, y, [x.h, x.w], [LANES, x.w * LANES], strides, passes, segments, 1, lanes)
+        let passes = (0..4).map(|tap| ((tap / 2) * y.w + tap % 2) * to).collect();
+        let strides = [2 * to, 2 * y.w * to];
+        Self::new(k, x, y, [x.h, x.w], [from, x.w * from], strides, passes, segments, 1, lanes)
     }
 
     /// Backward data of [`Conv::up`]: reads the gradient `x` at four taps, writes the gradient `y` of half the size.
@@ -228,6 +236,7 @@ impl Conv {
         kernel: usize,
         lanes: &[usize],
     ) -> Self {
+        assert!(x.format == k.format, "products read another format than the input's");
         let panels: Vec<_> = pack::panels(k, y.blocks).map(|(block, blocks)| Panel { block, blocks }).collect();
         let columns = [1, 2].map(|blocks| {
             if blocks > k.panel_blocks {
@@ -294,7 +303,7 @@ impl Conv {
     ) {
         assert!(weights.len() >= self.weight_len(), "packed weights too short");
         assert!(!matches!(start, Start::Bias) || bias.len() >= self.y.blocks * LANES, "bias too short");
-        let base = Base::of(arena, &[self.x], &[self.y]);
+        let base = Base::of_any(arena, &[self.x], &[self.y]);
         let groups = self.panels.len().div_ceil(self.panels_per_job);
         let chunks = self.rows.div_ceil(self.rows_per_job);
         pool.run(self.parts * groups * self.x.n * chunks, |job| {
@@ -363,6 +372,7 @@ impl Conv {
                     y: unsafe { base.at(y) },
                     y_block: self.y.plane(),
                     y_pixel: self.y_pixel,
+                    y_format: self.y.format,
                     start,
                     relu,
                 };

@@ -15,7 +15,7 @@ use super::winograd_tiling::Square;
 pub(crate) enum Method {
     /// Register tiles over the activations as they lie.
     Direct(Conv, Packing),
-    /// F(4x4, 3x3), of the kernel as it stands or flipped.
+    /// F(4x4, 3x3), also summed over the slices of a 3x3x3 kernel; of the kernel as it stands or flipped.
     Winograd(Winograd, Source),
     /// Any window, stride, dilation and grouping, in images and volumes.
     Window(Window),

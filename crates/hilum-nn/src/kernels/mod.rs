@@ -11,6 +11,9 @@ pub(crate) mod activation;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
+pub(crate) mod bf16;
 pub(crate) mod buffer;
 pub(crate) mod conv;
 pub(crate) mod conv_grad;
@@ -27,6 +30,7 @@ mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod portable;
+mod portable_bf16;
 pub(crate) mod recurrent;
 pub(crate) mod sample_norm;
 mod simd;
@@ -41,6 +45,7 @@ mod winograd_tiles;
 pub(crate) mod winograd_tiling;
 mod winograd_weights;
 
+use buffer::Format;
 use conv::{Start, TileFn};
 use conv_grad::WeightTileFn;
 use gates::Gates;
@@ -48,7 +53,7 @@ use norm::{Lanes, NormBlock, PARTIAL};
 use window::WindowTileFn;
 use window_grad::WindowGradFn;
 use window_pool::PoolRow;
-use winograd_tiles::Patch;
+use winograd_tiles::{Landing, Patch};
 use winograd_weights::Taps;
 
 /// The instruction sets with kernels of their own.
@@ -101,6 +106,8 @@ impl FromStr for Isa {
 
 /// The compiled kernels of one instruction set.
 pub(crate) struct Kernels {
+    /// What matrix products multiply; with bf16, kernels that take formats know both.
+    pub(crate) format: Format,
     /// Output blocks that one tile computes together.
     pub(crate) panel_blocks: usize,
     /// Widest tile for a panel of that many blocks.
@@ -120,15 +127,15 @@ pub(crate) struct Kernels {
     pub(crate) pool_mean: unsafe fn(&PoolRow),
     pub(crate) pool_mean_grad: unsafe fn(&PoolRow),
     pub(crate) transform_input: unsafe fn(*const f32, &Patch, *mut f32, usize),
-    pub(crate) transform_output: unsafe fn(*const f32, usize, Start, *const f32, bool, *mut f32, usize, [usize; 2]),
+    pub(crate) transform_output: unsafe fn(*const f32, usize, Start, *const f32, bool, *mut f32, Landing),
     pub(crate) transform_weights: unsafe fn(&Taps, *mut f32, usize),
     pub(crate) transform_gradient: unsafe fn(*const f32, usize, [usize; 2], *mut f32, usize),
     pub(crate) gradient_of_sums: unsafe fn(*const f32, usize, usize, usize, &mut [Lanes; 9]),
     pub(crate) moments: unsafe fn(*const f32, usize, &Lanes, &mut [f64; PARTIAL]),
-    pub(crate) affine: unsafe fn(*const f32, *mut f32, usize, &Lanes, &Lanes, bool),
+    pub(crate) affine: unsafe fn(*const f32, *mut f32, usize, &Lanes, &Lanes, bool, [Format; 2]),
     pub(crate) grad_sums: unsafe fn(*const f32, *const f32, usize, &NormBlock, bool, &mut [f64; PARTIAL]),
     pub(crate) grad_apply: unsafe fn(*const f32, *const f32, *mut f32, usize, &NormBlock, &[Lanes; 2], bool, bool),
-    pub(crate) max_row: unsafe fn(*const f32, usize, *mut f32, usize),
+    pub(crate) max_row: unsafe fn(*const f32, usize, *mut f32, usize, [Format; 2]),
     pub(crate) max_row_grad: unsafe fn(*const f32, usize, *const f32, *mut f32, usize, bool),
     pub(crate) relu: unsafe fn(*const f32, *mut f32, usize),
     pub(crate) relu_grad: unsafe fn(*const f32, *const f32, *mut f32, usize, bool),
@@ -163,6 +170,24 @@ impl Kernels {
             Isa::Neon => None,
         }
     }
+
+    /// The kernels with products of bf16, if this processor has them; the portable ones compute them.
+    pub(crate) fn bf16(isa: Isa) -> Option<&'static Self> {
+        match isa {
+            Isa::Portable => Some(&portable_bf16::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => (isa.available() && is_x86_feature_detected!("avx512bf16")).then_some(&avx512_bf16::KERNELS),
+            _ => None,
+        }
+    }
+
+    /// Rows of weights, and steps of a tile, of every block of input channels in use.
+    pub(crate) fn rows(&self, lanes: &[usize]) -> Vec<usize> {
+        match self.format {
+            Format::F32 => lanes.to_vec(),
+            Format::Bf16 => pack::pairs(lanes),
+        }
+    }
 }
 
 /// Compiles every generic kernel for one instruction set.
@@ -170,6 +195,7 @@ impl Kernels {
 /// `$two` and `$one`: tile widths for panels of two blocks and of one; `$v2`, `$v1`: registers of such a panel; `$groups`: input channels of weight tiles.
 macro_rules! compile_kernels {
     ($simd:ty, $(#[$features:meta])?, panel $panel:literal, one $v1:literal x [$($one:literal)*], two $v2:literal x [$($two:literal)*]) => {
+        use crate::kernels::buffer::Format;
         use crate::kernels::conv::{Start, Tile, TileFn, tile};
         use crate::kernels::conv_grad::{WeightTile, WeightTileFn, weight_tile};
         use crate::kernels::gates::{self, Gates};
@@ -177,14 +203,15 @@ macro_rules! compile_kernels {
         use crate::kernels::window::{WindowTile, WindowTileFn, window_tile};
         use crate::kernels::window_grad::{WindowGradFn, WindowGradTile, window_grad_tile};
         use crate::kernels::window_pool::{self, PoolRow};
-        use crate::kernels::winograd_tiles::{self, Patch};
+        use crate::kernels::simd::F32;
+        use crate::kernels::winograd_tiles::{self, Landing, Patch};
         use crate::kernels::winograd_weights::{self, Taps};
         use crate::kernels::{Kernels, pointwise};
 
         $(#[$features])?
         unsafe fn conv_tile<const V: usize, const PX: usize, const K: usize, const XS: usize, const LE: bool, const RE: bool>(t: &Tile) {
             // SAFETY: the caller's promise is that of the generic kernel.
-            unsafe { tile::<$simd, V, PX, K, XS, LE, RE>(t) }
+            unsafe { tile::<$simd, F32, V, PX, K, XS, LE, RE>(t) }
         }
 
         $(#[$features])?
@@ -232,7 +259,7 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn any_tile<const V: usize, const PX: usize, const XS: usize>(t: &WindowTile) {
             // SAFETY: as above.
-            unsafe { window_tile::<$simd, V, PX, XS>(t) }
+            unsafe { window_tile::<$simd, F32, V, PX, XS>(t) }
         }
 
         $(#[$features])?
@@ -270,7 +297,7 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn pool_max(t: &PoolRow) {
             // SAFETY: as above.
-            unsafe { window_pool::pool_max::<$simd>(t) }
+            unsafe { window_pool::pool_max::<$simd, F32>(t) }
         }
 
         $(#[$features])?
@@ -282,7 +309,7 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn pool_mean(t: &PoolRow) {
             // SAFETY: as above.
-            unsafe { window_pool::pool_mean::<$simd>(t) }
+            unsafe { window_pool::pool_mean::<$simd, F32>(t) }
         }
 
         $(#[$features])?
@@ -298,21 +325,21 @@ macro_rules! compile_kernels {
         $(#[$features])?
         unsafe fn transform_input(plane: *const f32, patch: &Patch, v: *mut f32, stride: usize) {
             // SAFETY: as above.
-            unsafe { winograd_tiles::transform_input::<$simd>(plane, patch, v, stride) }
+            unsafe { winograd_tiles::transform_input::<$simd, F32>(plane, patch, v, stride) }
         }
 
         $(#[$features])?
         unsafe fn transform_output(
-            m: *const f32, stride: usize, start: Start, bias: *const f32, relu: bool, y: *mut f32, y_row: usize, size: [usize; 2],
+            m: *const f32, stride: usize, start: Start, bias: *const f32, relu: bool, y: *mut f32, landing: Landing,
         ) {
             // SAFETY: as above.
-            unsafe { winograd_tiles::transform_output::<$simd>(m, stride, start, bias, relu, y, y_row, size) }
+            unsafe { winograd_tiles::transform_output::<$simd, F32>(m, stride, start, bias, relu, y, landing) }
         }
 
         $(#[$features])?
         unsafe fn transform_weights(taps: &Taps, u: *mut f32, stride: usize) {
             // SAFETY: as above.
-            unsafe { winograd_weights::transform_weights(taps, u, stride) }
+            unsafe { winograd_weights::transform_weights::<false>(taps, u, stride) }
         }
 
         $(#[$features])?
@@ -334,9 +361,11 @@ macro_rules! compile_kernels {
         }
 
         $(#[$features])?
-        unsafe fn affine(x: *const f32, y: *mut f32, pixels: usize, scale: &Lanes, shift: &Lanes, relu: bool) {
+        unsafe fn affine(
+            x: *const f32, y: *mut f32, pixels: usize, scale: &Lanes, shift: &Lanes, relu: bool, formats: [Format; 2],
+        ) {
             // SAFETY: as above.
-            unsafe { norm::affine::<$simd>(x, y, pixels, scale, shift, relu) }
+            unsafe { norm::affine::<$simd, F32>(x, y, pixels, scale, shift, relu, formats) }
         }
 
         $(#[$features])?
@@ -354,9 +383,9 @@ macro_rules! compile_kernels {
         }
 
         $(#[$features])?
-        unsafe fn max_row(x: *const f32, row: usize, y: *mut f32, pixels: usize) {
+        unsafe fn max_row(x: *const f32, row: usize, y: *mut f32, pixels: usize, formats: [Format; 2]) {
             // SAFETY: as above.
-            unsafe { pointwise::max_row::<$simd>(x, row, y, pixels) }
+            unsafe { pointwise::max_row::<$simd, F32>(x, row, y, pixels, formats) }
         }
 
         $(#[$features])?
@@ -401,7 +430,11 @@ macro_rules! compile_kernels {
             unsafe { gates::lstm_grad(t) }
         }
 
-        pub(super) static KERNELS: Kernels = Kernels {
+        pub(super) static KERNELS: Kernels = TABLE;
+
+        /// For tables that share most of it.
+        pub(super) const TABLE: Kernels = Kernels {
+            format: Format::F32,
             panel_blocks: $panel,
             max_pixels,
             tile: pick_tile,

@@ -1,9 +1,9 @@
 //! BatchNorm with an optional ReLU in the same pass, forward and backward, and sums per channel.
 
 use super::Kernels;
-use super::buffer::{Aligned, Base, LANES, Sums, View};
+use super::buffer::{Aligned, Base, Format, LANES, Sums, View};
 use super::pool::Pool;
-use super::simd::{Simd, sub_vectors};
+use super::simd::{Number, Simd, sub_vectors};
 
 /// Pixels of one job.
 const JOB_PIXELS: usize = 4096;
@@ -106,26 +106,28 @@ unsafe fn collect<S: Simd>(s: [S::V; 4], q: [S::V; 4], sub: usize, out: &mut [f6
     }
 }
 
-/// `y = x * scale + shift`, then ReLU if asked.
+/// `y = x * scale + shift`, then ReLU if asked; `x` and `y` in the two formats.
 ///
 /// # Safety
-/// `x` and `y` are valid for `pixels * 16` floats and do not overlap.
+/// `x` and `y` are valid for `pixels` pixels and do not overlap.
 #[inline(always)]
-pub(crate) unsafe fn affine<S: Simd>(
+pub(crate) unsafe fn affine<S: Simd, N: Number<S>>(
     x: *const f32,
     y: *mut f32,
     pixels: usize,
     scale: &Lanes,
     shift: &Lanes,
     relu: bool,
+    [from, to]: [Format; 2],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         for sub in sub_vectors!(S) {
+            let (x, y) = (x.add(N::before(from, sub)), y.add(N::before(to, sub)));
             let (scale, shift) = (S::load(scale.as_ptr().add(sub)), S::load(shift.as_ptr().add(sub)));
             for p in 0..pixels {
-                let v = S::fma(S::load(x.add(p * LANES + sub)), scale, shift);
-                S::store(y.add(p * LANES + sub), if relu { S::max(S::zero(), v) } else { v });
+                let v = S::fma(N::load(x.add(p * N::pixel(from)), from), scale, shift);
+                N::store(y.add(p * N::pixel(to)), if relu { S::max(S::zero(), v) } else { v }, to);
             }
         }
     }
@@ -322,21 +324,46 @@ pub(crate) fn apply(
         x.blocks == y.blocks && x.size() == y.size() && scale.len() == x.blocks && shift.len() == x.blocks,
         "shapes differ"
     );
-    let base = Base::of(arena, &[x], &[y]);
+    assert!(k.format == Format::Bf16 || [x.format, y.format] == [Format::F32; 2], "f32 alone");
+    let base = Base::of_any(arena, &[x], &[y]);
     let runs = Runs::of(x);
     pool.run(runs.count(), |job| {
         let (n, b, first, pixels) = runs.get(job);
         // SAFETY: runs of pixels of checked, disjoint views; every job writes its own run.
         unsafe {
             (k.affine)(
-                base.at(x.at(n, b) + first * LANES),
-                base.at(y.at(n, b) + first * LANES),
+                base.at(x.at(n, b) + first * x.format.pixel()),
+                base.at(y.at(n, b) + first * y.format.pixel()),
                 pixels,
                 &scale[b],
                 &shift[b],
                 relu,
+                [x.format, y.format],
             );
         };
+    });
+}
+
+/// `y = x` between views of two formats.
+pub(crate) fn convert(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
+    assert!(x.blocks == y.blocks && x.size() == y.size() && k.format == Format::Bf16, "shapes differ");
+    let base = Base::of_any(arena, &[x], &[y]);
+    let runs = Runs::of(x);
+    pool.run(runs.count(), |job| {
+        let (n, b, first, pixels) = runs.get(job);
+        let at = |v: View| v.at(n, b) + first * v.format.pixel();
+        // SAFETY: runs of pixels of checked, disjoint views; every job writes its own run.
+        unsafe {
+            (k.affine)(
+                base.at(at(x)),
+                base.at(at(y)),
+                pixels,
+                &[1.0; LANES],
+                &[0.0; LANES],
+                false,
+                [x.format, y.format],
+            );
+        }
     });
 }
 

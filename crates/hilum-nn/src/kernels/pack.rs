@@ -1,9 +1,10 @@
 //! Weights from PyTorch's layouts into the order in which tiles read them:
 //! `[pass][panel][kernel row][input channel][kernel column][output channel of the panel]`. Output lanes without a channel get zero weights, which keeps
-//! the padding of activations zero.
+//! the padding of activations zero. For products of bf16, the rows of two input channels become one row of pairs.
 
 use super::Kernels;
-use super::buffer::{Base, LANES};
+use super::bf16::pair_rows;
+use super::buffer::{Base, Format, LANES};
 use super::pool::Pool;
 
 /// `(first block, blocks)` of every panel.
@@ -21,6 +22,11 @@ pub(crate) fn channels(lanes: &[usize]) -> Vec<Option<usize>> {
         next += used;
     }
     out
+}
+
+/// Pairs of channels of every block.
+pub(crate) fn pairs(lanes: &[usize]) -> Vec<usize> {
+    lanes.iter().map(|l| l.div_ceil(2)).collect()
 }
 
 /// The lane, counted over all blocks, of every channel.
@@ -51,6 +57,8 @@ pub(crate) struct Packing {
     out: usize,
     inp: usize,
     panels: Vec<(usize, usize)>,
+    /// Channels in use per input block, where their rows are paired.
+    paired: Option<Vec<usize>>,
 }
 
 impl Packing {
@@ -64,6 +72,7 @@ impl Packing {
             out: out_lanes.iter().sum(),
             inp: in_lanes.iter().sum(),
             panels: panels(k, out_lanes.len()).collect(),
+            paired: (k.format == Format::Bf16).then(|| in_lanes.to_vec()),
         }
     }
 
@@ -75,7 +84,8 @@ impl Packing {
             Source::Down => (4, 1, 4 * self.inp),
         };
         assert!(weights.len() == self.out * self.inp * taps, "weight tensor has the wrong length");
-        let row = inputs * self.kernel * self.kernel;
+        let wide = inputs * self.kernel * self.kernel;
+        let row = self.paired.as_ref().map_or(wide, |lanes| pairs(lanes).iter().sum::<usize>() * self.kernel.pow(2));
         assert!(packed.len() >= passes * self.out_channels.len() * row, "packed weights do not fit");
         let target = Base::of_slice(packed);
         pool.run(passes * self.panels.len(), |job| {
@@ -84,7 +94,15 @@ impl Packing {
             let first = (pass * self.out_channels.len() + lanes.start) * row;
             // SAFETY: passes and panels tile the length checked above; every job writes its own panel.
             let dst = unsafe { std::slice::from_raw_parts_mut(target.at(first), lanes.len() * row) };
-            self.panel(weights, pass, &self.out_channels[lanes], dst);
+            let outputs = &self.out_channels[lanes];
+            match &self.paired {
+                None => self.panel(weights, pass, outputs, dst),
+                Some(in_lanes) => {
+                    let mut rows = vec![0.0; outputs.len() * wide];
+                    self.panel(weights, pass, outputs, &mut rows);
+                    pair_rows(&rows, self.kernel * outputs.len(), in_lanes, dst);
+                }
+            }
         });
     }
 

@@ -3,25 +3,35 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Kernels;
-use super::buffer::{Aligned, Base, LANES, View};
+use super::bf16;
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::norm::Runs;
 use super::pool::Pool;
-use super::simd::{Simd, sub_vectors};
+use super::simd::{Number, Simd, sub_vectors};
 
-/// One output row of 2x2 max-pool: `x` and the row below it, `pixels` outputs. A window with a NaN gives NaN, as in PyTorch.
+/// One output row of 2x2 max-pool: `x` and the row below it, `pixels` outputs; `x` and `y` in the two formats. A window with a NaN gives NaN, as in
+/// PyTorch.
 ///
 /// # Safety
 /// `x` is valid for two rows of `2 * pixels` pixels, `row` floats apart; `y` for `pixels` pixels; they do not overlap.
 #[inline(always)]
-pub(crate) unsafe fn max_row<S: Simd>(x: *const f32, row: usize, y: *mut f32, pixels: usize) {
+pub(crate) unsafe fn max_row<S: Simd, N: Number<S>>(
+    x: *const f32,
+    row: usize,
+    y: *mut f32,
+    pixels: usize,
+    [from, to]: [Format; 2],
+) {
     // SAFETY: the caller's promise.
     unsafe {
+        let pixel = N::pixel(from);
         for sub in sub_vectors!(S) {
+            let (x, y) = (x.add(N::before(from, sub)), y.add(N::before(to, sub)));
             for p in 0..pixels {
-                let at = x.add(2 * p * LANES + sub);
-                let top = S::max_or_nan(S::load(at), S::load(at.add(LANES)));
-                let bottom = S::max_or_nan(S::load(at.add(row)), S::load(at.add(row + LANES)));
-                S::store(y.add(p * LANES + sub), S::max_or_nan(top, bottom));
+                let at = x.add(2 * p * pixel);
+                let top = S::max_or_nan(N::load(at, from), N::load(at.add(pixel), from));
+                let bottom = S::max_or_nan(N::load(at.add(row), from), N::load(at.add(row + pixel), from));
+                N::store(y.add(p * N::pixel(to)), S::max_or_nan(top, bottom), to);
             }
         }
     }
@@ -101,14 +111,16 @@ pub(crate) unsafe fn relu_run_grad<S: Simd>(x: *const f32, dy: *const f32, dx: *
 /// 2x2 max-pool with stride 2.
 pub(crate) fn max_pool(k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
     assert!(x.blocks == y.blocks && x.h == 2 * y.h && x.w == 2 * y.w, "shapes differ");
-    let base = Base::of(arena, &[x], &[y]);
+    let formats = [x.format, y.format];
+    assert!(k.format == Format::Bf16 || formats == [Format::F32; 2], "f32 alone");
+    let (base, [from_pixel, to_pixel]) = (Base::of_any(arena, &[x], &[y]), formats.map(Format::pixel));
     let (jobs, rows) = row_jobs(y);
     pool.run(jobs, |job| {
         let (n, b, rows) = rows(job);
         for r in rows {
-            let (from, to) = (x.at(n, b) + 2 * r * x.w * LANES, y.at(n, b) + r * y.w * LANES);
+            let (from, to) = (x.at(n, b) + 2 * r * x.w * from_pixel, y.at(n, b) + r * y.w * to_pixel);
             // SAFETY: whole rows of checked, disjoint views; every job writes its own rows.
-            unsafe { (k.max_row)(base.at(from), x.w * LANES, base.at(to), y.w) };
+            unsafe { (k.max_row)(base.at(from), x.w * from_pixel, base.at(to), y.w, formats) };
         }
     });
 }
@@ -199,8 +211,9 @@ pub(crate) fn sigmoid_grad(pool: &mut Pool, arena: &mut Aligned, y: View, dy: Vi
 
 /// `y = x`, or `y += x`.
 pub(crate) fn copy(pool: &mut Pool, arena: &mut Aligned, x: View, y: View, add: bool) {
-    assert!(same_shape(x, y), "shapes differ");
-    let base = Base::of(arena, &[x], &[y]);
+    assert!(same_shape(x, y) && x.format == y.format, "shapes differ");
+    assert!(!add || x.format == Format::F32, "sums are of f32");
+    let base = Base::of_any(arena, &[x], &[y]);
     each_run(pool, x, |n, b, first, pixels| {
         // SAFETY: runs of pixels of checked, disjoint views.
         let (from, to) = unsafe { (run(base, x, n, b, first, pixels), run_mut(base, y, n, b, first, pixels)) };
@@ -234,7 +247,7 @@ pub(crate) fn import(pool: &mut Pool, arena: &mut Aligned, from: &[f32], y: View
     let hw = y.pixels();
     let channels: usize = lanes.iter().sum();
     assert!(from.len() == y.n * channels * hw && lanes.len() == y.blocks, "shapes differ");
-    let base = Base::of(arena, &[], &[y]);
+    let base = Base::of_any(arena, &[], &[y]);
     let largest = AtomicU32::new(0);
     each_run(pool, y, |n, b, first, pixels| {
         let before: usize = lanes[..b].iter().sum();
@@ -244,10 +257,14 @@ pub(crate) fn import(pool: &mut Pool, arena: &mut Aligned, from: &[f32], y: View
         let mut top = 0;
         for l in 0..lanes[b] {
             let plane = &from[(n * channels + before + l) * hw + first..][..pixels];
-            for (y, x) in to[l..].iter_mut().step_by(LANES).zip(plane) {
-                *y = *x;
-                top = magnitude(*x).max(top);
+            match y.format {
+                Format::F32 => to[l..].iter_mut().step_by(LANES).zip(plane).for_each(|(y, x)| *y = *x),
+                Format::Bf16 => {
+                    let places = to[l / 2..].iter_mut().step_by(Format::Bf16.pixel());
+                    places.zip(plane).for_each(|(y, x)| *y = bf16::with_half(*y, l % 2, *x));
+                }
             }
+            top = plane.iter().fold(top, |top, x| magnitude(*x).max(top));
         }
         largest.fetch_max(top, Ordering::Relaxed);
     });
@@ -315,7 +332,10 @@ pub(super) fn each_run(pool: &mut Pool, view: View, work: impl Fn(usize, usize, 
 /// `base` comes from `view`, the run lies in the plane, and nobody writes it meanwhile.
 pub(super) unsafe fn run<'a>(base: Base, view: View, n: usize, b: usize, first: usize, pixels: usize) -> &'a [f32] {
     // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts(base.at(view.at(n, b) + first * LANES), pixels * LANES) }
+    unsafe {
+        let pixel = view.format.pixel();
+        std::slice::from_raw_parts(base.at(view.at(n, b) + first * pixel), pixels * pixel)
+    }
 }
 
 /// # Safety
@@ -329,5 +349,8 @@ pub(super) unsafe fn run_mut<'a>(
     pixels: usize,
 ) -> &'a mut [f32] {
     // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts_mut(base.at(view.at(n, b) + first * LANES), pixels * LANES) }
+    unsafe {
+        let pixel = view.format.pixel();
+        std::slice::from_raw_parts_mut(base.at(view.at(n, b) + first * pixel), pixels * pixel)
+    }
 }

@@ -3,9 +3,9 @@
 use super::simd::Simd;
 
 #[derive(Clone, Copy)]
-struct Portable;
+pub(super) struct Portable;
 
-type F8 = [f32; 8];
+pub(super) type F8 = [f32; 8];
 
 #[inline(always)]
 fn zip(a: F8, b: F8, f: impl Fn(f32, f32) -> f32) -> F8 {

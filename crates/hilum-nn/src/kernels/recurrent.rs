@@ -7,7 +7,7 @@
 //! All buffers are the layer's own, of one grid: pixel `t * n + i` is position `t` of sequence `i`. States have `n` pixels more: those before the first
 //! step, which stay zero. A layer that reads forwards has them at the beginning, one that reads backwards at the end.
 
-use super::buffer::{Aligned, Base, LANES, View};
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::conv::{Segment, Start, Tile};
 use super::gates::Gates;
 use super::method::{Method, WeightMethod};
@@ -48,7 +48,16 @@ impl Grid {
     /// A view of so many blocks, one after the other in an arena of `len` floats so far.
     fn take(self, len: &mut usize, blocks: usize) -> View {
         let Self { n, rows, width, .. } = self;
-        let view = View { offset: *len, n: 1, image: blocks * self.plane(), blocks, d: 1, h: rows, w: width };
+        let view = View {
+            offset: *len,
+            n: 1,
+            image: blocks * self.plane(),
+            blocks,
+            d: 1,
+            h: rows,
+            w: width,
+            format: Format::F32,
+        };
         // What a view that begins a step later reads beyond the last block.
         *len = view.end() + n * LANES;
         view

@@ -1,7 +1,7 @@
 //! Normalisation within each image: GroupNorm (Wu and He 2018), of which InstanceNorm (Ulyanov, Vedaldi and Lempitsky 2016) has a group per channel.
 
 use super::Kernels;
-use super::buffer::{Aligned, Base, LANES, Sums, View};
+use super::buffer::{Aligned, Base, Format, LANES, Sums, View};
 use super::norm::{Lanes, NormBlock, PARTIAL, Runs};
 use super::pack;
 use super::pointwise::{run, run_mut, same_shape};
@@ -116,7 +116,7 @@ impl SampleNorm {
             let shift: Lanes = std::array::from_fn(|l| block.bias[l] - block.mean[l] * scale[l]);
             let at = |v: View| v.at(n, b) + first * LANES;
             // SAFETY: runs of pixels of checked, disjoint views; every job writes its own run.
-            unsafe { (k.affine)(base.at(at(x)), base.at(at(y)), pixels, &scale, &shift, false) };
+            unsafe { (k.affine)(base.at(at(x)), base.at(at(y)), pixels, &scale, &shift, false, [Format::F32; 2]) };
         });
     }
 

@@ -1,5 +1,7 @@
 //! The vector operations that kernels are written in; one implementation per instruction set.
 
+use super::buffer::{Format, LANES};
+
 /// A vector of `L` f32 lanes.
 ///
 /// # Safety
@@ -46,3 +48,56 @@ macro_rules! sub_vectors {
     };
 }
 pub(crate) use sub_vectors;
+
+/// What matrix products multiply, and how the numbers of activations are read and written. One implementation for f32, which any instruction set has,
+/// and one for bf16.
+///
+/// # Safety
+/// As for [`Simd`]; a pointer to a pixel's channels is valid for `L` numbers of the format.
+pub(crate) trait Number<S: Simd> {
+    /// The format of what products read.
+    const FORMAT: Format;
+
+    /// Floats of memory that a pixel's 16 channels take.
+    fn pixel(format: Format) -> usize;
+    /// Floats of memory before channel `lane` of a pixel.
+    fn before(format: Format, lane: usize) -> usize;
+    /// The product of weights and activations as they lie in memory, added to `sum`.
+    unsafe fn dot(weight: S::V, value: S::V, sum: S::V) -> S::V;
+    /// Loads `L` numbers.
+    unsafe fn load(p: *const f32, format: Format) -> S::V;
+    /// Stores `L` numbers, rounded where the format is narrow.
+    unsafe fn store(p: *mut f32, v: S::V, format: Format);
+}
+
+/// Products and activations in f32; formats are not looked at.
+pub(crate) struct F32;
+
+// Pointers and the instruction set are the callers' promise (see `Number`).
+impl<S: Simd> Number<S> for F32 {
+    const FORMAT: Format = Format::F32;
+
+    #[inline(always)]
+    fn pixel(_: Format) -> usize {
+        LANES
+    }
+    #[inline(always)]
+    fn before(_: Format, lane: usize) -> usize {
+        lane
+    }
+    #[inline(always)]
+    unsafe fn dot(weight: S::V, value: S::V, sum: S::V) -> S::V {
+        // SAFETY: see the impl's comment.
+        unsafe { S::fma(weight, value, sum) }
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32, _: Format) -> S::V {
+        // SAFETY: see the impl's comment.
+        unsafe { S::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: S::V, _: Format) {
+        // SAFETY: see the impl's comment.
+        unsafe { S::store(p, v) }
+    }
+}

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use super::buffer::{Aligned, Base, LANES, View};
+use super::bf16::pair_rows;
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::conv::Start;
 use super::pool::Pool;
-use super::simd::Simd;
+use super::simd::{Number, Simd};
 use super::window_axis::Axis;
 pub(crate) use super::window_axis::Direction;
 use super::{Kernels, pack};
@@ -20,7 +21,7 @@ use crate::geometry::Geometry;
 pub(crate) struct TapRun {
     /// Floats from the tile's first pixel to this run's first channel there.
     offset: isize,
-    /// Channels, 1 to 16.
+    /// Channels, 1 to 16; of bf16, pairs of them, 1 to 8.
     lanes: usize,
     /// First row of weights, of the panel's.
     row: usize,
@@ -37,23 +38,28 @@ pub(crate) struct WindowTile {
     y: *mut f32,
     y_block: usize,
     y_pixel: usize,
+    y_format: Format,
     start: Start,
     relu: bool,
 }
 
 pub(crate) type WindowTileFn = unsafe fn(&WindowTile);
 
-/// `V` registers of output channels by `PX` pixels; `XS` floats between input pixels, 0 where only the arguments tell.
+/// `V` registers of output channels by `PX` pixels, in products of `N`; `XS` floats between input pixels, 0 where only the arguments tell.
 ///
 /// # Safety
 /// For every run and pixel, `x + offset + pixel * x_pixel` is valid for `lanes` floats; `w` holds `V * L` floats for each of the runs' rows; `bias` holds
 /// `V * L` where `start` is `Bias`; `y` is valid for `V * L` channels of `PX` pixels at the given strides, and no other thread touches them.
 #[inline(always)]
-pub(crate) unsafe fn window_tile<S: Simd, const V: usize, const PX: usize, const XS: usize>(t: &WindowTile) {
+pub(crate) unsafe fn window_tile<S: Simd, N: Number<S>, const V: usize, const PX: usize, const XS: usize>(
+    t: &WindowTile,
+) {
     // SAFETY: the caller's promise covers every address formed here. Offsets may pass outside the map before they come back in, hence `wrapping_offset`.
     unsafe {
         let mut acc = [[S::zero(); V]; PX];
-        let at = |p: usize, o: usize| t.y.add(p * t.y_pixel + (o * S::L / LANES) * t.y_block + o * S::L % LANES);
+        let at = |p: usize, o: usize| {
+            t.y.add(p * t.y_pixel + (o * S::L / LANES) * t.y_block + N::before(t.y_format, o * S::L % LANES))
+        };
         match t.start {
             Start::Zero => {}
             Start::Bias => {
@@ -67,7 +73,7 @@ pub(crate) unsafe fn window_tile<S: Simd, const V: usize, const PX: usize, const
             Start::Output => {
                 for p in 0..PX {
                     for o in 0..V {
-                        acc[p][o] = S::load(at(p, o));
+                        acc[p][o] = N::load(at(p, o), t.y_format);
                     }
                 }
             }
@@ -85,7 +91,7 @@ pub(crate) unsafe fn window_tile<S: Simd, const V: usize, const PX: usize, const
                 for p in 0..PX {
                     let value = S::splat(x.add(p * pixel));
                     for o in 0..V {
-                        acc[p][o] = S::fma(weight[o], value, acc[p][o]);
+                        acc[p][o] = N::dot(weight[o], value, acc[p][o]);
                     }
                 }
                 x = x.add(1);
@@ -95,7 +101,7 @@ pub(crate) unsafe fn window_tile<S: Simd, const V: usize, const PX: usize, const
         for p in 0..PX {
             for o in 0..V {
                 let v = if t.relu { S::max(S::zero(), acc[p][o]) } else { acc[p][o] };
-                S::store(at(p, o), v);
+                N::store(at(p, o), v, t.y_format);
             }
         }
     }
@@ -136,6 +142,7 @@ pub(crate) struct Window {
     direction: Direction,
     groups: usize,
     taps: usize,
+    x_lanes: Vec<usize>,
     x_channels: Vec<Option<usize>>,
     y_channels: Vec<Option<usize>>,
     /// Channels of `x` and of `y`.
@@ -156,6 +163,8 @@ impl Window {
         (y, y_lanes): (View, &[usize]),
     ) -> Self {
         assert!(x.n == y.n && x.blocks == x_lanes.len() && y.blocks == y_lanes.len(), "shapes differ");
+        assert!(x.format == k.format, "products read another format than the input's");
+        let rows = &k.rows(x_lanes);
         let counts = [x_lanes.iter().sum::<usize>(), y_lanes.iter().sum::<usize>()];
         let (x_channels, y_channels) = (pack::channels(x_lanes), pack::channels(y_lanes));
         let per_group = counts.map(|c| c / g.groups);
@@ -171,7 +180,7 @@ impl Window {
                 let slot = |channel: usize| x_channels.iter().position(|c| *c == Some(channel)).unwrap_or(0);
                 let inputs = slot(low) / LANES..slot(high - 1) / LANES + 1;
                 let weights = weight_len;
-                weight_len += taps * x_lanes[inputs.clone()].iter().sum::<usize>() * blocks * LANES;
+                weight_len += taps * rows[inputs.clone()].iter().sum::<usize>() * blocks * LANES;
                 Panel { block, blocks, inputs, kind: if g.groups == 1 { 0 } else { i }, weights }
             })
             .collect();
@@ -184,9 +193,9 @@ impl Window {
                     let axes = [(0, d), (1, h), (2, w)].map(|(a, i)| axes(a).swap_remove(i));
                     let cost = |across: usize, along: usize| axes[across].count * row_cost(k, &axes[along]);
                     let along = if cost(2, 1) < cost(1, 2) { 1 } else { 2 };
-                    let x_pixel = axes[along].in_step * if along == 2 { LANES } else { x.w * LANES };
+                    let x_pixel = axes[along].in_step * x.format.pixel() * if along == 2 { 1 } else { x.w };
                     let columns = [1, 2].map(|blocks| columns(k, blocks, &axes[along], x_pixel));
-                    let lists = (0..kinds).flat_map(|kind| lists(g, x, x_lanes, &panels[kind].inputs, &axes)).collect();
+                    let lists = (0..kinds).flat_map(|kind| lists(g, x, rows, &panels[kind].inputs, &axes)).collect();
                     passes.push(Pass { axes, along, columns, lists });
                 }
             }
@@ -199,6 +208,7 @@ impl Window {
             direction,
             groups: g.groups,
             taps,
+            x_lanes: x_lanes.to_vec(),
             x_channels,
             y_channels,
             counts,
@@ -215,7 +225,7 @@ impl Window {
     }
 
     /// Weights from PyTorch's layout, `[written, read / groups, taps]` of a gathering and `[read, written / groups, taps]` of a scattering, into
-    /// `[panel][tap][input channel][output channel of the panel]`.
+    /// `[panel][tap][input channel][output channel of the panel]`; for products of bf16 with pairs of input channels side by side.
     pub(crate) fn pack(&self, pool: &mut Pool, weights: &[f32], packed: &mut [f32]) {
         let [read, written] = self.counts;
         assert!(weights.len() == read * written / self.groups * self.taps, "weight tensor has the wrong length");
@@ -238,7 +248,12 @@ impl Window {
             let dst = unsafe { std::slice::from_raw_parts_mut(target.at(panel.weights), end - panel.weights) };
             let outputs = &self.y_channels[panel.block * LANES..(panel.block + panel.blocks) * LANES];
             let inputs = &self.x_channels[panel.inputs.start * LANES..panel.inputs.end * LANES];
-            let mut rows = dst.chunks_exact_mut(outputs.len());
+            let mut wide = match self.x.format {
+                Format::F32 => Vec::new(),
+                Format::Bf16 => vec![0.0; self.taps * inputs.iter().flatten().count() * outputs.len()],
+            };
+            let rows = if wide.is_empty() { &mut *dst } else { &mut wide };
+            let mut rows = rows.chunks_exact_mut(outputs.len());
             for tap in 0..self.taps {
                 for (i, row) in inputs.iter().flatten().zip(rows.by_ref()) {
                     let (first, stride, met) = meets(*i);
@@ -247,6 +262,9 @@ impl Window {
                         *v = o.map_or(0.0, |o| weights[(first + (o - met.start) * stride) * self.taps + tap]);
                     }
                 }
+            }
+            if !wide.is_empty() {
+                pair_rows(&wide, outputs.len(), &self.x_lanes[panel.inputs.clone()], dst);
             }
         });
     }
@@ -263,7 +281,7 @@ impl Window {
     ) {
         assert!(weights.len() >= self.weight_len, "packed weights too short");
         assert!(!matches!(start, Start::Bias) || bias.len() >= self.y.blocks * LANES, "bias too short");
-        let base = Base::of(arena, &[self.x], &[self.y]);
+        let base = Base::of_any(arena, &[self.x], &[self.y]);
         let groups = self.panels.len().div_ceil(self.panels_per_job);
         for pass in &self.passes {
             let rows = pass.axes[0].count * pass.axes[3 - pass.along].count;
@@ -303,7 +321,8 @@ impl Window {
         let (z, r) = (row / across.count, row % across.count);
         let run_of = |axis: &Axis, i: usize| axis.runs.partition_point(|run| run.first + run.count <= i);
         let (depth_run, across_run) = (run_of(depth, z), run_of(across, r));
-        let [x_line, y_line] = if pass.along == 2 { [LANES; 2] } else { [self.x.w * LANES, self.y.w * LANES] };
+        let [from, to] = [self.x.format, self.y.format].map(Format::pixel);
+        let [x_line, y_line] = if pass.along == 2 { [from, to] } else { [self.x.w * from, self.y.w * to] };
         for column in &pass.columns[panel.blocks - 1] {
             let of_axes = |r: usize, c: usize| if pass.along == 2 { [r, c] } else { [c, r] };
             let [height_run, width_run] = of_axes(across_run, column.run);
@@ -312,8 +331,8 @@ impl Window {
             let [h, w] = of_axes(r, column.first);
             let x_pixel = (z * depth.in_step * self.x.h + h * height.in_step) * self.x.w + w * width.in_step;
             let y_row = (depth.first + z * depth.step) * self.y.h + height.first + h * height.step;
-            let x_at = self.x.at(n, 0) + x_pixel * LANES;
-            let y_at = self.y.at(n, panel.block) + (y_row * self.y.w + width.first + w * width.step) * LANES;
+            let x_at = self.x.at(n, 0) + x_pixel * from;
+            let y_at = self.y.at(n, panel.block) + (y_row * self.y.w + width.first + w * width.step) * to;
             // SAFETY: `lists` holds only taps whose input lies inside the view for every position of the runs that they were made for; weights and
             // bias have the lengths checked in `run`; the output pixels lie inside `y`, and rows, passes and columns do not overlap. The first
             // pixel's address alone may lie outside where all its taps point back inside: `wrapping_add`.
@@ -332,6 +351,7 @@ impl Window {
                     y: base.at(y_at),
                     y_block: self.y.plane(),
                     y_pixel: along.step * y_line,
+                    y_format: self.y.format,
                     start,
                     relu,
                 });
@@ -378,7 +398,7 @@ fn lists(g: &Geometry, x: View, lanes: &[usize], inputs: &Range<usize>, axes: &[
                             let mut row = ((kd * g.kernel[1] + kh) * g.kernel[2] + kw) * depth;
                             let pixel = (od * x.h as isize + oh) * x.w as isize + ow;
                             for block in inputs.clone() {
-                                let offset = pixel * LANES as isize + (block * x.plane()) as isize;
+                                let offset = pixel * x.format.pixel() as isize + (block * x.plane()) as isize;
                                 list.push(TapRun { offset, lanes: lanes[block], row });
                                 row += lanes[block];
                             }

@@ -1,9 +1,9 @@
 //! Maximum and average over windows of any size: every output position of an axis has a range of input positions.
 
 use super::Kernels;
-use super::buffer::{Aligned, Base, LANES, View};
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::pool::Pool;
-use super::simd::{Simd, sub_vectors};
+use super::simd::{Number, Simd, sub_vectors};
 use crate::geometry::Geometry;
 
 /// What a window gives.
@@ -26,8 +26,11 @@ struct Axis {
 pub(crate) struct PoolRow<'a> {
     /// The block's plane of input.
     x: *const f32,
+    /// Floats from row to row of the input, and from slice to slice.
     row: usize,
     slice: usize,
+    /// Of input and output.
+    formats: [Format; 2],
     depth: [usize; 2],
     rows: [usize; 2],
     columns: &'a [[usize; 2]],
@@ -38,13 +41,13 @@ pub(crate) struct PoolRow<'a> {
     dx: *mut f32,
 }
 
-/// Calls `$body` with the offset of every input pixel under column `$c`, in row-major order.
+/// Calls `$body` with the offset of every input pixel under column `$c`, in row-major order; `$pixel` floats from pixel to pixel.
 macro_rules! each_pixel {
-    ($t:expr, $c:expr, |$at:ident| $body:expr) => {
+    ($t:expr, $c:expr, $pixel:expr, |$at:ident| $body:expr) => {
         for z in $t.depth[0]..$t.depth[1] {
             for r in $t.rows[0]..$t.rows[1] {
                 for c in $t.columns[$c][0]..$t.columns[$c][1] {
-                    let $at = z * $t.slice + r * $t.row + c * LANES;
+                    let $at = z * $t.slice + r * $t.row + c * $pixel;
                     $body
                 }
             }
@@ -57,15 +60,17 @@ macro_rules! each_pixel {
 /// # Safety
 /// Ranges lie inside the plane at `x`, and `y` is valid for one pixel per column. They do not overlap.
 #[inline(always)]
-pub(crate) unsafe fn pool_max<S: Simd>(t: &PoolRow) {
+pub(crate) unsafe fn pool_max<S: Simd, N: Number<S>>(t: &PoolRow) {
     // SAFETY: the caller's promise.
     unsafe {
+        let [from, to] = t.formats;
         for c in 0..t.columns.len() {
             for sub in sub_vectors!(S) {
-                let first = t.depth[0] * t.slice + t.rows[0] * t.row + t.columns[c][0] * LANES;
-                let mut max = S::load(t.x.add(first + sub));
-                each_pixel!(t, c, |at| max = S::max_or_nan(max, S::load(t.x.add(at + sub))));
-                S::store(t.y.add(c * LANES + sub), max);
+                let (x, y) = (t.x.add(N::before(from, sub)), t.y.add(N::before(to, sub)));
+                let first = t.depth[0] * t.slice + t.rows[0] * t.row + t.columns[c][0] * N::pixel(from);
+                let mut max = N::load(x.add(first), from);
+                each_pixel!(t, c, N::pixel(from), |at| max = S::max_or_nan(max, N::load(x.add(at), from)));
+                N::store(y.add(c * N::pixel(to)), max, to);
             }
         }
     }
@@ -83,10 +88,10 @@ pub(crate) unsafe fn pool_max_grad<S: Simd>(t: &PoolRow) {
             for sub in sub_vectors!(S) {
                 let first = t.depth[0] * t.slice + t.rows[0] * t.row + t.columns[c][0] * LANES;
                 let mut max = S::load(t.x.add(first + sub));
-                each_pixel!(t, c, |at| max = S::max(max, S::load(t.x.add(at + sub))));
+                each_pixel!(t, c, LANES, |at| max = S::max(max, S::load(t.x.add(at + sub))));
                 // What is not handed out yet: subtracting what was given leaves exactly zero.
                 let mut left = S::load(t.y.add(c * LANES + sub));
-                each_pixel!(t, c, |at| {
+                each_pixel!(t, c, LANES, |at| {
                     let give = S::where_equal(S::load(t.x.add(at + sub)), max, left);
                     left = S::sub(left, give);
                     S::store(t.dx.add(at + sub), S::add(S::load(t.dx.add(at + sub)), give));
@@ -101,14 +106,16 @@ pub(crate) unsafe fn pool_max_grad<S: Simd>(t: &PoolRow) {
 /// # Safety
 /// As [`pool_max`].
 #[inline(always)]
-pub(crate) unsafe fn pool_mean<S: Simd>(t: &PoolRow) {
+pub(crate) unsafe fn pool_mean<S: Simd, N: Number<S>>(t: &PoolRow) {
     // SAFETY: the caller's promise; factors are as many as columns.
     unsafe {
+        let [from, to] = t.formats;
         for c in 0..t.columns.len() {
             for sub in sub_vectors!(S) {
+                let (x, y) = (t.x.add(N::before(from, sub)), t.y.add(N::before(to, sub)));
                 let mut sum = S::zero();
-                each_pixel!(t, c, |at| sum = S::add(sum, S::load(t.x.add(at + sub))));
-                S::store(t.y.add(c * LANES + sub), S::mul(sum, S::splat(t.factors.as_ptr().add(c))));
+                each_pixel!(t, c, N::pixel(from), |at| sum = S::add(sum, N::load(x.add(at), from)));
+                N::store(y.add(c * N::pixel(to)), S::mul(sum, S::splat(t.factors.as_ptr().add(c))), to);
             }
         }
     }
@@ -125,7 +132,7 @@ pub(crate) unsafe fn pool_mean_grad<S: Simd>(t: &PoolRow) {
         for c in 0..t.columns.len() {
             for sub in sub_vectors!(S) {
                 let give = S::mul(S::load(t.y.add(c * LANES + sub)), S::splat(t.factors.as_ptr().add(c)));
-                each_pixel!(t, c, |at| S::store(t.dx.add(at + sub), S::add(S::load(t.dx.add(at + sub)), give)));
+                each_pixel!(t, c, LANES, |at| S::store(t.dx.add(at + sub), S::add(S::load(t.dx.add(at + sub)), give)));
             }
         }
     }
@@ -197,7 +204,9 @@ impl WindowPool {
     /// Writes `y`.
     pub(crate) fn forward(&self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, x: View, y: View) {
         self.check(x, y);
-        let base = Base::of(arena, &[x], &[y]);
+        let formats = [x.format, y.format];
+        assert!(k.format == Format::Bf16 || formats == [Format::F32; 2], "f32 alone");
+        let base = Base::of_any(arena, &[x], &[y]);
         let row_fn = if self.reduce == Reduce::Max { k.pool_max } else { k.pool_mean };
         let [depth, height, width] = self.output;
         pool.run(y.n * y.blocks * depth, |job| {
@@ -205,8 +214,8 @@ impl WindowPool {
             for r in 0..height {
                 // SAFETY: ranges were checked in `new` and lie inside the views of these sizes; every job writes rows of its own.
                 unsafe {
-                    let to = base.at(y.at(n, b) + (z * height + r) * width * LANES);
-                    row_fn(&self.row(z, r, base.at(x.at(n, b)), to, std::ptr::null_mut()));
+                    let to = base.at(y.at(n, b) + (z * height + r) * width * y.format.pixel());
+                    row_fn(&self.row(formats, z, r, base.at(x.at(n, b)), to, std::ptr::null_mut()));
                 }
             }
         });
@@ -236,17 +245,19 @@ impl WindowPool {
                 unsafe {
                     let from = base.at(dy.at(n, b) + row * width * LANES);
                     let x = x.map_or(std::ptr::null(), |x| base.at(x.at(n, b)).cast_const());
-                    row_fn(&self.row(row / height, row % height, x, from, base.at(dx.at(n, b))));
+                    let formats = [Format::F32; 2];
+                    row_fn(&self.row(formats, row / height, row % height, x, from, base.at(dx.at(n, b))));
                 }
             }
         });
     }
 
-    fn row(&self, z: usize, r: usize, x: *const f32, y: *mut f32, dx: *mut f32) -> PoolRow<'_> {
+    fn row(&self, formats: [Format; 2], z: usize, r: usize, x: *const f32, y: *mut f32, dx: *mut f32) -> PoolRow<'_> {
         let [_, height, width] = self.output;
-        let row = self.input[2] * LANES;
+        let row = self.input[2] * formats[0].pixel();
         PoolRow {
             x,
+            formats,
             row,
             slice: self.input[1] * row,
             depth: self.axes[0].ranges[z],

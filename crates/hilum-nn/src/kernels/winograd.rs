@@ -4,13 +4,17 @@
 //! Between the transforms ([`super::winograd_tiles`]) lie 36 matrix products, run by the register tiles of [`super::conv`]. Where the weights are small,
 //! a job takes a chunk of tiles from end to end, whose transforms stay in the second-level cache. Where they are large, all threads transform a chunk
 //! and then share its products out by position, so that the weights pass through the caches once. The bits do not depend on the chunks.
+//!
+//! With products of bf16, the transforms are f32 and only what enters a product is rounded, weights and patches alike, after its transform. The points
+//! are other ones then (see [`super::winograd_tiles`]), because what rounding does to a product is magnified on the way back.
 
 use super::Kernels;
-use super::buffer::{Aligned, Base, LANES, View};
+use super::bf16::pair_rows;
+use super::buffer::{Aligned, Base, Format, LANES, View};
 use super::conv::{Segment, Start, Tile, TileFn};
 use super::pack::{self, Source};
 use super::pool::Pool;
-use super::winograd_tiles::{POSITIONS, Patch, ZEROS};
+use super::winograd_tiles::{Landing, POSITIONS, Patch, ZEROS};
 use super::winograd_tiling::{Place, Square, Tiling};
 
 /// Chunks of volumes that every job may have for itself.
@@ -47,8 +51,13 @@ pub(crate) struct Winograd {
     tiling: Tiling,
     /// Whether the threads share a chunk; else every job has its own.
     shared: bool,
+    /// What products read.
+    format: Format,
+    /// Input channels in use per block.
+    lanes: Vec<usize>,
     segments: Vec<Segment>,
     out_channels: Vec<Option<usize>>,
+    /// Input channels of a slice; of bf16, pairs of them.
     depth: usize,
     panels: Vec<(usize, usize)>,
     /// Matrix products for panels of one and of two blocks, by number of tiles less one.
@@ -61,7 +70,9 @@ impl Winograd {
         let grown = |side: usize| side + 2 * square.padding;
         assert!(grown(x.h) == y.h + 2 && grown(x.w) == y.w + 2 && x.d == y.d && x.n == y.n, "sizes do not fit");
         let all = y.n * y.d * y.h.div_ceil(4) * y.w.div_ceil(4);
-        let (depth, blocks) = (lanes.iter().sum::<usize>(), x.blocks + y.blocks);
+        assert!(k.format == Format::Bf16 || [x.format, y.format] == [Format::F32; 2], "f32 alone");
+        let rows = k.rows(lanes);
+        let (depth, blocks) = (rows.iter().sum::<usize>(), x.blocks + y.blocks);
         let unit = (k.max_pixels)(k.panel_blocks);
         let mut shared = POSITIONS * square.slices * depth * y.blocks * LANES >= SHARED_WEIGHTS;
         let tiling = |shared: bool| {
@@ -77,12 +88,12 @@ impl Winograd {
         let tiling = tiling(shared);
         let (wide, step) = (tiling.inputs(), tiling.step());
         let segments = (0..square.slices)
-            .flat_map(|k| lanes.iter().enumerate().map(move |(b, &lanes)| (k, b, lanes)))
-            .map(|(k, b, lanes)| Segment { offset: ((b * wide + k * step) * LANES) as isize, lanes })
+            .flat_map(|slice| rows.iter().enumerate().map(move |(b, &lanes)| (slice, b, lanes)))
+            .map(|(slice, b, lanes)| Segment { offset: ((b * wide + slice * step) * k.format.pixel()) as isize, lanes })
             .collect();
         let products = [1, 2].map(|blocks| {
             let widest = if blocks > k.panel_blocks { 0 } else { (k.max_pixels)(blocks) };
-            (1..=widest).map(|tiles| (k.tile)(1, LANES, blocks, tiles, false, false)).collect()
+            (1..=widest).map(|tiles| (k.tile)(1, k.format.pixel(), blocks, tiles, false, false)).collect()
         });
         Self {
             x,
@@ -90,6 +101,8 @@ impl Winograd {
             square,
             tiling,
             shared,
+            format: k.format,
+            lanes: lanes.to_vec(),
             segments,
             out_channels: pack::channels(out_lanes),
             depth,
@@ -109,7 +122,8 @@ impl Winograd {
 
     /// Floats between positions of the input's and the output's tiles: a line more than the data, so that positions do not fall on the same cache sets.
     fn strides(&self) -> [usize; 2] {
-        [(self.x.blocks * self.tiling.inputs() + 1) * LANES, (self.y.blocks * self.tiling.outputs() + 1) * LANES]
+        let inputs = self.x.blocks * self.tiling.inputs() * self.format.pixel();
+        [inputs + LANES, (self.y.blocks * self.tiling.outputs() + 1) * LANES]
     }
 
     /// Floats of one chunk's transforms.
@@ -124,10 +138,37 @@ impl Winograd {
 
     /// `G g G^T` of a weight tensor `[out, in, 3, 3]` or `[out, in, 3, 3, 3]`, or of its kernels rotated and transposed where `source` is `Flipped`, in the order
     /// `[position][panel][slice][input channel][output channel of the panel]`.
+    /// For products of bf16, input channels are side by side in pairs.
     pub(crate) fn pack(&self, k: &Kernels, pool: &mut Pool, source: Source, weights: &[f32], packed: &mut [f32]) {
-        let (outputs, slices) = (self.out_channels.iter().flatten().count(), self.square.slices);
-        assert!(weights.len() == outputs * self.depth * slices * 9, "weight tensor has the wrong length");
         assert!(packed.len() >= self.weight_len(), "transformed weights do not fit");
+        if self.format == Format::F32 {
+            return self.transform_weights(k, pool, source, weights, packed);
+        }
+        let slices = self.square.slices;
+        let mut wide = vec![0.0; POSITIONS * slices * self.inputs() * self.y.blocks * LANES];
+        self.transform_weights(k, pool, source, weights, &mut wide);
+        let target = Base::of_slice(packed);
+        pool.run(POSITIONS * self.panels.len(), |job| {
+            let (position, (block, blocks)) = (job / self.panels.len(), self.panels[job % self.panels.len()]);
+            let panel = |depth: usize| (depth * LANES * (position * self.y.blocks + block), depth * LANES * blocks);
+            let ((from, read), (to, written)) = (panel(slices * self.inputs()), panel(slices * self.depth));
+            // SAFETY: positions and panels tile the length checked above; every job writes its own panel at its own position.
+            let to = unsafe { std::slice::from_raw_parts_mut(target.at(to), written) };
+            pair_rows(&wide[from..][..read], blocks * LANES, &self.lanes, to);
+        });
+    }
+
+    /// Input channels.
+    fn inputs(&self) -> usize {
+        self.lanes.iter().sum()
+    }
+
+    /// As [`Winograd::pack`], in f32.
+    fn transform_weights(&self, k: &Kernels, pool: &mut Pool, source: Source, weights: &[f32], packed: &mut [f32]) {
+        let (outputs, slices, depth) = (self.out_channels.iter().flatten().count(), self.square.slices, self.inputs());
+        let position_weights = slices * depth * self.y.blocks * LANES;
+        assert!(weights.len() == outputs * depth * slices * 9, "weight tensor has the wrong length");
+        assert!(packed.len() >= POSITIONS * position_weights, "transformed weights do not fit");
         let flipped = match source {
             Source::Forward => false,
             Source::Flipped => true,
@@ -140,8 +181,8 @@ impl Winograd {
             let segment = job % self.segments.len();
             let blocks_of_x = self.segments.len() / slices;
             let (slice, in_block) = (segment / blocks_of_x, segment % blocks_of_x);
-            let first: usize = self.segments[..in_block].iter().map(|s| s.lanes).sum();
-            let lines = self.segments[segment].lanes * blocks;
+            let first: usize = self.lanes[..in_block].iter().sum();
+            let lines = self.lanes[in_block] * blocks;
             let mut positions = [[0.0_f32; PACKED_LINES * LANES]; POSITIONS];
             for from in (0..lines).step_by(PACKED_LINES) {
                 let to = (from + PACKED_LINES).min(lines);
@@ -150,7 +191,7 @@ impl Winograd {
                     let mut taps = [[0.0; LANES]; 9];
                     for (lane, o) in self.out_channels[(block + b) * LANES..][..LANES].iter().enumerate() {
                         let Some(o) = *o else { continue };
-                        let pair = if flipped { i * outputs + o } else { o * self.depth + i };
+                        let pair = if flipped { i * outputs + o } else { o * depth + i };
                         let of_tensor = pair * slices + if flipped { slices - 1 - slice } else { slice };
                         for (tap, w) in weights[of_tensor * 9..][..9].iter().enumerate() {
                             taps[if flipped { 8 - tap } else { tap }][lane] = f64::from(*w);
@@ -160,13 +201,12 @@ impl Winograd {
                     // SAFETY: 16 floats at every position of the local array. The table belongs to this processor.
                     unsafe { (k.transform_weights)(&taps, line, PACKED_LINES * LANES) };
                 }
-                let at =
-                    slices * self.depth * block * LANES + (slice * self.depth + first) * blocks * LANES + from * LANES;
+                let at = slices * depth * block * LANES + (slice * depth + first) * blocks * LANES + from * LANES;
                 for (position, of_lines) in positions.iter().enumerate() {
                     // SAFETY: lines of one position, below the length checked above; panels, slices and input blocks are disjoint, and each of them is
                     // one job's.
                     unsafe {
-                        let target = target.at(position * self.position_weights() + at);
+                        let target = target.at(position * position_weights + at);
                         target.copy_from_nonoverlapping(of_lines.as_ptr(), (to - from) * LANES);
                     }
                 }
@@ -189,7 +229,7 @@ impl Winograd {
         assert!(weights.len() >= self.weight_len(), "transformed weights too short");
         assert!(!matches!(start, Start::Bias) || bias.len() >= self.y.blocks * LANES, "bias too short");
         assert!(scratch.len() >= self.scratch_len(pool.threads()), "scratch too short");
-        let base = Base::of(arena, &[self.x], &[self.y]);
+        let base = Base::of_any(arena, &[self.x], &[self.y]);
         let scratch = Base::of_slice(scratch);
         let chunks = self.tiling.chunks();
         let (inputs, outputs, panels) = (self.x.blocks, self.y.blocks, self.panels.len());
@@ -228,17 +268,17 @@ impl Winograd {
     /// `base` comes from the views of `self`; `v` is valid for [`Winograd::chunk_len`] floats, of which nobody else uses this block's.
     unsafe fn transform(&self, k: &Kernels, base: Base, v: *mut f32, block: usize, chunk: usize) {
         let ([stride, _], wide) = (self.strides(), self.tiling.inputs());
-        let [count, _] = self.tiling.counts(chunk);
+        let ([count, _], pixel) = (self.tiling.counts(chunk), self.format.pixel());
         for i in 0..count {
             // SAFETY: tile `i` of the block is below the chunk's inputs; a slice of a checked view; the table belongs to this processor.
             unsafe {
-                let to = v.add((block * wide + i) * LANES);
+                let to = v.add((block * wide + i) * pixel);
                 match self.tiling.input(chunk, i) {
                     Some(place) => {
                         let patch = patch(&place, self.square, self.x);
                         (k.transform_input)(base.at(slice(self.x, &place, block)), &patch, to, stride);
                     }
-                    None => (0..POSITIONS).for_each(|p| to.add(p * stride).copy_from(ZEROS.as_ptr(), LANES)),
+                    None => (0..POSITIONS).for_each(|p| to.add(p * stride).copy_from(ZEROS.as_ptr(), pixel)),
                 }
             }
         }
@@ -265,7 +305,7 @@ impl Winograd {
             let (first, last) = (part * count / parts, (part + 1) * count / parts);
             // SAFETY: tiles `first..last` of the chunk, all blocks of it in the segments; the table belongs to this processor.
             unsafe {
-                let x = v.add(position * v_stride + first * LANES);
+                let x = v.add(position * v_stride + first * self.format.pixel());
                 let m = v.add(POSITIONS * v_stride + position * m_stride);
                 let y = m.add((block * outputs + first) * LANES);
                 let t = Tile::product(x, &self.segments, w.as_ptr(), y, outputs * LANES);
@@ -296,11 +336,12 @@ impl Winograd {
             let Some(place) = self.tiling.output(chunk, i) else { continue };
             let [ty, tx] = place.tile;
             let size = [4.min(self.y.h - 4 * ty), 4.min(self.y.w - 4 * tx)];
-            let at = slice(self.y, &place, block) + (4 * ty * self.y.w + 4 * tx) * LANES;
+            let at = slice(self.y, &place, block) + (4 * ty * self.y.w + 4 * tx) * self.y.format.pixel();
+            let landing = Landing { row: self.y.w * self.y.format.pixel(), size, format: self.y.format };
             // SAFETY: the part of the tile inside a checked view; bias checked by `run`; the table belongs to this processor.
             unsafe {
                 let from = v.add(POSITIONS * v_stride + (block * outputs + i) * LANES);
-                (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), self.y.w * LANES, size);
+                (k.transform_output)(from, m_stride, start, bias, relu, base.at(at), landing);
             }
         }
     }
@@ -308,13 +349,13 @@ impl Winograd {
 
 /// First float of a block's slice of a tile.
 pub(super) fn slice(view: View, place: &Place, block: usize) -> usize {
-    view.at(place.n, block) + place.z * view.h * view.w * LANES
+    view.at(place.n, block) + place.z * view.h * view.w * view.format.pixel()
 }
 
 /// The patch under a tile.
 pub(super) fn patch(place: &Place, square: Square, x: View) -> Patch {
     let first = |tile: usize| 4 * tile as isize - square.padding as isize;
-    Patch { row: first(place.tile[0]), column: first(place.tile[1]), h: x.h, w: x.w }
+    Patch { row: first(place.tile[0]), column: first(place.tile[1]), h: x.h, w: x.w, format: x.format }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The transforms of Winograd's F(4x4, 3x3) for activations, results and gradients: vertical code, with channels as lanes.
 
-use super::buffer::LANES;
+use super::buffer::{Format, LANES};
 use super::conv::Start;
 use super::norm::Lanes;
-use super::simd::{Simd, sub_vectors};
+use super::simd::{Number, Simd, sub_vectors};
 
 /// Positions of the transformed 6x6 patch.
 pub(super) const POSITIONS: usize = 36;
@@ -66,32 +66,124 @@ unsafe fn a_transposed<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
     }
 }
 
+/// 1 / sqrt(2) and sqrt(2).
+const ROOTS: [f32; 2] = [std::f32::consts::FRAC_1_SQRT_2, std::f32::consts::SQRT_2];
+
+/// `B^T d` for the points 0, +-1/sqrt(2), +-sqrt(2) and infinity: of those whose transforms cost as little, the ones that magnify the rounding of products
+/// to bf16 the least, half as much as 0, +-1, +-2.
+///
+/// # Safety
+/// The processor has the instruction set of `S`.
+#[inline(always)]
+unsafe fn b_of_roots<S: Simd>(d: [S::V; 6]) -> [S::V; 6] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [low, high] = ROOTS;
+        let (a, b) = (times_add::<S>(-2.0, d[2], d[4]), times::<S>(low, times_add::<S>(-2.0, d[1], d[3])));
+        let (c, e) = (times_add::<S>(-0.5, d[2], d[4]), times::<S>(high, times_add::<S>(-0.5, d[1], d[3])));
+        [
+            S::add(d[0], times_add::<S>(-2.5, d[2], d[4])),
+            S::add(a, b),
+            S::sub(a, b),
+            S::add(c, e),
+            S::sub(c, e),
+            S::add(d[1], times_add::<S>(-2.5, d[3], d[5])),
+        ]
+    }
+}
+
+/// `A^T m` for the points of [`b_of_roots`].
+///
+/// # Safety
+/// The processor has the instruction set of `S`.
+#[inline(always)]
+unsafe fn a_of_roots<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [low, high] = ROOTS;
+        let (s1, d1) = (S::add(m[1], m[2]), times::<S>(low, S::sub(m[1], m[2])));
+        let (s2, d2) = (S::add(m[3], m[4]), times::<S>(high, S::sub(m[3], m[4])));
+        [
+            S::add(S::add(m[0], s1), s2),
+            S::add(d1, d2),
+            times_add::<S>(2.0, s2, times::<S>(0.5, s1)),
+            times_add::<S>(2.0, d2, times_add::<S>(0.5, d1, m[5])),
+        ]
+    }
+}
+
+/// The input's transform for products of `N`.
+///
+/// # Safety
+/// The processor has the instruction set of `S`.
+#[inline(always)]
+unsafe fn input_points<S: Simd, N: Number<S>>(d: [S::V; 6]) -> [S::V; 6] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match N::FORMAT {
+            Format::F32 => b_transposed::<S>(d),
+            Format::Bf16 => b_of_roots::<S>(d),
+        }
+    }
+}
+
+/// The output's transform for products of `N`.
+///
+/// # Safety
+/// The processor has the instruction set of `S`.
+#[inline(always)]
+unsafe fn output_points<S: Simd, N: Number<S>>(m: [S::V; 6]) -> [S::V; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match N::FORMAT {
+            Format::F32 => a_transposed::<S>(m),
+            Format::Bf16 => a_of_roots::<S>(m),
+        }
+    }
+}
+
 /// Where a 6x6 patch lies in its plane: its first row and column, which may be -1, and the plane's size.
 pub(crate) struct Patch {
     pub(super) row: isize,
     pub(super) column: isize,
     pub(super) h: usize,
     pub(super) w: usize,
+    pub(super) format: Format,
 }
 
-/// One patch of one block, transformed to 36 positions, `stride` floats apart.
+/// Where a 4x4 tile goes: floats from row to row, rows and columns of it that exist, and its format.
+#[derive(Clone, Copy)]
+pub(crate) struct Landing {
+    pub(super) row: usize,
+    pub(super) size: [usize; 2],
+    pub(super) format: Format,
+}
+
+/// One patch of one block, transformed to 36 positions, `stride` floats apart, in the format of `N`.
 ///
 /// # Safety
-/// `plane` is valid for `h * w` pixels and `v` for 16 floats at each position.
+/// `plane` is valid for `h * w` pixels and `v` for 16 channels at each position.
 #[inline(always)]
-pub(crate) unsafe fn transform_input<S: Simd>(plane: *const f32, patch: &Patch, v: *mut f32, stride: usize) {
+pub(crate) unsafe fn transform_input<S: Simd, N: Number<S>>(
+    plane: *const f32,
+    patch: &Patch,
+    v: *mut f32,
+    stride: usize,
+) {
     // SAFETY: pixels outside the plane are not read; positions by the caller's promise.
     unsafe {
-        let Patch { row, column, h, w } = *patch;
-        let first = plane.wrapping_offset((row * w as isize + column) * LANES as isize);
-        let at = |i: usize, j: usize| first.wrapping_add((i * w + j) * LANES);
+        let Patch { row, column, h, w, format } = *patch;
+        let pixel = N::pixel(format);
+        let first = plane.wrapping_offset((row * w as isize + column) * pixel as isize);
+        let at = |i: usize, j: usize| first.wrapping_add((i * w + j) * pixel);
         if row >= 0 && column >= 0 && row + 6 <= h as isize && column + 6 <= w as isize {
-            transform_patch::<S>(at, v, stride);
+            transform_patch::<S, N>(at, format, v, stride);
         } else {
             let inside = |first: isize, i: usize, size: usize| (0..size as isize).contains(&(first + i as isize));
             let rows: [bool; 6] = std::array::from_fn(|i| inside(row, i, h));
             let columns: [bool; 6] = std::array::from_fn(|j| inside(column, j, w));
-            transform_patch::<S>(|i, j| if rows[i] & columns[j] { at(i, j) } else { ZEROS.as_ptr() }, v, stride);
+            let at = |i, j| if rows[i] & columns[j] { at(i, j) } else { ZEROS.as_ptr() };
+            transform_patch::<S, N>(at, format, v, stride);
         }
     }
 }
@@ -102,62 +194,66 @@ pub(super) static ZEROS: [f32; LANES] = [0.0; LANES];
 /// `B^T d B` of the 6x6 pixels that `at` points to.
 ///
 /// # Safety
-/// `at` gives valid pixels, `v` is valid for 16 floats at each position.
+/// `at` gives valid pixels, `v` is valid for 16 channels at each position.
 #[inline(always)]
-unsafe fn transform_patch<S: Simd>(at: impl Fn(usize, usize) -> *const f32, v: *mut f32, stride: usize) {
+unsafe fn transform_patch<S: Simd, N: Number<S>>(
+    at: impl Fn(usize, usize) -> *const f32,
+    format: Format,
+    v: *mut f32,
+    stride: usize,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         for sub in sub_vectors!(S) {
             let mut t = [[S::zero(); 6]; 6];
             for j in 0..6 {
-                let d = |i: usize| S::load(at(i, j).add(sub));
-                let column = b_transposed::<S>([d(0), d(1), d(2), d(3), d(4), d(5)]);
+                let d = |i: usize| N::load(at(i, j).add(N::before(format, sub)), format);
+                let column = input_points::<S, N>([d(0), d(1), d(2), d(3), d(4), d(5)]);
                 for i in 0..6 {
                     t[i][j] = column[i];
                 }
             }
             for i in 0..6 {
-                let row = b_transposed::<S>(t[i]);
+                let row = input_points::<S, N>(t[i]);
                 for j in 0..6 {
-                    S::store(v.add((i * 6 + j) * stride + sub), row[j]);
+                    N::store(v.add((i * 6 + j) * stride + N::before(N::FORMAT, sub)), row[j], N::FORMAT);
                 }
             }
         }
     }
 }
 
-/// One 4x4 output tile of one block from its 36 positions, added to what `start` says, with ReLU; only `rows` x `columns` of it are stored.
+/// One 4x4 output tile of one block from its 36 positions, added to what `start` says, with ReLU; only the rows and columns that exist are stored.
 ///
 /// # Safety
-/// `m` is valid for 16 floats at each position, `bias` for 16 floats where `start` is `Bias`, `y` for `rows` x `columns` pixels, `y_row` floats from row
-/// to row.
+/// `m` is valid for 16 floats at each position, `bias` for 16 floats where `start` is `Bias`, `y` for the rows and columns that exist.
 #[inline(always)]
-pub(crate) unsafe fn transform_output<S: Simd>(
+pub(crate) unsafe fn transform_output<S: Simd, N: Number<S>>(
     m: *const f32,
     stride: usize,
     start: Start,
     bias: *const f32,
     relu: bool,
     y: *mut f32,
-    y_row: usize,
-    [rows, columns]: [usize; 2],
+    landing: Landing,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
+        let Landing { row: y_row, size: [rows, columns], format } = landing;
         // Below this nothing is stored.
         let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
         let (floor, add) = (S::splat(&raw const floor), matches!(start, Start::Output));
         for sub in sub_vectors!(S) {
             let bias = if matches!(start, Start::Bias) { S::load(bias.add(sub)) } else { S::zero() };
-            let y = y.add(sub);
-            let tile = output_tile::<S>(m.add(sub), stride);
+            let y = y.add(N::before(format, sub));
+            let tile = output_tile::<S, N>(m.add(sub), stride);
             let whole = rows == 4 && columns == 4;
             for i in 0..4 {
                 for j in 0..4 {
                     if whole || (i < rows && j < columns) {
-                        let to = y.add(i * y_row + j * LANES);
-                        let first = if add { S::load(to) } else { bias };
-                        S::store(to, S::max(floor, S::add(tile[i][j], first)));
+                        let to = y.add(i * y_row + j * N::pixel(format));
+                        let first = if add { N::load(to, format) } else { bias };
+                        N::store(to, S::max(floor, S::add(tile[i][j], first)), format);
                     }
                 }
             }
@@ -170,18 +266,19 @@ pub(crate) unsafe fn transform_output<S: Simd>(
 /// # Safety
 /// `m` is valid for one register at each position.
 #[inline(always)]
-unsafe fn output_tile<S: Simd>(m: *const f32, stride: usize) -> [[S::V; 4]; 4] {
+unsafe fn output_tile<S: Simd, N: Number<S>>(m: *const f32, stride: usize) -> [[S::V; 4]; 4] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut t = [[S::zero(); 6]; 4];
         for j in 0..6 {
             let at = |i: usize| S::load(m.add((i * 6 + j) * stride));
-            let column = a_transposed::<S>([at(0), at(1), at(2), at(3), at(4), at(5)]);
+            let column = output_points::<S, N>([at(0), at(1), at(2), at(3), at(4), at(5)]);
             for i in 0..4 {
                 t[i][j] = column[i];
             }
         }
-        [a_transposed::<S>(t[0]), a_transposed::<S>(t[1]), a_transposed::<S>(t[2]), a_transposed::<S>(t[3])]
+        let row = |i: usize| output_points::<S, N>(t[i]);
+        [row(0), row(1), row(2), row(3)]
     }
 }
 

@@ -136,6 +136,7 @@ impl Tiling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::buffer::Format;
 
     #[test]
     fn every_tile_is_given_out_once_and_its_neighbours_lie_a_step_apart() {
@@ -143,7 +144,7 @@ mod tests {
             [(1, 2, 1, 17, 9, 0), (1, 1, 3, 8, 8, 0), (3, 2, 5, 9, 17, 60), (3, 1, 64, 64, 64, 227), (3, 1, 1, 1, 1, 9)]
         {
             let (blocks, square) = (2, Square { padding: 1, slices });
-            let y = View { offset: 0, n, image: 16 * blocks * d * h * w, blocks, d, h, w };
+            let y = View { offset: 0, n, image: 16 * blocks * d * h * w, blocks, d, h, w, format: Format::F32 };
             let tiling = Tiling::new(square, y, 10, room, blocks, blocks);
             let [down, across] = tiling.tiles;
             let mut given = vec![0; n * d * down * across];

@@ -11,6 +11,23 @@ const HALF: usize = LANES / 2;
 
 type F64s = [f64; HALF];
 
+/// `G v` for the points 0, +-1/sqrt(2), +-sqrt(2) and infinity, which products of bf16 take.
+#[inline(always)]
+fn g_of_roots(v: &[F64s; 3]) -> [F64s; 6] {
+    let mut u = [[0.0; HALF]; 6];
+    for l in 0..HALF {
+        let [a, b, c] = [v[0][l], v[1][l], v[2][l]];
+        let (low, high) = (std::f64::consts::FRAC_1_SQRT_2 * b, std::f64::consts::SQRT_2 * b);
+        u[0][l] = a;
+        u[1][l] = (a + low + 0.5 * c) / -1.5;
+        u[2][l] = (a - low + 0.5 * c) / -1.5;
+        u[3][l] = (a + high + 2.0 * c) / 6.0;
+        u[4][l] = (a - high + 2.0 * c) / 6.0;
+        u[5][l] = c;
+    }
+    u
+}
+
 /// `G v`.
 #[inline(always)]
 fn g(v: &[F64s; 3]) -> [F64s; 6] {
@@ -33,7 +50,8 @@ fn g(v: &[F64s; 3]) -> [F64s; 6] {
 /// # Safety
 /// `u` is valid for 16 floats at each position.
 #[inline(always)]
-pub(crate) unsafe fn transform_weights(taps: &Taps, u: *mut f32, stride: usize) {
+pub(crate) unsafe fn transform_weights<const ROOTS: bool>(taps: &Taps, u: *mut f32, stride: usize) {
+    let g = if ROOTS { g_of_roots } else { g };
     for half in [0, HALF] {
         let mut t = [[[0.0; HALF]; 3]; 6];
         for j in 0..3 {

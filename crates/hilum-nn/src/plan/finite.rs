@@ -4,7 +4,8 @@
 use super::RunError;
 use super::layout::{Lowered, Step};
 use crate::graph::{Graph, Parameter};
-use crate::kernels::buffer::{Aligned, View};
+use crate::kernels::bf16::halves;
+use crate::kernels::buffer::{Aligned, Format, View};
 use crate::kernels::pointwise::all_finite;
 use crate::kernels::pool::Pool;
 
@@ -28,8 +29,12 @@ impl Place {
     pub(super) fn check(&self, arena: &Aligned) -> Result<(), RunError> {
         let Self { layer, view } = self;
         for n in 0..view.n {
-            let written = &arena[view.at(n, 0)..view.at(n, view.blocks)];
-            if let Some(value) = written.iter().find(|v| !v.is_finite()) {
+            let written = arena[view.at(n, 0)..view.at(n, view.blocks)].iter();
+            let guilty = match view.format {
+                Format::F32 => written.copied().find(|v| !v.is_finite()),
+                Format::Bf16 => written.flat_map(|&pair| halves(pair)).find(|v| !v.is_finite()),
+            };
+            if let Some(value) = guilty {
                 return Err(RunError::Activation { layer: layer.clone(), value: value.to_string() });
             }
         }

@@ -1,22 +1,21 @@
 //! The forward plan.
 
+use super::choice::{Choice, Choices, Computation, Tables, choose};
 use super::finite::{Place, check_values};
 use super::layout::{Lowered, Step, lies_in, place};
 use super::operator::{self, Operator};
+use super::precision::{Precision, Takes, narrow};
 use super::profile::{Act, Label, Lap, Part, Stopwatch};
-use super::window::directions;
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
-use crate::geometry::Path;
 use crate::graph::{Graph, Shape};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
 use crate::kernels::conv::Start;
 use crate::kernels::method::Method;
 use crate::kernels::norm::{self, Lanes};
-use crate::kernels::pack::{self, Source};
+use crate::kernels::pack;
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::kernels::window::Window;
 use crate::network::Network;
 use crate::weights::Weights;
 
@@ -37,16 +36,18 @@ impl Inference {
         Self::compile_with(network, weights, shape, options, Algorithm::Auto)
     }
 
-    /// As [`Inference::compile`], with the algorithm of all 3x3 convolutions chosen by the caller.
+    /// As [`Inference::compile`], with the algorithm of all 3x3 convolutions, the precision, or both ([`Computation`]) chosen by the caller.
     pub fn compile_with(
         network: &Network,
         weights: &Weights,
         shape: impl Into<VolumeShape>,
         options: Options,
-        algorithm: Algorithm,
+        computation: impl Into<Computation>,
     ) -> Result<Self, CompileError> {
         let mut pool = options.pool()?;
-        let mut plan = ForwardPlan::new(network, shape.into(), options.kernels()?, pool.threads(), algorithm)?;
+        let computation = computation.into();
+        let tables = options.tables(computation.precision)?;
+        let mut plan = ForwardPlan::new(network, shape.into(), tables, &mut pool, &computation)?;
         weights.check(network)?;
         plan.load(weights, &mut pool);
         Ok(Self { plan, pool })
@@ -81,6 +82,11 @@ impl Inference {
         Shape { c: self.plan.output_lanes.iter().sum(), d, h, w }
     }
 
+    /// How every convolution is computed, and on what that rests. [`Computation::choices`] takes it for another plan with the same bits.
+    pub fn choices(&self) -> &Choices {
+        &self.plan.choices
+    }
+
     /// Bytes of all activations and packed weights of this plan; nothing else is allocated later.
     pub fn peak_bytes(&self) -> usize {
         self.plan.bytes()
@@ -89,7 +95,7 @@ impl Inference {
 
 /// The plan without threads of its own.
 pub(super) struct ForwardPlan {
-    kernels: &'static Kernels,
+    tables: Tables,
     graph: Graph,
     arena: Aligned,
     /// Scratch of every thread.
@@ -103,10 +109,12 @@ pub(super) struct ForwardPlan {
     output: View,
     output_lanes: Vec<usize>,
     sigmoid: bool,
+    choices: Choices,
 }
 
 /// A convolution with what follows it folded in.
 struct FoldedConv {
+    kernels: &'static Kernels,
     method: Method,
     weights: Aligned,
     bias: Aligned,
@@ -129,12 +137,20 @@ impl ForwardPlan {
     pub(super) fn new(
         network: &Network,
         shape: VolumeShape,
-        kernels: &'static Kernels,
-        threads: usize,
-        algorithm: Algorithm,
+        tables: Tables,
+        pool: &mut Pool,
+        computation: &Computation,
     ) -> Result<Self, CompileError> {
         let graph = network.graph();
         let mut lowered = Lowered::of(&graph, shape, true)?;
+        if computation.measurements.is_some() {
+            // What is measured is allocated: no map may be beyond what a plan may take.
+            place(&mut lowered.buffers.clone())?;
+        }
+        let (choices, report) = choose(&lowered, &graph, shape.n, computation, tables, pool)?;
+        if computation.precision == Precision::Bf16 {
+            narrow(&mut lowered, &graph, shape.n, |node| choices[node].map_or(Takes::F32, Choice::takes));
+        }
         let touch = |lowered: &mut Lowered, value: usize, time: usize| {
             if let Some(home) = lowered.homes[value] {
                 lowered.buffers[home.buffer].touch(time);
@@ -154,17 +170,17 @@ impl ForwardPlan {
         // Before the steps are made: a giant is refused at once.
         let arena = allocate(floats)?;
         let ready = |s: &Step| {
-            let ready = Ready::of(s, &lowered, &graph, kernels, algorithm)?;
+            let ready = Ready::of(s, &lowered, &graph, tables, &choices)?;
             let label = Label::of(s, &lowered, &graph, shape.n, ready.algorithm());
             Some((ready, (Place::of(s, &lowered, &graph), label)))
         };
         let (mut steps, (places, labels)): (Vec<_>, (Vec<_>, Vec<_>)) = lowered.steps.iter().filter_map(ready).unzip();
-        let scratch = steps.iter().map(|s| s.scratch_len(threads)).max().unwrap_or(0);
+        let scratch = steps.iter().map(|s| s.scratch_len(pool.threads())).max().unwrap_or(0);
         let packed: usize = steps.iter().map(Ready::packed_len).sum();
         check_floats([floats, weights, packed, scratch].iter().map(|&floats| floats as u128).sum())?;
         steps.iter_mut().try_for_each(Ready::reserve)?;
         Ok(Self {
-            kernels,
+            tables,
             arena,
             scratch: allocate(scratch)?,
             steps,
@@ -175,6 +191,7 @@ impl ForwardPlan {
             output: lowered.view(output),
             output_lanes: lowered.lanes[output].clone(),
             sigmoid: lowered.sigmoid,
+            choices: report,
             graph,
         })
     }
@@ -195,7 +212,7 @@ impl ForwardPlan {
         for step in &mut self.steps {
             match step {
                 Ready::Conv(folded) => {
-                    let FoldedConv { method, weights, bias, node, norm, .. } = folded.as_mut();
+                    let FoldedConv { kernels, method, weights, bias, node, norm, .. } = folded.as_mut();
                     let first = self.graph.nodes()[*node].first_parameter;
                     let op = &self.graph.nodes()[*node].op;
                     let (channels, has_bias) = op.weighted().expect("a convolution has weights");
@@ -210,7 +227,7 @@ impl ForwardPlan {
                         .enumerate()
                         .map(|(i, v)| (f64::from(*v) * scale[i / outer % channels]) as f32)
                         .collect();
-                    method.pack(self.kernels, pool, &folded, weights);
+                    method.pack(kernels, pool, &folded, weights);
                     for (c, b) in bias.iter_mut().take(channels).enumerate() {
                         let own = if has_bias { f64::from(tensors[first + 1].data[c]) } else { 0.0 };
                         *b = (own * scale[c] + shift[c]) as f32;
@@ -224,7 +241,7 @@ impl ForwardPlan {
                         shift[slot / LANES][slot % LANES] = t[c] as f32;
                     }
                 }
-                Ready::Operator(operator) => operator.load(self.kernels, pool, tensors),
+                Ready::Operator(operator) => operator.load(self.tables.f32, pool, tensors),
                 Ready::MaxPool { .. } | Ready::Relu { .. } | Ready::Sigmoid { .. } | Ready::Copy { .. } => {}
             }
         }
@@ -242,13 +259,13 @@ impl ForwardPlan {
         let length = |v: View, lanes: &[usize]| v.n * v.pixels() * lanes.iter().sum::<usize>();
         check_length("input", input.len(), length(self.input, &self.input_lanes))?;
         check_length("output", output.len(), length(self.output, &self.output_lanes))?;
-        let (k, arena, scratch) = (self.kernels, &mut self.arena, &mut self.scratch);
+        let (tables, arena, scratch) = (self.tables, &mut self.arena, &mut self.scratch);
         if !pointwise::import(pool, arena, input, self.input, &self.input_lanes) {
             return check_values("input", input);
         }
         lap(Act::Loss, None);
         for (i, step) in self.steps.iter_mut().enumerate() {
-            step.run(k, pool, arena, scratch);
+            step.run(tables, pool, arena, scratch);
             lap(Act::Forward, Some(i));
         }
         if pointwise::export(pool, arena, self.output, &self.output_lanes, output, map) {
@@ -258,7 +275,7 @@ impl ForwardPlan {
         // The layer's name is worth a second pass.
         pointwise::import(pool, arena, input, self.input, &self.input_lanes);
         for (step, place) in self.steps.iter_mut().zip(&self.places) {
-            step.run(k, pool, arena, scratch);
+            step.run(tables, pool, arena, scratch);
             place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
         }
         Ok(())
@@ -276,18 +293,21 @@ impl ForwardPlan {
 }
 
 impl Ready {
-    fn run(&mut self, k: &Kernels, pool: &mut Pool, arena: &mut Aligned, scratch: &mut Aligned) {
+    fn run(&mut self, tables: Tables, pool: &mut Pool, arena: &mut Aligned, scratch: &mut Aligned) {
+        let k = tables.of_any_format();
         match self {
             Self::Conv(c) => {
-                c.method.run(k, pool, arena, &c.weights, &c.bias, Start::Bias, c.relu, scratch);
+                c.method.run(c.kernels, pool, arena, &c.weights, &c.bias, Start::Bias, c.relu, scratch);
             }
             Self::Norm { x, y, scale, shift, relu, .. } => {
                 norm::apply(k, pool, arena, *x, *y, scale, shift, *relu);
             }
-            Self::Operator(operator) => operator.forward(k, pool, arena, 0),
+            Self::Operator(operator) if operator.heeds_formats() => operator.forward(k, pool, arena, 0),
+            Self::Operator(operator) => operator.forward(tables.f32, pool, arena, 0),
             Self::MaxPool { x, y } => pointwise::max_pool(k, pool, arena, *x, *y),
             Self::Relu { x, y } => pointwise::relu(k, pool, arena, *x, *y),
             Self::Sigmoid { x, y, lanes } => pointwise::sigmoid(pool, arena, *x, *y, lanes),
+            Self::Copy { x, y } if x.format != y.format => norm::convert(k, pool, arena, *x, *y),
             Self::Copy { x, y } => pointwise::copy(pool, arena, *x, *y, false),
         }
     }
@@ -323,41 +343,26 @@ impl Ready {
         }
     }
 
-    fn of(step: &Step, lowered: &Lowered, graph: &Graph, k: &Kernels, algorithm: Algorithm) -> Option<Self> {
+    fn of(step: &Step, lowered: &Lowered, graph: &Graph, tables: Tables, choices: &[Option<Choice>]) -> Option<Self> {
         let view = |v: usize| lowered.view(v);
         Some(match *step {
             Step::Conv { node, x, y, norm, relu } => {
                 let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
-                let geometry = graph.nodes()[node].op.geometry().expect("a convolution has one");
-                // To a kernel of one position, a volume is its slices under each other.
-                let (xv, yv) = (view(x).flat(), view(y).flat());
-                let method = match geometry.path(lowered.sizes[x][0]) {
-                    Path::Window
-                        if algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum())
-                            && let Some(square) = geometry.square() =>
-                    {
-                        Method::square(k, square, Source::Forward, view(x), x_lanes, view(y), y_lanes)
-                    }
-                    Path::Window => {
-                        let [there, _] = directions(&geometry);
-                        Method::Window(Window::new(k, there, &geometry, (view(x), x_lanes), (view(y), y_lanes)))
-                    }
-                    Path::Same(kernel) => {
-                        let winograd = algorithm.winograd(x_lanes.iter().sum(), y_lanes.iter().sum());
-                        Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
-                    }
-                    Path::Up => Method::up(k, xv, x_lanes, yv, y_lanes),
-                };
+                let choice = choices[node].expect("every convolution has a choice");
+                let kernels = tables.of(choice.precision);
+                let method = choice.method(kernels, graph, node, (view(x), x_lanes), (view(y), y_lanes));
                 let weights = Aligned::zeroed(0);
                 let bias = Aligned::zeroed(y_lanes.len() * LANES);
-                Self::Conv(Box::new(FoldedConv { method, weights, bias, relu, node, norm }))
+                Self::Conv(Box::new(FoldedConv { kernels, method, weights, bias, relu, node, norm }))
             }
             Step::Norm { node, x, y, relu } => {
                 let zero = vec![[0.0; LANES]; lowered.lanes[x].len()];
                 let lanes = lowered.lanes[x].clone();
                 Self::Norm { x: view(x), y: view(y), scale: zero.clone(), shift: zero, relu, node, lanes }
             }
-            Step::Sum { .. } | Step::Operator { .. } => Self::Operator(operator::of(step, lowered, graph, k, false)),
+            Step::Sum { .. } | Step::Operator { .. } => {
+                Self::Operator(operator::of(step, lowered, graph, tables.f32, false))
+            }
             Step::MaxPool { x, y } => Self::MaxPool { x: view(x), y: view(y) },
             Step::Relu { x, y } => Self::Relu { x: view(x), y: view(y) },
             Step::Sigmoid { x, y } => Self::Sigmoid { x: view(x), y: view(y), lanes: lowered.lanes[x].clone() },

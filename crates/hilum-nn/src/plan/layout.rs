@@ -4,7 +4,7 @@ use super::operator;
 use super::sizes::sizes;
 use super::{CompileError, VolumeShape, check_floats};
 use crate::graph::{Graph, Node, Resolution};
-use crate::kernels::buffer::{LANES, View};
+use crate::kernels::buffer::{Format, LANES, View};
 use crate::kernels::recurrent::Recurrent;
 use crate::network::Op;
 
@@ -76,11 +76,13 @@ pub(super) struct Buffer {
     first: usize,
     last: usize,
     offset: usize,
+    /// How its numbers lie in memory.
+    pub(super) format: Format,
 }
 
 impl Buffer {
     pub(super) fn new(n: usize, blocks: usize, size: [usize; 3]) -> Self {
-        Self { n, blocks, size, first: usize::MAX, last: 0, offset: 0 }
+        Self { n, blocks, size, first: usize::MAX, last: 0, offset: 0, format: Format::F32 }
     }
 
     /// Says that the buffer is needed at `time`.
@@ -89,16 +91,19 @@ impl Buffer {
         self.last = self.last.max(time);
     }
 
+    /// In whole lines, so that every buffer begins on one.
     fn floats(&self) -> u128 {
-        [self.n, self.blocks, LANES].iter().chain(&self.size).fold(1, |n: u128, v| n.saturating_mul(*v as u128))
+        let all = [self.n, self.blocks, self.format.pixel()];
+        let floats = all.iter().chain(&self.size).fold(1, |n: u128, v| n.saturating_mul(*v as u128));
+        floats.checked_next_multiple_of(LANES as u128).unwrap_or(floats)
     }
 
     /// The view of `blocks` blocks of this buffer, after [`place`].
     pub(super) fn view(&self, first_block: usize, blocks: usize) -> View {
         let [d, h, w] = self.size;
-        let plane = d * h * w * LANES;
+        let plane = d * h * w * self.format.pixel();
         let offset = self.offset + first_block * plane;
-        View { offset, n: self.n, image: self.blocks * plane, blocks, d, h, w }
+        View { offset, n: self.n, image: self.blocks * plane, blocks, d, h, w, format: self.format }
     }
 }
 

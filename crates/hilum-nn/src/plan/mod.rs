@@ -1,22 +1,31 @@
 //! Static plans: every buffer, offset and job of a network at one input shape, fixed before the first run.
 
 mod backward;
+mod choice;
 mod cost;
 mod finite;
 mod inference;
 mod layer;
 mod layout;
+mod measure;
 mod operator;
+mod parity;
+mod precision;
 mod profile;
 mod recompute;
 pub(crate) mod sizes;
 mod training;
 mod window;
 
+pub use choice::{Basis, Choice, Choices, Computation, Kernel, LayerChoice};
 pub use cost::Cost;
 pub use inference::Inference;
+pub use parity::{Difference, Parity, ParityError};
+pub use precision::Precision;
 pub use profile::{Act, Part};
 pub use training::Trainer;
+
+use choice::Tables;
 
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pool::Pool;
@@ -76,13 +85,27 @@ pub struct Options {
 }
 
 impl Options {
-    fn kernels(&self) -> Result<&'static Kernels, CompileError> {
+    fn isa(&self) -> Result<Isa, CompileError> {
         let isa = match (self.isa, std::env::var(ISA_VARIABLE)) {
             (Some(isa), _) => isa,
             (None, Ok(name)) if !name.is_empty() => name.parse().map_err(CompileError::Isa)?,
             (None, _) => Isa::best(),
         };
+        if isa.available() { Ok(isa) } else { Err(CompileError::Isa(isa.to_string())) }
+    }
+
+    fn kernels(&self) -> Result<&'static Kernels, CompileError> {
+        let isa = self.isa()?;
         Kernels::get(isa).ok_or_else(|| CompileError::Isa(isa.to_string()))
+    }
+
+    fn tables(&self, precision: Precision) -> Result<Tables, CompileError> {
+        let (f32, isa) = (self.kernels()?, self.isa()?);
+        let bf16 = match precision {
+            Precision::F32 => None,
+            Precision::Bf16 => Some(Kernels::bf16(isa).ok_or(CompileError::NoBf16(isa))?),
+        };
+        Ok(Tables { f32, bf16 })
     }
 
     fn pool(&self) -> Result<Pool, CompileError> {
@@ -94,7 +117,7 @@ impl Options {
     }
 }
 
-/// How 3x3 convolutions are run, in training with both their gradients.
+/// How 3x3 convolutions are run, in training with both their gradients; in inference 3x3x3 ones too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// For every layer what measurements found faster.
@@ -228,6 +251,19 @@ pub enum CompileError {
     /// The instruction set is unknown or this processor lacks it.
     #[error("instruction set {0}: use avx512, avx2, neon or portable, and one that this processor has")]
     Isa(String),
+    /// The plan was to compute in bf16, and the instruction set has no products of it.
+    #[error("{0} multiplies no bf16 on this processor: compute in f32")]
+    NoBf16(Isa),
+    /// A layer cannot be computed as the caller's choices say, or is none of the network's convolutions.
+    #[error("layer {layer} cannot be computed by {kernel} kernels in {precision} here")]
+    Choice {
+        /// The layer.
+        layer: String,
+        /// The kernels that were asked for.
+        kernel: Kernel,
+        /// The precision that was asked for.
+        precision: Precision,
+    },
     /// A thread could not be started.
     #[error("cannot start worker threads: {0}")]
     Threads(String),

@@ -38,6 +38,11 @@ pub(super) trait Operator: Send + Sync {
     /// Takes its parameters from the network's.
     fn load(&mut self, _k: &Kernels, _pool: &mut Pool, _tensors: &[Tensor]) {}
 
+    /// Whether it reads and writes any format, by kernels that know them.
+    fn heeds_formats(&self) -> bool {
+        false
+    }
+
     /// Bytes of its own buffers.
     fn bytes(&self) -> usize {
         0
@@ -59,6 +64,18 @@ pub(super) fn keeps(op: &Op) -> [bool; 2] {
         | Op::Lstm(_) => [false, false],
         _ => [true, false],
     }
+}
+
+/// Whether an operator will [`Operator::heeds_formats`].
+pub(super) fn heeds_formats(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::MaxPool(_)
+            | Op::AvgPool { .. }
+            | Op::GlobalAvgPool
+            | Op::AdaptiveAvgPool { .. }
+            | Op::AdaptiveMaxPool { .. }
+    )
 }
 
 /// The operator of a step. `training`: whether it will run backwards.
@@ -146,6 +163,10 @@ impl Operator for Pooled {
         let Some(write) = target else { return };
         write.clear(pool, arena);
         self.window.backward(k, pool, arena, self.keeps.then_some(self.x), dy, write.view);
+    }
+
+    fn heeds_formats(&self) -> bool {
+        true
     }
 }
 

@@ -76,6 +76,14 @@ impl Label {
     /// Of a step, run by that algorithm.
     pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph, n: usize, algorithm: &str) -> Self {
         let (x, y) = (step.reads(), step.writes());
+        let [d, h, w] = lowered.sizes[y];
+        let channels = |value: usize| lowered.lanes[value].iter().sum();
+        let output = Shape { c: channels(y), d, h, w };
+        if y > graph.nodes().len() {
+            // A value rounded for layers that read bf16 is no value of the graph.
+            let (layer, kind) = (graph.values()[x].name.clone(), "rounding".to_owned());
+            return Self { layer, kind, n, inputs: channels(x), output, multiply_adds: 0 };
+        }
         let node = step.node().unwrap_or(y - 1);
         let op = &graph.nodes()[node].op;
         let window = op.geometry().map(|g| {
@@ -85,14 +93,12 @@ impl Label {
             format!(" {}{stride}", sides.join("x"))
         });
         let algorithm = if algorithm.is_empty() { String::new() } else { format!(", {algorithm}") };
-        let [d, h, w] = lowered.sizes[y];
-        let channels = |value: usize| lowered.lanes[value].iter().sum();
         Self {
             layer: graph.values()[node + 1].name.clone(),
             kind: format!("{op}{}{algorithm}", window.unwrap_or_default()),
             n,
             inputs: channels(x),
-            output: Shape { c: channels(y), d, h, w },
+            output,
             multiply_adds: multiply_adds(graph, &lowered.sizes, node, n),
         }
     }

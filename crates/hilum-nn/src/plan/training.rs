@@ -1,6 +1,7 @@
 //! The training plan: forward, loss, backward and update over one arena, in which activations and gradients share memory by liveness.
 
 use super::backward::Gradients;
+use super::choice::Tables;
 use super::finite::{Place, check_gradients, check_values};
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
@@ -195,8 +196,14 @@ impl Trainer {
             // The training plan of the same network and shape exists, so this one does too.
             none => none.insert((
                 u64::MAX,
-                ForwardPlan::new(&self.network, self.shape, self.kernels, self.pool.threads(), self.algorithm)
-                    .map_err(|e| RunError::Plan(e.to_string()))?,
+                ForwardPlan::new(
+                    &self.network,
+                    self.shape,
+                    Tables { f32: self.kernels, bf16: None },
+                    &mut self.pool,
+                    &self.algorithm.into(),
+                )
+                .map_err(|e| RunError::Plan(e.to_string()))?,
             )),
         };
         if *version != self.memory.steps {

@@ -1,6 +1,8 @@
 //! One binary: links once.
 
 mod adaptive;
+mod bf16;
+mod choices;
 mod finite;
 mod gradients;
 mod hostile;

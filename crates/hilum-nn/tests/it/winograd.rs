@@ -1,4 +1,4 @@
-//! Training by Winograd's F(4x4, 3x3) against the direct kernels and against the f64 reference.
+//! Winograd's F(4x4, 3x3) in training and over volumes, against the direct kernels and against the f64 reference.
 
 use hilum_nn::{
     AdamConfig, Algorithm, Convolution, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer,
@@ -6,7 +6,7 @@ use hilum_nn::{
 };
 
 use crate::gradients::{check, lively_weights};
-use crate::reference::{noise, targets};
+use crate::reference::{self, noise, targets};
 use crate::training::discs;
 
 fn conv(out_channels: usize, bias: bool) -> Op {
@@ -197,5 +197,44 @@ fn a_hundred_adam_steps_lose_the_same_by_winograd_as_directly() {
         );
         assert!(direct[99] < 0.5 * direct[0], "{isa}: {direct:?}");
         assert!(by_algorithm < 2e-3, "{isa}: losses differ by {by_algorithm}");
+    }
+}
+
+/// Slices beyond the volume count as zeros; deep volumes are cut into runs of slices, and wide layers share their chunks between the threads.
+#[test]
+fn kernels_of_three_slices_match_the_reference_over_odd_volumes_on_any_number_of_threads() {
+    for ([inp, out], [n, d, h, w]) in [
+        ([16, 16], [1, 1, 1, 1]),
+        ([16, 33], [2, 2, 4, 9]),
+        ([3, 20], [3, 17, 6, 5]),
+        ([21, 17], [1, 9, 13, 30]),
+        ([230, 130], [2, 3, 5, 4]),
+    ] {
+        let mut net = Network::volume_builder(inp);
+        net.then("a", Op::Conv(Convolution::new(out, &[3, 3, 3]).same().with_bias()));
+        net.then("relu", Op::Relu);
+        let network = net.build().unwrap();
+        let (shape, weights) = (VolumeShape { n, d, h, w }, lively_weights(&network, 9));
+        let x = noise(n * inp * d * h * w, 10);
+        let expected = &reference::run(&network, &reference::parameters(&weights), shape, &x, false)["relu"].data;
+        let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        for isa in isas() {
+            let run = |threads| {
+                let options = Options { threads, isa: Some(isa) };
+                let mut plan =
+                    Inference::compile_with(&network, &weights, shape, options, Algorithm::Winograd).unwrap();
+                let mut y = vec![0.0; expected.len()];
+                // Twice: nothing of a run before is left in the way.
+                plan.forward(&x, &mut y).unwrap();
+                plan.forward(&x, &mut y).unwrap();
+                y
+            };
+            let y = run(1);
+            let worst = expected.iter().zip(&y).map(|(a, b)| (a - f64::from(*b)).abs()).fold(0.0, f64::max);
+            assert!(worst < 2e-5 * largest, "{inp} {out} {shape:?} {isa}: differs by {worst} of {largest}");
+            for threads in [2, 3] {
+                assert!(y == run(threads), "{inp} {out} {shape:?} {isa}: other bits on {threads} threads");
+            }
+        }
     }
 }

@@ -108,6 +108,8 @@ pub struct Cell {
     pub peak: f64,
     /// Our engine.
     pub ours: Timing,
+    /// Our engine in bf16, where this machine and the row let it.
+    pub ours_bf16: Option<Timing>,
     /// The peers.
     pub peers: Vec<(Peer, Outcome)>,
 }
@@ -223,15 +225,23 @@ impl Setting<'_> {
     /// Starts all engines of a cell, then lets them take samples in turn.
     fn measure(&self, work: &Work, threads: usize, avx2_only: bool) -> anyhow::Result<Cell> {
         run::step(&format!("{}, {}, {threads} threads", work.name, self.isa));
-        let ours = |words: &[&str]| {
+        let start = |words: &[&str]| {
             let mut command = measuring(self.program, self.options);
             command.env("HILUM_NN_ISA", self.isa).args(words).arg(threads.to_string());
-            match Engine::start(words[0], &mut command)? {
-                Start::Ready(engine) => Ok(engine),
-                Start::Absent(why) => bail!("{}: {why}", words[0]),
-            }
+            Engine::start(words[0], &mut command)
+        };
+        let ours = |words: &[&str]| match start(words)? {
+            Start::Ready(engine) => Ok(engine),
+            Start::Absent(why) => bail!("{}: {why}", words[0]),
         };
         let mut engines = vec![ours(&["run", &work.name])?, ours(&["peak"])?];
+        let mut bf16 = None;
+        if work.kind == Kind::Forward
+            && let Start::Ready(engine) = start(&["run-bf16", &work.name])?
+        {
+            bf16 = Some(engines.len());
+            engines.push(engine);
+        }
         let mut started = Vec::new();
         for peer in peers_of(work, avx2_only) {
             let Some(python) = self.python else {
@@ -268,7 +278,14 @@ impl Setting<'_> {
                 },
             ))
         });
-        Ok(Cell { threads, peak: timing(1)?.seconds, ours: timing(0)?, peers: peers.collect::<anyhow::Result<_>>()? })
+        let mut ours_bf16 = bf16.map(timing).transpose()?;
+        if let Some(timing) = &mut ours_bf16 {
+            let mut parity = measuring(self.program, self.options);
+            parity.env("HILUM_NN_ISA", self.isa).args(["parity", &work.name]);
+            run::output(&mut parity)?.trim().clone_into(&mut timing.note);
+        }
+        let peers = peers.collect::<anyhow::Result<_>>()?;
+        Ok(Cell { threads, peak: timing(1)?.seconds, ours: timing(0)?, ours_bf16, peers })
     }
 }
 

@@ -7,8 +7,8 @@ use super::{Cell, Kind, Outcome, Timing, Work};
 
 /// How the tables are to be read.
 pub const EXPLAINED: &str = "\
-Times are medians of one run by the wall clock. \"Ratio\" is an engine's best time, on one or two threads, divided by ours; above 1 we are faster. \
-GFLOP/s count the multiplications and additions of direct convolution, in training three times those of the forward pass, whatever the engine really \
+Times are medians of one run by the wall clock. \"Ratio\" is an engine's best time, on one or two threads, divided by ours, of \
+bf16 engines by ours in bf16 where we have it; above 1 we are faster. GFLOP/s count the multiplications and additions of direct convolution, in training three times those of the forward pass, whatever the engine really \
 computes; \"of the peak\" divides by multiply-adds in registers on as many threads, measured in the same turn, so that Winograd can exceed 100 %. \
 Memory is the highest resident memory of the process (VmHWM), Python and libraries included. PyTorch runs eagerly in channels-last memory, bf16 by \
 autocast; ONNX Runtime and OpenVINO run our ONNX. Before it is timed, every peer has shown our results: the output's mean and root mean square, or the \
@@ -63,6 +63,14 @@ pub fn render(work: &Work, isa: &str, avx2_only: bool, cells: &[Cell]) -> Table 
     line(&mut text, work, &ours, our_seconds);
     let mut rivals = Vec::new();
     let mut notes = Vec::new();
+    let timings = cells.iter().filter_map(|cell| Some((cell, cell.ours_bf16.as_ref()?))).collect();
+    let narrow = Line { name: "Hilum bf16", timings };
+    let narrow_seconds = narrow.seconds();
+    if let Some(seconds) = narrow_seconds {
+        line(&mut text, work, &narrow, seconds);
+        notes.extend(narrow.timings.first().map(|(_, timing)| format!("our bf16 beside our f32: {}", timing.note)));
+    }
+    let ours_beside = |peer: &Peer| if peer.bf16 { narrow_seconds.unwrap_or(our_seconds) } else { our_seconds };
     for (at, (peer, _)) in cells.first().map_or(&[][..], |cell| &cell.peers).iter().enumerate() {
         let of = |cell: &'_ Cell| match &cell.peers[at].1 {
             Outcome::Measured(timing) => Ok(timing.clone()),
@@ -76,7 +84,7 @@ pub fn render(work: &Work, isa: &str, avx2_only: bool, cells: &[Cell]) -> Table 
             writeln!(text, "| {}: {why} |{}", peer.name, " |".repeat(cells.len() + 5)).expect("a string");
             continue;
         };
-        line(&mut text, work, &peer_line, our_seconds);
+        line(&mut text, work, &peer_line, ours_beside(peer));
         // What an engine says of its own kernels counts more than what it was asked for.
         let note = measured.first().map_or("", |(_, timing)| timing.note.as_str());
         let unrestricted = avx2_only && (!peer.restricts || note.contains("avx512"));
@@ -94,7 +102,7 @@ pub fn render(work: &Work, isa: &str, avx2_only: bool, cells: &[Cell]) -> Table 
     }
     text.push('\n');
     let mut missed = false;
-    for verdict in verdicts(work, avx2_only, our_seconds, &rivals) {
+    for verdict in verdicts(work, avx2_only, (our_seconds, narrow_seconds), &rivals) {
         missed |= verdict.missed;
         writeln!(text, "- {}", verdict.text).expect("a string");
     }
@@ -128,14 +136,16 @@ struct Verdict {
 }
 
 /// What was aimed at and what came out.
-fn verdicts(work: &Work, avx2_only: bool, ours: f64, rivals: &[(Peer, f64)]) -> Vec<Verdict> {
+/// `ours`: in f32 and in bf16.
+fn verdicts(work: &Work, avx2_only: bool, ours: (f64, Option<f64>), rivals: &[(Peer, f64)]) -> Vec<Verdict> {
+    let (wide, narrow) = ours;
     let fastest =
         |bf16: bool| rivals.iter().filter(|(peer, _)| peer.bf16 == bf16).min_by(|a, b| a.1.total_cmp(&b.1)).copied();
     let fp32 = if avx2_only { work.aims.avx2 } else { work.aims.fp32 };
-    let mut verdicts = vec![verdict("fp32", Some(fp32), ours, fastest(false))];
+    let mut verdicts = vec![verdict("fp32", Some(fp32), wide, fastest(false))];
     if !avx2_only {
-        let what = if work.kind == Kind::Forward { "bf16 (we compute in fp32)" } else { "bf16" };
-        verdicts.push(verdict(what, work.aims.bf16, ours, fastest(true)));
+        let what = if work.kind == Kind::Forward && narrow.is_none() { "bf16 (we compute in fp32)" } else { "bf16" };
+        verdicts.push(verdict(what, work.aims.bf16, narrow.unwrap_or(wide), fastest(true)));
     }
     verdicts
 }
@@ -173,6 +183,7 @@ mod tests {
                 threads: at + 1,
                 peak: 100.0 * (at + 1) as f64,
                 ours: timing([0.1, 0.06][at]),
+                ours_bf16: None,
                 peers: peers
                     .iter()
                     .map(|(word, seconds)| {
@@ -198,6 +209,20 @@ mod tests {
         assert!(text.contains("| ONNX Runtime | 150.0 | 180.0 | 0.83 | 67 | 67 % | 100 | 2.50 |"), "{text}");
         assert!(text.contains("fp32: aim 2 times the fastest peer, reached: 2.00 times OpenVINO"), "{text}");
         assert!(text.contains("aim 1.5 times the fastest peer, MISSED: 1.25 times OpenVINO bf16"), "{text}");
+    }
+
+    #[test]
+    fn bf16_peers_stand_beside_our_own_bf16_and_its_parity_is_told() {
+        let mut cells = cells(&[("openvino", Some([0.3, 0.12])), ("openvino-bf16", Some([0.2, 0.08]))]);
+        for (at, cell) in cells.iter_mut().enumerate() {
+            cell.ours_bf16 = Some(Timing { note: "RMS 1e-3".into(), ..timing([0.09, 0.05][at]) });
+        }
+        let text = render(&work(), "avx512", false, &cells).text;
+        assert!(text.contains("| Hilum bf16 | 90.0 | 50.0 | 1.80 | 200 | 100 % | 100 | 1.00 |"), "{text}");
+        assert!(text.contains("| OpenVINO | 300.0 | 120.0 | 2.50 | 83 | 42 % | 100 | 2.00 |"), "{text}");
+        assert!(text.contains("| OpenVINO bf16 | 200.0 | 80.0 | 2.50 | 125 | 62 % | 100 | 1.60 |"), "{text}");
+        assert!(text.contains("- bf16: aim 1.5 times the fastest peer, reached: 1.60 times OpenVINO bf16"), "{text}");
+        assert!(text.contains("our bf16 beside our f32: RMS 1e-3"), "{text}");
     }
 
     #[test]
