@@ -265,6 +265,17 @@ async fn keys_that_cannot_be_matched_are_named_and_wrong_ones_refused() {
     let wrong = engine.find(&Scope::local(), &ask(Level::Study, &[(DATE, "tomorrow")])).await.unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::BadRequest);
     assert!(wrong.to_string().contains("(0008,0020)") && !wrong.to_string().contains("tomorrow"));
+    let mut many = ask(Level::Study, &[]);
+    many.keys.set_all(STUDY, (0..10_000).map(|index| format!("1.2.{index}")).collect());
+    assert!(engine.find(&Scope::local(), &many).await.unwrap().entities.is_empty());
+    many.keys.set_all(STUDY, vec!["1.2".to_owned(); 10_001]);
+    assert_eq!(engine.find(&Scope::local(), &many).await.unwrap_err().kind(), ErrorKind::BadRequest);
+    // Long and many words are one long question of the index.
+    let long: Vec<String> =
+        (0..300).map(|index| format!("*{}{index}*", "가나다라마바사아자차카타파하".repeat(4))).collect();
+    many.keys = DataSet::new();
+    many.keys.set_all(NAME, long);
+    assert!(engine.find(&Scope::local(), &many).await.unwrap().entities.is_empty());
 }
 
 #[tokio::test]

@@ -58,6 +58,8 @@ pub struct Found {
     pub unsupported: Vec<Tag>,
 }
 
+/// A longer list of alternatives is refused: SQLite takes 32,766 values in a statement.
+const MOST_VALUES: usize = 10_000;
 /// Rows fetched at first and at most in one go.
 const FIRST_CHUNK: usize = 128;
 const LARGEST_CHUNK: usize = 4096;
@@ -75,6 +77,9 @@ impl Catalog {
             if !value.is_empty() && !QUESTION.contains(&tag) {
                 unsupported.push(tag);
             }
+        }
+        if let Some((tag, ..)) = keys.iter().find(|(tag, ..)| keys.texts(*tag).len() > MOST_VALUES) {
+            return Err(EngineError::BadQuery(format!("{tag}: at most {MOST_VALUES} values can be asked for at once")));
         }
         let query = Query::read(&keys, find.options).map_err(|error| EngineError::BadQuery(error.to_string()))?;
         let visible = self.visible(scope).await?;
