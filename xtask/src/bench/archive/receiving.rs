@@ -74,7 +74,7 @@ pub fn section(
                     _ if orthanc.is_some() => System::Orthanc(Orthanc::start(&folder)?),
                     _ => continue,
                 };
-                run::step(&format!("{} associations, round {round}", associations));
+                run::step(&format!("{associations} associations, round {round}"));
                 // The last round counts synchronisations and is not timed: tracing slows what it traces.
                 if round == runs {
                     samples.syncs = syncs(&system, &parts, files.len(), &scratch.join("strace"))?;
