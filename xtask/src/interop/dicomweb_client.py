@@ -14,7 +14,7 @@ from dicomweb_client.api import DICOMwebClient
 from PIL import Image
 
 client = DICOMwebClient(url=sys.argv[1], chunk_size=100_000)
-files = [pydicom.dcmread(path) for path in sorted(pathlib.Path(sys.argv[2]).rglob("*")) if path.is_file()]
+files = [pydicom.dcmread(path) for path in sorted(pathlib.Path(sys.argv[2]).rglob("*")) if path.suffix == ".dcm"]
 files.sort(key=lambda file: int(file.InstanceNumber))
 sent = files[len(files) // 2]
 study, series, sop = str(sent.StudyInstanceUID), str(sent.SeriesInstanceUID), str(sent.SOPInstanceUID)
