@@ -15,6 +15,7 @@ from PIL import Image
 
 client = DICOMwebClient(url=sys.argv[1], chunk_size=100_000)
 files = [pydicom.dcmread(path) for path in sorted(pathlib.Path(sys.argv[2]).rglob("*")) if path.suffix == ".dcm"]
+assert files, "no DICOM files (*.dcm) below the folder"
 files.sort(key=lambda file: int(file.InstanceNumber))
 sent = files[len(files) // 2]
 study, series, sop = str(sent.StudyInstanceUID), str(sent.SeriesInstanceUID), str(sent.SOPInstanceUID)

@@ -12,7 +12,7 @@ async fn dicomweb_client_stores_finds_retrieves_and_deletes_with_all_its_methods
     server.store(&[&other.instances[0].1]).await;
     let folder = tempfile::tempdir().unwrap();
     for (sop, bytes) in &sent.instances {
-        std::fs::write(folder.path().join(sop), bytes).unwrap();
+        std::fs::write(folder.path().join(format!("{sop}.dcm")), bytes).unwrap();
     }
     let arguments = vec![format!("http://{}/dicom-web", server.address), folder.path().to_string_lossy().into_owned()];
     let Some(said) = oracle::python(DICOMWEB_CLIENT, arguments).await else { return };
