@@ -1,7 +1,7 @@
 //! The engine's door: everything that a command, the web server or the network node may ask.
 
 use crate::access::Scope;
-use crate::catalog::{Catalog, summary};
+use crate::catalog::{Catalog, CatalogError, now, summary};
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
 use crate::import::{self, ImportControl, ImportSummary};
@@ -25,7 +25,8 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use uuid::Uuid;
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
@@ -167,6 +168,9 @@ struct Inner {
     stopping: AtomicBool,
     imports: Mutex<Vec<RunningImport>>,
     pages: Pages,
+    /// Processes with something under way, and when they were looked for.
+    before: (i64, Vec<Uuid>),
+    registered: OnceCell<()>,
 }
 
 #[derive(Debug)]
@@ -185,6 +189,7 @@ impl Engine {
     pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
         let storage = Arc::new(Storage::open(&config.data_dir)?);
         let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite")).await?;
+        let before = (now(), storage.processes()?);
         for leftover in storage.leftovers()? {
             let cleared = catalog.clear_leftover(&storage, &leftover).await?;
             tracing::info!(cleared, "cleared what a process that is gone had not finished");
@@ -207,6 +212,8 @@ impl Engine {
                 stopping: AtomicBool::new(false),
                 imports: Mutex::default(),
                 pages: Pages::default(),
+                before,
+                registered: OnceCell::new(),
             }),
         };
         engine.remove_objects().await?;
@@ -393,6 +400,14 @@ impl Engine {
 
     pub(crate) fn pages(&self) -> &Pages {
         &self.inner.pages
+    }
+
+    /// Before anything is staged: only a catalogue that knows this process may judge what it leaves behind.
+    pub(crate) async fn register(&self) -> Result<(), CatalogError> {
+        let registering = self.inner.registered.get_or_try_init(async || {
+            self.catalog().register_process(self.storage().process(), &self.inner.before).await
+        });
+        registering.await.copied()
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {

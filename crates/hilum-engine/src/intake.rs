@@ -152,6 +152,7 @@ pub(crate) async fn compare(
 
 /// Appends an examined object durably.
 pub(crate) async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
+    engine.register().await?;
     let (storage, bytes, sha256) = (engine.storage().clone(), new.bytes.clone(), new.sha256);
     let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &bytes));
     Ok(appended.await.map_err(AcceptError::aborted)??)

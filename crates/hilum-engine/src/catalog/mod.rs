@@ -217,15 +217,20 @@ async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection, Db
     Database::connect(options).await
 }
 
-/// A database file that nobody else uses and that stays as it is.
-async fn connect_read_only(file: &Path) -> Result<DatabaseConnection, DbErr> {
+/// A database file that nobody else uses.
+async fn connect_alone(file: &Path) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new("sqlite://copy.sqlite");
     let file = file.to_owned();
     options
         .max_connections(1)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |options| options.filename(&file).read_only(true).immutable(true));
+        .map_sqlx_sqlite_opts(move |options| options.filename(&file).journal_mode(SqliteJournalMode::Delete));
     Database::connect(options).await
+}
+
+/// Row ids for an SQL `IN`; `NULL` matches nothing.
+fn id_list(ids: &[i64]) -> String {
+    if ids.is_empty() { "NULL".to_owned() } else { ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",") }
 }
 
 /// Milliseconds since 1970 UTC.

@@ -1,7 +1,7 @@
 //! Looking after the catalogue itself: who has which object, whether the database is sound, and a copy of it. This is about the machine,
 //! not about anybody's data, so nothing here takes a scope; what is told names UIDs and no patient.
 
-use super::{Catalog, CatalogError, connect_read_only};
+use super::{Catalog, CatalogError, connect_alone};
 use crate::storage::ObjectKey;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement, Value};
 use std::path::Path;
@@ -67,15 +67,7 @@ impl Catalog {
 
     /// Who has the object.
     pub(crate) async fn holder_of(&self, key: &ObjectKey) -> Result<Option<Holder>, CatalogError> {
-        for select in [INSTANCES, ASIDE, REPORTS] {
-            let sql = format!("{select} WHERE object_key = ? LIMIT 1");
-            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(key.as_str())]);
-            let row = Holder::find_by_statement(statement).one(&self.read).await.map_err(CatalogError::during(ACT))?;
-            if row.is_some() {
-                return Ok(row);
-            }
-        }
-        Ok(None)
+        holder(&self.read, key).await
     }
 
     /// The packed metadata of a series are gone; they are computed again when they are asked for.
@@ -131,11 +123,28 @@ impl Catalog {
         );
         let act = "copy the catalogue";
         self.read.execute_raw(statement).await.map_err(CatalogError::during(act))?;
-        let copy = connect_read_only(file).await.map_err(CatalogError::during(act))?;
+        let copy = connect_alone(file).await.map_err(CatalogError::during(act))?;
+        // Put back by hand beside newer objects, the copy must not pass judgement on what was recorded after it.
+        copy.execute_unprepared("DELETE FROM process").await.map_err(CatalogError::during(act))?;
         let rows = count(&copy).await;
         copy.close().await.map_err(CatalogError::during(act))?;
         rows
     }
+}
+
+/// Who has the object.
+pub(super) async fn holder(connection: &impl ConnectionTrait, key: &ObjectKey) -> Result<Option<Holder>, CatalogError> {
+    for (select, column) in
+        [(INSTANCES, "object_key"), (ASIDE, "object_key"), (REPORTS, "object_key"), (PACKS, "metadata_key")]
+    {
+        let sql = format!("{select} WHERE {column} = ? LIMIT 1");
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(key.as_str())]);
+        let row = Holder::find_by_statement(statement).one(connection).await.map_err(CatalogError::during(ACT))?;
+        if row.is_some() {
+            return Ok(row);
+        }
+    }
+    Ok(None)
 }
 
 async fn count(connection: &DatabaseConnection) -> Result<u64, CatalogError> {

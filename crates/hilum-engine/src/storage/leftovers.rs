@@ -24,14 +24,23 @@ pub struct Leftover {
 }
 
 impl Storage {
+    /// The processes that have an incoming folder: those that run, this one too, and those that left something.
+    pub fn processes(&self) -> Result<Vec<Uuid>, StorageError> {
+        let failed = || StorageError::during("list the incoming folders");
+        let mut processes = Vec::new();
+        for entry in fs::read_dir(self.root.join("incoming")).map_err(failed())? {
+            let name = entry.map_err(failed())?.file_name();
+            processes.extend(name.to_str().and_then(|name| name.parse::<Uuid>().ok()));
+        }
+        Ok(processes)
+    }
+
     /// The leftovers of every process that is gone. Processes that still run are left alone.
     pub fn leftovers(&self) -> Result<Vec<Leftover>, StorageError> {
         let io = StorageError::during;
         let mut found = Vec::new();
-        for entry in fs::read_dir(self.root.join("incoming")).map_err(io("list the incoming folders"))? {
-            let folder = entry.map_err(io("list the incoming folders"))?.path();
-            let process = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<Uuid>().ok());
-            let (Some(process), true) = (process, folder != self.incoming.0) else { continue };
+        for process in self.processes()?.into_iter().filter(|process| *process != self.process) {
+            let folder = self.root.join("incoming").join(process.to_string());
             let Ok(lock) = File::open(folder.join(ALIVE)) else {
                 // Either just being created or already being removed by its owner.
                 continue;

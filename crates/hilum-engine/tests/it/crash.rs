@@ -1,6 +1,7 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
 use crate::fixture::{Ct, config, number, objects, on_the_way, rows, texts, tiny_model};
+use hilum_engine::upkeep::{CheckOptions, Progress};
 use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
 use hilum_infer::model::sha256_hex;
 use std::io::{BufRead, BufReader, Write};
@@ -159,6 +160,52 @@ async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_noth
 }
 
 #[tokio::test]
+async fn killed_and_then_its_catalogue_lost_or_put_back_from_a_backup_what_was_acknowledged_comes_back() {
+    for from_backup in [false, true] {
+        let (data, backup) = (tempdir().unwrap(), tempdir().unwrap());
+        let mut child = child("accept", data.path(), None);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut heard = 0;
+        let mut acknowledged = listen(&mut stdout, |line| {
+            heard += usize::from(line.starts_with("ack"));
+            heard >= 20
+        });
+        if from_backup {
+            // Made beside the running process, so that it knows some of what that one has acknowledged.
+            let beside = Engine::open(config(data.path())).await.unwrap();
+            beside.backup(backup.path(), &Progress::new()).await.unwrap();
+        }
+        let mut heard = 0;
+        acknowledged.extend(listen(&mut stdout, |line| {
+            heard += usize::from(line.starts_with("ack"));
+            heard >= 20
+        }));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        acknowledged.extend(listen(&mut stdout, |_| false));
+        for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            let gone = std::fs::remove_file(data.path().join(name));
+            assert!(gone.is_ok() || name != "catalog.sqlite");
+        }
+        if from_backup {
+            std::fs::copy(backup.path().join("catalog.sqlite"), data.path().join("catalog.sqlite")).unwrap();
+        }
+        let engine = Engine::open(config(data.path())).await.unwrap();
+        let repair = CheckOptions { quick: false, repair: true };
+        let report = engine.check(repair, &Progress::new()).await.unwrap();
+        assert_eq!(report.faults, [], "from a backup: {from_backup}");
+        assert!(report.rows_restored > 0);
+        let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
+        for digest in acknowledged.iter().filter_map(|line| line.strip_prefix("ack ")) {
+            assert!(
+                rows.iter().any(|row| row == digest),
+                "what was acknowledged is there; from a backup: {from_backup}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn killed_while_it_reads_the_next_start_reads_again_by_itself_with_the_same_result() {
     let data = tempdir().unwrap();
     tiny_model(&data.path().join("model"));
@@ -208,8 +255,8 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
     let data = tempdir().unwrap();
     let folder = data.path().join("to-import");
     std::fs::create_dir(&folder).unwrap();
-    // 512 x 512 x 2 bytes are more than the child may write into one file, the catalogue's pages are less.
-    let large = Ct { slices: 1, size: 800, ..Ct::default() };
+    // 1800 x 1800 x 2 bytes are more than the child may write into one file, the catalogue's pages are less.
+    let large = Ct { slices: 1, size: 1800, ..Ct::default() };
     let small = Ct { study: 2, slices: 3, ..Ct::default() };
     for (name, bytes) in small.files().into_iter().enumerate() {
         std::fs::write(folder.join(format!("a{name}.dcm")), bytes).unwrap();
@@ -219,7 +266,7 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
         let engine = Engine::open(config(data.path())).await.unwrap();
         crate::fixture::send(&engine, &small.files()).await;
     }
-    let mut child = child("import", data.path(), Some(1000));
+    let mut child = child("import", data.path(), Some(6000));
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let lines = listen(&mut stdout, |_| false);
     child.wait().unwrap();

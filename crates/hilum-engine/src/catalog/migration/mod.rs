@@ -5,6 +5,7 @@ mod m0002_study_search;
 mod m0003_series_metadata;
 mod m0004_network_node;
 mod m0005_removals;
+mod m0006_processes;
 
 use sea_orm_migration::prelude::*;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_series_metadata::SeriesMetadata),
             Box::new(m0004_network_node::NetworkNode),
             Box::new(m0005_removals::Removals),
+            Box::new(m0006_processes::Processes),
         ]
     }
 }
