@@ -1,28 +1,20 @@
 //! Instances a second, kept durably.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::process::{self, Usage};
 use super::{Figure, Setting, median};
+use crate::interop::checks::dicom_files;
 use crate::interop::server::Server;
 
-fn slices(setting: &Setting) -> Vec<PathBuf> {
-    walkdir::WalkDir::new(&setting.study)
-        .into_iter()
-        .filter_map(Result::ok)
-        .map(walkdir::DirEntry::into_path)
-        .filter(|path| path.extension().is_some_and(|extension| extension == "dcm"))
-        .collect()
-}
-
-/// The disk's own limit: one file with fdatasync each, instances/s.
-fn disk_limit(setting: &Setting) -> anyhow::Result<f64> {
-    let folder = setting.scratch.join("limit");
+/// The disk's own limit: one file of these bytes with fdatasync each, instances/s.
+pub fn disk_limit(file: &Path, scratch: &Path) -> anyhow::Result<f64> {
+    let folder = scratch.join("limit");
     std::fs::create_dir_all(&folder)?;
-    let bytes = std::fs::read(&slices(setting)[0])?;
+    let bytes = std::fs::read(file)?;
     let start = Instant::now();
     let count = 200;
     for index in 0..count {
@@ -37,10 +29,11 @@ fn disk_limit(setting: &Setting) -> anyhow::Result<f64> {
 
 /// `hilum import` of the study, beside one synchronised file each.
 pub fn import(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
-    let count = slices(setting).len() as f64;
+    let slices = dicom_files(&setting.study);
+    let count = slices.len() as f64;
     let (mut rates, mut cpu, mut limits) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..setting.runs {
-        limits.push(disk_limit(setting)?);
+        limits.push(disk_limit(&slices[0], &setting.scratch)?);
         let usage = process::measured(
             Command::new(&setting.hilum)
                 .arg("import")
@@ -83,7 +76,7 @@ fn send(address: std::net::SocketAddr, setting: &Setting) -> anyhow::Result<f64>
 
 /// C-STORE by dcmtk's storescu over one association, beside dcmtk's own storescp that throws everything away.
 pub fn store(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
-    let count = slices(setting).len() as f64;
+    let count = dicom_files(&setting.study).len() as f64;
     let (mut rates, mut cpu, mut peers) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..setting.runs {
         let server = Server::start_with(&setting.hilum, &setting.scratch.join(format!("store-{run}")))?;

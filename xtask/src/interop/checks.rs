@@ -48,7 +48,7 @@ pub(super) fn phantom(bench: &Bench) -> anyhow::Result<PathBuf> {
 }
 
 /// All DICOM files below a folder, sorted.
-pub(super) fn dicom_files(folder: &Path) -> Vec<PathBuf> {
+pub fn dicom_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = walkdir::WalkDir::new(folder)
         .into_iter()
         .filter_map(Result::ok)

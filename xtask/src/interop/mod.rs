@@ -1,6 +1,6 @@
 //! `cargo xtask interop`: the built binary on this machine's loopback, against the tools of its peers.
 
-mod checks;
+pub mod checks;
 mod node;
 mod page;
 pub mod server;

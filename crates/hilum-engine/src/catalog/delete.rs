@@ -4,7 +4,7 @@
 //! nothing: the next start removes what is noted. Objects first would leave rows without bytes.
 
 use super::entity::{audit, finding, instance, patient, reading, removal, report, series, study, study_conflict};
-use super::search::text::{self, StudyText};
+use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::EngineError;
 use crate::access::Scope;
@@ -13,8 +13,8 @@ use crate::engine::Zone;
 use crate::storage::ObjectKey;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QuerySelect, Set, Statement,
 };
 use std::collections::BTreeSet;
 
@@ -217,11 +217,7 @@ async fn after_deletion(txn: &DatabaseTransaction, study_row: i64) -> Result<boo
         .exec(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
-    let sql = format!("{} WHERE s.id = ?", text::SELECT);
-    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [study_row.into()]);
-    let words = StudyText::find_by_statement(statement).one(txn).await.map_err(CatalogError::during(ACT))?;
-    let words = words.ok_or(CatalogError::Corrupt { what: "study" })?;
-    txn.execute_raw(words.insert()).await.map_err(CatalogError::during(ACT))?;
+    text::index(txn, study_row).await.map_err(CatalogError::during(ACT))?;
     Ok(false)
 }
 

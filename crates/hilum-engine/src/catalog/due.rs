@@ -2,7 +2,7 @@
 //!
 //! Every sweep asks this, so partial indexes over what is due are named: SQLite would rather walk the whole table in order.
 
-use super::{Catalog, CatalogError, now};
+use super::{Catalog, CatalogError, id_list, now};
 use crate::access::Scope;
 use sea_orm::{DbBackend, FromQueryResult, Statement};
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,6 @@ impl Catalog {
 
     /// The caller's institutions as a list of row ids for an SQL `IN`; `NULL` matches nothing.
     pub(super) async fn visible_list(&self, scope: &Scope) -> Result<String, CatalogError> {
-        let ids: Vec<String> = self.visible(scope).await?.iter().map(i64::to_string).collect();
-        Ok(if ids.is_empty() { "NULL".to_owned() } else { ids.join(",") })
+        Ok(id_list(&self.visible(scope).await?))
     }
 }

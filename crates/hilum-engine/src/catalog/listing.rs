@@ -4,7 +4,7 @@ use super::entity::{quarantine, series, study_conflict};
 use super::reading::status_of_word;
 use super::search::text::{self, Condition};
 use super::search::words::{Shown, Words};
-use super::{Catalog, CatalogError, now, rfc3339};
+use super::{Catalog, CatalogError, id_list, now, rfc3339};
 use crate::access::Scope;
 use crate::error::EngineError;
 use crate::views::{
@@ -87,11 +87,9 @@ struct StudySelect {
 impl StudySelect {
     /// `all`: these are all the institutions there are, so that the index need not tell them apart.
     fn new(institutions: &[i64], all: bool) -> Self {
-        let list: Vec<String> = institutions.iter().map(i64::to_string).collect();
-        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(",") };
         let words = (!all && !institutions.is_empty()).then(|| text::of_institutions(institutions));
         // The plus: nearly every row meets this, and an index over it would mean sorting them all.
-        let conditions = vec![format!("+s.institution_id IN ({list})")];
+        let conditions = vec![format!("+s.institution_id IN ({})", id_list(institutions))];
         Self { words: words.into_iter().collect(), conditions, values: Vec::new() }
     }
 

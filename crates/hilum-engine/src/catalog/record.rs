@@ -3,7 +3,7 @@
 use super::entity::{instance, quarantine, series, study};
 use super::forward::record_forwards;
 use super::rows::{RowCache, place_of};
-use super::search::text::{self, StudyText};
+use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::engine::{Source, Zone};
@@ -11,10 +11,7 @@ use crate::error::AcceptError;
 use crate::storage::{ObjectKey, Sha256Digest, Staged, Storage, hex};
 use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
-    FromQueryResult, QueryFilter, Set, Statement,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -290,11 +287,7 @@ async fn raise_revisions(
 /// Puts the words of new studies, and of those with a new modality, into the index.
 async fn index_studies(txn: &DatabaseTransaction, cache: &RowCache) -> Result<(), CatalogError> {
     for row in cache.to_index() {
-        let sql = format!("{} WHERE s.id = ?", text::SELECT);
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [row.into()]);
-        let found = StudyText::find_by_statement(statement).one(txn).await.map_err(CatalogError::during(ACT))?;
-        let study = found.ok_or(CatalogError::Corrupt { what: "study" })?;
-        txn.execute_raw(study.insert()).await.map_err(CatalogError::during(ACT))?;
+        text::index(txn, row).await.map_err(CatalogError::during(ACT))?;
     }
     Ok(())
 }

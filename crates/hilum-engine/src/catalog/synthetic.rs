@@ -1,6 +1,6 @@
 //! Synthetic rows for measuring how the catalogue scales: no objects lie behind them, so they are for throw-away folders only.
 
-use super::search::text::{self, StudyText};
+use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
@@ -184,10 +184,5 @@ async fn study(
         values,
     )
     .await?;
-    let sql = format!("{} WHERE s.id = ?", text::SELECT);
-    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(row)]);
-    if let Some(words) = StudyText::find_by_statement(statement).one(txn).await? {
-        txn.execute_raw(words.insert()).await?;
-    }
-    Ok(())
+    text::index(txn, row).await
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::orthanc::Orthanc;
 use crate::bench::process;
+use crate::bench::receive::disk_limit;
+use crate::interop::checks::dicom_files;
 use crate::interop::server::Server;
 use crate::run;
 
@@ -50,7 +52,7 @@ pub fn section(
     orthanc: Option<&str>,
     runs: usize,
 ) -> anyhow::Result<String> {
-    let files = slices(study);
+    let files = dicom_files(study);
     let limit = disk_limit(&files[0], scratch)?;
     let mut out = format!(
         "### Receiving\n\n{} instances of 512x512 by dcmtk storescu, TCP_NODELAY on both sides, every instance durable before its response. The \
@@ -115,12 +117,6 @@ fn row(out: &mut String, associations: usize, system: &str, samples: &Samples, v
     )
 }
 
-fn slices(study: &Path) -> Vec<PathBuf> {
-    let walk = walkdir::WalkDir::new(study).sort_by_file_name().into_iter().filter_map(Result::ok);
-    let files = walk.map(walkdir::DirEntry::into_path);
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "dcm")).collect()
-}
-
 fn split(files: &[PathBuf], parts: usize, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = (0..parts).map(|part| folder.join(part.to_string())).collect();
     folders.iter().try_for_each(std::fs::create_dir_all)?;
@@ -171,22 +167,4 @@ fn syncs(system: &System, parts: &[PathBuf], instances: usize, summary: &Path) -
     let calls = text.lines().filter(|line| line.contains("sync")).filter_map(|line| line.split_whitespace().nth(3));
     let calls: f64 = calls.filter_map(|calls| calls.parse::<f64>().ok()).sum();
     Ok(Some(calls / instances as f64))
-}
-
-/// One file with fdatasync each, instances/s.
-fn disk_limit(file: &Path, scratch: &Path) -> anyhow::Result<f64> {
-    use std::io::Write as _;
-    let folder = scratch.join("limit");
-    std::fs::create_dir_all(&folder)?;
-    let bytes = std::fs::read(file)?;
-    let count = 200;
-    let start = Instant::now();
-    for index in 0..count {
-        let mut file = std::fs::File::create(folder.join(index.to_string()))?;
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-    }
-    let rate = f64::from(count) / start.elapsed().as_secs_f64();
-    std::fs::remove_dir_all(folder)?;
-    Ok(rate)
 }

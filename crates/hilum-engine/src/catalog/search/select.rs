@@ -5,6 +5,7 @@
 
 use super::Cursor;
 use super::text::{self, Condition, Field, Fragment};
+use crate::catalog::id_list;
 use crate::engine::Zone;
 use dicom_core::{Tag, VR};
 use hilum_dicom::DataSet;
@@ -44,8 +45,7 @@ pub(super) struct Select {
 impl Select {
     pub(super) fn new(level: Level, zone: Zone, institutions: &[i64], all: bool) -> Self {
         let of = if level == Level::Patient { "p" } else { "s" };
-        let list: Vec<String> = institutions.iter().map(i64::to_string).collect();
-        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(",") };
+        let list = id_list(institutions);
         let mut select = Self {
             level,
             zone: zone.as_str(),
@@ -127,9 +127,8 @@ impl Select {
 
     /// The same question of these studies only.
     pub(super) fn of_studies(&self, studies: &[i64]) -> Self {
-        let list: Vec<String> = studies.iter().map(i64::to_string).collect();
         let mut select = Self { start: Start::Study, words: Vec::new(), ..self.clone() };
-        select.conditions.push(format!("s.id IN ({})", list.join(",")));
+        select.conditions.push(format!("s.id IN ({})", id_list(studies)));
         select
     }
 

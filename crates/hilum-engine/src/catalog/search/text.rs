@@ -6,8 +6,9 @@
 //! found without visiting every match; marks are asked for whole, for a beginning of marks would be merged first. Pieces prove
 //! nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
 
+use crate::storage::hex;
 use hilum_dicom::matching::fuzzy_words;
-use sea_orm::{DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
 
 /// One column without positions and without the text itself; rowid is the study's row.
 pub(in crate::catalog) const CREATE: &str = "CREATE VIRTUAL TABLE study_text USING fts5(\
@@ -94,6 +95,16 @@ impl StudyText {
         marks.dedup();
         marks.join(" ")
     }
+}
+
+/// Puts a study's words into the index, in place of those before. The study is there.
+pub(in crate::catalog) async fn index(connection: &impl ConnectionTrait, study_row: i64) -> Result<(), DbErr> {
+    let sql = format!("{SELECT} WHERE s.id = ?");
+    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(study_row)]);
+    let found = StudyText::find_by_statement(statement).one(connection).await?;
+    let study = found.ok_or_else(|| DbErr::RecordNotFound("study".to_owned()))?;
+    connection.execute_raw(study.insert()).await?;
+    Ok(())
 }
 
 /// A condition on the index, in FTS5's query language.
@@ -247,7 +258,7 @@ fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
 
 fn piece(field: Field, units: &[u16]) -> String {
     let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
-    format!("{}{}", field.mark(), hexadecimal(&bytes))
+    format!("{}{}", field.mark(), hex(&bytes))
 }
 
 fn institution_mark(row: i64) -> String {
@@ -255,19 +266,11 @@ fn institution_mark(row: i64) -> String {
 }
 
 fn modality_mark(modality: &str) -> String {
-    format!("m{}", hexadecimal(fold(modality).as_bytes()))
+    format!("m{}", hex(fold(modality).as_bytes()))
 }
 
 fn sex_mark(sex: &str) -> String {
-    format!("x{}", hexadecimal(fold(sex).as_bytes()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]].map(char::from))
-        .collect()
+    format!("x{}", hex(fold(sex).as_bytes()))
 }
 
 #[cfg(test)]
