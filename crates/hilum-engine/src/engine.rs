@@ -2,9 +2,10 @@
 
 use crate::access::Scope;
 use crate::catalog::{Catalog, CatalogError, now, summary};
+use crate::control::WorkControl;
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
-use crate::import::{self, ImportControl, ImportSummary};
+use crate::import::{self, ImportSummary};
 use crate::intake::{Incoming, Sender};
 use crate::journey;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
@@ -177,7 +178,7 @@ struct Inner {
 struct RunningImport {
     id: u64,
     kind: &'static str,
-    control: ImportControl,
+    control: WorkControl,
     state: ImportState,
 }
 
@@ -251,7 +252,7 @@ impl Engine {
         scope: &Scope,
         paths: &[PathBuf],
         zone: Zone,
-        control: &ImportControl,
+        control: &WorkControl,
     ) -> Result<ImportSummary, EngineError> {
         let id = self.note_import(paths, control);
         let outcome = import::run(self, scope, paths, zone, control).await;
@@ -344,7 +345,7 @@ impl Engine {
         Ok(summary(row)?.reading)
     }
 
-    fn note_import(&self, paths: &[PathBuf], control: &ImportControl) -> u64 {
+    fn note_import(&self, paths: &[PathBuf], control: &WorkControl) -> u64 {
         let kind = match paths {
             [path] if path.is_dir() => "folder",
             [path] if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) => "zip",

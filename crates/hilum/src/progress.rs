@@ -2,7 +2,10 @@
 
 use std::{future::Future, pin::pin, time::Duration};
 
+use hilum_engine::WorkControl;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::shutdown::Shutdown;
 
 /// How often a bar looks at the work.
 const EVERY: Duration = Duration::from_millis(100);
@@ -25,6 +28,26 @@ pub fn set_total(bar: &ProgressBar, total: u64) {
 fn counting() -> ProgressStyle {
     let template = "{msg} [{wide_bar}] {pos}/{len} {eta}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Runs `work` under a bar that follows `control`; Ctrl-C stops it after the things in hand.
+pub async fn watched<W: Future>(what: &'static str, control: &WorkControl, work: W) -> std::io::Result<W::Output> {
+    let shutdown = Shutdown::on_signals()?;
+    let (stop, asked) = (control.clone(), shutdown.asked());
+    tokio::spawn(async move {
+        asked.await;
+        stop.cancel();
+    });
+    let bar = bar(what);
+    let done = follow(work, async || {
+        if let Some(total) = control.total() {
+            set_total(&bar, total);
+        }
+        bar.set_position(control.done());
+    })
+    .await;
+    bar.finish_and_clear();
+    Ok(done)
 }
 
 /// Runs `work` and lets `look` move a bar meanwhile.

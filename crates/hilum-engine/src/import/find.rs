@@ -1,6 +1,7 @@
 //! Finding and reading files, in one thread, a bounded number of bytes ahead.
 
-use super::{Candidate, Found, ImportControl, ImportError, RefusedFile, archive, dicomdir, sniff};
+use super::{Candidate, Found, ImportError, RefusedFile, archive, dicomdir, sniff};
+use crate::control::WorkControl;
 use crate::storage::Storage;
 use bytes::Bytes;
 use hilum_dicom::read_sop_uid;
@@ -18,7 +19,7 @@ pub(super) const LARGEST_FILE: u64 = 4 << 30;
 pub(super) struct Stopped;
 
 pub(super) struct Finder {
-    control: ImportControl,
+    control: WorkControl,
     found: mpsc::Sender<Found>,
     budget: Arc<Semaphore>,
     budget_kib: usize,
@@ -28,7 +29,7 @@ pub(super) struct Finder {
 
 impl Finder {
     pub(super) fn new(
-        control: ImportControl,
+        control: WorkControl,
         found: mpsc::Sender<Found>,
         budget: Arc<Semaphore>,
         storage: &Storage,

@@ -5,15 +5,14 @@
 //! first: the same folder gives the same state, however fast which file is read.
 
 mod archive;
-mod control;
 mod dicomdir;
 mod find;
 mod sniff;
 
-pub use control::ImportControl;
 pub(crate) use dicomdir::is_named as is_dicomdir;
 
 use crate::access::Scope;
+use crate::control::WorkControl;
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError, ErrorKind};
 use crate::intake::{Incoming, Receipt};
@@ -133,7 +132,7 @@ pub(crate) async fn run(
     scope: &Scope,
     paths: &[PathBuf],
     zone: Zone,
-    control: &ImportControl,
+    control: &WorkControl,
 ) -> Result<ImportSummary, EngineError> {
     if zone == Zone::Research {
         let source = AcceptError::ResearchZoneNeedsDeidentification;
@@ -215,7 +214,7 @@ struct Arrived {
 
 impl OnTheWay {
     /// Waits for one instance and counts it; returns what stops the whole import.
-    async fn settle_one(&mut self, summary: &mut ImportSummary, control: &ImportControl) -> Option<ImportError> {
+    async fn settle_one(&mut self, summary: &mut ImportSummary, control: &WorkControl) -> Option<ImportError> {
         let Ok(Arrived { path, uid, size, outcome }) = self.tasks.join_next().await? else {
             return Some(ImportError::Accept { source: AcceptError::Aborted, kept: 0 });
         };
@@ -247,7 +246,7 @@ impl OnTheWay {
     }
 }
 
-fn looked_at(summary: &mut ImportSummary, control: &ImportControl) {
+fn looked_at(summary: &mut ImportSummary, control: &WorkControl) {
     summary.files += 1;
-    control.advance();
+    control.advance(1);
 }

@@ -4,7 +4,7 @@
 //! server runs: the catalogue is copied first, and every object that its rows name was durable before they were. A later backup into
 //! the same folder copies what is new; a segment that somebody still wrote is copied again as a whole.
 
-use super::Progress;
+use crate::control::WorkControl;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::storage::segment;
@@ -96,18 +96,18 @@ pub struct RestoreSummary {
 
 impl Engine {
     /// Makes or refreshes the backup in `folder`.
-    pub async fn backup(&self, folder: &Path, progress: &Progress) -> Result<BackupSummary, BackupError> {
+    pub async fn backup(&self, folder: &Path, control: &WorkControl) -> Result<BackupSummary, BackupError> {
         fs::create_dir_all(folder).map_err(during("create", folder))?;
         let manifest = folder.join(MANIFEST);
         remove(&manifest)?;
         let fresh = folder.join(format!("{CATALOGUE}.new"));
         remove(&fresh)?;
         let rows = self.catalog().copy_to(&fresh).await.map_err(EngineError::from)?;
-        let (root, folder, progress) = (self.storage().root().to_owned(), folder.to_owned(), progress.clone());
+        let (root, folder, control) = (self.storage().root().to_owned(), folder.to_owned(), control.clone());
         let copying = tokio::task::spawn_blocking(move || {
             File::open(&fresh).and_then(|file| file.sync_all()).map_err(during("sync", &fresh))?;
             let mut copied = Copied::default();
-            copy_folders(&root, &folder, &progress, &mut copied)?;
+            copy_folders(&root, &folder, &control, &mut copied)?;
             let target = folder.join(CATALOGUE);
             fs::rename(&fresh, &target).map_err(during("name", &target))?;
             let manifest = Manifest {
@@ -126,7 +126,7 @@ impl Engine {
 }
 
 /// Restores the backup in `backup` into `data`, which is new or empty. Blocks on the disk.
-pub fn restore(backup: &Path, data: &Path, progress: &Progress) -> Result<RestoreSummary, BackupError> {
+pub fn restore(backup: &Path, data: &Path, control: &WorkControl) -> Result<RestoreSummary, BackupError> {
     let manifest = read_manifest(backup)?;
     let catalogue = data.join(CATALOGUE);
     // An unfinished restore is gone on with: the catalogue comes last, and only then is it a data folder.
@@ -137,10 +137,10 @@ pub fn restore(backup: &Path, data: &Path, progress: &Progress) -> Result<Restor
     if digest(&backup.join(CATALOGUE))? != manifest.catalogue_sha256 {
         return Err(BackupError::Damaged);
     }
-    create_private(data).map_err(during("create", data))?;
+    crate::storage::create_private(data).map_err(during("create", data))?;
     let mut copied = Copied::default();
-    copy_folders(backup, data, progress, &mut copied)?;
-    copied.now += copy(&backup.join(CATALOGUE), &catalogue, progress)?;
+    copy_folders(backup, data, control, &mut copied)?;
+    copied.now += copy(&backup.join(CATALOGUE), &catalogue, control)?;
     remove(&data.join(SEALED))?;
     sync_folder(data)?;
     Ok(RestoreSummary { rows: manifest.rows, bytes_copied: copied.now, made_at: manifest.finished_at })
@@ -152,20 +152,21 @@ struct Copied {
     before: u64,
 }
 
-fn copy_folders(from: &Path, to: &Path, progress: &Progress, copied: &mut Copied) -> Result<(), BackupError> {
+fn copy_folders(from: &Path, to: &Path, control: &WorkControl, copied: &mut Copied) -> Result<(), BackupError> {
     let list = to.join(SEALED);
     let mut sealed: BTreeMap<String, u64> =
         fs::read(&list).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let files = files_below(from)?;
-    progress.expect(files.len() as u64);
+    control.expect(files.len() as u64);
+    control.counted();
     let mut folders = BTreeSet::from([to.to_owned()]);
     let mut outcome = Ok(());
     for file in files {
-        outcome = copy_one(from, &file, to, progress, copied, &mut sealed, &mut folders);
+        outcome = copy_one(from, &file, to, control, copied, &mut sealed, &mut folders);
         if outcome.is_err() {
             break;
         }
-        progress.advance(1);
+        control.advance(1);
     }
     write_durably(&list, &sealed)?;
     outcome?;
@@ -176,7 +177,7 @@ fn copy_one(
     from: &Path,
     file: &Path,
     to: &Path,
-    progress: &Progress,
+    control: &WorkControl,
     copied: &mut Copied,
     sealed: &mut BTreeMap<String, u64>,
     folders: &mut BTreeSet<PathBuf>,
@@ -200,7 +201,7 @@ fn copy_one(
         return Ok(());
     }
     sealed.remove(&name);
-    copied.now += copy(file, &target, progress)?;
+    copied.now += copy(file, &target, control)?;
     if is_segment && full {
         sealed.insert(name, length);
     }
@@ -234,7 +235,7 @@ fn files_below(root: &Path) -> Result<Vec<PathBuf>, BackupError> {
 }
 
 /// Copies a file under another name first, so that what has its name is whole. A file that grows meanwhile is copied as long as it was.
-fn copy(source: &Path, target: &Path, progress: &Progress) -> Result<u64, BackupError> {
+fn copy(source: &Path, target: &Path, control: &WorkControl) -> Result<u64, BackupError> {
     let mut from = match File::open(source) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         opened => opened.map_err(during("open", source))?,
@@ -245,7 +246,7 @@ fn copy(source: &Path, target: &Path, progress: &Progress) -> Result<u64, Backup
     let mut part = vec![0; 4 << 20];
     let mut copied = 0;
     while copied < length {
-        if progress.is_cancelled() {
+        if control.is_cancelled() {
             remove(&unfinished)?;
             return Err(BackupError::Cancelled);
         }
@@ -297,8 +298,4 @@ fn remove(path: &Path) -> Result<(), BackupError> {
 
 fn sync_folder(folder: &Path) -> Result<(), BackupError> {
     File::open(folder).and_then(|handle| handle.sync_all()).map_err(during("sync", folder))
-}
-
-fn create_private(folder: &Path) -> io::Result<()> {
-    crate::storage::create_private(folder)
 }

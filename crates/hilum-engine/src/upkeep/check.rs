@@ -1,8 +1,8 @@
 //! `hilum check`: every object against its digest and its row, every row against its object, the database against itself.
 
-use super::Progress;
 use crate::access::{Role, Scope};
 use crate::catalog::{NewInstance, NewQuarantine, RecordRequest, Subject};
+use crate::control::WorkControl;
 use crate::engine::Engine;
 use crate::error::{AcceptError, EngineError};
 use crate::intake;
@@ -96,17 +96,18 @@ const UNDER_WAY: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Checks the data folder. Damage is named by UID and place, never by patient.
-    pub async fn check(&self, options: CheckOptions, progress: &Progress) -> Result<CheckReport, EngineError> {
+    pub async fn check(&self, options: CheckOptions, control: &WorkControl) -> Result<CheckReport, EngineError> {
         let mut report = CheckReport::default();
         let faults = self.catalog().faults().await?;
         report.faults.extend(faults.into_iter().map(|text| Fault::Catalogue { text }));
-        progress.expect(self.catalog().count_holders().await?);
+        control.expect(self.catalog().count_holders().await?);
+        control.counted();
         let mut without_row = Vec::new();
         for segment in self.storage().segment_files()? {
-            self.check_segment(segment, options, progress, &mut report, &mut without_row).await?;
+            self.check_segment(segment, options, control, &mut report, &mut without_row).await?;
         }
-        self.check_rows(options, progress, &mut report).await?;
-        if !without_row.is_empty() && !progress.is_cancelled() {
+        self.check_rows(options, control, &mut report).await?;
+        if !without_row.is_empty() && !control.is_cancelled() {
             // What a running server has just appended is on its way to a row.
             tokio::time::sleep(UNDER_WAY).await;
         }
@@ -123,10 +124,10 @@ impl Engine {
                 },
             }
         }
-        if options.repair && !progress.is_cancelled() {
+        if options.repair && !control.is_cancelled() {
             report.counts_corrected = self.catalog().recount().await?;
         }
-        report.cancelled = progress.is_cancelled();
+        report.cancelled = control.is_cancelled();
         Ok(report)
     }
 
@@ -134,7 +135,7 @@ impl Engine {
         &self,
         segment: PathBuf,
         options: CheckOptions,
-        progress: &Progress,
+        control: &WorkControl,
         report: &mut CheckReport,
         without_row: &mut Vec<Record>,
     ) -> Result<(), EngineError> {
@@ -149,7 +150,7 @@ impl Engine {
                 return Ok(());
             }
         };
-        while !progress.is_cancelled() {
+        while !control.is_cancelled() {
             let (back, step) = tokio::task::spawn_blocking(move || {
                 let step = next(&mut records, options.quick);
                 (records, step)
@@ -182,11 +183,11 @@ impl Engine {
     async fn check_rows(
         &self,
         options: CheckOptions,
-        progress: &Progress,
+        control: &WorkControl,
         report: &mut CheckReport,
     ) -> Result<(), EngineError> {
         let mut last = None;
-        while !progress.is_cancelled() {
+        while !control.is_cancelled() {
             let rows = self.catalog().holders(last.as_ref(), CHUNK).await?;
             if rows.is_empty() {
                 break;
@@ -207,7 +208,7 @@ impl Engine {
                 }
             }
             report.rows += rows.len() as u64;
-            progress.advance(rows.len() as u64);
+            control.advance(rows.len() as u64);
             last = rows.into_iter().next_back();
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
 use crate::fixture::{Ct, config, number, objects, on_the_way, rows, texts, tiny_model};
-use hilum_engine::upkeep::{CheckOptions, Progress};
-use hilum_engine::{Accepted, Engine, EngineConfig, ImportControl, ReportPart, Scope, Source, Zone};
+use hilum_engine::upkeep::CheckOptions;
+use hilum_engine::{Accepted, Engine, EngineConfig, ReportPart, Scope, Source, WorkControl, Zone};
 use hilum_infer::model::sha256_hex;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -84,7 +84,7 @@ async fn import(data: &Path) {
     let engine = Engine::open(config(data)).await.unwrap();
     say("ready");
     let paths = [data.join("to-import")];
-    match engine.import(&Scope::local(), &paths, Zone::Clinical, &ImportControl::new()).await {
+    match engine.import(&Scope::local(), &paths, Zone::Clinical, &WorkControl::new()).await {
         Ok(summary) => say(&format!("kept {}", summary.kept)),
         Err(error) => say(&format!("failed {} {error}", error.code())),
     }
@@ -173,7 +173,7 @@ async fn killed_and_then_its_catalogue_lost_or_put_back_from_a_backup_what_was_a
         if from_backup {
             // Made beside the running process, so that it knows some of what that one has acknowledged.
             let beside = Engine::open(config(data.path())).await.unwrap();
-            beside.backup(backup.path(), &Progress::new()).await.unwrap();
+            beside.backup(backup.path(), &WorkControl::new()).await.unwrap();
         }
         let mut heard = 0;
         acknowledged.extend(listen(&mut stdout, |line| {
@@ -192,7 +192,7 @@ async fn killed_and_then_its_catalogue_lost_or_put_back_from_a_backup_what_was_a
         }
         let engine = Engine::open(config(data.path())).await.unwrap();
         let repair = CheckOptions { quick: false, repair: true };
-        let report = engine.check(repair, &Progress::new()).await.unwrap();
+        let report = engine.check(repair, &WorkControl::new()).await.unwrap();
         assert_eq!(report.faults, [], "from a backup: {from_backup}");
         assert!(report.rows_restored > 0);
         let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
@@ -278,6 +278,6 @@ async fn a_full_disk_is_an_error_that_says_so_and_leaves_nothing_half_kept() {
 
     // With space again the same import succeeds.
     let engine = Engine::open(config(data.path())).await.unwrap();
-    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &WorkControl::new()).await.unwrap();
     assert_eq!((summary.kept, summary.already_there), (1, 3));
 }

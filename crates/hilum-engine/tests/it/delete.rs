@@ -3,7 +3,8 @@
 use crate::fixture::{Ct, engine, number, reading_engine, send, texts};
 use hilum_dicom::matching::{Level, QueryOptions};
 use hilum_dicom::{DataSet, read_facts};
-use hilum_engine::upkeep::{CheckOptions, Progress};
+use hilum_engine::WorkControl;
+use hilum_engine::upkeep::CheckOptions;
 use hilum_engine::{Deleted, Engine, EngineError, Find, Role, Scope, Selection, Zone};
 use std::path::Path;
 use tempfile::tempdir;
@@ -125,7 +126,7 @@ async fn bytes_that_a_crash_left_after_their_rows_had_gone_are_removed_at_the_ne
     }
     let second = engine(data.path()).await;
     let checked =
-        second.check(CheckOptions { repair: true, ..CheckOptions::default() }, &Progress::new()).await.unwrap();
+        second.check(CheckOptions { repair: true, ..CheckOptions::default() }, &WorkControl::new()).await.unwrap();
     assert_eq!(checked.rows_restored, 0, "what was deleted does not come back");
     assert!(blocks(data.path()) < full / 2, "{} of {full} blocks", blocks(data.path()));
     assert_eq!(number(data.path(), "SELECT count(*) FROM removal").await, 0);

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Ct, dcmtk, engine, number, objects, rows};
 use bytes::Bytes;
-use hilum_engine::{ErrorKind, ImportControl, ImportSummary, Scope, Zone};
+use hilum_engine::{ErrorKind, ImportSummary, Scope, WorkControl, Zone};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use zip::write::SimpleFileOptions;
 
 async fn import(data: &Path, paths: &[PathBuf]) -> ImportSummary {
     let engine = engine(data).await;
-    engine.import(&Scope::local(), paths, Zone::Clinical, &ImportControl::new()).await.unwrap()
+    engine.import(&Scope::local(), paths, Zone::Clinical, &WorkControl::new()).await.unwrap()
 }
 
 fn write_all(folder: &Path, files: &[Bytes]) {
@@ -157,7 +157,7 @@ async fn an_import_can_be_cancelled_and_what_was_kept_stays() {
     let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
     write_all(folder.path(), &Ct { slices: 200, ..Ct::default() }.files());
     let engine = engine(data.path()).await;
-    let control = ImportControl::new();
+    let control = WorkControl::new();
     let watcher = tokio::spawn({
         let control = control.clone();
         async move {
@@ -182,7 +182,7 @@ async fn a_path_that_is_not_there_and_the_research_zone_are_refused() {
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
     let nowhere = [data.path().join("Hong^Gildong")];
-    let (scope, control) = (Scope::local(), ImportControl::new());
+    let (scope, control) = (Scope::local(), WorkControl::new());
     let import = |zone| engine.import(&scope, &nowhere, zone, &control);
     let error = hold(import(Zone::Clinical).await);
     assert_eq!(error.0, ErrorKind::NotFound);

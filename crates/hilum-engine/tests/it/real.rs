@@ -3,7 +3,7 @@
 use crate::fixture::{aside, engine, objects, rows, shared};
 use hilum_clinical::urinary_stone::{Side, Stone, TractPart};
 use hilum_engine::views::{ReadingStatus, StudySearch};
-use hilum_engine::{ImportControl, Scope, Zone, measured_stones, nifti};
+use hilum_engine::{Scope, WorkControl, Zone, measured_stones, nifti};
 use hilum_imaging::Volume;
 use hilum_imaging::phantom::add_stone;
 use hilum_infer::{Model, SliceStack, read_stack};
@@ -21,7 +21,7 @@ async fn a_real_chest_ct_is_kept_at_speed_and_its_geometry_is_sound() {
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
     let start = Instant::now();
-    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &WorkControl::new()).await.unwrap();
     let seconds = start.elapsed().as_secs_f64();
     println!("{} instances kept, durable, in {seconds:.2} s: {:.0}/s", summary.kept, summary.kept as f64 / seconds);
     assert_eq!((summary.kept, summary.refused.len(), summary.quarantined), (275, 0, 0), "{summary:?}");
@@ -40,7 +40,7 @@ async fn a_real_head_ct_with_mixed_spacing_is_refused_before_any_millimetre() {
     let Some(folder) = shared("ct-head-ge") else { return };
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
-    engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    engine.import(&Scope::local(), &[folder], Zone::Clinical, &WorkControl::new()).await.unwrap();
     engine.run_until_idle().await.unwrap();
     for study in engine.studies(&Scope::local(), &StudySearch::default()).await.unwrap().items {
         assert_eq!(study.reading.state, ReadingStatus::Refused, "{:?}", study.reading);
@@ -55,7 +55,7 @@ async fn every_conformance_file_is_kept_or_put_aside_or_refused_with_a_reason() 
     let Some(folder) = shared("dicom-conformance") else { return };
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
-    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &ImportControl::new()).await.unwrap();
+    let summary = engine.import(&Scope::local(), &[folder], Zone::Clinical, &WorkControl::new()).await.unwrap();
     let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
     for file in &summary.refused {
         assert!(!file.text.is_empty());

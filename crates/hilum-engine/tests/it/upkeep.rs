@@ -1,8 +1,8 @@
 //! Damage is found and named, an index that was lost is made again, and a backup gives everything back.
 
 use crate::fixture::{Ct, config, engine, files, number, objects, rows, send, texts};
-use hilum_engine::upkeep::{CheckOptions, CheckReport, Fault, Progress, restore};
-use hilum_engine::{Engine, ImportControl, Scope, Source, Zone};
+use hilum_engine::upkeep::{CheckOptions, CheckReport, Fault, restore};
+use hilum_engine::{Engine, Scope, Source, WorkControl, Zone};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tempfile::tempdir;
 const REPAIR: CheckOptions = CheckOptions { quick: false, repair: true };
 
 async fn check(engine: &Engine, options: CheckOptions) -> CheckReport {
-    engine.check(options, &Progress::new()).await.unwrap()
+    engine.check(options, &WorkControl::new()).await.unwrap()
 }
 
 /// Everything that the catalogue says of instances, apart from row numbers and times.
@@ -78,7 +78,7 @@ async fn an_index_that_was_lost_is_made_again_from_the_objects() {
     let before = {
         let engine = filled(data.path()).await;
         engine
-            .import(&Scope::local(), &[imported(data.path())], Zone::Clinical, &ImportControl::default())
+            .import(&Scope::local(), &[imported(data.path())], Zone::Clinical, &WorkControl::default())
             .await
             .unwrap();
         catalogue(data.path()).await
@@ -126,26 +126,26 @@ async fn wrong_counts_are_set_right() {
 async fn a_backup_made_while_others_send_gives_back_every_row_it_has() {
     let (data, backup, second) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
     let engine = filled(data.path()).await;
-    let first = engine.backup(backup.path(), &Progress::new()).await.unwrap();
+    let first = engine.backup(backup.path(), &WorkControl::new()).await.unwrap();
     assert_eq!((first.rows, first.bytes_there), (9, 0));
     let sending = async {
         for study in 10..30 {
             send(&engine, &Ct { study, slices: 2, ..Ct::default() }.files()).await;
         }
     };
-    let copying = async { engine.backup(backup.path(), &Progress::new()).await.unwrap() };
+    let copying = async { engine.backup(backup.path(), &WorkControl::new()).await.unwrap() };
     let ((), middle) = tokio::join!(sending, copying);
     assert!((9..=49).contains(&middle.rows));
     drop(engine);
 
     let restored = second.path().join("data");
-    let summary = restore(backup.path(), &restored, &Progress::new()).unwrap();
+    let summary = restore(backup.path(), &restored, &WorkControl::new()).unwrap();
     assert_eq!(summary.rows, middle.rows);
     let copy = Engine::open(config(&restored)).await.unwrap();
     let report = check(&copy, CheckOptions::default()).await;
     let lost = report.faults.iter().find(|fault| !matches!(fault, Fault::WithoutRow { .. }));
     assert_eq!((report.rows, lost), (middle.rows, None));
-    let error = restore(backup.path(), &restored, &Progress::new()).unwrap_err();
+    let error = restore(backup.path(), &restored, &WorkControl::new()).unwrap_err();
     assert!(error.to_string().contains("already holds data"));
 }
 
@@ -154,26 +154,26 @@ async fn a_second_backup_copies_what_is_new_and_an_unfinished_one_is_no_backup()
     let (data, backup, target) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
     drop(filled(data.path()).await);
     let engine = Engine::open(config(data.path())).await.unwrap();
-    let first = engine.backup(backup.path(), &Progress::new()).await.unwrap();
+    let first = engine.backup(backup.path(), &WorkControl::new()).await.unwrap();
     send(&engine, &Ct { study: 5, slices: 1, ..Ct::default() }.files()).await;
-    let second = engine.backup(backup.path(), &Progress::new()).await.unwrap();
+    let second = engine.backup(backup.path(), &WorkControl::new()).await.unwrap();
     assert!(
         second.bytes_there == first.bytes_copied && second.bytes_copied < first.bytes_copied,
         "{first:?} {second:?}"
     );
 
-    let cancelled = Progress::new();
+    let cancelled = WorkControl::new();
     cancelled.cancel();
     send(&engine, &Ct { study: 6, slices: 1, ..Ct::default() }.files()).await;
     assert!(engine.backup(backup.path(), &cancelled).await.is_err());
-    let error = restore(backup.path(), &target.path().join("a"), &Progress::new()).unwrap_err();
+    let error = restore(backup.path(), &target.path().join("a"), &WorkControl::new()).unwrap_err();
     assert!(error.to_string().contains("no finished backup"), "{error}");
 
-    engine.backup(backup.path(), &Progress::new()).await.unwrap();
+    engine.backup(backup.path(), &WorkControl::new()).await.unwrap();
     let file = backup.path().join("catalog.sqlite");
     let mut bytes = fs::read(&file).unwrap();
     bytes[5000] ^= 1;
     fs::write(&file, bytes).unwrap();
-    let error = restore(backup.path(), &target.path().join("b"), &Progress::new()).unwrap_err();
+    let error = restore(backup.path(), &target.path().join("b"), &WorkControl::new()).unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! `hilum demo`: the server, with synthetic patients that arrive while it runs.
 
 use anyhow::Context;
-use hilum_engine::{Engine, EngineConfig, EngineError, ImportControl, Scope, Zone};
+use hilum_engine::{Engine, EngineConfig, EngineError, Scope, WorkControl, Zone};
 use hilum_imaging::phantom::{PatientPosition, PhantomRecipe, StonePlan};
 
 use crate::{
@@ -82,6 +82,6 @@ async fn send(engine: &Engine, scope: &Scope, recipe: PhantomRecipe) -> anyhow::
     let files =
         tokio::task::spawn_blocking(move || phantom_files::write(&out, &recipe, SeriesSet::WithLocalizer)).await??;
     let paths = [files.folder.join("dicom")];
-    engine.import(scope, &paths, Zone::Clinical, &ImportControl::new()).await?;
+    engine.import(scope, &paths, Zone::Clinical, &WorkControl::new()).await?;
     Ok(())
 }

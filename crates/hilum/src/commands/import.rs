@@ -1,7 +1,7 @@
 //! `hilum import`
 
 use anyhow::{Context, bail};
-use hilum_engine::{Engine, ImportControl, ImportSummary, Role, Scope, Zone};
+use hilum_engine::{Engine, ImportSummary, Role, Scope, WorkControl, Zone};
 
 use crate::{
     cli::ImportArguments,
@@ -9,7 +9,6 @@ use crate::{
     failure::WrongCall,
     progress,
     settings::Settings,
-    shutdown::Shutdown,
 };
 
 pub fn run(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<()> {
@@ -27,27 +26,12 @@ pub fn run(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<(
     let data_dir = settings.data_dir(DATA);
     let scope = Scope::new(arguments.institution.clone(), Role::Operator);
     let summary = block_on(async {
-        let shutdown = Shutdown::on_signals()?;
         let engine = Engine::open(settings.engine(&data_dir))
             .await
             .with_context(|| format!("data folder {}", data_dir.display()))?;
-        let control = ImportControl::new();
-        let stop = control.clone();
-        let asked = shutdown.asked();
-        tokio::spawn(async move {
-            asked.await;
-            stop.cancel();
-        });
-        let bar = progress::bar("importing");
+        let control = WorkControl::new();
         let work = engine.import(&scope, &arguments.paths, arguments.zone, &control);
-        let summary = progress::follow(work, async || {
-            if let Some(total) = control.total() {
-                progress::set_total(&bar, total);
-            }
-            bar.set_position(control.done());
-        })
-        .await;
-        bar.finish_and_clear();
+        let summary = progress::watched("importing", &control, work).await?;
         Ok(summary?)
     })?;
     tell(&summary, arguments.json)?;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hilum_engine::{
-    Engine,
-    upkeep::{self, CheckOptions, CheckReport, Fault, Progress},
+    Engine, WorkControl,
+    upkeep::{self, CheckOptions, CheckReport, Fault},
 };
 
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     job_lock::JobLock,
     progress,
     settings::Settings,
-    shutdown::Shutdown,
 };
 
 pub fn check(settings: &Settings, arguments: &CheckArguments) -> anyhow::Result<()> {
@@ -29,8 +28,8 @@ pub fn check(settings: &Settings, arguments: &CheckArguments) -> anyhow::Result<
     let options = CheckOptions { quick: arguments.quick, repair: arguments.repair };
     let report = block_on(async {
         let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
-        let following = Progress::new();
-        Ok(watched("checking", &following, engine.check(options, &following)).await??)
+        let following = WorkControl::new();
+        Ok(progress::watched("checking", &following, engine.check(options, &following)).await??)
     })?;
     drop(lock);
     if arguments.json {
@@ -78,8 +77,8 @@ pub fn backup(settings: &Settings, arguments: &BackupArguments) -> anyhow::Resul
     let data_dir = existing(settings)?;
     let summary = block_on(async {
         let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
-        let following = Progress::new();
-        Ok(watched("copying", &following, engine.backup(&arguments.folder, &following)).await??)
+        let following = WorkControl::new();
+        Ok(progress::watched("copying", &following, engine.backup(&arguments.folder, &following)).await??)
     })?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -100,11 +99,11 @@ pub fn backup(settings: &Settings, arguments: &BackupArguments) -> anyhow::Resul
 pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Result<()> {
     settings.start_log("error")?;
     let data_dir = settings.data_dir(DATA);
-    let following = Progress::new();
+    let following = WorkControl::new();
     let (from, to, told) = (arguments.backup.clone(), data_dir.clone(), following.clone());
     let summary = block_on(async {
         let work = tokio::task::spawn_blocking(move || upkeep::restore(&from, &to, &told));
-        Ok(watched("copying", &following, work).await???)
+        Ok(progress::watched("copying", &following, work).await???)
     })?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -126,24 +125,4 @@ fn existing(settings: &Settings) -> anyhow::Result<std::path::PathBuf> {
 
 fn folder_of(data_dir: &Path) -> String {
     format!("data folder {}", data_dir.display())
-}
-
-/// Runs the work under a bar; Ctrl-C stops it at its next thing.
-async fn watched<W: Future>(what: &'static str, following: &Progress, work: W) -> anyhow::Result<W::Output> {
-    let shutdown = Shutdown::on_signals()?;
-    let (stop, asked) = (following.clone(), shutdown.asked());
-    tokio::spawn(async move {
-        asked.await;
-        stop.cancel();
-    });
-    let bar = progress::bar(what);
-    let done = progress::follow(work, async || {
-        if following.total() > 0 {
-            progress::set_total(&bar, following.total());
-            bar.set_position(following.done());
-        }
-    })
-    .await;
-    bar.finish_and_clear();
-    Ok(done)
 }

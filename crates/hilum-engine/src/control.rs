@@ -1,11 +1,11 @@
-//! Following and stopping an import.
+//! Following and stopping long work: an import, a check, a backup.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Follows and stops an import: give one to [`crate::Engine::import`], keep a clone.
+/// Follows and stops long work: give one to it, keep a clone.
 #[derive(Clone, Debug, Default)]
-pub struct ImportControl {
+pub struct WorkControl {
     shared: Arc<Shared>,
 }
 
@@ -17,23 +17,23 @@ struct Shared {
     cancelled: AtomicBool,
 }
 
-impl ImportControl {
+impl WorkControl {
     /// A control of its own.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Files looked at so far.
+    /// Things done so far: files of an import, rows of a check.
     pub fn done(&self) -> u64 {
         self.shared.done.load(Ordering::Relaxed)
     }
 
-    /// Files in all, once they are counted; opening a zip adds its members.
+    /// Things to do in all, once they are counted; there may come more, as the members of a zip do.
     pub fn total(&self) -> Option<u64> {
         self.shared.counted.load(Ordering::Acquire).then(|| self.shared.total.load(Ordering::Relaxed))
     }
 
-    /// Stops the import after the files in hand; what was kept stays kept.
+    /// Stops the work after the things in hand; what was done stays done.
     pub fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::Release);
     }
@@ -43,15 +43,15 @@ impl ImportControl {
         self.shared.cancelled.load(Ordering::Acquire)
     }
 
-    pub(super) fn advance(&self) {
-        self.shared.done.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn advance(&self, by: u64) {
+        self.shared.done.fetch_add(by, Ordering::Relaxed);
     }
 
-    pub(super) fn expect(&self, files: u64) {
-        self.shared.total.fetch_add(files, Ordering::Relaxed);
+    pub(crate) fn expect(&self, more: u64) {
+        self.shared.total.fetch_add(more, Ordering::Relaxed);
     }
 
-    pub(super) fn counted(&self) {
+    pub(crate) fn counted(&self) {
         self.shared.counted.store(true, Ordering::Release);
     }
 }
