@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{BufMut, BytesMut};
 use hilum_dicom::{SopClassUid, SopUid};
+use sha2::{Digest, Sha256};
 
 use crate::{
     command::CommandSet,
@@ -61,7 +62,7 @@ impl<'a> Receiver<'a> {
                 if !request.has_data_set {
                     return Ok(Status::MISTYPED_ARGUMENT);
                 }
-                let Some(data_set_offset) = self.fill(messages, context, request, caller).await? else {
+                let Some((data_set_offset, sha256)) = self.fill(messages, context, request, caller).await? else {
                     return Ok(Status::TOO_LARGE);
                 };
                 let instance = ReceivedInstance {
@@ -72,6 +73,7 @@ impl<'a> Receiver<'a> {
                     transfer_syntax: context.transfer_syntax.clone(),
                     part10: self.buffer.split().freeze(),
                     data_set_offset,
+                    sha256,
                 };
                 return Ok(self.hand_over(instance, handler).await);
             }
@@ -81,14 +83,15 @@ impl<'a> Receiver<'a> {
         Ok(refused)
     }
 
-    /// Receives the data set; where it begins in the buffer, or `None` when it is beyond a limit.
+    /// Receives the data set; where it begins in the buffer and the digest of all, or `None` when it is beyond a limit. The digest is
+    /// computed while the peer sends, so that nobody waits for it at the end.
     async fn fill(
         &mut self,
         messages: &mut Messages,
         context: &Context,
         request: &CommandSet,
         caller: &Caller,
-    ) -> Result<Option<usize>, UlError> {
+    ) -> Result<Option<(usize, [u8; 32])>, UlError> {
         self.buffer.clear();
         put_meta(
             &mut self.buffer,
@@ -101,6 +104,7 @@ impl<'a> Receiver<'a> {
             },
         );
         let data_set_offset = self.buffer.len();
+        let mut digest = Sha256::new_with_prefix(&self.buffer);
         while let Some(fragment) = messages.fragment().await? {
             let added = fragment.len() as u64;
             let all = self.in_flight.fetch_add(added, Ordering::Relaxed) + added;
@@ -111,9 +115,10 @@ impl<'a> Receiver<'a> {
                 messages.skip_data_set().await?;
                 return Ok(None);
             }
+            digest.update(&fragment);
             self.buffer.put_slice(&fragment);
         }
-        Ok(Some(data_set_offset))
+        Ok(Some((data_set_offset, digest.finalize().into())))
     }
 
     async fn hand_over(&mut self, instance: ReceivedInstance, handler: &dyn StoreHandler) -> Status {

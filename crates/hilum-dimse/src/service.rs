@@ -28,6 +28,8 @@ pub struct ReceivedInstance {
     pub part10: Bytes,
     /// Where the data set starts in `part10`.
     pub data_set_offset: usize,
+    /// SHA-256 of `part10`, computed while it came in.
+    pub sha256: [u8; 32],
 }
 
 impl ReceivedInstance {

@@ -1,13 +1,14 @@
 //! The engine's door: everything that a command, the web server or the network node may ask.
 
 use crate::access::Scope;
-use crate::catalog::{Catalog, CatalogError, now, summary};
+use crate::catalog::{Catalog, summary};
 use crate::control::WorkControl;
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
 use crate::import::{self, ImportSummary};
-use crate::intake::{Incoming, Sender};
+use crate::intake::{Incoming, Received, Sender};
 use crate::journey;
+use crate::promise::Promises;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
 use crate::routing::Rules;
@@ -26,8 +27,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
-use uuid::Uuid;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
@@ -169,9 +169,7 @@ struct Inner {
     stopping: AtomicBool,
     imports: Mutex<Vec<RunningImport>>,
     pages: Pages,
-    /// Processes with something under way, and when they were looked for.
-    before: (i64, Vec<Uuid>),
-    registered: OnceCell<()>,
+    promises: Promises,
 }
 
 #[derive(Debug)]
@@ -190,11 +188,6 @@ impl Engine {
     pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
         let storage = Arc::new(Storage::open(&config.data_dir)?);
         let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite")).await?;
-        let before = (now(), storage.processes()?);
-        for leftover in storage.leftovers()? {
-            let cleared = catalog.clear_leftover(&storage, &leftover).await?;
-            tracing::info!(cleared, "cleared what a process that is gone had not finished");
-        }
         let scope = catalog.system_scope().await?;
         catalog.home(&scope).await?;
         let model = models::find(&config)?.map(Arc::new);
@@ -213,10 +206,10 @@ impl Engine {
                 stopping: AtomicBool::new(false),
                 imports: Mutex::default(),
                 pages: Pages::default(),
-                before,
-                registered: OnceCell::new(),
+                promises: Promises::default(),
             }),
         };
+        engine.recover().await?;
         engine.remove_objects().await?;
         Ok(engine)
     }
@@ -229,20 +222,22 @@ impl Engine {
         bytes: Bytes,
         source: Source,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { bytes, source, file_name: None, sender: None };
+        let incoming = Incoming { received: bytes.into(), source, file_name: None, sender: None };
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 
     /// As [`Self::accept_instance`], of what an application entity sent: it must be what the sender said it is, and the rules may give
-    /// it to another institution than the caller's.
+    /// it to another institution than the caller's. Its row may follow a moment after this returns; who asks this engine for it
+    /// waits that long.
     pub async fn accept_from(
         &self,
         scope: &Scope,
         zone: Zone,
-        bytes: Bytes,
+        received: impl Into<Received>,
         sender: Sender,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { bytes, source: Source::Dimse, file_name: None, sender: Some(sender) };
+        let received = received.into();
+        let incoming = Incoming { received, source: Source::Dimse, file_name: None, sender: Some(sender) };
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 
@@ -272,11 +267,13 @@ impl Engine {
 
     /// A page of studies, the last received first.
     pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
+        self.caught_up().await;
         self.catalog().studies(scope, search).await
     }
 
     /// One study with its series.
     pub async fn study(&self, scope: &Scope, study: &StudyUid) -> Result<StudyDetail, EngineError> {
+        self.caught_up().await;
         let catalog = self.catalog();
         let row = catalog.study_row(scope, study).await?.ok_or(EngineError::NotFound { what: "study" })?;
         let report = catalog.current_report(scope, study).await?;
@@ -319,6 +316,7 @@ impl Engine {
 
     /// Imports and readings under way.
     pub async fn activity(&self, scope: &Scope) -> Result<Activity, EngineError> {
+        self.caught_up().await;
         let readings = self.catalog().open_readings(scope).await?;
         let waiting = readings.iter().filter(|reading| reading.state != ReadingStatus::Reading).count();
         Ok(Activity { imports: self.imports(), readings, queue_depth: waiting as u64 })
@@ -326,6 +324,7 @@ impl Engine {
 
     /// What was kept aside, newest first.
     pub async fn quarantine(&self, scope: &Scope) -> Result<Vec<QuarantineEntry>, EngineError> {
+        self.caught_up().await;
         Ok(self.catalog().quarantined(scope).await?)
     }
 
@@ -403,12 +402,8 @@ impl Engine {
         &self.inner.pages
     }
 
-    /// Before anything is staged: only a catalogue that knows this process may judge what it leaves behind.
-    pub(crate) async fn register(&self) -> Result<(), CatalogError> {
-        let registering = self.inner.registered.get_or_try_init(async || {
-            self.catalog().register_process(self.storage().process(), &self.inner.before).await
-        });
-        registering.await.copied()
+    pub(crate) fn promises(&self) -> &Promises {
+        &self.inner.promises
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {

@@ -61,6 +61,9 @@ pub enum AcceptError {
     /// The catalogue failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// So many instances wait for their rows that no more are taken.
+    #[error("the catalogue does not keep up with what is received; send again later")]
+    CatalogueBehind,
     /// The engine is shutting down.
     #[error("the engine is shutting down; send again later")]
     ShuttingDown,
@@ -86,7 +89,7 @@ impl AcceptError {
             Self::Forbidden => ErrorKind::Forbidden,
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
-            Self::ShuttingDown => ErrorKind::Busy,
+            Self::CatalogueBehind | Self::ShuttingDown => ErrorKind::Busy,
             Self::Aborted => ErrorKind::Internal,
         }
     }
@@ -101,6 +104,7 @@ impl AcceptError {
             Self::Forbidden => "forbidden",
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),
+            Self::CatalogueBehind => "catalogue_behind",
             Self::ShuttingDown => "shutting_down",
             Self::Aborted => "aborted",
         }

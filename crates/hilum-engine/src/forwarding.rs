@@ -109,6 +109,7 @@ pub struct ForwardView {
 impl Engine {
     /// The peers for which something is due, in every institution: for this machine's own worker.
     pub async fn peers_with_due_forwards(&self) -> Result<Vec<AeTitle>, EngineError> {
+        self.caught_up().await;
         let scope = self.catalog().system_scope().await?;
         Ok(self.catalog().peers_with_due_forwards(&scope).await?)
     }
@@ -116,6 +117,7 @@ impl Engine {
     /// What is due for a peer, the oldest first: for this machine's own worker. Sending the same again does no harm, so a worker that dies
     /// before [`Engine::end_forwards`] has lost nothing.
     pub async fn due_forwards(&self, peer: &AeTitle, limit: u32) -> Result<Vec<DueForward>, EngineError> {
+        self.caught_up().await;
         let scope = self.catalog().system_scope().await?;
         Ok(self.catalog().due_forwards(&scope, peer, limit).await?)
     }
@@ -128,6 +130,7 @@ impl Engine {
 
     /// A page of forwards, the oldest first.
     pub async fn forwards(&self, scope: &Scope, search: &ForwardSearch) -> Result<Page<ForwardView>, EngineError> {
+        self.caught_up().await;
         self.catalog().forwards(scope, search).await
     }
 

@@ -15,11 +15,40 @@ use hilum_dicom::{
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
+/// Bytes as received, and what their receiver found out on the way.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// A whole Part 10 file, or file meta and data set without preamble.
+    pub bytes: Bytes,
+    /// Their SHA-256, where it was computed while they came.
+    pub sha256: Option<Sha256Digest>,
+    /// The transfer syntax, where it was agreed on beforehand.
+    pub transfer_syntax: Option<TransferSyntaxUid>,
+}
+
+impl From<Bytes> for Received {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, sha256: None, transfer_syntax: None }
+    }
+}
+
+/// A header of this much is read in passing, not in a thread of its own.
+const SMALL: usize = 4 << 20;
+
+impl Received {
+    /// Reading it takes no longer than changing threads would.
+    fn is_read_in_passing(&self) -> bool {
+        let deflated = TransferSyntaxUid::deflated_explicit_little_endian();
+        let inflates = self.transfer_syntax.as_ref().is_none_or(|stated| *stated == deflated);
+        self.sha256.is_some() && self.bytes.len() <= SMALL && !inflates
+    }
+}
+
 /// An instance on its way in.
 #[derive(Clone, Debug)]
 pub(crate) struct Incoming {
-    /// Bytes as received.
-    pub(crate) bytes: Bytes,
+    /// What was received.
+    pub(crate) received: Received,
     /// How it came.
     pub(crate) source: Source,
     /// Name of its file, if it was one.
@@ -57,15 +86,19 @@ pub(crate) struct Examined {
 }
 
 /// Reads the header and refuses what is no DICOM object or a damaged one.
-pub(crate) async fn examine(bytes: Bytes) -> Result<Examined, AcceptError> {
-    tokio::task::spawn_blocking(move || {
-        let facts = Box::new(read_facts(&bytes).map_err(|error| refusal(&error))?);
-        check_pixel_data(&facts, bytes.len())?;
-        let sha256 = Sha256Digest::from(Sha256::digest(&bytes));
-        Ok(Examined { facts, sha256, bytes })
-    })
-    .await
-    .map_err(AcceptError::aborted)?
+pub(crate) async fn examine(received: Received) -> Result<Examined, AcceptError> {
+    if received.is_read_in_passing() {
+        return examine_now(received);
+    }
+    tokio::task::spawn_blocking(move || examine_now(received)).await.map_err(AcceptError::aborted)?
+}
+
+fn examine_now(received: Received) -> Result<Examined, AcceptError> {
+    let Received { bytes, sha256, .. } = received;
+    let facts = Box::new(read_facts(&bytes).map_err(|error| refusal(&error))?);
+    check_pixel_data(&facts, bytes.len())?;
+    let sha256 = sha256.unwrap_or_else(|| Sha256Digest::from(Sha256::digest(&bytes)));
+    Ok(Examined { facts, sha256, bytes })
 }
 
 fn refusal(error: &DicomError) -> AcceptError {
@@ -152,7 +185,6 @@ pub(crate) async fn compare(
 
 /// Appends an examined object durably.
 pub(crate) async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
-    engine.register().await?;
     let (storage, bytes, sha256) = (engine.storage().clone(), new.bytes.clone(), new.sha256);
     let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &bytes));
     Ok(appended.await.map_err(AcceptError::aborted)??)

@@ -12,7 +12,8 @@ use crate::tagging::{rank, tag_series};
 use hilum_dicom::InstanceFacts;
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
 
-/// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success.
+/// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success. Over DIMSE, where one
+///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised.
 pub(crate) async fn accept_instance(
     engine: &Engine,
     scope: &Scope,
@@ -25,8 +26,8 @@ pub(crate) async fn accept_instance(
     if !scope.may_change() {
         return Err(AcceptError::Forbidden);
     }
-    let Incoming { bytes, source, file_name, sender } = incoming;
-    let new = intake::examine(bytes).await?;
+    let Incoming { received, source, file_name, sender } = incoming;
+    let new = intake::examine(received).await?;
     if sender.as_ref().is_some_and(|sender| (&sender.sop_class, &sender.sop) != (&new.facts.sop_class, &new.facts.sop))
     {
         return Err(AcceptError::NotAsAnnounced);
@@ -35,13 +36,16 @@ pub(crate) async fn accept_instance(
     let Route { institution, forward } = engine.rules().route(title, &new.facts);
     let scope = &institution.map_or_else(|| scope.clone(), |institution| Scope::new(institution, scope.role()));
     let study = new.facts.study.uid.clone();
-    if let Some(known) = engine.catalog().known_instance(scope, zone, &new.facts.sop).await? {
+    let sop = new.facts.sop.clone();
+    engine.settled(scope, zone, &sop).await;
+    if let Some(known) = engine.catalog().known_instance(scope, zone, &sop).await? {
         let accepted = same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
         return Ok(Receipt { accepted, study });
     }
     let institution = engine.catalog().home(scope).await?;
+    let room = if sender.is_some() { Some(engine.room_for_a_promise().await?) } else { None };
     let provenance = Provenance::now(Purpose::Instance, scope, zone, source, file_name.clone());
-    let staged = append(engine, provenance, &new).await?;
+    let staged = append(engine, provenance.clone(), &new).await?;
     let subject = Subject::Instance(NewInstance {
         facts: new.facts.clone(),
         quiet_after: engine.quiet_after(),
@@ -49,6 +53,10 @@ pub(crate) async fn accept_instance(
         forward,
     });
     let request = request(institution, zone, source, &new, staged, subject);
+    if let Some(room) = room {
+        engine.promise(room, provenance, sop, request);
+        return Ok(Receipt { accepted: Accepted::Kept, study });
+    }
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,
         Recorded::Taken(known) => same_or_quarantined(engine, scope, zone, source, &known, &new).await?,

@@ -1,42 +1,90 @@
-//! Group commit: instances that arrive together share one transaction and its syncs; each sender waits for the commit.
+//! Group commit: instances that arrive together share one transaction and its syncs.
+//!
+//! Who waits for the row is served at once, with all that are there; rows that nobody waits for are gathered for a moment.
 
 use crate::catalog::{Catalog, RecordRequest, Recorded};
 use crate::error::AcceptError;
 use crate::storage::Storage;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// A transaction holds at most this many instances.
 const LARGEST_BATCH: usize = 128;
+/// Rows that nobody waits for are gathered for so long.
+const GATHER: Duration = Duration::from_millis(30);
 
 type Reply = oneshot::Sender<Result<Recorded, AcceptError>>;
+
+#[derive(Debug)]
+struct Waiting {
+    request: RecordRequest,
+    reply: Reply,
+    /// Somebody waits for the row.
+    urgent: bool,
+}
 
 /// The door to the one task of this process that records.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
-    queue: mpsc::Sender<(RecordRequest, Reply)>,
+    queue: mpsc::Sender<Waiting>,
+    hurry: Arc<Notify>,
 }
 
 impl Recorder {
     /// Starts the recording task; it ends when the last clone of the recorder is gone.
     pub(crate) fn start(catalog: Catalog, storage: Arc<Storage>) -> Self {
         let (queue, mut waiting) = mpsc::channel(LARGEST_BATCH);
+        let hurry = Arc::new(Notify::new());
+        let called = Arc::clone(&hurry);
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(LARGEST_BATCH);
-            while waiting.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
-                let (requests, replies): (Vec<RecordRequest>, Vec<Reply>) = batch.drain(..).unzip();
+            while gather(&mut waiting, &mut batch, &called).await {
+                let (requests, replies) = batch.drain(..).map(|waiting| (waiting.request, waiting.reply)).unzip();
                 record(&catalog, &storage, requests, replies).await;
             }
         });
-        Self { queue }
+        Self { queue, hurry }
     }
 
     /// Records a staged object; when this returns `Ok`, row and bytes are durable.
     pub(crate) async fn record(&self, request: RecordRequest) -> Result<Recorded, AcceptError> {
+        self.ask(request, true).await
+    }
+
+    /// As [`Self::record`], for which nobody waits: the row may come a moment later, with others.
+    pub(crate) async fn record_unhurried(&self, request: RecordRequest) -> Result<Recorded, AcceptError> {
+        self.ask(request, false).await
+    }
+
+    /// Somebody waits after all for what is being gathered.
+    pub(crate) fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
+    async fn ask(&self, request: RecordRequest, urgent: bool) -> Result<Recorded, AcceptError> {
         let (reply, outcome) = oneshot::channel();
-        self.queue.send((request, reply)).await.map_err(|_| AcceptError::ShuttingDown)?;
+        let waiting = Waiting { request, reply, urgent };
+        self.queue.send(waiting).await.map_err(|_| AcceptError::ShuttingDown)?;
         outcome.await.map_err(|_| AcceptError::ShuttingDown)?
     }
+}
+
+/// Fills a batch; false once nothing more can come.
+async fn gather(queue: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, hurry: &Notify) -> bool {
+    if queue.recv_many(batch, LARGEST_BATCH).await == 0 {
+        return false;
+    }
+    let until = tokio::time::Instant::now() + GATHER;
+    while batch.len() < LARGEST_BATCH && !batch.iter().any(|waiting| waiting.urgent) {
+        let room = LARGEST_BATCH - batch.len();
+        tokio::select! {
+            more = queue.recv_many(batch, room) => if more == 0 { break },
+            () = hurry.notified() => break,
+            () = tokio::time::sleep_until(until) => break,
+        }
+    }
+    true
 }
 
 async fn record(catalog: &Catalog, storage: &Arc<Storage>, requests: Vec<RecordRequest>, replies: Vec<Reply>) {

@@ -84,6 +84,7 @@ impl Server {
         };
         let worker = worker::run(node, pulls, shutdown.asked());
         let (web, jobs, (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker);
+        engine.caught_up().await;
         web.and(jobs)
     }
 }

@@ -12,6 +12,7 @@ impl Engine {
     ///
     /// A study that is being read is refused ([`EngineError::Conflict`]). A study that keeps other instances is read again.
     pub async fn delete(&self, scope: &Scope, zone: Zone, selection: &Selection) -> Result<Deleted, EngineError> {
+        self.caught_up().await;
         let deleted = self.catalog().delete(scope, zone, selection).await?;
         if let Err(error) = self.remove_objects().await {
             tracing::warn!(code = error.code(), "bytes of what was deleted stay until the next start");

@@ -66,7 +66,6 @@ impl Engine {
         if instances.is_empty() || instances.len() > LARGEST_PACK {
             return Ok(());
         }
-        self.register().await?;
         let storage = self.storage().clone();
         let staged = aside("packing metadata", move || {
             let pack = (PACK_FILE.to_owned(), packed(&storage, &instances)?);

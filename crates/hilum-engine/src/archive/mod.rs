@@ -158,6 +158,7 @@ impl Engine {
         zone: Zone,
         selection: &Selection,
     ) -> Result<SelectedInstances, EngineError> {
+        self.caught_up().await;
         if selection.is_empty() {
             return Err(EngineError::BadRequest {
                 field: "selection",
@@ -181,6 +182,7 @@ impl Engine {
         zone: Zone,
         selection: &Selection,
     ) -> Result<Vec<StoredInstance>, EngineError> {
+        self.caught_up().await;
         let mut selected = self.select(scope, zone, selection).await?;
         let mut instances = Vec::new();
         while let Some(mut series) = selected.next_series().await? {

@@ -103,8 +103,7 @@ impl Catalog {
 
     /// Whether the object was deleted and only its bytes are still there.
     pub(crate) async fn is_deleted(&self, key: &ObjectKey) -> Result<bool, CatalogError> {
-        let noted = removal::Entity::find().filter(removal::Column::ObjectKey.eq(key.as_str())).count(&self.read).await;
-        Ok(noted.map_err(CatalogError::during(ACT))? > 0)
+        is_noted_for_removal(&self.read, key).await
     }
 
     /// These objects are gone.
@@ -135,6 +134,15 @@ async fn refuse_while_read(txn: &DatabaseTransaction, study_row: i64) -> Result<
         ));
     }
     Ok(())
+}
+
+/// Whether the object was deleted and only its bytes are still there.
+pub(super) async fn is_noted_for_removal(
+    connection: &impl ConnectionTrait,
+    key: &ObjectKey,
+) -> Result<bool, CatalogError> {
+    let noted = removal::Entity::find().filter(removal::Column::ObjectKey.eq(key.as_str())).count(connection).await;
+    Ok(noted.map_err(CatalogError::during(ACT))? > 0)
 }
 
 /// Notes objects for removal.

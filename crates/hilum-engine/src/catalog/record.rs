@@ -11,8 +11,10 @@ use crate::error::AcceptError;
 use crate::storage::{ObjectKey, Sha256Digest, Staged, Storage, hex};
 use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, Set};
-use std::collections::BTreeMap;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, NotSet, QueryFilter, QuerySelect, Set,
+};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,10 +113,7 @@ impl Catalog {
         let txn = self.begin(ACT).await?;
         let mut cache = RowCache::default();
         let mut touched: BTreeMap<i64, Touched> = BTreeMap::new();
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for request in batch.iter() {
-            outcomes.push(record_one(&txn, &mut cache, &mut touched, request).await?);
-        }
+        let outcomes = record_all(&txn, &mut cache, &mut touched, batch).await?;
         raise_revisions(&txn, &cache, &touched).await?;
         index_studies(&txn, &cache).await?;
         let placed = place_new(storage, batch, &outcomes).await?;
@@ -149,41 +148,128 @@ impl Catalog {
 }
 
 async fn find_instance(
-    connection: &impl sea_orm::ConnectionTrait,
+    connection: &impl ConnectionTrait,
     institution: i64,
     zone: Zone,
     sop: &SopUid,
 ) -> Result<Option<KnownInstance>, CatalogError> {
-    let row = instance::Entity::find()
-        .filter(instance::Column::InstitutionId.eq(institution))
-        .filter(instance::Column::Zone.eq(zone.as_str()))
-        .filter(instance::Column::SopUid.eq(sop.as_str()))
-        .one(connection)
-        .await
-        .map_err(CatalogError::during("look up an instance"))?;
-    Ok(row.map(|row| KnownInstance { object: ObjectKey::from_catalogue(row.object_key), sha256: row.sha256 }))
+    let found = find_instances(connection, institution, zone, [sop.as_str()]).await?;
+    Ok(found.into_iter().next().map(|row| row.known))
 }
 
-async fn record_one(
+/// What the catalogue says of an instance that is there.
+struct Found {
+    row: i64,
+    sop: String,
+    known: KnownInstance,
+}
+
+async fn find_instances(
+    connection: &impl ConnectionTrait,
+    institution: i64,
+    zone: Zone,
+    sops: impl IntoIterator<Item = &str>,
+) -> Result<Vec<Found>, CatalogError> {
+    use instance::Column;
+    let rows: Vec<(i64, String, String, String)> = instance::Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::SopUid, Column::ObjectKey, Column::Sha256])
+        .filter(Column::InstitutionId.eq(institution))
+        .filter(Column::Zone.eq(zone.as_str()))
+        .filter(Column::SopUid.is_in(sops))
+        .into_tuple()
+        .all(connection)
+        .await
+        .map_err(CatalogError::during("look up an instance"))?;
+    let found = |(row, sop, object, sha256)| Found {
+        row,
+        sop,
+        known: KnownInstance { object: ObjectKey::from_catalogue(object), sha256 },
+    };
+    Ok(rows.into_iter().map(found).collect())
+}
+
+/// An instance among those of a batch: (institution, zone, SOP Instance UID).
+type Key = (i64, Zone, String);
+
+/// What the catalogue knows under the SOP Instance UIDs of a batch.
+async fn known_of(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<HashMap<Key, Found>, CatalogError> {
+    let mut asked: HashMap<(i64, Zone), Vec<&str>> = HashMap::new();
+    for request in batch {
+        if let Subject::Instance(new) = &request.subject {
+            asked.entry((request.institution, request.zone)).or_default().push(new.facts.sop.as_str());
+        }
+    }
+    let mut known = HashMap::new();
+    for ((institution, zone), sops) in asked {
+        for sops in sops.chunks(ROWS_AT_ONCE) {
+            let found = find_instances(txn, institution, zone, sops.iter().copied()).await?;
+            known.extend(found.into_iter().map(|found| ((institution, zone, found.sop.clone()), found)));
+        }
+    }
+    Ok(known)
+}
+
+/// Rows of one statement: few lengths, so that each is prepared once.
+const ROWS_AT_ONCE: usize = 16;
+
+async fn record_all(
     txn: &DatabaseTransaction,
     cache: &mut RowCache,
     touched: &mut BTreeMap<i64, Touched>,
-    request: &RecordRequest,
-) -> Result<Recorded, CatalogError> {
-    let new = match &request.subject {
-        Subject::Instance(new) => new,
-        Subject::Quarantine(new) => return quarantine_one(txn, request, new).await,
-    };
-    let facts = &new.facts;
-    if let Some(known) = find_instance(txn, request.institution, request.zone, &facts.sop).await? {
-        return Ok(Recorded::Taken(known));
+    batch: &[RecordRequest],
+) -> Result<Vec<Recorded>, CatalogError> {
+    let before = known_of(txn, batch).await?;
+    let (mut outcomes, mut rows, mut new_ones) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
+    let mut taken: HashMap<Key, KnownInstance> = before.into_iter().map(|(key, found)| (key, found.known)).collect();
+    for (at, request) in batch.iter().enumerate() {
+        let new = match &request.subject {
+            Subject::Instance(new) => new,
+            Subject::Quarantine(new) => {
+                outcomes.push(quarantine_one(txn, request, new).await?);
+                continue;
+            }
+        };
+        let key = (request.institution, request.zone, new.facts.sop.to_string());
+        if let Some(known) = taken.get(&key) {
+            outcomes.push(Recorded::Taken(known.clone()));
+            continue;
+        }
+        let place = place_of(txn, cache, request.institution, request.zone, &new.facts).await?;
+        rows.push(row_of(request, new, place.series_row)?);
+        let known = KnownInstance { object: request.staged.target().clone(), sha256: hex(&request.sha256) };
+        taken.insert(key, known);
+        new_ones.push((at, new, place));
+        outcomes.push(Recorded::New);
     }
-    let place = place_of(txn, cache, request.institution, request.zone, facts).await?;
-    let row = instance::ActiveModel {
+    insert_instances(txn, rows).await?;
+    if new_ones.iter().any(|(_, new, _)| !new.forward.is_empty()) {
+        let rows = known_of(txn, batch).await?;
+        for (at, new, _) in &new_ones {
+            let request = &batch[*at];
+            let key = (request.institution, request.zone, new.facts.sop.to_string());
+            let row = rows.get(&key).ok_or(CatalogError::Corrupt { what: "instance" })?.row;
+            record_forwards(txn, request.institution, row, &new.forward).await?;
+        }
+    }
+    for (_, new, place) in new_ones {
+        let touched = touched.entry(place.series_row).or_default();
+        touched.study_row = place.study_row;
+        touched.quiet_at = now() + new.quiet_after.as_millis() as i64;
+        touched.instances += 1;
+        touched.frames += i64::from(new.facts.image.frames);
+    }
+    Ok(outcomes)
+}
+
+fn row_of(request: &RecordRequest, new: &NewInstance, series_row: i64) -> Result<instance::ActiveModel, CatalogError> {
+    let facts = &new.facts;
+    Ok(instance::ActiveModel {
+        id: NotSet,
         institution_id: Set(request.institution),
         zone: Set(request.zone.as_str().to_owned()),
         sop_uid: Set(facts.sop.to_string()),
-        series_row: Set(place.series_row),
+        series_row: Set(series_row),
         sop_class_uid: Set(facts.sop_class.to_string()),
         transfer_syntax_uid: Set(facts.transfer_syntax.to_string()),
         object_key: Set(request.staged.target().as_str().to_owned()),
@@ -194,19 +280,16 @@ async fn record_one(
         file_name: Set(new.file_name.clone()),
         facts: Set(serde_json::to_string(facts).map_err(|_| CatalogError::Corrupt { what: "header" })?),
         received_at: Set(now()),
-        ..Default::default()
+    })
+}
+
+async fn insert_instances(txn: &DatabaseTransaction, rows: Vec<instance::ActiveModel>) -> Result<(), CatalogError> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let some: Vec<_> = rows.by_ref().take(ROWS_AT_ONCE).collect();
+        instance::Entity::insert_many(some).exec_without_returning(txn).await.map_err(CatalogError::during(ACT))?;
     }
-    .insert(txn)
-    .await
-    .map_err(CatalogError::during(ACT))?;
-    record_forwards(txn, request.institution, row.id, &new.forward).await?;
-    let quiet_at = now() + new.quiet_after.as_millis() as i64;
-    let touched = touched.entry(place.series_row).or_default();
-    touched.study_row = place.study_row;
-    touched.quiet_at = quiet_at;
-    touched.instances += 1;
-    touched.frames += i64::from(facts.image.frames);
-    Ok(Recorded::New)
+    Ok(())
 }
 
 async fn quarantine_one(

@@ -162,7 +162,7 @@ pub(crate) async fn run(
                 let (engine, scope) = (engine.clone(), scope.clone());
                 on_the_way.tasks.spawn(async move {
                     let size = bytes.len() as u64;
-                    let incoming = Incoming { bytes, source: Source::Import, file_name, sender: None };
+                    let incoming = Incoming { received: bytes.into(), source: Source::Import, file_name, sender: None };
                     let outcome = journey::accept_instance(&engine, &scope, zone, incoming).await;
                     drop(budget);
                     Arrived { path, uid, size, outcome }

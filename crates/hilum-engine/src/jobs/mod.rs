@@ -37,6 +37,7 @@ pub(crate) async fn run(engine: &Engine, shutdown: impl Future<Output = ()> + Se
 
 /// Does everything that is due in this task, without the queue: the answer is the same, for state alone decides.
 pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
+    engine.caught_up().await;
     let mut tried = HashSet::new();
     loop {
         let scope = engine.catalog().system_scope().await?;

@@ -45,7 +45,6 @@ pub(crate) async fn report_of(
         series_why: why.collect(),
         report: document,
     };
-    engine.register().await?;
     let (storage, place) = (Arc::clone(engine.storage()), ObjectKey::report(claim.institution));
     let (new, staged) = tokio::task::spawn_blocking(move || {
         let files = files(&new.report, &key_images)?;

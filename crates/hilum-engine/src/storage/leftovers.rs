@@ -1,6 +1,6 @@
 //! What a process that died left in its incoming folder.
 
-use super::segment::{FOLDER, MARKER, Records};
+use super::segment::{FOLDER, MARKER, Record, Records};
 use super::{ObjectKey, Storage, StorageError, remove_any, sync_folder};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,15 +17,16 @@ pub struct Leftover {
     _dead: File,
     /// The process, as its leases name it.
     pub process: Uuid,
-    /// Places that may hold an object without a row.
-    pub targets: Vec<ObjectKey>,
-    /// Segments that it was writing.
+    /// Folders that may have no row.
+    pub folders: Vec<ObjectKey>,
+    /// Records of the segments that it was writing; some may have no row.
+    pub records: Vec<Record>,
     segments: Vec<PathBuf>,
 }
 
 impl Storage {
     /// The processes that have an incoming folder: those that run, this one too, and those that left something.
-    pub fn processes(&self) -> Result<Vec<Uuid>, StorageError> {
+    fn processes(&self) -> Result<Vec<Uuid>, StorageError> {
         let failed = || StorageError::during("list the incoming folders");
         let mut processes = Vec::new();
         for entry in fs::read_dir(self.root.join("incoming")).map_err(failed())? {
@@ -48,22 +49,22 @@ impl Storage {
             if lock.try_lock().is_err() {
                 continue;
             }
-            let (mut targets, mut segments) = (Vec::new(), Vec::new());
+            let (mut folders, mut segments, mut records) = (Vec::new(), Vec::new(), Vec::new());
             for file in fs::read_dir(&folder).map_err(io("list an incoming folder"))? {
                 let name = file.map_err(io("list an incoming folder"))?.file_name();
                 let Some(name) = name.to_str() else { continue };
-                targets.extend(ObjectKey::from_incoming_name(name));
+                folders.extend(ObjectKey::from_incoming_name(name));
                 segments.extend(name.strip_prefix(MARKER).map(|segment| self.root.join(FOLDER).join(segment)));
             }
             for segment in &segments {
-                targets.extend(keys(segment).map_err(io("read a segment"))?);
+                records.extend(records_of(segment).map_err(io("read a segment"))?);
             }
-            found.push(Leftover { folder, _dead: lock, process, targets, segments });
+            found.push(Leftover { folder, _dead: lock, process, folders, records, segments });
         }
         Ok(found)
     }
 
-    /// Removes a leftover's incoming folder, once its targets were compared with the catalogue.
+    /// Removes a leftover's incoming folder, once all that it names has a row or is gone.
     pub fn clear(&self, leftover: &Leftover) -> Result<(), StorageError> {
         for segment in &leftover.segments {
             trim(segment).map_err(StorageError::during("trim a segment of a process that is gone"))?;
@@ -76,16 +77,16 @@ impl Storage {
     }
 }
 
-fn keys(segment: &Path) -> io::Result<Vec<ObjectKey>> {
+fn records_of(segment: &Path) -> io::Result<Vec<Record>> {
     let mut records = match Records::open(segment) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened?,
     };
-    let mut keys = Vec::new();
+    let mut found = Vec::new();
     while let Some(record) = records.next_record()? {
-        keys.push(record.key);
+        found.push(record);
     }
-    Ok(keys)
+    Ok(found)
 }
 
 /// Cuts off what lies behind the last record: nobody was told that it is there.

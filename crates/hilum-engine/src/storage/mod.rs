@@ -1,7 +1,7 @@
 //! Objects as received, durable before success.
 //!
 //! An object's way: appended to the segment that this process writes and synchronised ([`segment`]), then its row committed; a record
-//! without a row is taken out again. A report is a folder of files: written and synchronised under `incoming/<process>/`, then moved to
+//! that is refused is taken out again, one that a crash leaves without a row gets it at the next start. A report is a folder of files: written and synchronised under `incoming/<process>/`, then moved to
 //! its place WHILE the catalogue's write lock is held, and the row committed. Whatever a crash leaves behind has an incoming name, and
 //! [`Storage::leftovers`] finds it without walking the archive. No file name holds a UID or anything of a patient.
 
@@ -104,12 +104,14 @@ impl Drop for Incoming {
     }
 }
 
-/// Bytes that are durable, on their way to become an object of the archive. Dropped before they are placed, they go again.
+/// Bytes that are durable, on their way to become an object of the archive. Dropped before they are placed, they go again, unless
+/// they were promised.
 #[derive(Debug)]
 pub struct Staged {
     target: ObjectKey,
     way: Way,
     placed: AtomicBool,
+    promised: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -129,16 +131,21 @@ impl Staged {
     pub fn target(&self) -> &ObjectKey {
         &self.target
     }
+
+    /// Its sender is told that it is kept: whatever happens, it stays, and the next start finds it if it gets no row.
+    pub(crate) fn promise(&self) {
+        self.promised.store(true, Ordering::Release);
+    }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
         match &self.way {
-            Way::Record(appended) => {
-                if !*self.placed.get_mut() {
-                    appended.discard();
-                }
-            }
+            Way::Record(appended) => match (*self.placed.get_mut(), *self.promised.get_mut()) {
+                (true, _) => {}
+                (false, true) => appended.leave(),
+                (false, false) => appended.discard(),
+            },
             Way::Found => {}
             Way::Folder { incoming, marker } => {
                 for name in [incoming, marker] {
@@ -182,7 +189,12 @@ impl Storage {
     pub fn append(&self, provenance: Provenance, sha256: Sha256Digest, bytes: &[u8]) -> Result<Staged, StorageError> {
         let header = Header { provenance, length: bytes.len() as u64, sha256 };
         let appended = self.segments.append(&header, bytes)?;
-        Ok(Staged { target: appended.key.clone(), way: Way::Record(appended), placed: AtomicBool::new(false) })
+        Ok(Staged {
+            target: appended.key.clone(),
+            way: Way::Record(appended),
+            placed: AtomicBool::new(false),
+            promised: AtomicBool::new(false),
+        })
     }
 
     /// Writes a folder of files durably under an incoming name: the files of a report. Blocks on the disk.
@@ -191,7 +203,7 @@ impl Storage {
         let (incoming, marker) = (name(), name());
         // From here on `staged` removes whatever a failure leaves.
         let way = Way::Folder { incoming: incoming.clone(), marker: marker.clone() };
-        let staged = Staged { target, way, placed: AtomicBool::new(false) };
+        let staged = Staged { target, way, placed: AtomicBool::new(false), promised: AtomicBool::new(false) };
         fs::create_dir(&marker).map_err(StorageError::during("mark a folder as incoming"))?;
         fs::create_dir(&incoming).map_err(StorageError::during("create an incoming folder"))?;
         for (name, bytes) in files {
@@ -254,7 +266,7 @@ impl Storage {
     }
 
     /// Takes back what [`Self::place`] placed, when the transaction around it failed.
-    pub fn displace(&self, placed: &[ObjectKey]) {
+    pub fn displace<'a>(&self, placed: impl IntoIterator<Item = &'a ObjectKey>) {
         for key in placed {
             self.remove(key);
         }
@@ -306,7 +318,7 @@ impl Storage {
 
     /// A record that lies in a segment without a row, on its way to get one.
     pub(crate) fn adopt(key: ObjectKey) -> Staged {
-        Staged { target: key, way: Way::Found, placed: AtomicBool::new(false) }
+        Staged { target: key, way: Way::Found, placed: AtomicBool::new(false), promised: AtomicBool::new(false) }
     }
 
     /// One file of a folder object, or `None` when the folder has no such file.

@@ -97,6 +97,7 @@ pub struct RestoreSummary {
 impl Engine {
     /// Makes or refreshes the backup in `folder`.
     pub async fn backup(&self, folder: &Path, control: &WorkControl) -> Result<BackupSummary, BackupError> {
+        self.caught_up().await;
         fs::create_dir_all(folder).map_err(during("create", folder))?;
         let manifest = folder.join(MANIFEST);
         remove(&manifest)?;

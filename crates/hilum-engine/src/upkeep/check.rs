@@ -1,13 +1,11 @@
 //! `hilum check`: every object against its digest and its row, every row against its object, the database against itself.
 
-use crate::access::{Role, Scope};
-use crate::catalog::{NewInstance, NewQuarantine, RecordRequest, Subject};
 use crate::control::WorkControl;
 use crate::engine::Engine;
-use crate::error::{AcceptError, EngineError};
-use crate::intake;
-use crate::storage::segment::{Purpose, Record, Records};
-use crate::storage::{ObjectKey, Storage};
+use crate::error::EngineError;
+use crate::recovery::{self, Lost};
+use crate::storage::ObjectKey;
+use crate::storage::segment::{Record, Records};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,6 +95,7 @@ const UNDER_WAY: Duration = Duration::from_secs(3);
 impl Engine {
     /// Checks the data folder. Damage is named by UID and place, never by patient.
     pub async fn check(&self, options: CheckOptions, control: &WorkControl) -> Result<CheckReport, EngineError> {
+        self.caught_up().await;
         let mut report = CheckReport::default();
         let faults = self.catalog().faults().await?;
         report.faults.extend(faults.into_iter().map(|text| Fault::Catalogue { text }));
@@ -116,7 +115,9 @@ impl Engine {
                 continue;
             }
             let object = record.key.as_str().to_owned();
-            match options.repair.then(|| Box::pin(self.readopt(&record))) {
+            match options.repair.then(|| {
+                Box::pin(recovery::take_up_lost(self, &record.key, &record.header.provenance, Lost::WithTheCatalogue))
+            }) {
                 None => report.faults.push(Fault::WithoutRow { object }),
                 Some(adopted) => match adopted.await {
                     Ok(()) => report.rows_restored += 1,
@@ -213,51 +214,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// Gives an object its row again, by the way that instances come in; where another object has its UID it is put aside.
-    async fn readopt(&self, record: &Record) -> Result<(), AcceptError> {
-        let provenance = &record.header.provenance;
-        let scope = Scope::new(provenance.institution.clone(), Role::System);
-        let bytes = read(self.storage(), &record.key).await?;
-        let new = intake::examine(bytes).await?;
-        let institution = self.catalog().home(&scope).await?;
-        let known = self.catalog().known_instance(&scope, provenance.zone, &new.facts.sop).await?;
-        let aside = |code, text: &str| {
-            Subject::Quarantine(NewQuarantine {
-                sop: new.facts.sop.clone(),
-                reason_code: code,
-                reason_text: text.to_owned(),
-            })
-        };
-        let subject = match known {
-            Some(known) => {
-                let comparison = intake::compare(self.storage(), &known, &new).await?;
-                let (code, text) = comparison.reason();
-                aside(code, text)
-            }
-            None if provenance.purpose == Purpose::Quarantine => {
-                aside("found_again", "Put aside before, for a reason that was lost with the catalogue.")
-            }
-            None => Subject::Instance(NewInstance {
-                facts: new.facts.clone(),
-                quiet_after: Duration::ZERO,
-                file_name: provenance.file_name.clone(),
-                // What was to be forwarded was, or is lost with the catalogue.
-                forward: Vec::new(),
-            }),
-        };
-        let request = RecordRequest {
-            institution,
-            zone: provenance.zone,
-            source: provenance.source,
-            sha256: new.sha256,
-            bytes: record.header.length,
-            staged: Storage::adopt(record.key.clone()),
-            subject,
-        };
-        self.recorder().record(request).await?;
-        Ok(())
-    }
 }
 
 /// The next record, and whether its bytes are whole.
@@ -265,11 +221,6 @@ fn next(records: &mut Records, quick: bool) -> std::io::Result<Option<(Record, b
     let Some(record) = records.next_record()? else { return Ok(None) };
     let whole = quick || records.is_whole(&record)?;
     Ok(Some((record, whole)))
-}
-
-async fn read(storage: &Arc<Storage>, key: &ObjectKey) -> Result<bytes::Bytes, AcceptError> {
-    let (storage, key) = (Arc::clone(storage), key.clone());
-    Ok(tokio::task::spawn_blocking(move || storage.read(&key)).await.map_err(AcceptError::aborted)??)
 }
 
 fn ended_early(error: tokio::task::JoinError) -> EngineError {

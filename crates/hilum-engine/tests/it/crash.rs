@@ -1,6 +1,6 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
-use crate::fixture::{Ct, config, number, objects, on_the_way, rows, texts, tiny_model};
+use crate::fixture::{Ct, config, lock, number, objects, on_the_way, rows, sender_of, texts, tiny_model};
 use hilum_engine::upkeep::CheckOptions;
 use hilum_engine::{Accepted, Engine, EngineConfig, ReportPart, Scope, Source, WorkControl, Zone};
 use hilum_infer::model::sha256_hex;
@@ -40,7 +40,8 @@ fn the_child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async move {
         match role.as_str() {
-            "accept" => accept(&data).await,
+            "accept" => accept(&data, false).await,
+            "promise" => accept(&data, true).await,
             "read" => read(&data).await,
             "import" => import(&data).await,
             other => panic!("{other}"),
@@ -48,8 +49,8 @@ fn the_child() {
     });
 }
 
-/// Sends everything, eight at a time, and says the digest of what was acknowledged.
-async fn accept(data: &Path) {
+/// Sends everything, eight at a time, and says the digest of what was acknowledged: with its row, or as a peer that is promised one.
+async fn accept(data: &Path, promised: bool) {
     let engine = Engine::open(config(data)).await.unwrap();
     println!("ready");
     let mut senders = tokio::task::JoinSet::new();
@@ -58,7 +59,12 @@ async fn accept(data: &Path) {
         senders.spawn(async move {
             for bytes in lane {
                 let digest = sha256_hex(&bytes);
-                let outcome = engine.accept_instance(&Scope::local(), Zone::Clinical, bytes, Source::Dimse).await;
+                let outcome = if promised {
+                    let sender = sender_of("CT1", &bytes);
+                    engine.accept_from(&Scope::local(), Zone::Clinical, bytes, sender).await
+                } else {
+                    engine.accept_instance(&Scope::local(), Zone::Clinical, bytes, Source::Dimse).await
+                };
                 match outcome {
                     Ok(Accepted::Kept | Accepted::AlreadyThere) => say(&format!("ack {digest}")),
                     Ok(other) => panic!("{other:?}"),
@@ -114,14 +120,28 @@ fn listen(stdout: &mut BufReader<ChildStdout>, mut enough: impl FnMut(&str) -> b
 
 #[tokio::test]
 async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_nothing_half_kept() {
+    killed_while_receiving("accept").await;
+}
+
+#[tokio::test]
+async fn killed_between_the_answer_to_a_peer_and_the_row_nothing_acknowledged_is_lost_and_nothing_half_kept() {
+    let without_row = killed_while_receiving("promise").await;
+    assert!(without_row > 0, "no round was cut between an answer and its row");
+}
+
+/// Kills a child again and again; returns how many acknowledged instances the next starts found without a row.
+async fn killed_while_receiving(role: &str) -> usize {
     let data = tempdir().unwrap();
+    let mut without_row = 0;
     let expected: Vec<String> = sent().files().iter().map(|bytes| sha256_hex(bytes)).collect();
     let mut acknowledged: Vec<String> = Vec::new();
     let mut rounds_cut_short = 0;
     for round in 0..14 {
-        let mut child = child("accept", data.path(), None);
+        let mut child = child(role, data.path(), None);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         listen(&mut stdout, |line| line == "ready");
+        // In every second round peers are answered while no row can be written.
+        let locked = if role == "promise" && round % 2 == 1 { Some(lock(data.path().to_owned()).await) } else { None };
         // From at once to well into the stream; a little of it by time, so that it falls anywhere within a commit.
         let wanted = round * 5;
         let mut heard = 0;
@@ -139,6 +159,11 @@ async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_noth
         rounds_cut_short += usize::from(!lines.iter().any(|line| line == "end"));
         acknowledged.extend(lines.iter().filter_map(|line| line.strip_prefix("ack ")).map(str::to_owned));
 
+        if let Some(locked) = locked {
+            locked.close().await.unwrap();
+        }
+        let before = texts(data.path(), "SELECT sha256 FROM instance").await;
+        without_row += acknowledged.iter().filter(|digest| !before.contains(digest)).count();
         // The next start clears up; then rows and files agree, and all that was acknowledged is there.
         drop(Engine::open(config(data.path())).await.unwrap());
         let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
@@ -157,13 +182,14 @@ async fn killed_at_any_moment_of_receiving_nothing_acknowledged_is_lost_and_noth
         assert_eq!(on_the_way(data.path()), 0, "round {round}: nothing half-kept stays");
     }
     assert!(rounds_cut_short >= 10, "only {rounds_cut_short} rounds were cut short");
+    without_row
 }
 
 #[tokio::test]
 async fn killed_and_then_its_catalogue_lost_or_put_back_from_a_backup_what_was_acknowledged_comes_back() {
-    for from_backup in [false, true] {
+    for (from_backup, role) in [(false, "accept"), (true, "promise")] {
         let (data, backup) = (tempdir().unwrap(), tempdir().unwrap());
-        let mut child = child("accept", data.path(), None);
+        let mut child = child(role, data.path(), None);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut heard = 0;
         let mut acknowledged = listen(&mut stdout, |line| {
@@ -194,7 +220,7 @@ async fn killed_and_then_its_catalogue_lost_or_put_back_from_a_backup_what_was_a
         let repair = CheckOptions { quick: false, repair: true };
         let report = engine.check(repair, &WorkControl::new()).await.unwrap();
         assert_eq!(report.faults, [], "from a backup: {from_backup}");
-        assert!(report.rows_restored > 0);
+        assert_eq!(report.rows_restored, 0, "the start has restored them already");
         let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
         for digest in acknowledged.iter().filter_map(|line| line.strip_prefix("ack ")) {
             assert!(

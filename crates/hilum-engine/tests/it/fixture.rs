@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use hilum_dicom::charset::SpecificCharacterSet;
 use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKind, ct_series, uid_bits_from_seed};
-use hilum_dicom::{PersonName, SeriesUid, StudyUid};
+use hilum_dicom::{PersonName, SeriesUid, StudyUid, read_facts};
 use hilum_engine::storage::segment::{Purpose, Records};
-use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, Zone};
+use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Sender, Source, Zone};
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
     Architecture, DenseLevel, DetectionMetrics, FalsePositives, Hashes, InputContract, Metrics, ModelCard, PostFilter,
@@ -14,7 +14,7 @@ use hilum_infer::card::{
 use hilum_infer::model::sha256_hex;
 use hilum_nn::{UNet2d, Weights};
 use ndarray::Array3;
-use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -125,6 +125,12 @@ pub async fn reading_engine(data: &Path) -> Engine {
     Engine::open(EngineConfig { model_dir: Some(model), ..config(data) }).await.unwrap()
 }
 
+/// A sender that says what the file is.
+pub fn sender_of(ae_title: &str, file: &[u8]) -> Sender {
+    let facts = read_facts(file).unwrap();
+    Sender { ae_title: ae_title.parse().unwrap(), sop_class: facts.sop_class, sop: facts.sop }
+}
+
 pub async fn send(engine: &Engine, files: &[Bytes]) -> Vec<Accepted> {
     let mut outcomes = Vec::new();
     for file in files {
@@ -158,6 +164,16 @@ pub async fn texts(data: &Path, sql: &str) -> Vec<String> {
     let rows = database.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap();
     database.close().await.unwrap();
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+/// Somebody else holds the catalogue's write lock until the connection is closed.
+pub async fn lock(data: PathBuf) -> DatabaseConnection {
+    let url = format!("sqlite://{}", data.join("catalog.sqlite").display());
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1);
+    let other = Database::connect(options).await.unwrap();
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    other
 }
 
 /// Files below one of the data folder's folders.

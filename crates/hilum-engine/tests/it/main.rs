@@ -10,6 +10,7 @@ mod import;
 mod journey;
 mod nifti;
 mod node;
+mod promise;
 mod real;
 mod report;
 mod upkeep;

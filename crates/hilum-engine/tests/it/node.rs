@@ -1,6 +1,6 @@
 //! What the network node must not forget: forwards, storage commitment, pulls, the worklist.
 
-use crate::fixture::{Ct, config, files, number};
+use crate::fixture::{Ct, config, files, number, sender_of};
 use dicom_core::Tag;
 use hilum_dicom::matching::{Pattern, QueryOptions};
 use hilum_dicom::{AeTitle, DataSet, read_facts};
@@ -26,12 +26,6 @@ fn forward_to(peer: &str) -> Rule {
 
 async fn engine_with(data: &Path, rules: Vec<Rule>) -> Engine {
     Engine::open(EngineConfig { rules: Rules::new(rules), ..config(data) }).await.unwrap()
-}
-
-/// A sender that says what the file is.
-fn sender_of(ae_title: &str, file: &[u8]) -> Sender {
-    let facts = read_facts(file).unwrap();
-    Sender { ae_title: title(ae_title), sop_class: facts.sop_class, sop: facts.sop }
 }
 
 async fn send_as(engine: &Engine, sender: &str, ct: &Ct) -> Vec<Accepted> {

@@ -46,7 +46,7 @@ pub fn run(settings: &Settings, arguments: &RetrieveArguments) -> anyhow::Result
         let engine = Engine::open(settings.engine(&data_dir))
             .await
             .with_context(|| format!("data folder {}", data_dir.display()))?;
-        let sink = Sink::new(Node::new(engine, settings)?);
+        let sink = Sink::new(Node::new(engine.clone(), settings)?);
         let receiver = match by {
             RetrieveBy::Get => None,
             RetrieveBy::Move => node::listen(settings, Services::storing(Arc::clone(&sink) as _)).await?,
@@ -55,6 +55,7 @@ pub fn run(settings: &Settings, arguments: &RetrieveArguments) -> anyhow::Result
         let fetch = Fetch { scu: &scu, known, by, ae_title: &settings.ae_title, sink: &sink };
         let work = fetch_all(settings, &fetch, &studies, arguments, &shutdown);
         let done = node::while_listening(receiver, Box::pin(work)).await?;
+        engine.caught_up().await;
         tell(&done, arguments.json)?;
         judge(&done, &sink, received_here, settings, by)
     })

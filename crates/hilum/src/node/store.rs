@@ -1,7 +1,7 @@
 //! C-STORE into the engine.
 
 use hilum_dimse::{ReceivedInstance, StoreFuture, StoreHandler, StoreOutcome};
-use hilum_engine::{AcceptError, Accepted, ErrorKind, Sender, Zone};
+use hilum_engine::{AcceptError, Accepted, ErrorKind, Received, Sender, Zone};
 
 use super::Node;
 
@@ -9,9 +9,10 @@ impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
             let scope = self.peers.scope_of(&instance.calling_ae);
-            let ReceivedInstance { calling_ae, sop_class, sop, part10, .. } = instance;
+            let ReceivedInstance { calling_ae, sop_class, sop, transfer_syntax, part10, sha256, .. } = instance;
             let sender = Sender { ae_title: calling_ae.clone(), sop_class, sop };
-            let accepted = self.engine.accept_from(&scope, Zone::Clinical, part10, sender).await;
+            let received = Received { bytes: part10, sha256: Some(sha256), transfer_syntax: Some(transfer_syntax) };
+            let accepted = self.engine.accept_from(&scope, Zone::Clinical, received, sender).await;
             match accepted {
                 Ok(Accepted::Kept) => StoreOutcome::Kept,
                 Ok(Accepted::AlreadyThere) => StoreOutcome::AlreadyThere,

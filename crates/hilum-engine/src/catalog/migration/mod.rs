@@ -6,6 +6,7 @@ mod m0003_series_metadata;
 mod m0004_network_node;
 mod m0005_removals;
 mod m0006_processes;
+mod m0007_no_processes;
 
 use sea_orm_migration::prelude::*;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_network_node::NetworkNode),
             Box::new(m0005_removals::Removals),
             Box::new(m0006_processes::Processes),
+            Box::new(m0007_no_processes::NoProcesses),
         ]
     }
 }

@@ -58,6 +58,8 @@ struct State {
     written: u64,
     durable: u64,
     syncing: bool,
+    /// A record was promised and has no row: the next start is to look at the segment.
+    left: bool,
     /// A synchronisation failed: what the system still holds of this file is unknown, and nothing more is written to it.
     failed: bool,
 }
@@ -184,7 +186,11 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         // Nobody holds an appended record any more: what has no row was taken back.
-        let empty = lock(&self.state).live == 0;
+        let State { live, left, .. } = *lock(&self.state);
+        if left {
+            return;
+        }
+        let empty = live == 0;
         let removed = fs::remove_file(&self.marker);
         if let Err(error) = removed {
             tracing::debug!(kind = ?error.kind(), "a segment stays marked until the next start");
@@ -197,6 +203,11 @@ impl Drop for Segment {
 }
 
 impl Appended {
+    /// The record stays without a row, for the next start to find.
+    pub(super) fn leave(&self) {
+        lock(&self.segment.state).left = true;
+    }
+
     /// Takes the record out again: it has no row.
     pub(super) fn discard(&self) {
         if let Some(size) = extent(self.length) {

@@ -1,0 +1,132 @@
+//! Instances that were acknowledged because their bytes are durable, and whose rows follow.
+//!
+//! The segment is the log: a record of it says all that its row needs, so success is owed to the sender as soon as the record is
+//! durable. Rows are committed many at a time, a moment later; who asks the archive waits for those that were promised before
+//! ([`Engine::caught_up`]). What a crash leaves without a row gets it at the next start ([`crate::recovery`]).
+
+use crate::access::{InstitutionCode, Scope};
+use crate::catalog::{RecordRequest, Recorded};
+use crate::engine::{Engine, Zone};
+use crate::error::AcceptError;
+use crate::recovery;
+use crate::storage::segment::Provenance;
+use hilum_dicom::SopUid;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// So many instances may wait for their rows.
+const ROOM: u32 = 512;
+/// A sender waits so long for room before it is told to come again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Who asks the archive waits at most so long; beyond, the catalogue cannot write, and what it knows is shown.
+const CATCH_UP: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+type Key = (InstitutionCode, Zone, SopUid);
+
+/// What is promised and not yet recorded.
+#[derive(Debug)]
+pub(crate) struct Promises {
+    room: Arc<Semaphore>,
+    instances: Mutex<HashMap<Key, u32>>,
+}
+
+impl Default for Promises {
+    fn default() -> Self {
+        Self { room: Arc::new(Semaphore::new(ROOM as usize)), instances: Mutex::default() }
+    }
+}
+
+impl Promises {
+    fn open(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_promised(&self, key: &Key) -> bool {
+        self.open().contains_key(key)
+    }
+
+    fn note(&self, key: Key) {
+        *self.open().entry(key).or_default() += 1;
+    }
+
+    fn settle(&self, key: &Key) {
+        let mut open = self.open();
+        let left = open.get_mut(key).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            open.remove(key);
+        }
+    }
+}
+
+/// A place among the promised.
+pub(crate) struct Room(OwnedSemaphorePermit);
+
+impl Engine {
+    /// A place for one more promise; refused when the catalogue has not kept up for a while.
+    pub(crate) async fn room_for_a_promise(&self) -> Result<Room, AcceptError> {
+        let room = tokio::time::timeout(PATIENCE, Arc::clone(&self.promises().room).acquire_owned()).await;
+        Ok(Room(room.map_err(|_| AcceptError::CatalogueBehind)?.map_err(|_| AcceptError::ShuttingDown)?))
+    }
+
+    /// Promises a durable object its row; when this returns, its sender may be told. The row follows whatever happens.
+    pub(crate) fn promise(&self, room: Room, provenance: Provenance, sop: SopUid, request: RecordRequest) {
+        request.staged.promise();
+        let key = (provenance.institution.clone(), provenance.zone, sop);
+        self.promises().note(key.clone());
+        let engine = self.clone();
+        tokio::spawn(async move {
+            keep(&engine, provenance, request).await;
+            engine.promises().settle(&key);
+            drop(room.0);
+        });
+    }
+
+    /// Every instance that was promised before now has its row, unless the catalogue cannot write.
+    pub async fn caught_up(&self) {
+        let room = &self.promises().room;
+        if room.available_permits() == ROOM as usize {
+            return;
+        }
+        self.recorder().hurry();
+        let all = tokio::time::timeout(CATCH_UP, room.acquire_many(ROOM)).await;
+        if all.is_err() {
+            tracing::warn!("the catalogue is behind what was received; it shows what it knows");
+        }
+    }
+
+    /// An instance that was promised gets its row before anybody looks whether it is known.
+    pub(crate) async fn settled(&self, scope: &Scope, zone: Zone, sop: &SopUid) {
+        if self.promises().is_promised(&(scope.home().clone(), zone, sop.clone())) {
+            self.caught_up().await;
+        }
+    }
+}
+
+async fn keep(engine: &Engine, provenance: Provenance, request: RecordRequest) {
+    let object = request.staged.target().clone();
+    let mut pause = FIRST_PAUSE;
+    match engine.recorder().record_unhurried(request).await {
+        Ok(Recorded::New) | Err(AcceptError::ShuttingDown) => return,
+        // Another sender was first; the object is compared with that one's.
+        Ok(Recorded::Taken(_) | Recorded::AsideBefore) => {}
+        Err(error) => {
+            tracing::error!(code = error.code(), "an acknowledged instance has no row yet; trying again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+    while let Err(error) = recovery::take_up(engine, &object, &provenance).await {
+        if matches!(error, AcceptError::ShuttingDown) {
+            return;
+        }
+        tracing::error!(code = error.code(), "an acknowledged instance has no row yet; trying again");
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(pause).await;
+    }
+}

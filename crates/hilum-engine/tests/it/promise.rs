@@ -1,0 +1,129 @@
+//! What a peer was told before the row was written: it is found at once, whatever the catalogue is doing, and survives everything.
+
+use crate::fixture::{Ct, aside, config, lock, number, objects, on_the_way, rows, sender_of, texts};
+use bytes::Bytes;
+use hilum_engine::routing::{Rule, Rules};
+use hilum_engine::upkeep::CheckOptions;
+use hilum_engine::views::StudySearch;
+use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, WorkControl, Zone};
+use sea_orm::{ConnectionTrait, Database};
+use std::time::{Duration, Instant};
+use tempfile::tempdir;
+
+async fn from_peer(engine: &Engine, file: &Bytes) -> Accepted {
+    engine.accept_from(&Scope::local(), Zone::Clinical, file.clone(), sender_of("CT1", file)).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_asks_after_the_answer_finds_the_instance() {
+    let data = tempdir().unwrap();
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let ct = Ct { slices: 40, ..Ct::default() };
+    for (sent, file) in ct.files().iter().enumerate() {
+        assert_eq!(from_peer(&engine, file).await, Accepted::Kept);
+        let page = engine.studies(&Scope::local(), &StudySearch::default()).await.unwrap();
+        assert_eq!(page.items[0].instance_count, sent as u64 + 1);
+        assert_eq!(from_peer(&engine, file).await, Accepted::AlreadyThere, "and it is known when it comes again");
+    }
+    assert_eq!(objects(data.path()).len(), 40);
+}
+
+#[tokio::test]
+async fn peers_are_answered_while_the_catalogue_is_locked_and_the_rows_follow() {
+    let data = tempdir().unwrap();
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let ct = Ct { slices: 30, ..Ct::default() };
+    let (first, others) = ct.files().split_first().map(|(first, others)| (first.clone(), others.to_vec())).unwrap();
+    from_peer(&engine, &first).await;
+    engine.caught_up().await;
+    let other = lock(data.path().to_owned()).await;
+    for file in &others {
+        assert_eq!(from_peer(&engine, file).await, Accepted::Kept);
+    }
+    let start = Instant::now();
+    let page = engine.studies(&Scope::local(), &StudySearch::default()).await.unwrap();
+    assert_eq!(page.items[0].instance_count, 1, "what the catalogue knows is shown");
+    assert!(start.elapsed() < Duration::from_secs(10), "nobody waits for ever");
+    other.close().await.unwrap();
+    engine.caught_up().await;
+    assert_eq!(rows(data.path()).await["instance"], 30);
+}
+
+#[tokio::test]
+async fn of_two_objects_under_one_uid_that_come_at_the_same_time_one_is_kept_and_one_put_aside() {
+    let data = tempdir().unwrap();
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let one = Ct { slices: 1, ..Ct::default() }.files().remove(0);
+    let other = Ct { slices: 1, hu: 300, ..Ct::default() }.files().remove(0);
+    assert_ne!(one, other);
+    let (first, second, same) =
+        tokio::join!(from_peer(&engine, &one), from_peer(&engine, &other), from_peer(&engine, &one));
+    assert!([first, second, same].contains(&Accepted::Kept));
+    engine.caught_up().await;
+    assert_eq!(rows(data.path()).await["instance"], 1);
+    assert_eq!(number(data.path(), "SELECT count(*) FROM quarantine").await, 1);
+    let report = engine.check(CheckOptions::default(), &WorkControl::new()).await.unwrap();
+    assert_eq!(report.faults, []);
+    assert_eq!(aside(data.path()).len() + objects(data.path()).len(), 2, "the third, the same again, left nothing");
+}
+
+#[test]
+fn an_engine_that_ends_before_the_rows_is_completed_by_the_next_one_with_its_forwards() {
+    let data = tempdir().unwrap();
+    let rules = Rules::new(vec![Rule { forward: vec!["PACS".parse().unwrap()], ..Rule::default() }]);
+    let with_rules = EngineConfig { rules, ..config(data.path()) };
+    let ct = Ct { slices: 12, ..Ct::default() };
+    let (ending, staying) = (tokio::runtime::Runtime::new().unwrap(), tokio::runtime::Runtime::new().unwrap());
+    let other = ending.block_on(async {
+        let engine = Engine::open(with_rules.clone()).await.unwrap();
+        let other = staying.spawn(lock(data.path().to_owned())).await.unwrap();
+        for file in ct.files() {
+            assert_eq!(from_peer(&engine, &file).await, Accepted::Kept);
+        }
+        other
+    });
+    // The process ends in order, and its tasks with it, while the catalogue cannot be written.
+    ending.shutdown_timeout(Duration::from_secs(1));
+    staying.block_on(async {
+        assert_eq!(rows(data.path()).await["instance"], 0);
+        other.close().await.unwrap();
+        let engine = Engine::open(with_rules).await.unwrap();
+        engine.caught_up().await;
+        assert_eq!(rows(data.path()).await["instance"], 12);
+        assert_eq!(number(data.path(), "SELECT count(*) FROM forward WHERE peer = 'PACS'").await, 12);
+    });
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_a_crash_does_not_come_back() {
+    let data = tempdir().unwrap();
+    let ct = Ct { slices: 4, ..Ct::default() };
+    {
+        let engine = Engine::open(config(data.path())).await.unwrap();
+        for file in ct.files() {
+            engine.accept_instance(&Scope::local(), Zone::Clinical, file, Source::Dimse).await.unwrap();
+        }
+    }
+    // As a process leaves it that is killed between the commit of a deletion and the removal of the bytes.
+    let segment = std::fs::read_dir(data.path().join("objects")).unwrap().next().unwrap().unwrap().file_name();
+    let gone = data.path().join("incoming").join("7b0a2f4e-4c57-4a8e-9c80-0d8c5f6f0a11");
+    std::fs::create_dir_all(&gone).unwrap();
+    std::fs::write(gone.join("alive"), []).unwrap();
+    std::fs::write(gone.join(format!("segment+{}", segment.to_str().unwrap())), []).unwrap();
+    let database =
+        Database::connect(format!("sqlite://{}", data.path().join("catalog.sqlite").display())).await.unwrap();
+    let note = "INSERT INTO removal (object_key, created_at) SELECT object_key, 0 FROM instance WHERE id = 1";
+    database.execute_unprepared(note).await.unwrap();
+    database.execute_unprepared("DELETE FROM instance WHERE id = 1").await.unwrap();
+    // And one whose row was not written yet.
+    let lost = texts(data.path(), "SELECT sha256 FROM instance WHERE id = 2").await;
+    database.execute_unprepared("DELETE FROM instance WHERE id = 2").await.unwrap();
+    database.close().await.unwrap();
+
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    assert_eq!((rows(data.path()).await["instance"], objects(data.path()).len()), (3, 3));
+    assert!(texts(data.path(), "SELECT sha256 FROM instance").await.contains(&lost[0]));
+    assert_eq!(number(data.path(), "SELECT count(*) FROM removal").await, 0);
+    drop(engine);
+    assert_eq!(on_the_way(data.path()), 0);
+}
