@@ -7,6 +7,8 @@ use axum::{
 use bytes::Bytes;
 use hilum_dicom::{StudyUid, read_facts};
 use hilum_engine::{Accepted, Source, Zone};
+use std::collections::VecDeque;
+use tokio::task::JoinHandle;
 
 use super::{
     media_type::{MediaType, accepts},
@@ -47,22 +49,88 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
     };
     let mut multipart = Multipart::new(stream, &boundary, app.max_instance_bytes, app.read_timeout).map_err(broken)?;
     let mut response = StoreResponse::new(base);
+    let mut storing = Storing::default();
     loop {
         match multipart.next().await {
-            Ok(Some(part)) => store_part(app, study.as_ref(), part, &mut response).await,
-            Ok(None) if response.is_empty() => {
-                return Err(ApiError::bad_request("the request has no part; send one instance a part"));
+            Ok(Some(part)) => {
+                let length = part.length();
+                storing.make_room(length, &mut response).await;
+                storing.add(length, tokio::spawn(store_part(app.clone(), study.clone(), part)));
             }
-            Ok(None) => return Ok(response),
-            // What was answered for the parts before stays true, so it is told.
-            Err(error) if response.is_empty() => return Err(broken(error)),
+            Ok(None) => {
+                storing.finish(&mut response).await;
+                if response.is_empty() {
+                    return Err(ApiError::bad_request("the request has no part; send one instance a part"));
+                }
+                return Ok(response);
+            }
             Err(error) => {
+                storing.finish(&mut response).await;
+                // What was answered for the parts before stays true, so it is told.
+                if response.is_empty() {
+                    return Err(broken(error));
+                }
                 tracing::info!(%error, "STOW-RS body broke off");
                 response.failed(None, 0xC000);
                 return Ok(response);
             }
         }
     }
+}
+
+/// Parts are stored beside each other, so that they share synchronisations and transactions: so many at most,
+const PARTS_AT_ONCE: usize = 16;
+/// and no more bytes than these beside the first.
+const BYTES_AT_ONCE: usize = 64 << 20;
+
+/// Parts that are being stored, in the order in which they came. Should the request end, what has begun is still brought to its end.
+#[derive(Default)]
+struct Storing {
+    parts: VecDeque<(usize, JoinHandle<Stored>)>,
+    bytes: usize,
+}
+
+impl Storing {
+    fn add(&mut self, length: usize, part: JoinHandle<Stored>) {
+        self.bytes += length;
+        self.parts.push_back((length, part));
+    }
+
+    /// Waits until there is room for a part of this length.
+    async fn make_room(&mut self, length: usize, response: &mut StoreResponse) {
+        while self.parts.len() >= PARTS_AT_ONCE
+            || (!self.parts.is_empty() && self.bytes.saturating_add(length) > BYTES_AT_ONCE)
+        {
+            self.take_first(response).await;
+        }
+    }
+
+    async fn finish(&mut self, response: &mut StoreResponse) {
+        while !self.parts.is_empty() {
+            self.take_first(response).await;
+        }
+    }
+
+    async fn take_first(&mut self, response: &mut StoreResponse) {
+        let Some((length, part)) = self.parts.pop_front() else { return };
+        self.bytes -= length;
+        match part.await {
+            Ok(Stored::Kept(reference)) => response.stored(&reference),
+            Ok(Stored::Quarantined(reference)) => response.quarantined(&reference),
+            Ok(Stored::Failed(reference, reason)) => response.failed(reference.as_ref(), reason),
+            Err(error) => {
+                tracing::error!(panic = error.is_panic(), "storing a part ended early");
+                response.failed(None, 0x0110);
+            }
+        }
+    }
+}
+
+/// What became of a part; of one that failed, the failure reason (0008,1197).
+enum Stored {
+    Kept(Reference),
+    Quarantined(Reference),
+    Failed(Option<Reference>, u16),
 }
 
 /// The boundary, when request and wanted response are of the types that are spoken here.
@@ -92,34 +160,34 @@ fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
     Ok(boundary.to_owned())
 }
 
-async fn store_part(app: &App, study: Option<&StudyUid>, part: Part, response: &mut StoreResponse) {
+async fn store_part(app: App, study: Option<StudyUid>, part: Part) -> Stored {
     let dicom = match &part.content_type {
         // multipart/related says the type for all parts; a part need not repeat it.
         None => true,
         Some(text) => MediaType::read(text).is_some_and(|media_type| media_type.essence == DICOM),
     };
     let PartBody::Whole(bytes) = part.body else {
-        return response.failed(None, 0xA700);
+        return Stored::Failed(None, 0xA700);
     };
     if !dicom {
-        return response.failed(None, 0xC000);
+        return Stored::Failed(None, 0xC000);
     }
     let Some(facts) = read_facts_aside(bytes.clone()).await else {
-        return response.failed(None, 0xC000);
+        return Stored::Failed(None, 0xC000);
     };
-    let elsewhere = study.is_some_and(|study| *study != facts.study.uid);
+    let elsewhere = study.is_some_and(|study| study != facts.study.uid);
     let reference = Reference::of(facts);
     if elsewhere {
         // A9xx: the data set does not match what the request says.
-        return response.failed(Some(&reference), 0xA900);
+        return Stored::Failed(Some(reference), 0xA900);
     }
     match app.engine.accept_instance(&app.scope, Zone::Clinical, bytes, Source::Stow).await {
-        Ok(Accepted::Kept | Accepted::AlreadyThere) => response.stored(&reference),
-        Ok(Accepted::Quarantined { .. }) => response.quarantined(&reference),
+        Ok(Accepted::Kept | Accepted::AlreadyThere) => Stored::Kept(reference),
+        Ok(Accepted::Quarantined { .. }) => Stored::Quarantined(reference),
         Err(error) => {
             let (_, reason) = outside(error.kind());
             tracing::warn!(code = error.code(), reason, "instance of a STOW-RS request not kept");
-            response.failed(Some(&reference), reason);
+            Stored::Failed(Some(reference), reason)
         }
     }
 }
