@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod http;
 mod interop;
 mod models;
 mod oracles;

@@ -1,6 +1,10 @@
 //! Building and checking the user interface.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use anyhow::Context;
 
 use crate::{requirements, run};
 
@@ -22,13 +26,40 @@ fn libraries() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds `ui/dist`.
+/// Builds `ui/dist`. A file that comes out as it was is not touched: the binary that embeds it need not be compiled again.
 pub fn build() -> anyhow::Result<()> {
     requirements::ensure(&[requirements::BUILD], false)?;
     requirements::node_is_recent()?;
     libraries()?;
     run::step("user interface: build");
-    npm(&["run", "build"])
+    let fresh = run::target().join("ui-dist");
+    let out = fresh.to_str().context("the target folder's name is not UTF-8")?;
+    npm(&["run", "build", "--", "--outDir", out, "--emptyOutDir"])?;
+    let dist = run::root().join("ui/dist");
+    let before = files(&dist)?;
+    let after = files(&fresh)?;
+    for name in before.difference(&after) {
+        std::fs::remove_file(dist.join(name))?;
+    }
+    for name in &after {
+        let (bytes, place) = (std::fs::read(fresh.join(name))?, dist.join(name));
+        if std::fs::read(&place).is_ok_and(|have| have == bytes) {
+            continue;
+        }
+        place.parent().map(std::fs::create_dir_all).transpose()?;
+        std::fs::write(place, bytes)?;
+    }
+    Ok(())
+}
+
+/// The files below a folder, by their names in it; none where there is no such folder.
+fn files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
+    let entries = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    let names = entries.filter(|entry| entry.file_type().is_file()).map(|entry| {
+        let name = entry.path().strip_prefix(folder)?;
+        anyhow::Ok(name.to_owned())
+    });
+    names.collect()
 }
 
 /// Type check and unit tests.

@@ -33,7 +33,7 @@ pub struct Bench {
 enum What {
     /// The network engine beside PyTorch, ONNX Runtime and OpenVINO, in turn on the same shapes and threads
     Nn(nn::Nn),
-    /// Receiving beside Orthanc, and lists and queries in a large catalogue of synthetic rows
+    /// Receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue of synthetic rows
     Archive(archive::Archive),
 }
 
@@ -64,7 +64,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     let runs = bench.runs.max(1);
     let (name, section) = match &bench.what {
         None => ("server", server(runs)?),
-        Some(What::Archive(options)) => ("archive", archive::run(options, runs)?),
+        Some(What::Archive(options)) => ("archive", archive::run(options, runs, bench.write)?),
         Some(What::Nn(options)) => ("nn", nn::run(options, runs, bench.write)?),
     };
     println!("\n{section}");

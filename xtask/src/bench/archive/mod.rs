@@ -1,8 +1,10 @@
-//! `cargo xtask bench archive`: receiving beside Orthanc, and lists and queries in a large catalogue.
+//! `cargo xtask bench archive`: receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue.
 
 mod catalogue;
 mod orthanc;
 mod receiving;
+mod tiny;
+mod web;
 
 use std::process::Command;
 
@@ -18,10 +20,25 @@ pub struct Archive {
     /// Leave out the peer
     #[arg(long)]
     without_orthanc: bool,
+    /// Measure one part alone; it is printed, not written
+    #[arg(long)]
+    part: Option<Part>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// C-STORE
+    Receiving,
+    /// STOW-RS, WADO-RS, QIDO-RS
+    Dicomweb,
+    /// Lists and queries in a large catalogue
+    Catalogue,
 }
 
 /// Measures and returns the section of docs/benchmarks.md.
-pub fn run(options: &Archive, runs: usize) -> anyhow::Result<String> {
+pub fn run(options: &Archive, runs: usize, write: bool) -> anyhow::Result<String> {
+    anyhow::ensure!(options.part.is_none() || !write, "--write needs all parts: leave out --part");
     requirements::ensure(&[requirements::BUILD, requirements::PEERS], false)?;
     let machine = page::Machine::now();
     let hilum = run::build_release()?;
@@ -36,8 +53,17 @@ pub fn run(options: &Archive, runs: usize) -> anyhow::Result<String> {
         "## Archive\n\nWritten by `cargo xtask bench archive --studies {} --runs {runs} --write`. {{machine}}\n\n",
         options.studies
     );
-    section.push_str(&receiving::section(&hilum, &study, &scratch, orthanc.as_deref(), runs)?);
-    section.push_str(&catalogue::section(options.studies, &scratch)?);
+    let wanted = |part| options.part.is_none_or(|only| only == part);
+    if wanted(Part::Receiving) {
+        section.push_str(&receiving::section(&hilum, &study, &scratch, orthanc.as_deref(), runs)?);
+    }
+    if wanted(Part::Dicomweb) {
+        let peer = orthanc.as_deref().filter(|_| orthanc::has_dicomweb());
+        section.push_str(&web::section(&hilum, &study, &scratch, peer, runs)?);
+    }
+    if wanted(Part::Catalogue) {
+        section.push_str(&catalogue::section(options.studies, &scratch)?);
+    }
     std::fs::remove_dir_all(&scratch)?;
     Ok(section.replace("{machine}", &machine.sentence()?))
 }

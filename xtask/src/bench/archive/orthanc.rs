@@ -16,11 +16,20 @@ pub fn version() -> Option<String> {
         .and_then(|text| text.lines().next().map(str::to_owned))
 }
 
+const DICOMWEB: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
+
+/// Its DICOMweb plug-in is a Debian package of its own.
+pub fn has_dicomweb() -> bool {
+    Path::new(DICOMWEB).exists()
+}
+
 /// A running Orthanc, gone when dropped.
 pub struct Orthanc {
     child: Child,
     /// Where it answers DICOM.
     pub dimse: SocketAddr,
+    /// Where it answers HTTP.
+    pub http: SocketAddr,
 }
 
 impl Orthanc {
@@ -29,10 +38,12 @@ impl Orthanc {
         std::fs::create_dir_all(folder)?;
         let port = || anyhow::Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
         let (http, dimse) = (port()?, port()?);
+        let plugins: Vec<&str> = if has_dicomweb() { vec![DICOMWEB] } else { Vec::new() };
         let configuration = serde_json::json!({
             "Name": "ORTHANC", "DicomAet": "HILUM", "StorageDirectory": folder.join("db"), "IndexDirectory": folder.join("db"),
             "HttpPort": http, "DicomPort": dimse, "RemoteAccessAllowed": false, "DicomAlwaysAllowStore": true,
-            "SyncStorageArea": true, "DicomThreadsCount": 4, "Plugins": [],
+            "SyncStorageArea": true, "DicomThreadsCount": 4, "Plugins": plugins,
+            "AuthenticationEnabled": false, "KeepAlive": true, "TcpNoDelay": true, "DicomWeb": {"Enable": true, "Root": "/dicom-web/"},
         });
         let file = folder.join("orthanc.json");
         std::fs::write(&file, serde_json::to_string_pretty(&configuration)?)?;
@@ -44,9 +55,10 @@ impl Orthanc {
             .stderr(log)
             .spawn()
             .context("could not start Orthanc")?;
-        let orthanc = Self { child, dimse: SocketAddr::from(([127, 0, 0, 1], dimse)) };
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let orthanc = Self { child, dimse: address(dimse), http: address(http) };
         let start = Instant::now();
-        while TcpStream::connect(orthanc.dimse).is_err() {
+        while TcpStream::connect(orthanc.dimse).is_err() || TcpStream::connect(orthanc.http).is_err() {
             if start.elapsed() > Duration::from_secs(30) {
                 bail!("Orthanc did not listen within 30 s");
             }

@@ -1,0 +1,304 @@
+//! DICOMweb over HTTP: storing, searching and retrieving, beside Orthanc with its DICOMweb plug-in.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::orthanc::Orthanc;
+use super::tiny;
+use crate::bench::process;
+use crate::http::Client;
+use crate::interop::checks::dicom_files;
+use crate::interop::server::Server;
+use crate::run;
+
+const JSON: &str = "application/dicom+json";
+const INSTANCES: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
+const FRAMES: &str = "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*";
+/// Parts of one store request.
+const PARTS: usize = 50;
+/// Studies that are searched.
+const STUDIES: usize = 10_000;
+
+enum System {
+    Hilum(Server),
+    Orthanc(Orthanc),
+}
+
+impl System {
+    fn start(hilum: &Path, folder: &Path, peer: bool) -> anyhow::Result<Self> {
+        Ok(if peer { Self::Orthanc(Orthanc::start(folder)?) } else { Self::Hilum(Server::start_with(hilum, folder)?) })
+    }
+
+    fn http(&self) -> SocketAddr {
+        match self {
+            Self::Hilum(server) => server.http,
+            Self::Orthanc(orthanc) => orthanc.http,
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Hilum(server) => server.pid(),
+            Self::Orthanc(orthanc) => orthanc.pid(),
+        }
+    }
+
+    /// Whatever follows an arrival is over.
+    fn at_rest(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Hilum(server) => server.settled(Duration::from_mins(10)),
+            Self::Orthanc(_) => {
+                std::thread::sleep(Duration::from_secs(2));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One request that is measured: how often, and what its answer must hold.
+struct Question {
+    what: &'static str,
+    aim: f64,
+    path: String,
+    accept: &'static str,
+    times: usize,
+    holds: fn(&[u8]) -> bool,
+}
+
+pub fn section(
+    hilum: &Path,
+    study: &Path,
+    scratch: &Path,
+    orthanc: Option<&str>,
+    runs: usize,
+) -> anyhow::Result<String> {
+    let files = dicom_files(study);
+    let mut out = format!(
+        "### DICOMweb\n\nOver HTTP on one connection kept alive, TCP_NODELAY on both sides. Storing: {} instances of 512x512, {PARTS} a request, durable before \
+         the response. Retrieving: of that series, once whatever follows its arrival is over. Searching: {STUDIES} studies of one small instance each. ",
+        files.len()
+    );
+    let peer = orthanc.map_or("Orthanc or its DICOMweb plug-in is not installed, or was left out (Debian packages orthanc, orthanc-dicomweb).".to_owned(), |version| {
+        format!("Peer: {version} with its DICOMweb plug-in (Debian, SQLite, SyncStorageArea=true).")
+    });
+    writeln!(out, "{peer}\n")?;
+    out.push_str("| what | Hilum | Orthanc | Hilum is | aim |\n|---|---|---|---|---|\n");
+    let peers = if orthanc.is_some() { 2 } else { 1 };
+    storing(&mut out, hilum, &files, scratch, peers, runs)?;
+    retrieving(&mut out, hilum, &files, scratch, peers)?;
+    searching(&mut out, hilum, scratch, peers)?;
+    out.push('\n');
+    Ok(out)
+}
+
+fn storing(
+    out: &mut String,
+    hilum: &Path,
+    files: &[PathBuf],
+    scratch: &Path,
+    peers: usize,
+    runs: usize,
+) -> anyhow::Result<()> {
+    let (mut rates, mut cpu) = (vec![Vec::new(); peers], vec![Vec::new(); peers]);
+    for round in 0..runs {
+        for peer in 0..peers {
+            run::step(&format!("STOW-RS, round {round}"));
+            let folder = scratch.join(format!("stow-{peer}-{round}"));
+            let system = System::start(hilum, &folder, peer == 1)?;
+            let before = process::usage(system.pid())?;
+            let start = Instant::now();
+            store(system.http(), files)?;
+            let wall = start.elapsed().as_secs_f64();
+            let after = process::usage(system.pid())?;
+            rates[peer].push(files.len() as f64 / wall);
+            cpu[peer].push(1000.0 * (after.cpu - before.cpu) / files.len() as f64);
+            drop(system);
+            std::fs::remove_dir_all(&folder)?;
+        }
+    }
+    let rates: Vec<f64> = rates.into_iter().map(super::median).collect();
+    let cpu: Vec<f64> = cpu.into_iter().map(super::median).collect();
+    let told = |peer: usize| {
+        rates.get(peer).map_or("-".to_owned(), |rate| format!("{rate:.0}/s, {:.2} CPU-s per 1,000", cpu[peer]))
+    };
+    let verdict = if peers == 2 {
+        format!("{:.1}x as fast, {:.2} of the CPU time", rates[0] / rates[1], cpu[0] / cpu[1])
+    } else {
+        "-".to_owned()
+    };
+    writeln!(out, "| STOW-RS | {} | {} | {verdict} | 4x, 0.2 |", told(0), told(1))?;
+    Ok(())
+}
+
+fn retrieving(out: &mut String, hilum: &Path, files: &[PathBuf], scratch: &Path, peers: usize) -> anyhow::Result<()> {
+    let mut p50 = Vec::new();
+    let mut questions = Vec::new();
+    for peer in 0..peers {
+        run::step("retrieving");
+        let folder = scratch.join(format!("retrieve-{peer}"));
+        let mut system = System::start(hilum, &folder, peer == 1)?;
+        store(system.http(), files)?;
+        system.at_rest()?;
+        let mut client = Client::connect(system.http())?;
+        if questions.is_empty() {
+            questions = of_a_series(&mut client)?;
+        }
+        p50.push(ask(&mut client, &questions)?);
+        drop(system);
+        std::fs::remove_dir_all(&folder)?;
+    }
+    rows(out, &questions, &p50)
+}
+
+/// What is asked of the one series that is there.
+fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
+    let first = |client: &mut Client, path: &str, tag: &str| -> anyhow::Result<String> {
+        let found: Value = serde_json::from_slice(&client.get(path, JSON)?.ok()?)?;
+        found[0][tag]["Value"][0].as_str().map(str::to_owned).with_context(|| format!("{path} names no {tag}"))
+    };
+    let study = first(client, "/dicom-web/studies", "0020000D")?;
+    let series = first(client, &format!("/dicom-web/studies/{study}/series"), "0020000E")?;
+    let series = format!("/dicom-web/studies/{study}/series/{series}");
+    let instance = format!("{series}/instances/{}", first(client, &format!("{series}/instances"), "00080018")?);
+    Ok(vec![
+        Question {
+            what: "one frame",
+            aim: 4.0,
+            path: format!("{instance}/frames/1"),
+            accept: FRAMES,
+            times: 300,
+            holds: |body| body.len() >= 512 * 512 * 2,
+        },
+        Question {
+            what: "one frame rendered as JPEG",
+            aim: 3.0,
+            path: format!("{instance}/rendered"),
+            accept: "image/jpeg",
+            times: 100,
+            holds: |body| body.starts_with(&[0xff, 0xd8]),
+        },
+        Question {
+            what: "metadata of 300 slices",
+            aim: 40.0,
+            path: format!("{series}/metadata"),
+            accept: JSON,
+            times: 20,
+            holds: |body| array(body) == Some(300),
+        },
+        Question {
+            what: "the whole series, 158 MB",
+            aim: 2.5,
+            path: series,
+            accept: INSTANCES,
+            times: 10,
+            holds: |body| body.len() > 300 * 512 * 512 * 2,
+        },
+    ])
+}
+
+fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> anyhow::Result<()> {
+    let studies: Vec<Vec<u8>> = (0..STUDIES).map(tiny::instance).collect();
+    let question = |what, path: &str, times| Question {
+        what,
+        aim: 100.0,
+        path: path.to_owned(),
+        accept: JSON,
+        times,
+        holds: |body| array(body) == Some(100),
+    };
+    let questions = [
+        question("QIDO-RS, 100 of 10,000 studies", "/dicom-web/studies?limit=100", 50),
+        question("QIDO-RS, 100 studies of `KIM*`", "/dicom-web/studies?limit=100&PatientName=KIM*", 50),
+    ];
+    let mut p50 = Vec::new();
+    for peer in 0..peers {
+        run::step(&format!("searching {STUDIES} studies"));
+        let folder = scratch.join(format!("search-{peer}"));
+        let system = System::start(hilum, &folder, peer == 1)?;
+        let mut client = Client::connect(system.http())?;
+        for some in studies.chunks(100) {
+            post(&mut client, some.iter().map(Vec::as_slice))?;
+        }
+        // What follows an arrival is over then; a connection that was not used meanwhile may be closed.
+        std::thread::sleep(Duration::from_secs(8));
+        p50.push(ask(&mut Client::connect(system.http())?, &questions)?);
+        drop(system);
+        std::fs::remove_dir_all(&folder)?;
+    }
+    rows(out, &questions, &p50)
+}
+
+/// Half of the answers came within so many seconds, for each question.
+fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<f64>> {
+    let mut p50 = Vec::new();
+    for question in questions {
+        let mut seconds = Vec::new();
+        // The first answer warms the page cache of both.
+        for time in 0..=question.times {
+            let start = Instant::now();
+            let body = client.get(&question.path, question.accept)?.ok()?;
+            if time > 0 {
+                seconds.push(start.elapsed().as_secs_f64());
+            }
+            ensure!((question.holds)(&body), "{}: {} bytes that are not what was asked", question.what, body.len());
+        }
+        p50.push(super::median(seconds));
+    }
+    Ok(p50)
+}
+
+fn rows(out: &mut String, questions: &[Question], p50: &[Vec<f64>]) -> anyhow::Result<()> {
+    for (at, question) in questions.iter().enumerate() {
+        let ms = |peer: usize| p50.get(peer).map(|times| 1000.0 * times[at]);
+        let told = |peer| ms(peer).map_or("-".to_owned(), |ms| format!("{ms:.2} ms"));
+        let times = match (ms(0), ms(1)) {
+            (Some(ours), Some(theirs)) => format!("{:.1}x as fast", theirs / ours),
+            _ => "-".to_owned(),
+        };
+        writeln!(
+            out,
+            "| {}, p50 of {} | {} | {} | {times} | {}x |",
+            question.what,
+            question.times,
+            told(0),
+            told(1),
+            question.aim
+        )?;
+    }
+    Ok(())
+}
+
+fn array(body: &[u8]) -> Option<usize> {
+    Some(serde_json::from_slice::<Value>(body).ok()?.as_array()?.len())
+}
+
+fn store(address: SocketAddr, files: &[PathBuf]) -> anyhow::Result<()> {
+    let mut client = Client::connect(address)?;
+    for some in files.chunks(PARTS) {
+        let parts = some.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
+        post(&mut client, parts.iter().map(Vec::as_slice))?;
+    }
+    Ok(())
+}
+
+fn post<'a>(client: &mut Client, parts: impl Iterator<Item = &'a [u8]>) -> anyhow::Result<()> {
+    const BOUNDARY: &str = "7c3f2a19e4";
+    let mut body = Vec::new();
+    for part in parts {
+        body.extend_from_slice(format!("--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n").as_bytes());
+        body.extend_from_slice(part);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    let kind = format!("multipart/related; type=\"application/dicom\"; boundary={BOUNDARY}");
+    let answer = client.post("/dicom-web/studies", &kind, JSON, &body)?.ok()?;
+    let answer: Value = serde_json::from_slice(&answer)?;
+    let refused = answer["00081198"]["Value"].as_array().is_some_and(|refused| !refused.is_empty());
+    ensure!(!refused, "an instance was refused: {}", answer["00081198"]);
+    Ok(())
+}
