@@ -199,8 +199,13 @@ impl Engine {
 
     /// Opens an instance's bytes for reading by range: no more than what is asked for is in memory.
     pub async fn open_instance(&self, instance: &StoredInstance) -> Result<InstanceBytes, EngineError> {
-        let (storage, object, bytes) = (self.storage().clone(), instance.object.clone(), instance.bytes);
-        aside("opening an instance", move || InstanceBytes::open(&storage, &object, bytes)).await
+        let (engine, instance) = (self.clone(), instance.clone());
+        aside("opening an instance", move || engine.open_instance_blocking(&instance)).await
+    }
+
+    /// As [`Self::open_instance`], on a thread that may wait for the disk.
+    pub fn open_instance_blocking(&self, instance: &StoredInstance) -> Result<InstanceBytes, EngineError> {
+        InstanceBytes::open(self.storage(), &instance.object, instance.bytes)
     }
 }
 

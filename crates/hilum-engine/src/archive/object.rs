@@ -45,6 +45,11 @@ impl InstanceBytes {
     pub fn read_blocking(&self, range: Range<u64>) -> Result<Bytes, EngineError> {
         Ok(self.file.read(range)?)
     }
+
+    /// As [`Self::read_blocking`], behind what `out` holds.
+    pub fn append_blocking(&self, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), EngineError> {
+        Ok(self.file.append(range, out)?)
+    }
 }
 
 impl ReadAt for InstanceBytes {

@@ -45,6 +45,13 @@ impl ObjectFile {
 
     /// As [`Self::read`].
     pub fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::new();
+        self.append(range, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Puts the bytes of `range` behind what `out` holds. Blocks on the disk.
+    pub fn append(&self, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), StorageError> {
         let act = "read a part of an object";
         if range.start > range.end || range.end > self.len {
             let beyond = io::Error::new(io::ErrorKind::UnexpectedEof, "the range reaches beyond the object");
@@ -52,33 +59,35 @@ impl ObjectFile {
         }
         let length = usize::try_from(range.end - range.start)
             .map_err(|_| StorageError::during(act)(io::ErrorKind::OutOfMemory.into()))?;
-        let bytes = read_at(&self.file, length, self.start + range.start).map_err(StorageError::during(act))?;
+        read_at(&self.file, length, self.start + range.start, out).map_err(StorageError::during(act))?;
         // Looked at after the bytes: a record that was deleted meanwhile reads as zeros.
         if self.start > 0 && !segment::is_record(&self.file, self.start).map_err(StorageError::during(act))? {
             return Err(StorageError::Gone);
         }
-        Ok(bytes)
+        Ok(())
     }
 }
 
 /// `length` bytes from `offset`, into memory that is not written twice.
 #[cfg(unix)]
-fn read_at(file: &File, length: usize, offset: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length);
-    while bytes.len() < length {
-        let at = offset + bytes.len() as u64;
-        if rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at)? == 0 {
+fn read_at(file: &File, length: usize, offset: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    let before = out.len();
+    out.reserve_exact(length);
+    while out.len() - before < length {
+        let at = offset + (out.len() - before) as u64;
+        if rustix::io::pread(file, rustix::buffer::spare_capacity(out), at)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    bytes.truncate(length);
-    Ok(bytes)
+    out.truncate(before + length);
+    Ok(())
 }
 
 #[cfg(not(unix))]
-fn read_at(file: &File, length: usize, offset: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    read_exact_at(file, &mut bytes, offset).map(|()| bytes)
+fn read_at(file: &File, length: usize, offset: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    let before = out.len();
+    out.resize(before + length, 0);
+    read_exact_at(file, &mut out[before..], offset)
 }
 
 #[cfg(unix)]

@@ -6,12 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hilum_dicom::TransferSyntaxUid;
-use hilum_engine::{EngineError, SelectedInstances, StoredInstance, Zone};
+use hilum_engine::{Engine, EngineError, SelectedInstances, StoredInstance, Zone};
+use std::sync::Arc;
 
 use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
 use super::transcode::{can_become, prepare};
-use super::{Resource, not_acceptable};
+use super::{Resource, aside, not_acceptable};
 use crate::{error::ApiError, server::App};
 
 const DICOM: &str = "application/dicom";
@@ -42,7 +43,7 @@ pub(super) async fn retrieve(State(app): State<App>, accept: Accept, resource: R
     let parts = Parts::new();
     let response = parts.response(DICOM, body);
     tokio::spawn(async move {
-        if let Err(Stopped::Failed(error)) = send_all(&app, first, selected, &wanted, &parts, &sender).await {
+        if let Err(Stopped::Failed(error)) = send_all(&app, first, selected, wanted, parts, &sender).await {
             sender.cut(&error).await;
         }
     });
@@ -62,34 +63,55 @@ async fn send_all(
     app: &App,
     first: Vec<StoredInstance>,
     mut selected: SelectedInstances,
-    wanted: &[Syntax],
-    parts: &Parts,
+    wanted: Vec<Syntax>,
+    parts: Parts,
     sender: &Sender,
 ) -> Result<(), Stopped> {
+    let wanted: Arc<[Syntax]> = wanted.into();
     let mut series = Some(first);
     while let Some(instances) = series {
-        for instance in instances {
-            // The peer hears from the part what it is in; of a later series it may be something else than was wanted.
-            let (syntax, or_kept) = syntax_for(&instance, wanted)
-                .map_or_else(|| (instance.transfer_syntax.clone(), true), |syntax| (syntax, leaves_open(wanted)));
-            let prepared = prepare(&app.engine, instance, syntax, or_kept).await?;
-            let start = parts.start(&format!("{DICOM}; transfer-syntax={}", prepared.syntax()), "");
-            sender.push(start).await?;
-            prepared.send(sender).await?;
-        }
+        let (engine, wanted, parts, sender) = (app.engine.clone(), Arc::clone(&wanted), parts.clone(), sender.clone());
+        // One thread for all of them: changing threads for each costs more than reading it.
+        let sent = tokio::task::spawn_blocking(move || send_series(&engine, instances, &wanted, &parts, &sender));
+        sent.await.map_err(ended_early)??;
         series = selected.next_series().await?;
     }
     sender.push(parts.end()).await
 }
 
+fn send_series(
+    engine: &Engine,
+    instances: Vec<StoredInstance>,
+    wanted: &[Syntax],
+    parts: &Parts,
+    sender: &Sender,
+) -> Result<(), Stopped> {
+    for instance in instances {
+        // The peer hears from the part what it is in; of a later series it may be something else than was wanted.
+        let (syntax, or_kept) = syntax_for(&instance, wanted)
+            .map_or_else(|| (instance.transfer_syntax.clone(), true), |syntax| (syntax, leaves_open(wanted)));
+        let prepared = prepare(engine, instance, syntax, or_kept)?;
+        let start = parts.start(&format!("{DICOM}; transfer-syntax={}", prepared.syntax()), "");
+        prepared.send(&start, sender)?;
+    }
+    Ok(())
+}
+
+fn ended_early(error: tokio::task::JoinError) -> EngineError {
+    EngineError::Internal(format!("sending instances ended early: {error}"))
+}
+
 /// One instance as the whole body.
 pub(super) async fn alone(app: &App, instance: StoredInstance, wanted: &[Syntax]) -> Result<Response, ApiError> {
     let syntax = syntax_for(&instance, wanted).ok_or_else(|| not_acceptable(OFFERED))?;
-    let prepared = prepare(&app.engine, instance, syntax, leaves_open(wanted)).await?;
+    let (engine, or_kept) = (app.engine.clone(), leaves_open(wanted));
+    let prepared = aside(move || prepare(&engine, instance, syntax, or_kept)).await?;
     let content_type = format!("{DICOM}; transfer-syntax={}", prepared.syntax());
     let (sender, body) = channel();
     tokio::spawn(async move {
-        if let Err(Stopped::Failed(error)) = prepared.send(&sender).await {
+        let to = sender.clone();
+        let sent = tokio::task::spawn_blocking(move || prepared.send("", &to)).await;
+        if let Err(Stopped::Failed(error)) = sent.map_err(ended_early).map_err(Stopped::from).flatten() {
             sender.cut(&error).await;
         }
     });

@@ -7,9 +7,8 @@ use hilum_dicom::part10::{NewPixelData, Rewritten, missing_prefix, padded, rewri
 use hilum_dicom::pixels::{FrameSamples, ImageDescription, PixelError};
 use hilum_dicom::uid::PixelCoding;
 use hilum_dicom::{Outline, ReadAt, TransferSyntaxUid};
-use hilum_engine::{Engine, EngineError, InstanceBytes, StoredInstance};
+use hilum_engine::{Engine, InstanceBytes, StoredInstance};
 
-use super::aside;
 use super::body::{PIECE, Sender, Stopped};
 use crate::error::ApiError;
 
@@ -44,28 +43,26 @@ enum Pixels {
 }
 
 /// Opens an instance and does what may fail: header and first frame. With `or_kept`, what cannot be brought into `wanted` goes as it is.
-pub(super) async fn prepare(
+/// Waits for the disk.
+pub(super) fn prepare(
     engine: &Engine,
     instance: StoredInstance,
     wanted: TransferSyntaxUid,
     or_kept: bool,
 ) -> Result<Prepared, ApiError> {
-    let bytes = engine.open_instance(&instance).await?;
-    aside(move || {
-        let kept = instance.transfer_syntax.clone();
-        if wanted == kept {
-            return Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept });
+    let bytes = engine.open_instance_blocking(&instance)?;
+    let kept = instance.transfer_syntax.clone();
+    if wanted == kept {
+        return Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept });
+    }
+    match rewritten(&instance, &bytes, &wanted) {
+        Ok(way) => Ok(Prepared { instance, bytes, syntax: wanted, way }),
+        Err(error) if or_kept => {
+            tracing::info!(code = error.code, "an instance is given as it is kept");
+            Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept })
         }
-        match rewritten(&instance, &bytes, &wanted) {
-            Ok(way) => Ok(Prepared { instance, bytes, syntax: wanted, way }),
-            Err(error) if or_kept => {
-                tracing::info!(code = error.code, "an instance is given as it is kept");
-                Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept })
-            }
-            Err(error) => Err(error),
-        }
-    })
-    .await
+        Err(error) => Err(error),
+    }
 }
 
 impl Prepared {
@@ -74,35 +71,38 @@ impl Prepared {
         &self.syntax
     }
 
-    /// Sends it as a Part 10 file.
-    pub(super) async fn send(self, sender: &Sender) -> Result<(), Stopped> {
-        let sender = sender.clone();
-        let sent = tokio::task::spawn_blocking(move || match self.way {
-            Way::AsKept => as_kept(&self.instance, &self.bytes, &sender),
+    /// Sends it as a Part 10 file behind `start`, from a thread that may wait.
+    pub(super) fn send(self, start: &str, sender: &Sender) -> Result<(), Stopped> {
+        match self.way {
+            Way::AsKept => as_kept(start, &self.instance, &self.bytes, sender),
             Way::Rewritten { outline, rewritten, pixels } => {
-                Image { outline: &outline, bytes: &self.bytes, sender: &sender }.send(rewritten, pixels)
+                sender.send(start.to_owned())?;
+                Image { outline: &outline, bytes: &self.bytes, sender }.send(rewritten, pixels)
             }
-        });
-        sent.await.map_err(|error| EngineError::Internal(format!("sending an instance ended early: {error}")))?
+        }
     }
 }
 
-fn as_kept(instance: &StoredInstance, bytes: &InstanceBytes, sender: &Sender) -> Result<(), Stopped> {
+/// What is looked at to see whether a file begins as a Part 10 file does.
+const HEAD: u64 = 132;
+
+/// Few and large pieces: each one wakes the network's thread.
+fn as_kept(start: &str, instance: &StoredInstance, bytes: &InstanceBytes, sender: &Sender) -> Result<(), Stopped> {
+    let StoredInstance { sop_class, sop, transfer_syntax, .. } = instance;
+    let head = bytes.read_blocking(0..HEAD.min(bytes.len()))?;
+    let prefix = missing_prefix(&head, sop_class, sop, transfer_syntax);
     let mut at = 0;
-    while at < bytes.len() {
+    let mut before = [start.as_bytes(), &prefix].concat();
+    loop {
         let end = (at + PIECE).min(bytes.len());
-        let piece = bytes.read_blocking(at..end)?;
-        if at == 0 {
-            let StoredInstance { sop_class, sop, transfer_syntax, .. } = instance;
-            let prefix = missing_prefix(&piece, sop_class, sop, transfer_syntax);
-            if !prefix.is_empty() {
-                sender.send(prefix)?;
-            }
-        }
+        let mut piece = std::mem::take(&mut before);
+        bytes.append_blocking(at..end, &mut piece)?;
         sender.send(piece)?;
         at = end;
+        if at == bytes.len() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn rewritten(instance: &StoredInstance, bytes: &InstanceBytes, wanted: &TransferSyntaxUid) -> Result<Way, ApiError> {
