@@ -42,16 +42,6 @@ pub(super) struct Part {
     pub(super) body: PartBody,
 }
 
-impl Part {
-    /// Bytes of its body that are held.
-    pub(super) fn length(&self) -> usize {
-        match &self.body {
-            PartBody::Whole(bytes) => bytes.len(),
-            PartBody::TooLong => 0,
-        }
-    }
-}
-
 /// What a part holds.
 #[derive(Debug)]
 pub(super) enum PartBody {

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
-use hilum_dicom::{StudyUid, read_facts};
+use hilum_dicom::{SopUid, StudyUid, read_facts};
 use hilum_engine::{Accepted, Source, Zone};
 use std::collections::VecDeque;
 use tokio::task::JoinHandle;
@@ -53,9 +53,9 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
     loop {
         match multipart.next().await {
             Ok(Some(part)) => {
-                let length = part.length();
-                storing.make_room(length, &mut response).await;
-                storing.add(length, tokio::spawn(store_part(app.clone(), study.clone(), part)));
+                let part = instance_of(study.as_ref(), part).await;
+                storing.make_room(&part, &mut response).await;
+                storing.add(app, part);
             }
             Ok(None) => {
                 storing.finish(&mut response).await;
@@ -86,20 +86,33 @@ const BYTES_AT_ONCE: usize = 64 << 20;
 /// Parts that are being stored, in the order in which they came. Should the request end, what has begun is still brought to its end.
 #[derive(Default)]
 struct Storing {
-    parts: VecDeque<(usize, JoinHandle<Stored>)>,
+    parts: VecDeque<Begun>,
     bytes: usize,
 }
 
+struct Begun {
+    length: usize,
+    sop: Option<SopUid>,
+    stored: JoinHandle<Stored>,
+}
+
 impl Storing {
-    fn add(&mut self, length: usize, part: JoinHandle<Stored>) {
+    fn add(&mut self, app: &App, part: Result<Incoming, Stored>) {
+        let (length, sop) = told(&part);
+        let stored = match part {
+            Ok(incoming) => tokio::spawn(store_instance(app.clone(), incoming)),
+            Err(failed) => tokio::spawn(async { failed }),
+        };
         self.bytes += length;
-        self.parts.push_back((length, part));
+        self.parts.push_back(Begun { length, sop, stored });
     }
 
-    /// Waits until there is room for a part of this length.
-    async fn make_room(&mut self, length: usize, response: &mut StoreResponse) {
+    /// Waits until there is room for a part, and until those before it with the same SOP Instance UID are stored: the first one counts.
+    async fn make_room(&mut self, part: &Result<Incoming, Stored>, response: &mut StoreResponse) {
+        let (length, sop) = told(part);
         while self.parts.len() >= PARTS_AT_ONCE
             || (!self.parts.is_empty() && self.bytes.saturating_add(length) > BYTES_AT_ONCE)
+            || (sop.is_some() && self.parts.iter().any(|begun| begun.sop == sop))
         {
             self.take_first(response).await;
         }
@@ -112,9 +125,9 @@ impl Storing {
     }
 
     async fn take_first(&mut self, response: &mut StoreResponse) {
-        let Some((length, part)) = self.parts.pop_front() else { return };
+        let Some(Begun { length, stored, .. }) = self.parts.pop_front() else { return };
         self.bytes -= length;
-        match part.await {
+        match stored.await {
             Ok(Stored::Kept(reference)) => response.stored(&reference),
             Ok(Stored::Quarantined(reference)) => response.quarantined(&reference),
             Ok(Stored::Failed(reference, reason)) => response.failed(reference.as_ref(), reason),
@@ -160,27 +173,44 @@ fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
     Ok(boundary.to_owned())
 }
 
-async fn store_part(app: App, study: Option<StudyUid>, part: Part) -> Stored {
+/// An instance that a part holds.
+struct Incoming {
+    reference: Reference,
+    bytes: Bytes,
+}
+
+/// How many bytes of a part are held, and which instance it is.
+fn told(part: &Result<Incoming, Stored>) -> (usize, Option<SopUid>) {
+    part.as_ref().map_or((0, None), |incoming| (incoming.bytes.len(), Some(incoming.reference.sop.clone())))
+}
+
+/// The instance of a part, or why it holds none that can be stored.
+async fn instance_of(study: Option<&StudyUid>, part: Part) -> Result<Incoming, Stored> {
     let dicom = match &part.content_type {
         // multipart/related says the type for all parts; a part need not repeat it.
         None => true,
         Some(text) => MediaType::read(text).is_some_and(|media_type| media_type.essence == DICOM),
     };
     let PartBody::Whole(bytes) = part.body else {
-        return Stored::Failed(None, 0xA700);
+        return Err(Stored::Failed(None, 0xA700));
     };
     if !dicom {
-        return Stored::Failed(None, 0xC000);
+        return Err(Stored::Failed(None, 0xC000));
     }
     let Some(facts) = read_facts_aside(bytes.clone()).await else {
-        return Stored::Failed(None, 0xC000);
+        return Err(Stored::Failed(None, 0xC000));
     };
-    let elsewhere = study.is_some_and(|study| study != facts.study.uid);
+    let elsewhere = study.is_some_and(|study| *study != facts.study.uid);
     let reference = Reference::of(facts);
     if elsewhere {
         // A9xx: the data set does not match what the request says.
-        return Stored::Failed(Some(reference), 0xA900);
+        return Err(Stored::Failed(Some(reference), 0xA900));
     }
+    Ok(Incoming { reference, bytes })
+}
+
+async fn store_instance(app: App, incoming: Incoming) -> Stored {
+    let Incoming { reference, bytes } = incoming;
     match app.engine.accept_instance(&app.scope, Zone::Clinical, bytes, Source::Stow).await {
         Ok(Accepted::Kept | Accepted::AlreadyThere) => Stored::Kept(reference),
         Ok(Accepted::Quarantined { .. }) => Stored::Quarantined(reference),

@@ -81,6 +81,28 @@ async fn another_data_set_under_a_known_uid_is_quarantined_with_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_data_sets_under_one_uid_in_one_request_the_first_is_kept_however_fast_which_is_stored() {
+    let server = start().await;
+    for study in 1..=8 {
+        let (first, other) = (series(study, 5, 40), series(study, 5, 41));
+        let parts: Vec<&[u8]> =
+            first.instances.iter().chain(&other.instances[..1]).map(|(_, bytes)| bytes.as_slice()).collect();
+        let answer = store(&server, "/dicom-web/studies", &parts).await.json();
+        let sops = values(&answer, "00081199", "00081155");
+        let expected: Vec<&str> =
+            first.instances.iter().chain(&other.instances[..1]).map(|(sop, _)| sop.as_str()).collect();
+        assert_eq!(sops, expected, "told in the order of the parts");
+        let warnings = values(&answer, "00081199", "00081196");
+        assert!(warnings[..5].iter().all(|warning| warning.is_null()) && warnings[5] == 0xB000, "{warnings:?}");
+        let facts = hilum_dicom::read_facts(&first.instances[0].1).unwrap();
+        let (study, sop) = (&facts.study.uid, &facts.sop);
+        let path = format!("/dicom-web/studies/{study}/series/{}/instances/{sop}", facts.series.uid);
+        let kept = server.get_as(&path, "application/dicom; transfer-syntax=*").await;
+        assert_eq!(kept.body, first.instances[0].1, "byte for byte the first");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_media_types_are_refused_with_what_is_accepted() {
     let server = start().await;
     let body = multipart("bound", &[b"x"]);
