@@ -6,6 +6,7 @@
 pub mod ae_title;
 pub mod charset;
 pub mod data_set;
+pub mod dicomdir;
 pub mod digest;
 pub mod facts;
 pub mod geometry;

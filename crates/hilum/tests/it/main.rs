@@ -1,6 +1,7 @@
 //! The real binary: what it prints, writes and exits with.
 
 mod calls;
+mod export;
 mod import;
 mod node;
 mod phantom;
