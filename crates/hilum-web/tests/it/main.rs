@@ -5,6 +5,7 @@ mod client;
 mod clients;
 mod guard;
 mod oracle;
+mod slow;
 mod stow;
 mod synthetic;
 mod wado;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod export;
+mod faults;
 mod import;
 mod node;
 mod phantom;
