@@ -13,6 +13,7 @@ pub mod geometry;
 pub mod header;
 pub mod json;
 pub mod matching;
+pub mod native_model;
 pub mod outline;
 pub mod part10;
 pub mod pixels;

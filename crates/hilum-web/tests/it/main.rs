@@ -4,6 +4,7 @@ mod api;
 mod client;
 mod clients;
 mod guard;
+mod native_model;
 mod oracle;
 mod slow;
 mod stow;
