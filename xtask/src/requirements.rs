@@ -34,6 +34,7 @@ pub const TEST: &[Requirement] =
 pub const PEERS: &[Requirement] = &[
     need("storescu", "dcmtk", "sends DICOM as other systems do"),
     need("dciodvfy", "dicom3tools", "checks written DICOM against the standard"),
+    need("strace", "strace", "shows what is synchronised before success is said"),
     need("pdftoppm", "poppler-utils", "reads the report back"),
     need("chromium", "chromium", "opens the user interface"),
 ];

@@ -6,12 +6,14 @@
 pub mod ae_title;
 pub mod charset;
 pub mod data_set;
+pub mod dicomdir;
 pub mod digest;
 pub mod facts;
 pub mod geometry;
 pub mod header;
 pub mod json;
 pub mod matching;
+pub mod native_model;
 pub mod outline;
 pub mod part10;
 pub mod pixels;

@@ -141,6 +141,13 @@ uids! {
     FrameOfReferenceUid;
 }
 
+impl SopClassUid {
+    /// Media Storage Directory Storage: the SOP class of a DICOMDIR.
+    pub fn media_storage_directory() -> Self {
+        Self("1.2.840.10008.1.3.10".to_owned())
+    }
+}
+
 /// How the pixel data of a transfer syntax is kept, as far as identity and reading depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelCoding {

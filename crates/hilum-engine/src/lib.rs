@@ -7,6 +7,7 @@ pub mod commitment;
 mod control;
 mod engine;
 mod error;
+pub mod export;
 mod find;
 pub mod forwarding;
 pub mod import;

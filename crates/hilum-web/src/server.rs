@@ -1,6 +1,6 @@
 //! The listening side and the routes.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{
     Router,
@@ -9,11 +9,16 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
     routing::get,
-    serve::ListenerExt,
 };
 use hilum_engine::{Engine, Scope};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::{api, dicomweb, error::ApiError, guard, ui};
 
@@ -24,6 +29,8 @@ pub struct WebConfig {
     pub address: SocketAddr,
     /// Longest instance of a STOW-RS request in bytes; a longer one is read past and reported as failed.
     pub max_instance_bytes: u64,
+    /// A request's head must be complete within this, counted from when the connection waits for one.
+    pub head_timeout: Duration,
     /// Longest silence of a sender in the middle of a STOW-RS request.
     pub read_timeout: Duration,
     /// How long a shutdown waits for requests in hand.
@@ -31,11 +38,12 @@ pub struct WebConfig {
 }
 
 impl WebConfig {
-    /// The defaults: 2 GiB an instance, 60 s of silence, 10 s at shutdown.
+    /// The defaults: 2 GiB an instance, 60 s for a head, 60 s of silence, 10 s at shutdown.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             max_instance_bytes: 2 << 30,
+            head_timeout: Duration::from_mins(1),
             read_timeout: Duration::from_mins(1),
             shutdown_grace: Duration::from_secs(10),
         }
@@ -106,30 +114,40 @@ impl WebServer {
             max_instance_bytes: self.config.max_instance_bytes,
             read_timeout: self.config.read_timeout,
         };
-        let listener = self.listener.tap_io(|socket| {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.config.head_timeout);
+        let service = TowerToHyperService::new(router(app));
+        let connections = GracefulShutdown::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = &mut shutdown => break,
+            };
+            let socket = match accepted {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    // Out of file descriptors, most likely: wait for connections to end instead of spinning.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
             if let Err(error) = socket.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY");
             }
-        });
-        let (stop, mut stopping) = watch::channel(false);
-        let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
-            shutdown.await;
-            stop.send_replace(true);
-        });
-        let grace = async {
-            // An error means that the server ended by itself.
-            if stopping.wait_for(|asked| *asked).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(self.config.shutdown_grace).await;
-        };
-        tokio::select! {
-            ended = serving.into_future() => ended,
-            () = grace => {
-                tracing::warn!("requests cut at shutdown");
-                Ok(())
-            }
+            let connection = connections.watch(http.serve_connection(TokioIo::new(socket), service.clone()));
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            });
         }
+        drop(self.listener);
+        if timeout(self.config.shutdown_grace, connections.shutdown()).await.is_err() {
+            tracing::warn!("requests cut at shutdown");
+        }
+        Ok(())
     }
 }
 

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::upkeep::check(&settings, &arguments),
         Command::Backup(arguments) => commands::upkeep::backup(&settings, &arguments),
         Command::Restore(arguments) => commands::upkeep::restore(&settings, &arguments),
+        Command::Export(arguments) => commands::export::run(&settings, &arguments),
         Command::Report(arguments) => commands::report::run(&settings, &arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Train(arguments) => commands::train::run(&settings, &arguments),

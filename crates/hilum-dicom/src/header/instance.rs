@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
 use flate2::read::{DeflateDecoder, ZlibDecoder};
 
@@ -64,15 +65,13 @@ fn inflate_data_set(bytes: &[u8], offset: usize) -> Result<Vec<u8>, HeaderError>
     let (meta, deflated) = bytes.split_at(offset);
     let mut inflated = meta.to_vec();
     let mut outcome = read_bounded(DeflateDecoder::new(deflated), &mut inflated);
-    if outcome.is_err() && deflated.first() == Some(&0x78) {
+    if outcome.as_ref().is_err_and(|error| !is_too_large(error)) && deflated.first() == Some(&0x78) {
         // A zlib wrapper, which PS3.5 A.5 does not want.
         inflated.truncate(offset);
         outcome = read_bounded(ZlibDecoder::new(deflated), &mut inflated);
     }
-    if inflated.len() - offset > MAX_INFLATED {
-        return Err(HeaderError::InflatesTooFar { limit: MAX_INFLATED });
-    }
     match outcome {
+        Err(error) if is_too_large(&error) => Err(HeaderError::InflatesTooFar { limit: MAX_INFLATED }),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof || inflated.len() == offset => {
             Err(HeaderError::NotInflatable { offset })
         }
@@ -80,6 +79,27 @@ fn inflate_data_set(bytes: &[u8], offset: usize) -> Result<Vec<u8>, HeaderError>
     }
 }
 
-fn read_bounded(from: impl Read, to: &mut Vec<u8>) -> io::Result<usize> {
-    from.take(MAX_INFLATED as u64 + 1).read_to_end(to)
+fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::FileTooLarge
+}
+
+/// Beyond this, inflating takes turns: so a data set that inflates without end costs [`MAX_INFLATED`] once, however many send one.
+const INFLATED_BESIDE_OTHERS: u64 = 64 << 20;
+static TURN: Mutex<()> = Mutex::new(());
+
+fn read_bounded(from: impl Read, to: &mut Vec<u8>) -> io::Result<()> {
+    let mut from = from.take(MAX_INFLATED as u64 + 1);
+    let first = from.by_ref().take(INFLATED_BESIDE_OTHERS).read_to_end(to)?;
+    if (first as u64) < INFLATED_BESIDE_OTHERS {
+        return Ok(());
+    }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    from.read_to_end(to)?;
+    if from.limit() == 0 {
+        // One byte more than is allowed; given back before the next one's turn.
+        to.truncate(1);
+        to.shrink_to_fit();
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(())
 }

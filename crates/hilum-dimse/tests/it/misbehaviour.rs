@@ -19,8 +19,7 @@ async fn connect(server: &Running) -> TcpStream {
     TcpStream::connect(server.address).await.unwrap()
 }
 
-async fn associate(server: &Running) -> TcpStream {
-    let mut socket = connect(server).await;
+fn association_request() -> Vec<u8> {
     let request = Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: "RAW".into(),
@@ -38,7 +37,12 @@ async fn associate(server: &Running) -> TcpStream {
     });
     let mut bytes = Vec::new();
     write_pdu(&mut bytes, &request).unwrap();
-    socket.write_all(&bytes).await.unwrap();
+    bytes
+}
+
+async fn associate(server: &Running) -> TcpStream {
+    let mut socket = connect(server).await;
+    socket.write_all(&association_request()).await.unwrap();
     assert!(matches!(receive(&mut socket).await, Some(Pdu::AssociationAC(_))));
     socket
 }
@@ -265,6 +269,49 @@ async fn a_peer_that_falls_silent_is_cut_and_blocks_nobody() {
     aborted(&mut never_speaks).await;
     aborted(&mut half_a_pdu).await;
     aborted(&mut idle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_dribbles_is_cut_when_its_pdu_is_due_and_others_are_served_meanwhile() {
+    let mut impatient = config();
+    impatient.pdu_timeout = Duration::from_millis(500);
+    impatient.max_associations = 3;
+    let server = start(impatient).await;
+    let mut lively = associate(&server).await;
+    let message = [pdv(1, 3, &store_request()), pdv(1, 2, &data_set(SOP, 5_000))].concat();
+    let dribbles = [(connect(&server).await, association_request()), (associate(&server).await, message)];
+    let cut = dribbles.map(|(socket, bytes)| {
+        tokio::spawn(async move {
+            let (mut read, mut write) = socket.into_split();
+            // A byte every 50 ms, far below the time that a PDU has: only the whole of it is late.
+            let dribbling = tokio::spawn(async move {
+                for byte in bytes {
+                    if write.write_all(&[byte]).await.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            });
+            let mut heard = Vec::new();
+            let ended = timeout(Duration::from_secs(5), read.read_to_end(&mut heard)).await;
+            dribbling.abort();
+            (ended.is_ok(), heard)
+        })
+    });
+    for _ in 0..20 {
+        lively.write_all(&pdv(3, 3, &command(&[(0x0100, &[0x30, 0]), (0x0110, &[1, 0])]))).await.unwrap();
+        assert_eq!(status(timeout(Duration::from_millis(500), receive(&mut lively)).await.expect("at once")), 0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for cut in cut {
+        let (ended, heard) = cut.await.unwrap();
+        // Cut by an A-ABORT, or by the reset that bytes still on their way make of it.
+        assert!(ended && (heard.is_empty() || heard[0] == 7), "{heard:?}");
+    }
+    for _ in 0..2 {
+        associate(&server).await;
+    }
+    assert_eq!(server.kept(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ pub struct InstanceBytes {
 }
 
 impl InstanceBytes {
-    pub(super) fn open(storage: &Storage, object: &ObjectKey, bytes: u64) -> Result<Self, EngineError> {
+    pub(crate) fn open(storage: &Storage, object: &ObjectKey, bytes: u64) -> Result<Self, EngineError> {
         let file = storage.open_object(object)?;
         // An object that was cut after it was kept would otherwise be taken for a short answer.
         if file.size() != bytes {

@@ -4,6 +4,7 @@ mod accept;
 mod archive;
 mod crash;
 mod delete;
+mod export;
 mod find;
 mod fixture;
 mod import;

@@ -13,11 +13,12 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 use hilum_dicom::data_set::Value;
 use hilum_dicom::header::dictionary_vr;
 use hilum_dicom::matching::{Level, QueryOptions};
-use hilum_dicom::{DataSet, json};
-use hilum_engine::{Find, Found, Zone};
+use hilum_dicom::{DataSet, json, native_model};
+use hilum_engine::{EngineError, Find, Found, Zone};
 use std::collections::BTreeSet;
 
-use super::{media_type::accepts, query::Parameters, retrieve::base};
+use super::query::Parameters;
+use super::retrieve::{Accept, BodyParts, Model, base};
 use crate::{error::ApiError, server::App};
 
 /// Matches in an answer where no limit is asked for, and at most.
@@ -25,8 +26,6 @@ const DEFAULT_LIMIT: usize = 100;
 const LARGEST_LIMIT: usize = 5000;
 /// Items that one key may lie below.
 const DEEPEST_KEY: usize = 4;
-
-const DICOM_JSON: &str = "application/dicom+json";
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -38,16 +37,34 @@ pub(super) fn routes() -> Router<App> {
         .route("/studies/{study_uid}/series/{series_uid}/instances", get(instances))
 }
 
-async fn studies(app: State<App>, path: RawPathParams, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    search(app, Level::Study, &path, &uri, &headers).await
+async fn studies(
+    app: State<App>,
+    path: RawPathParams,
+    uri: Uri,
+    headers: HeaderMap,
+    accept: Accept,
+) -> Result<Response, ApiError> {
+    search(app, Level::Study, &path, &uri, &headers, &accept).await
 }
 
-async fn series(app: State<App>, path: RawPathParams, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    search(app, Level::Series, &path, &uri, &headers).await
+async fn series(
+    app: State<App>,
+    path: RawPathParams,
+    uri: Uri,
+    headers: HeaderMap,
+    accept: Accept,
+) -> Result<Response, ApiError> {
+    search(app, Level::Series, &path, &uri, &headers, &accept).await
 }
 
-async fn instances(app: State<App>, path: RawPathParams, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    search(app, Level::Image, &path, &uri, &headers).await
+async fn instances(
+    app: State<App>,
+    path: RawPathParams,
+    uri: Uri,
+    headers: HeaderMap,
+    accept: Accept,
+) -> Result<Response, ApiError> {
+    search(app, Level::Image, &path, &uri, &headers, &accept).await
 }
 
 async fn search(
@@ -56,8 +73,9 @@ async fn search(
     path: &RawPathParams,
     uri: &Uri,
     headers: &HeaderMap,
+    accept: &Accept,
 ) -> Result<Response, ApiError> {
-    let essence = answer_type(headers)?;
+    let model = Model::wanted(accept)?;
     let mut question = Question::read(&Parameters::of(uri.query())?)?;
     let mut below = Vec::new();
     for (name, value) in path {
@@ -81,29 +99,19 @@ async fn search(
     };
     let found = app.engine.find_at(&app.scope, &find, question.offset).await?;
     let total = if question.total { Some(app.engine.count(&app.scope, &find).await?) } else { None };
-    Ok(answer(level, &question, &below, &found, total, essence, &base(headers, app.port)))
+    let answers = found.entities.iter().map(|entity| {
+        let mut text = String::new();
+        json::write_data_set(&shown(level, &question, &below, entity, &base(headers, app.port)), &mut text);
+        text
+    });
+    let mut response = body(answers.collect(), model)?;
+    response.headers_mut().extend(told(&found, total));
+    Ok(response)
 }
 
-fn answer_type(headers: &HeaderMap) -> Result<&'static str, ApiError> {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    let essence = [DICOM_JSON, "application/json"].into_iter().find(|essence| accepts(accept, essence));
-    essence.ok_or_else(|| {
-        let message = format!("nothing that the Accept header allows can be given; offered here: {DICOM_JSON}");
-        ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message)
-    })
-}
-
-fn answer(
-    level: Level,
-    question: &Question,
-    below: &[Tag],
-    found: &Found,
-    total: Option<u64>,
-    essence: &'static str,
-    base: &str,
-) -> Response {
+/// What is said about an answer in its head.
+fn told(found: &Found, total: Option<u64>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(essence));
     let mut warnings = Vec::new();
     if found.next.is_some() {
         // PS3.18 8.3.4.4: the peer may ask for the rest.
@@ -123,18 +131,32 @@ fn answer(
     if let Some(total) = total {
         headers.insert("x-total-count", HeaderValue::from(total));
     }
-    if found.entities.is_empty() {
-        return (StatusCode::NO_CONTENT, headers).into_response();
-    }
-    let mut body = String::from("[");
-    for (index, entity) in found.entities.iter().enumerate() {
-        if index > 0 {
-            body.push(',');
+    headers
+}
+
+/// Data sets in DICOM JSON as the answer that was asked for; without any there is no content in either model.
+fn body(data_sets: Vec<String>, model: Model) -> Result<Response, ApiError> {
+    let essence = match model {
+        Model::Json(essence) => essence,
+        Model::Xml if data_sets.is_empty() => native_model::MEDIA_TYPE,
+        Model::Xml => {
+            let parts = BodyParts::new();
+            let mut body = String::new();
+            for document in native_model::documents(data_sets.join(",").as_bytes()) {
+                let document =
+                    document.map_err(|_| EngineError::Internal("an answer cannot be read again".to_owned()))?;
+                body.push_str(&parts.start(native_model::MEDIA_TYPE, ""));
+                body.push_str(&document);
+            }
+            body.push_str(&parts.end());
+            return Ok(parts.response(native_model::MEDIA_TYPE, body.into()));
         }
-        json::write_data_set(&shown(level, question, below, entity, base), &mut body);
+    };
+    let content_type = [(header::CONTENT_TYPE, essence)];
+    if data_sets.is_empty() {
+        return Ok((StatusCode::NO_CONTENT, content_type).into_response());
     }
-    body.push(']');
-    (headers, body).into_response()
+    Ok((content_type, format!("[{}]", data_sets.join(","))).into_response())
 }
 
 /// What an answer says of an entity (PS3.18 10.6.3.3): its own attributes, those of the levels above that the address does not

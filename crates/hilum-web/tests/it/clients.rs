@@ -23,9 +23,11 @@ async fn dicomweb_client_stores_finds_retrieves_and_deletes_with_all_its_methods
 async fn what_ohif_asks_is_answered() {
     let server = start().await;
     let (one, other) = (series(1, 2, 40), series(2, 1, 40));
-    let files: Vec<&[u8]> = one.instances.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-    server.store(&files).await;
-    server.store(&[other.instances[0].1.as_slice()]).await;
+    let files: Vec<&[u8]> = one.instances.iter().chain(&other.instances).map(|(_, bytes)| bytes.as_slice()).collect();
+    // One after the other: parts of one request are stored beside each other.
+    for file in &files {
+        server.store(&[file]).await;
+    }
     let facts = hilum_dicom::read_facts(files[0]).unwrap();
     let (study, series) = (&facts.study.uid, &facts.series.uid);
     let json = "application/dicom+json";

@@ -69,7 +69,7 @@ async fn what_is_not_there_is_404_what_is_no_uid_is_400_and_what_is_not_offered_
         (path.clone(), "text/html"),
         (path.clone(), "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.4.90"),
         (format!("{one}/frames/1"), "image/jp2"),
-        (format!("{path}/metadata"), "multipart/related; type=\"application/dicom+xml\""),
+        (format!("{path}/metadata"), "application/dicom+xml"),
         (format!("{one}/rendered"), "image/gif"),
     ] {
         let answer = server.get_as(&address, accept).await;

@@ -12,7 +12,7 @@ pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
-pub use upkeep::{BackupArguments, CheckArguments, RestoreArguments};
+pub use upkeep::{BackupArguments, CheckArguments, ExportArguments, RestoreArguments};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
 #[derive(Debug, Parser)]
@@ -58,6 +58,8 @@ pub enum Command {
     WorklistImport(WorklistImportArguments),
     /// List the modality worklist of a configured DICOM peer
     Worklist(WorklistArguments),
+    /// Write kept studies as files with a DICOMDIR into a folder; works beside a running server, and again adds what is new
+    Export(ExportArguments),
     /// Write the report of a study; reads the study first where that is due
     Report(ReportArguments),
     /// Read files with a model, without keeping them: one line a slice

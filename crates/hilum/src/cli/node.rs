@@ -17,7 +17,7 @@ pub struct EchoArguments {
     pub json: bool,
 }
 
-/// What to look for at a peer; `*` and `?` are wild cards where the standard has them.
+/// What to look for; `*` and `?` are wild cards where the standard has them.
 #[derive(Clone, Debug, Args)]
 pub struct KeyArguments {
     /// Patient ID

@@ -5,6 +5,7 @@ use std::time::Duration;
 pub mod demo;
 pub mod echo;
 pub mod evaluate;
+pub mod export;
 pub mod forwards;
 pub mod import;
 pub mod model;

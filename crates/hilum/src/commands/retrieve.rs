@@ -36,7 +36,7 @@ struct Retrieved {
 pub fn run(settings: &Settings, arguments: &RetrieveArguments) -> anyhow::Result<()> {
     settings.start_log("error")?;
     let known = settings.peer(&arguments.peer)?;
-    let question = keys::studies(&arguments.keys)?;
+    let question = keys::studies(&arguments.keys, "retrieve")?;
     let by = arguments.by.unwrap_or(known.retrieve_by);
     let data_dir = settings.data_dir(DATA);
     block_on(async {

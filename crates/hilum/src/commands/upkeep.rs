@@ -115,7 +115,7 @@ pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Res
 }
 
 /// Nothing is made where somebody mistyped a folder.
-fn existing(settings: &Settings) -> anyhow::Result<std::path::PathBuf> {
+pub(super) fn existing(settings: &Settings) -> anyhow::Result<std::path::PathBuf> {
     let data_dir = settings.data_dir(DATA);
     if data_dir.join("objects").is_dir() || data_dir.join("catalog.sqlite").is_file() {
         return Ok(data_dir);

@@ -92,12 +92,13 @@ pub fn question(level: QueryLevel, keys: &KeyArguments, fuzzy: bool) -> anyhow::
 }
 
 /// The studies that keys mean; none of them given would mean every study there is.
-pub fn studies(keys: &KeyArguments) -> anyhow::Result<Question> {
+pub fn studies(keys: &KeyArguments, act: &str) -> anyhow::Result<Question> {
     let asked = keys_of(Level::Study, &KeyArguments { series: None, ..keys.clone() })?;
     if asked.iter().all(|(_, _, value)| value.is_empty()) {
-        let message =
-            "name what to retrieve: --study, --patient-id, --name, --date, --modality, --description or --accession";
-        return Err(WrongCall(message.to_owned()).into());
+        let message = format!(
+            "name what to {act}: --study, --patient-id, --name, --date, --modality, --description or --accession"
+        );
+        return Err(WrongCall(message).into());
     }
     let options = QueryOptions::default();
     Ok(Question { model: InformationModel::StudyRoot, level: Some(Level::Study), keys: asked, options })

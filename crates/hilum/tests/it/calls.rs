@@ -70,6 +70,10 @@ fn help_documents_every_command_and_every_key() {
         "send",
         "forwards",
         "worklist-import",
+        "check",
+        "backup",
+        "restore",
+        "export",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }

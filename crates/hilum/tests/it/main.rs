@@ -1,6 +1,8 @@
 //! The real binary: what it prints, writes and exits with.
 
 mod calls;
+mod export;
+mod faults;
 mod import;
 mod node;
 mod phantom;

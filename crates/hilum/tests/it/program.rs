@@ -34,6 +34,16 @@ pub fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// `hilum check` finds no fault; the number of rows that it looked at.
+#[track_caller]
+pub fn assert_sound(data: &Path) -> u64 {
+    let output = command().args(["check", "--json", "--data"]).arg(data).output().unwrap();
+    assert_code(&output, 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["faults"], serde_json::json!([]));
+    report["rows"].as_u64().unwrap()
+}
+
 /// A small synthetic study below `folder`; the folder of its DICOM files.
 pub fn small_study(folder: &Path, seed: u64) -> PathBuf {
     let seed_text = seed.to_string();
@@ -43,6 +53,9 @@ pub fn small_study(folder: &Path, seed: u64) -> PathBuf {
     assert_code(&output, 0);
     folder.join(format!("study-{seed:06}")).join("dicom")
 }
+
+/// Configuration: no series settles while a test runs, so that what the catalogue holds are instances alone.
+pub const NO_REPORTS: &str = "quiet_after_seconds = 600\n";
 
 /// A server that has said where it listens; killed when dropped.
 pub struct Server {
@@ -79,7 +92,8 @@ impl Server {
         Self::run(command, data)
     }
 
-    fn run(mut command: Command, data: &Path) -> Self {
+    /// By a command that becomes, or runs, `serve`.
+    pub fn run(mut command: Command, data: &Path) -> Self {
         let mut child = command
             .args(["--http", "127.0.0.1:0", "--data"])
             .arg(data)
@@ -102,6 +116,13 @@ impl Server {
             }
         }
         panic!("the server ended: {:?}", child.wait());
+    }
+
+    /// The most memory that it has had in use, MiB (VmHWM of proc(5)).
+    pub fn peak_memory_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 
     /// The body of a GET.

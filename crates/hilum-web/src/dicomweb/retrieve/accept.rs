@@ -49,7 +49,7 @@ impl Range {
 
 /// The ranges, the most wanted first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Accept(pub(super) Vec<Range>);
+pub(in super::super) struct Accept(pub(super) Vec<Range>);
 
 impl Accept {
     /// From an Accept header; none and an empty one take everything.

@@ -80,28 +80,28 @@ pub(super) fn channel() -> (Sender, Body) {
 
 /// `multipart/related` (RFC 2387), part by part.
 #[derive(Clone, Debug)]
-pub(super) struct Parts {
+pub(in super::super) struct Parts {
     boundary: String,
 }
 
 impl Parts {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self { boundary: Uuid::new_v4().simple().to_string() }
     }
 
     /// What stands before a part's body.
-    pub(super) fn start(&self, content_type: &str, location: &str) -> String {
+    pub(in super::super) fn start(&self, content_type: &str, location: &str) -> String {
         let location = if location.is_empty() { String::new() } else { format!("Content-Location: {location}\r\n") };
         format!("\r\n--{}\r\nContent-Type: {content_type}\r\n{location}\r\n", self.boundary)
     }
 
     /// What stands after the last part.
-    pub(super) fn end(&self) -> String {
+    pub(in super::super) fn end(&self) -> String {
         format!("\r\n--{}--\r\n", self.boundary)
     }
 
     /// The answer whose body is made of parts of one media type.
-    pub(super) fn response(&self, essence: &str, body: Body) -> Response {
+    pub(in super::super) fn response(&self, essence: &str, body: Body) -> Response {
         let content_type = format!("multipart/related; type=\"{essence}\"; boundary={}", self.boundary);
         ([(header::CONTENT_TYPE, content_type)], body).into_response()
     }

@@ -10,7 +10,9 @@ mod rendered;
 mod transcode;
 mod uri;
 
-pub(super) use metadata::base;
+pub(super) use accept::Accept;
+pub(super) use body::Parts as BodyParts;
+pub(super) use metadata::{Model, base};
 pub(super) use uri::retrieve as retrieve_by_uri;
 
 use axum::{
