@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 const CHILD: &str = "HILUM_TEST_CHILD";
-const SLICES: usize = 120;
+const SLICES: usize = 240;
 
 fn sent() -> Ct {
     Ct { slices: SLICES, size: 64, ..Ct::default() }
@@ -152,7 +152,7 @@ async fn killed_while_receiving(role: &str) -> usize {
                 heard >= wanted || line == "end"
             });
         }
-        std::thread::sleep(Duration::from_micros(round as u64 * 1_700));
+        std::thread::sleep(Duration::from_micros(round as u64 * 900));
         child.kill().unwrap();
         child.wait().unwrap();
         lines.extend(listen(&mut stdout, |_| false));
