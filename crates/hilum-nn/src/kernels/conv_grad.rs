@@ -282,12 +282,13 @@ impl WeightGradient {
     unsafe fn combine(&self, sums: &[f32], dw: Base, block: usize) {
         let (taps, lanes) = (self.taps.len(), self.lanes[block]);
         let [out, inp] = self.counts;
+        let partial_len = self.partial_len();
+        // `[output][input][tap]` of a pair of blocks, transposed `[input][output][tap]`; every pair fills its part.
+        let mut pairs = [0.0_f32; LANES * LANES * MOST_TAPS];
         for &(first, blocks) in &self.panels {
             let width = blocks * LANES;
             for b in 0..blocks {
                 let outputs = self.out_lanes[first + b];
-                // `[output][input][tap]` of a pair of blocks, transposed `[input][output][tap]`.
-                let mut pairs = [0.0_f32; LANES * LANES * MOST_TAPS];
                 let [output_step, input_step] =
                     if self.transposed { [taps, outputs * taps] } else { [lanes * taps, taps] };
                 for tap in 0..taps {
@@ -296,7 +297,7 @@ impl WeightGradient {
                             self.panel_sums(first) + ((tap * self.x.blocks + block) * LANES + lane) * width + b * LANES;
                         let mut sum = [0.0_f32; LANES];
                         for chunk in 0..self.split.chunks {
-                            let part = &sums[chunk * self.partial_len() + at..][..LANES];
+                            let part = &sums[chunk * partial_len + at..][..LANES];
                             sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
                         }
                         for (o, s) in sum[..outputs].iter().enumerate() {
@@ -311,7 +312,12 @@ impl WeightGradient {
                         if self.transposed { (input + run) * out + output } else { (output + run) * inp + input };
                     // SAFETY: a run of the tensor: all inputs of this block for one output, or all outputs of that block for one input.
                     let to = unsafe { std::slice::from_raw_parts_mut(dw.at(pair * taps), step) };
-                    to.copy_from_slice(&pairs[run * step..(run + 1) * step]);
+                    let from = &pairs[run * step..(run + 1) * step];
+                    // Kernels of one pixel: a line each, for which a call would take longer than the copy.
+                    match (to.as_mut_array::<LANES>(), from.as_array::<LANES>()) {
+                        (Some(to), Some(from)) => *to = *from,
+                        _ => to.copy_from_slice(from),
+                    }
                 }
             }
         }
