@@ -34,12 +34,17 @@ struct State {
     stop: bool,
 }
 
+#[derive(Default)]
+#[repr(align(128))]
+struct Counter(AtomicUsize);
+
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     /// Counts tasks, so that waiting threads notice a new one without the lock.
     generation: AtomicU64,
-    next: AtomicUsize,
+    /// The next job of every thread's share; a line each, so that counting does not take another thread's line away.
+    next: Vec<Counter>,
     /// Workers that have joined the task and not left it. They join under the lock and while the task is open.
     joined: AtomicUsize,
     panicked: AtomicBool,
@@ -52,17 +57,23 @@ impl Shared {
 
     fn drain(&self, thread: usize, task: Task) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let job = self.next.fetch_add(1, Ordering::Relaxed);
-                if job >= task.count {
-                    break;
+            // Every thread begins with a share of its own, the same in every task over as many jobs: what it wrote in one operation is in its own cache
+            // for the next. Then it helps the others.
+            let threads = self.next.len();
+            for of in (thread..threads).chain(0..thread) {
+                let end = (of + 1) * task.count / threads;
+                loop {
+                    let job = self.next[of].0.fetch_add(1, Ordering::Relaxed);
+                    if job >= end {
+                        break;
+                    }
+                    // SAFETY: `run_by_thread` keeps the closure alive until no worker is joined; this thread is joined, or is the caller.
+                    unsafe { (*task.work)(thread, job) };
                 }
-                // SAFETY: `run_by_thread` keeps the closure alive until no worker is joined; this thread is joined, or is the caller.
-                unsafe { (*task.work)(thread, job) };
             }
         }));
         if outcome.is_err() {
-            self.next.store(task.count, Ordering::Relaxed);
+            self.next.iter().for_each(|next| next.0.store(task.count, Ordering::Relaxed));
             self.panicked.store(true, Ordering::Relaxed);
         }
     }
@@ -121,7 +132,7 @@ impl Pool {
             state: Mutex::new(State { task: None, asleep: 0, stop: false }),
             wake: Condvar::new(),
             generation: AtomicU64::new(0),
-            next: AtomicUsize::new(0),
+            next: (0..threads.max(1)).map(|_| Counter::default()).collect(),
             joined: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
         });
@@ -159,7 +170,9 @@ impl Pool {
         let shared = &*self.shared;
         let asleep = {
             let mut state = shared.lock();
-            shared.next.store(0, Ordering::Relaxed);
+            for (i, next) in shared.next.iter().enumerate() {
+                next.0.store(i * count / shared.next.len(), Ordering::Relaxed);
+            }
             state.task = Some(task);
             shared.generation.fetch_add(1, Ordering::Release);
             state.asleep
