@@ -87,7 +87,7 @@ impl Ceilings {
         };
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         format!(
-            "{} threads: {verdict}: {reached:.2} in the sum of all parts' shortest times. At most {most:.2} here: multiply-adds gain {:.2}, passes over \
+            "{} threads: {verdict}: {reached:.2} in the sum of all parts' shortest times. The machine's ceilings allow about {most:.2}: multiply-adds gain {:.2}, passes over \
              {} MB of memory {:.2} ({:.0} and {:.0} GB/s), over {} MB in the shared cache {:.2}; what waits for memory takes {} of that least time{kinds}.",
             self.threads[last],
             self.peaks[last] / self.peaks[0],
