@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use hilum_nn::plan::{Act, Part};
 use hilum_nn::{AdamConfig, Inference, LossConfig, Options, Trainer};
 
+use crate::limits::Ceilings;
 use crate::works::{Kind, Work, extents};
-use crate::{RATE, best_isa, noise, targets};
+use crate::{RATE, noise, targets};
 
 /// Rows shown; the others are summed up.
 const SHOWN: usize = 14;
@@ -88,21 +89,16 @@ fn group(parts: &[Vec<Part>]) -> Vec<Group> {
     groups
 }
 
-/// Peak of the calling thread in multiply-adds, GFLOP/s: the best of some runs.
-fn peak_of_one() -> Result<f64, Box<dyn Error>> {
-    let isa = best_isa()?;
-    let mut best = 0.0_f64;
-    for _ in 0..8 {
-        let start = Instant::now();
-        let done = isa.multiply_adds(1 << 18).ok_or_else(|| format!("this processor has no {isa}"))?;
-        best = best.max(done as f64 / 1e9 / start.elapsed().as_secs_f64());
-    }
-    Ok(best)
+/// Prints what two threads gain and what stops them.
+pub fn print_scaling(work: &Work, threads: &[usize], tiny: bool) -> Result<(), Box<dyn Error>> {
+    println!("- {}", Ceilings::measure(threads)?.sentence(&measure(work, threads, tiny)?));
+    Ok(())
 }
 
 /// Prints the row's parts, those that take longest first.
 pub fn print(work: &Work, threads: &[usize], tiny: bool, all: bool) -> Result<(), Box<dyn Error>> {
-    let (peak, parts) = (peak_of_one()?, measure(work, threads, tiny)?);
+    let (ceilings, parts) = (Ceilings::measure(threads)?, measure(work, threads, tiny)?);
+    let peak = ceilings.peaks[0];
     let mut groups = group(&parts);
     let last = threads.len() - 1;
     groups.sort_by(|a, b| b.seconds[last].total_cmp(&a.seconds[last]));
@@ -139,6 +135,7 @@ pub fn print(work: &Work, threads: &[usize], tiny: bool, all: bool) -> Result<()
     let (layers, seconds, gflop) = sum(&groups);
     line("**all**", layers, &seconds, gflop);
     println!();
+    println!("- {}", ceilings.sentence(&parts));
     for sentence in limits(&groups, peak * threads[last] as f64, last) {
         println!("- {sentence}");
     }

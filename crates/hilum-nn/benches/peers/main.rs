@@ -24,6 +24,7 @@ use hilum_nn::{
 use serde::Serialize;
 
 mod layers;
+mod limits;
 mod works;
 
 use works::{Kind, Told, WORKS, Work, extents};
@@ -158,6 +159,12 @@ fn works(tiny: bool) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// One and two, where there are two processors.
+fn threads() -> Vec<usize> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (1..=2).filter(|&threads| threads <= cores).collect()
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let tiny = arguments.iter().any(|a| a == "--tiny");
@@ -170,15 +177,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["run", name, threads] => run(named(name)?, threads.parse()?, tiny, Precision::F32),
         ["run-bf16", name, threads] => run(named(name)?, threads.parse()?, tiny, Precision::Bf16),
         ["parity", name] => parity(named(name)?, tiny),
-        ["layers", name] => {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let threads: Vec<usize> = (1..=2).filter(|&threads| threads <= cores).collect();
-            layers::print(named(name)?, &threads, tiny, arguments.iter().any(|a| a == "--all"))
-        }
+        ["layers", name] => layers::print(named(name)?, &threads(), tiny, arguments.iter().any(|a| a == "--all")),
+        ["scaling", name] => layers::print_scaling(named(name)?, &threads(), tiny),
         ["peak", threads] => peak(threads.parse()?),
         _ => {
             println!(
-                "works | export NAME FOLDER | run NAME THREADS | run-bf16 NAME THREADS | parity NAME | layers NAME | peak THREADS; \
+                "works | export NAME FOLDER | run NAME THREADS | run-bf16 NAME THREADS | parity NAME | layers NAME | \
+                 scaling NAME | peak THREADS; \
                  see cargo xtask bench nn"
             );
             Ok(())

@@ -306,8 +306,12 @@ impl Conv {
         let base = Base::of_any(arena, &[self.x], &[self.y]);
         let groups = self.panels.len().div_ceil(self.panels_per_job);
         let chunks = self.rows.div_ceil(self.rows_per_job);
+        let by_outputs = self.x.n == 1 && self.y.blocks * LANES >= self.x.pixels();
         pool.run(self.parts * groups * self.x.n * chunks, |job| {
-            let (group, n, chunk, part) = if self.rows == 1 {
+            let (group, n, chunk, part) = if self.rows == 1 && by_outputs {
+                // A thread keeps to its outputs: their weights are more than the map, and what comes next shares an image out by blocks too.
+                (job / self.parts, 0, 0, job % self.parts)
+            } else if self.rows == 1 {
                 // Neighbouring jobs read the same part of an image.
                 (job % groups, job / (groups * self.parts), 0, job / groups % self.parts)
             } else {

@@ -15,15 +15,16 @@ pub(crate) struct WeightTile {
     dy_block: usize,
     rows: usize,
     pixels: usize,
-    /// What a later tile will read of `x`, asked for in the meantime, a line for every pixel; or null.
+    /// What a later tile will read, asked for in the meantime, a line for every pixel; or null.
     ahead: *const f32,
+    ahead_row: usize,
     dw: *mut f32,
 }
 
 impl WeightTile {
     /// A plain matrix product over `pixels` pixels, 16 floats apart on both sides; gradient blocks `dy_block` floats.
     pub(crate) fn product(x: *const f32, dy: *const f32, dy_block: usize, pixels: usize, dw: *mut f32) -> Self {
-        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, ahead: std::ptr::null(), dw }
+        Self { x, x_row: 0, dy, dy_row: 0, dy_block, rows: 1, pixels, ahead: std::ptr::null(), ahead_row: 0, dw }
     }
 }
 
@@ -55,7 +56,7 @@ unsafe fn sums<S: Simd, const IC: usize, const V: usize, const DS: usize, const 
         for row in 0..t.rows {
             let mut x = t.x.add(row * t.x_row);
             let mut dy = t.dy.add(row * t.dy_row);
-            let ahead = t.ahead.wrapping_add(row * t.x_row);
+            let ahead = t.ahead.wrapping_add(row * t.ahead_row);
             for p in 0..t.pixels {
                 if AHEAD {
                     S::prefetch(ahead.wrapping_add(p * LANES));
@@ -194,17 +195,26 @@ impl WeightGradient {
         let [out, inp] = self.counts;
         assert!(dw.len() == out * inp * self.taps.len(), "gradient has the wrong length");
         let base = Base::of(arena, &[self.x, self.dy], &[]);
-        let partial = Base::of_slice(scratch);
+        let (partial, target) = (Base::of_slice(scratch), Base::of_slice(dw));
+        let whole = self.split.chunks == 1;
         pool.run(self.split.jobs(), |job| {
-            // SAFETY: views checked by `Base::of`, scratch by the slice above; every job writes the sums of its own chunk, panels and inputs.
-            unsafe { self.partial(base, partial, &self.split.job(job)) };
+            let job = self.split.job(job);
+            // SAFETY: views checked by `Base::of`, scratch by the slice above; every job writes the sums of its own chunk, panels and inputs. Those of a
+            // single chunk are complete then, and still in the job's cache; `dw` has the length checked above, and these pairs are the job's alone.
+            unsafe {
+                self.partial(base, partial, &job);
+                if whole {
+                    job.inputs(&(0..self.x.blocks))
+                        .for_each(|block| self.combine(partial, target, block, &self.panels[job.panels.clone()]));
+                }
+            }
         });
-        let sums: &[f32] = scratch;
-        let target = Base::of_slice(dw);
-        pool.run(self.x.blocks, |block| {
-            // SAFETY: `dw` has the length checked above; every job writes the pairs of its own input block.
-            unsafe { self.combine(sums, target, block) };
-        });
+        if !whole {
+            pool.run(self.x.blocks, |block| {
+                // SAFETY: all sums are complete, `dw` as above; every job writes the pairs of its own input block.
+                unsafe { self.combine(partial, target, block, &self.panels) };
+            });
+        }
     }
 
     /// First float of a panel's sums within a chunk.
@@ -230,7 +240,6 @@ impl WeightGradient {
         }
         for piece in job.pieces.clone().map(|piece| self.split.piece(piece)) {
             for (p, &(block, blocks)) in panels.iter().enumerate() {
-                let first = p == 0;
                 let width = blocks * LANES;
                 let tap_len = self.x.blocks * LANES * width;
                 for ib in inputs.clone() {
@@ -246,11 +255,21 @@ impl WeightGradient {
                         let (xr, xc) = (ra.wrapping_add_signed(tap.row), ca.wrapping_add_signed(tap.column));
                         let x = self.x.at(0, ib) + at(self.x_strides, xr, xc);
                         let dy = self.dy.at(0, block) + tap.dy_offset + at(self.dy_strides, ra, ca);
-                        // The panels after the first find the inputs in the second-level cache.
-                        let ahead = if first && t == 0 && ib + 1 < inputs.end { x + self.x.plane() } else { x };
                         let mut i = 0;
                         while i < self.lanes[ib] {
                             let group = (self.group)(self.lanes[ib] - i);
+                            // The panels after the first find the inputs in the second-level cache; their own gradients they do not.
+                            let (ahead, ahead_row) = match panels.get(p + 1) {
+                                _ if p == 0 && t == 0 && i == 0 && ib + 1 < inputs.end => {
+                                    (Some(x + self.x.plane()), self.x_strides.row)
+                                }
+                                Some(&(next, blocks)) if self.taps.len() == 1 && ib + 1 == inputs.end => {
+                                    let lines = dy + (next - block) * self.dy.plane();
+                                    let of_block = (i / group < blocks).then_some(lines + i / group * self.dy.plane());
+                                    (of_block, self.dy_strides.row)
+                                }
+                                _ => (None, 0),
+                            };
                             let sums = self.panel_sums(block) + t * tap_len + (ib * LANES + i) * width;
                             // SAFETY: rows and columns were cut to those whose shifted pixel lies in `x`; `group` divides 16 and starts at a
                             // multiple of it, so channels stay in the block; the sums are this job's.
@@ -263,7 +282,8 @@ impl WeightGradient {
                                     dy_block: self.dy.plane(),
                                     rows: rb - ra,
                                     pixels: cb - ca,
-                                    ahead: if ahead != x && i == 0 { base.at(ahead) } else { std::ptr::null_mut() },
+                                    ahead: ahead.map_or(std::ptr::null(), |ahead| base.at(ahead).cast_const()),
+                                    ahead_row,
                                     dw: partial.at(job.chunk * self.partial_len() + sums),
                                 });
                             }
@@ -275,19 +295,20 @@ impl WeightGradient {
         }
     }
 
-    /// Adds the chunks, in order, for one block of inputs, and writes them in the tensor's layout.
+    /// Adds the chunks, in order, for one block of inputs and some panels, and writes them in the tensor's layout.
     ///
     /// # Safety
-    /// `dw` is valid for the whole tensor, and nobody else writes the pairs of this block.
-    unsafe fn combine(&self, sums: &[f32], dw: Base, block: usize) {
+    /// `sums` holds what all chunks have summed of these pairs, `dw` is valid for the whole tensor, and nobody else writes these pairs of either.
+    unsafe fn combine(&self, sums: Base, dw: Base, block: usize, panels: &[(usize, usize)]) {
         let (taps, lanes) = (self.taps.len(), self.lanes[block]);
         let [out, inp] = self.counts;
-        for &(first, blocks) in &self.panels {
+        let partial_len = self.partial_len();
+        // `[output][input][tap]` of a pair of blocks, transposed `[input][output][tap]`; every pair fills its part.
+        let mut pairs = [0.0_f32; LANES * LANES * MOST_TAPS];
+        for &(first, blocks) in panels {
             let width = blocks * LANES;
             for b in 0..blocks {
                 let outputs = self.out_lanes[first + b];
-                // `[output][input][tap]` of a pair of blocks, transposed `[input][output][tap]`.
-                let mut pairs = [0.0_f32; LANES * LANES * MOST_TAPS];
                 let [output_step, input_step] =
                     if self.transposed { [taps, outputs * taps] } else { [lanes * taps, taps] };
                 for tap in 0..taps {
@@ -296,7 +317,8 @@ impl WeightGradient {
                             self.panel_sums(first) + ((tap * self.x.blocks + block) * LANES + lane) * width + b * LANES;
                         let mut sum = [0.0_f32; LANES];
                         for chunk in 0..self.split.chunks {
-                            let part = &sums[chunk * self.partial_len() + at..][..LANES];
+                            // SAFETY: one input channel and 16 outputs of a chunk's sums, which nobody writes any more.
+                            let part = unsafe { &*sums.at(chunk * partial_len + at).cast::<[f32; LANES]>() };
                             sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
                         }
                         for (o, s) in sum[..outputs].iter().enumerate() {
@@ -311,7 +333,12 @@ impl WeightGradient {
                         if self.transposed { (input + run) * out + output } else { (output + run) * inp + input };
                     // SAFETY: a run of the tensor: all inputs of this block for one output, or all outputs of that block for one input.
                     let to = unsafe { std::slice::from_raw_parts_mut(dw.at(pair * taps), step) };
-                    to.copy_from_slice(&pairs[run * step..(run + 1) * step]);
+                    let from = &pairs[run * step..(run + 1) * step];
+                    // Kernels of one pixel: a line each, for which a call would take longer than the copy.
+                    match (to.as_mut_array::<LANES>(), from.as_array::<LANES>()) {
+                        (Some(to), Some(from)) => *to = *from,
+                        _ => to.copy_from_slice(from),
+                    }
                 }
             }
         }

@@ -12,6 +12,9 @@ const CHUNK_PIXELS: usize = 4 * PIXELS;
 /// Floats of sums that one job keeps in the second-level cache while pixels stream past.
 const JOB_SUMS: usize = 1 << 16;
 
+/// Blocks of inputs that pay for reading the gradients past them once more.
+const PART_BLOCKS: usize = 8;
+
 /// What one job sums.
 pub(super) struct Job {
     /// The partial sum.
@@ -60,7 +63,9 @@ impl GradSplit {
         let pieces = images * cuts[0] * cuts[1];
         let groups = panels.div_ceil((JOB_SUMS / panel_sums).max(1));
         let most = (images * rows * columns / CHUNK_PIXELS).clamp(1, pieces);
-        let chunks = JOBS.div_ceil(groups).min(most);
+        // One sum, if there are jobs enough by the inputs: it need not be added up.
+        let one = inputs / PART_BLOCKS >= JOBS.div_ceil(groups);
+        let chunks = if one { 1 } else { JOBS.div_ceil(groups).min(most) };
         let parts = JOBS.div_ceil(groups * chunks).min(inputs);
         Self { size, cuts, pieces, chunks, panels, groups, parts }
     }
@@ -133,6 +138,6 @@ mod tests {
         let shares = |split: GradSplit| [split.chunks, split.groups, split.parts];
         assert_eq!(shares(GradSplit::new(4, [56, 56], 4, 7168, 14)), [16, 1, 1]);
         assert_eq!(shares(GradSplit::new(1, [4, 49], 4, 30720, 60)), [1, 2, 8]);
-        assert_eq!(shares(GradSplit::new(1, [6, 289], 34, 12288, 24)), [2, 7, 2]);
+        assert_eq!(shares(GradSplit::new(1, [6, 289], 34, 12288, 24)), [1, 7, 3]);
     }
 }

@@ -156,6 +156,19 @@ impl Packing {
             }
             for (block, rows) in dst.chunks_mut(LANES * width).enumerate() {
                 let inputs = rows.len() / width;
+                if (inputs, used) == (LANES, LANES) {
+                    let mut turned = [[0.0; LANES]; LANES];
+                    for o in 0..LANES {
+                        let from = &w[(first + o) * self.inp + block * LANES..][..LANES];
+                        for i in 0..LANES {
+                            turned[i][o] = from[i];
+                        }
+                    }
+                    for (row, turned) in rows.chunks_exact_mut(width).zip(&turned) {
+                        row[b * LANES..][..LANES].copy_from_slice(turned);
+                    }
+                    continue;
+                }
                 for o in 0..LANES {
                     let from = if o < used { &w[(first + o) * self.inp + block * LANES..][..inputs] } else { &[] };
                     let to = rows[b * LANES + o..].iter_mut().step_by(width);

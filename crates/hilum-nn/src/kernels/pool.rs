@@ -5,10 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-/// Rounds of busy waiting before a thread sleeps, about a fifth of a millisecond: operations of one network follow each other within microseconds, and
-/// waking a sleeper takes longer than most of them.
+/// Rounds of busy waiting before a thread lets others have its processor, about a tenth of a millisecond: operations of one network follow each other
+/// within microseconds.
 const SPINS: u32 = 10_000;
+/// How long a worker then still looks for work before it sleeps. A job may take milliseconds, and whoever finishes before it must not sleep: to wake a
+/// sleeper on an idle processor has taken a quarter of a millisecond on virtual machines, more than most operations.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Takes the thread's number and the job's.
 type Work = *const (dyn Fn(usize, usize) + Sync);
@@ -30,12 +34,17 @@ struct State {
     stop: bool,
 }
 
+#[derive(Default)]
+#[repr(align(128))]
+struct Counter(AtomicUsize);
+
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     /// Counts tasks, so that waiting threads notice a new one without the lock.
     generation: AtomicU64,
-    next: AtomicUsize,
+    /// The next job of every thread's share; a line each, so that counting does not take another thread's line away.
+    next: Vec<Counter>,
     /// Workers that have joined the task and not left it. They join under the lock and while the task is open.
     joined: AtomicUsize,
     panicked: AtomicBool,
@@ -48,29 +57,45 @@ impl Shared {
 
     fn drain(&self, thread: usize, task: Task) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let job = self.next.fetch_add(1, Ordering::Relaxed);
-                if job >= task.count {
-                    break;
+            // Every thread begins with a share of its own, the same in every task over as many jobs: what it wrote in one operation is in its own cache
+            // for the next. Then it helps the others.
+            let threads = self.next.len();
+            for of in (thread..threads).chain(0..thread) {
+                let end = (of + 1) * task.count / threads;
+                loop {
+                    let job = self.next[of].0.fetch_add(1, Ordering::Relaxed);
+                    if job >= end {
+                        break;
+                    }
+                    // SAFETY: `run_by_thread` keeps the closure alive until no worker is joined; this thread is joined, or is the caller.
+                    unsafe { (*task.work)(thread, job) };
                 }
-                // SAFETY: `run_by_thread` keeps the closure alive until no worker is joined; this thread is joined, or is the caller.
-                unsafe { (*task.work)(thread, job) };
             }
         }));
         if outcome.is_err() {
-            self.next.store(task.count, Ordering::Relaxed);
+            self.next.iter().for_each(|next| next.0.store(task.count, Ordering::Relaxed));
             self.panicked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits, awake, until there is a task after `seen` or patience ends.
+    fn look_out(&self, seen: u64) {
+        let same = || self.generation.load(Ordering::Acquire) == seen;
+        let mut spins = 0;
+        while same() && spins < SPINS {
+            spins += 1;
+            std::hint::spin_loop();
+        }
+        let since = Instant::now();
+        while same() && since.elapsed() < PATIENCE {
+            std::thread::yield_now();
         }
     }
 
     fn work(&self, thread: usize) {
         let mut seen = 0;
         loop {
-            let mut spins = 0;
-            while self.generation.load(Ordering::Acquire) == seen && spins < SPINS {
-                spins += 1;
-                std::hint::spin_loop();
-            }
+            self.look_out(seen);
             let task = {
                 let mut state = self.lock();
                 while self.generation.load(Ordering::Acquire) == seen && !state.stop {
@@ -107,7 +132,7 @@ impl Pool {
             state: Mutex::new(State { task: None, asleep: 0, stop: false }),
             wake: Condvar::new(),
             generation: AtomicU64::new(0),
-            next: AtomicUsize::new(0),
+            next: (0..threads.max(1)).map(|_| Counter::default()).collect(),
             joined: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
         });
@@ -145,7 +170,9 @@ impl Pool {
         let shared = &*self.shared;
         let asleep = {
             let mut state = shared.lock();
-            shared.next.store(0, Ordering::Relaxed);
+            for (i, next) in shared.next.iter().enumerate() {
+                next.0.store(i * count / shared.next.len(), Ordering::Relaxed);
+            }
             state.task = Some(task);
             shared.generation.fetch_add(1, Ordering::Release);
             state.asleep
@@ -194,6 +221,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
+        self.shared.generation.fetch_add(1, Ordering::Release);
         self.shared.wake.notify_all();
         for worker in self.workers.drain(..) {
             // Jobs run under `catch_unwind`, whose panics `run` has passed on already.
@@ -205,8 +233,9 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, Instant};
 
-    use super::Pool;
+    use super::{PATIENCE, Pool};
 
     #[test]
     fn every_job_runs_once_in_every_of_many_short_tasks() {
@@ -221,6 +250,33 @@ mod tests {
         let mut items = vec![0; 100];
         pool.each(&mut items, |i, item| *item += i);
         assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_worker_stays_awake_for_the_time_of_a_job_and_sleeps_when_nothing_more_comes() {
+        let mut pool = Pool::new(2).expect("threads start");
+        let asleep = |pool: &Pool| pool.shared.lock().asleep;
+        for _ in 0..20 {
+            let mut since = Instant::now();
+            while {
+                pool.run(2, |_| ());
+                asleep(&pool) > 0
+            } {
+                since = Instant::now();
+            }
+            while since.elapsed() < PATIENCE / 2 {
+                std::hint::spin_loop();
+            }
+            // Whether it sleeps is read before the clock: this thread itself may be kept waiting.
+            let sleeps = asleep(&pool) > 0;
+            assert!(!sleeps || since.elapsed() >= PATIENCE, "the worker slept within half its patience");
+        }
+        let since = Instant::now();
+        while asleep(&pool) == 0 {
+            assert!(since.elapsed() < Duration::from_mins(1), "the worker never sleeps");
+            std::thread::sleep(PATIENCE);
+        }
+        pool.run(2, |_| ());
     }
 
     #[test]

@@ -260,6 +260,8 @@ impl WindowGradient {
         }
         let (taps, width) = (self.geometry.taps(), panel.blocks * LANES);
         let [base_group, wide_group] = self.per_group;
+        let base_channels = &self.base_channels[base_block * LANES..][..LANES];
+        let used = base_channels.iter().flatten().count();
         for i in 0..self.wide_lanes[wide_block] {
             let Some(wide) = self.wide_channels[wide_block * LANES + i] else { continue };
             for tap in 0..taps {
@@ -270,7 +272,15 @@ impl WindowGradient {
                     let part = &sums[chunk * self.partial_len + at..][..LANES];
                     sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
                 }
-                for (channel, s) in self.base_channels[base_block * LANES..][..LANES].iter().zip(sum) {
+                if let (1, Some(first)) = (self.geometry.groups, base_channels[0]) {
+                    // Channels in use are neighbours.
+                    for (b, s) in sum[..used].iter().enumerate() {
+                        // SAFETY: an element of the tensor: both channels exist.
+                        unsafe { dw.at(((first + b) * wide_group + wide) * taps + tap).write(*s) };
+                    }
+                    continue;
+                }
+                for (channel, s) in base_channels.iter().zip(sum) {
                     let Some(channel) = *channel else { continue };
                     if channel / base_group == wide / wide_group {
                         // SAFETY: an element of the tensor: both channels exist and are of one group.

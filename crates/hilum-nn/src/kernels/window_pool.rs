@@ -138,6 +138,9 @@ pub(crate) unsafe fn pool_mean_grad<S: Simd>(t: &PoolRow) {
     }
 }
 
+/// Jobs worth having of a plane: eight threads find two each.
+const MOST_SHARES: usize = 16;
+
 /// Pooling between maps of fixed sizes.
 pub(crate) struct WindowPool {
     reduce: Reduce,
@@ -237,19 +240,31 @@ impl WindowPool {
         let base = Base::of(arena, &[x.unwrap_or(dy), dy], &[dx]);
         let row_fn = if self.reduce == Reduce::Max { k.pool_max_grad } else { k.pool_mean_grad };
         let [depth, height, width] = self.output;
-        // Windows overlap: a plane of the gradient is one job's.
-        pool.run(dy.n * dy.blocks, |job| {
-            let (n, b) = (job / dy.blocks, job % dy.blocks);
-            for row in 0..depth * height {
-                // SAFETY: as in `forward`; every job writes its own plane.
-                unsafe {
-                    let from = base.at(dy.at(n, b) + row * width * LANES);
-                    let x = x.map_or(std::ptr::null(), |x| base.at(x.at(n, b)).cast_const());
-                    let formats = [Format::F32; 2];
-                    row_fn(&self.row(formats, row / height, row % height, x, from, base.at(dx.at(n, b))));
+        let [slices, runs] = self.shares();
+        pool.run(dy.n * dy.blocks * slices * runs, |job| {
+            let (plane, slice, run) = (job / (slices * runs), job / runs % slices, job % runs);
+            let (n, b) = (plane / dy.blocks, plane % dy.blocks);
+            let share = |i: usize, of: usize, all: usize| i * all / of..(i + 1) * all / of;
+            for z in share(slice, slices, depth) {
+                for r in share(run, runs, height) {
+                    // SAFETY: as in `forward`; every job writes its own plane, or what only its own windows of the plane see.
+                    unsafe {
+                        let from = base.at(dy.at(n, b) + (z * height + r) * width * LANES);
+                        let x = x.map_or(std::ptr::null(), |x| base.at(x.at(n, b)).cast_const());
+                        row_fn(&self.row([Format::F32; 2], z, r, x, from, base.at(dx.at(n, b))));
+                    }
                 }
             }
         });
+    }
+
+    /// Parts of a plane's gradient, along depth and down, that no window crosses; windows that overlap leave the plane to one job.
+    fn shares(&self) -> [usize; 2] {
+        let apart = |axis: &Axis| axis.ranges.windows(2).all(|pair| pair[0][1] <= pair[1][0]);
+        let most = |a: usize| if apart(&self.axes[a]) { self.output[a].min(MOST_SHARES) } else { 1 };
+        // Slices suffice, where there are any.
+        let slices = most(0);
+        [slices, if slices > 1 { 1 } else { most(1) }]
     }
 
     fn row(&self, formats: [Format; 2], z: usize, r: usize, x: *const f32, y: *mut f32, dx: *mut f32) -> PoolRow<'_> {
@@ -274,5 +289,21 @@ impl WindowPool {
             x.n == y.n && x.blocks == y.blocks && x.size() == self.input && y.size() == self.output,
             "shapes differ"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plane_is_shared_out_only_where_no_window_crosses() {
+        let shares = |input, output| WindowPool::adaptive(Reduce::Max, input, output).shares();
+        assert_eq!(shares([4, 4, 4], [2, 2, 2]), [2, 1]);
+        assert_eq!(shares([64, 8, 8], [32, 4, 4]), [MOST_SHARES, 1]);
+        assert_eq!(shares([1, 6, 6], [1, 3, 3]), [1, 3]);
+        // 0..2, 1..4 and 3..5.
+        assert_eq!(shares([1, 5, 6], [1, 3, 3]), [1, 1]);
+        assert_eq!(shares([5, 6, 6], [3, 3, 3]), [1, 3]);
     }
 }

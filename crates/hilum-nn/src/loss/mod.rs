@@ -101,14 +101,14 @@ impl Loss {
                 return Err(RunError::PixelWeight { index, value: weights[index].to_string() });
             }
         }
+        if !softmax {
+            return Ok(());
+        }
         let ignore = self.ignore.map(|i| i as f32);
         let bad = |t: &f32| Some(*t) != ignore && (*t as usize >= channels || (*t as usize) as f32 != *t);
-        match target.values.iter().position(bad) {
-            Some(index) if softmax => {
-                Err(RunError::Label { index, value: target.values[index].to_string(), classes: channels })
-            }
-            _ => Ok(()),
-        }
+        target.values.iter().position(bad).map_or(Ok(()), |index| {
+            Err(RunError::Label { index, value: target.values[index].to_string(), classes: channels })
+        })
     }
 
     /// The loss of logits against a target that was checked.

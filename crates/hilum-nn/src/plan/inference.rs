@@ -68,7 +68,7 @@ impl Inference {
         let floats = |v: View, lanes: &[usize]| vec![0.0; v.n * v.pixels() * lanes.iter().sum::<usize>()];
         let input = floats(self.plan.input, &self.plan.input_lanes);
         let mut output = floats(self.plan.output, &self.plan.output_lanes);
-        let mut watch = Stopwatch::new(&self.plan.labels);
+        let mut watch = Stopwatch::new(&self.plan.labels, 0);
         for _ in 0..rounds {
             watch.start();
             self.plan.run(&mut self.pool, &input, &mut output, |v| v, &mut |act, step| watch.lap(act, step))?;

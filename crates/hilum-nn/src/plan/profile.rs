@@ -57,6 +57,8 @@ pub struct Part {
     pub act: Act,
     /// Multiply-adds of this part by definition, over the whole batch.
     pub multiply_adds: u64,
+    /// Bytes that pass by if no value stays in a cache between two readings of it: maps and weights, read or written. 0 where it is not known.
+    pub bytes: u64,
     /// The shortest time of all rounds.
     pub seconds: f64,
 }
@@ -70,6 +72,37 @@ pub(super) struct Label {
     inputs: usize,
     output: Shape,
     multiply_adds: u64,
+    normalises: bool,
+    floats: Floats,
+}
+
+/// Floats of a step's values over the whole batch.
+#[derive(Clone, Copy, Default)]
+struct Floats {
+    input: u64,
+    output: u64,
+    weights: u64,
+    /// Whether it divides by what it must have read before: the statistics of a batch.
+    statistics: bool,
+}
+
+impl Floats {
+    /// Bytes that an act reads and writes.
+    fn bytes(self, act: Act) -> u64 {
+        let Self { input: x, output: y, weights: w, statistics } = self;
+        let again = |floats| if statistics { floats } else { 0 };
+        4 * match act {
+            Act::Forward => x + y + w + again(x),
+            Act::Again => x + y,
+            Act::Weights => x + y + w,
+            // Convolutions hand down without their input; what has no weights looks at it.
+            Act::Data if w > 0 && !statistics => y + w + x,
+            Act::Data => y + 2 * x + again(x + y),
+            Act::Pack => 2 * w,
+            Act::Update => w,
+            Act::Loss => 0,
+        }
+    }
 }
 
 impl Label {
@@ -82,10 +115,14 @@ impl Label {
         if y > graph.nodes().len() {
             // A value rounded for layers that read bf16 is no value of the graph.
             let (layer, kind) = (graph.values()[x].name.clone(), "rounding".to_owned());
-            return Self { layer, kind, n, inputs: channels(x), output, multiply_adds: 0 };
+            let inputs = channels(x);
+            return Self { layer, kind, n, inputs, output, ..Self::of_update(0) };
         }
         let node = step.node().unwrap_or(y - 1);
         let op = &graph.nodes()[node].op;
+        let floats = |value: usize| (n * channels(value) * lowered.sizes[value].iter().product::<usize>()) as u64;
+        let own = |node: usize| graph.nodes().get(node).map_or(graph.parameters().len(), |n| n.first_parameter);
+        let weights = graph.parameters()[own(node)..own(node + 1)].iter();
         let window = op.geometry().map(|g| {
             let sides = if g.kernel[0] == 1 { &g.kernel[1..] } else { &g.kernel[..] };
             let stride = if g.stride == [1; 3] { String::new() } else { format!("/{}", g.stride[2]) };
@@ -100,7 +137,28 @@ impl Label {
             inputs: channels(x),
             output,
             multiply_adds: multiply_adds(graph, &lowered.sizes, node, n),
+            normalises: op.batch_norm_eps().is_some(),
+            floats: Floats {
+                input: floats(x),
+                output: floats(y),
+                weights: weights.map(|p| p.shape.iter().product::<usize>() as u64).sum(),
+                statistics: false,
+            },
         }
+    }
+
+    /// In training, where a normalisation reads a batch before it normalises it.
+    pub(super) fn with_statistics(mut self) -> Self {
+        self.floats.statistics = self.normalises;
+        self
+    }
+
+    /// Of the optimiser's step, which passes over so many floats.
+    pub(super) fn of_update(floats: usize) -> Self {
+        let none = Shape { c: 0, d: 0, h: 0, w: 0 };
+        let floats = Floats { weights: floats as u64, ..Floats::default() };
+        let (layer, kind) = (String::new(), String::new());
+        Self { layer, kind, n: 0, inputs: 0, output: none, multiply_adds: 0, normalises: false, floats }
     }
 }
 
@@ -110,14 +168,22 @@ pub(super) type Lap<'a> = &'a mut dyn FnMut(Act, Option<usize>);
 /// Takes the times of parts, in the same order in every round.
 pub(super) struct Stopwatch {
     labels: Vec<Label>,
+    update: Label,
     parts: Vec<Part>,
     at: usize,
     since: Instant,
 }
 
 impl Stopwatch {
-    pub(super) fn new(labels: &[Label]) -> Self {
-        Self { labels: labels.to_vec(), parts: Vec::new(), at: 0, since: Instant::now() }
+    /// `update`: floats that the optimiser passes over.
+    pub(super) fn new(labels: &[Label], update: usize) -> Self {
+        Self {
+            labels: labels.to_vec(),
+            update: Label::of_update(update),
+            parts: Vec::new(),
+            at: 0,
+            since: Instant::now(),
+        }
     }
 
     /// Begins a round.
@@ -139,13 +205,11 @@ impl Stopwatch {
     }
 
     fn part(&self, act: Act, step: Option<usize>, seconds: f64) -> Part {
-        let none = Shape { c: 0, d: 0, h: 0, w: 0 };
-        let blank =
-            || Label { layer: String::new(), kind: String::new(), n: 0, inputs: 0, output: none, multiply_adds: 0 };
-        let Label { layer, kind, n, inputs, output, multiply_adds } =
-            step.map_or_else(blank, |step| self.labels[step].clone());
+        let label = step.map_or_else(|| self.update.clone(), |step| self.labels[step].clone());
+        let Label { layer, kind, n, inputs, output, multiply_adds, normalises: _, floats } = label;
         let multiplies = matches!(act, Act::Forward | Act::Weights | Act::Data);
-        Part { layer, kind, n, inputs, output, act, multiply_adds: if multiplies { multiply_adds } else { 0 }, seconds }
+        let multiply_adds = if multiplies { multiply_adds } else { 0 };
+        Part { layer, kind, n, inputs, output, act, multiply_adds, bytes: floats.bytes(act), seconds }
     }
 
     /// All parts with their shortest times.

@@ -101,7 +101,8 @@ impl Trainer {
                 other => Err(other),
             })?;
         layers.iter_mut().try_for_each(TrainLayer::reserve)?;
-        let label = |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm());
+        let label =
+            |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm()).with_statistics();
         let labels = lowered.steps.iter().zip(&layers).map(label).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
@@ -152,7 +153,12 @@ impl Trainer {
         lr: f32,
         rounds: usize,
     ) -> Result<Vec<Part>, RunError> {
-        let (y, mut watch) = (y.into(), Stopwatch::new(&self.labels));
+        let graph = self.network.graph();
+        let learning = graph.parameters().iter().filter(|p| p.role.trainable());
+        let learning: usize = learning.map(|p| p.shape.iter().product::<usize>()).sum();
+        // Gradients are read; weights and the optimiser's memory are read and written.
+        let update = (3 + 2 * self.update.optimiser.memory_len()) * learning;
+        let (y, mut watch) = (y.into(), Stopwatch::new(&self.labels, update));
         for _ in 0..rounds {
             watch.start();
             self.step_watched(x, y, lr, &mut |act, step| watch.lap(act, step))?;

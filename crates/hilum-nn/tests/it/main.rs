@@ -19,6 +19,7 @@ mod oracle;
 mod oracle_windows;
 mod profile;
 mod pytorch;
+mod pytorch_bf16;
 mod pytorch_networks;
 mod readme;
 mod recompute;

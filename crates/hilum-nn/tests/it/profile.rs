@@ -52,6 +52,36 @@ fn the_parts_of_a_profile_are_the_work_that_the_network_costs() {
 }
 
 #[test]
+fn the_bytes_of_a_part_are_those_of_its_maps_and_weights() {
+    let mut net = Network::builder(2);
+    net.then("a", Op::Conv(Convolution::new(5, &[3, 3]).same()));
+    net.then("norm", Op::BatchNorm2d);
+    net.then("b", Op::Conv(Convolution::new(1, &[1, 1]).with_bias()));
+    net.then("score", Op::Sigmoid);
+    let network = net.build().unwrap();
+    let shape = InputShape { n: 3, h: 4, w: 6 };
+    let (x, y) = (noise(3 * 2 * 24, 1), vec![1.0; 3 * 24]);
+    let (loss, adam, weights) = (LossConfig::default(), AdamConfig::default(), Weights::init(&network, 1));
+    let mut trainer = Trainer::compile(&network, weights, shape, loss, adam, Options::default()).unwrap();
+    let parts = trainer.profile(&x, &y, 1e-3, 1).unwrap();
+    let floats = |layer: &str, act: Act| {
+        let part = parts.iter().find(|part| part.layer == layer && part.act == act).unwrap();
+        assert_eq!(part.bytes % 4, 0);
+        part.bytes / 4
+    };
+    let map = |channels: u64| channels * 3 * 24;
+    assert_eq!(floats("a", Act::Forward), map(2) + map(5) + 2 * 5 * 9);
+    assert_eq!(floats("a", Act::Weights), map(2) + map(5) + 2 * 5 * 9);
+    assert_eq!(floats("b", Act::Data), map(5) + map(1) + 5 + 1);
+    // Forward reads its input twice; backward reads input and gradient twice and writes a gradient.
+    let parameters = 4 * 5;
+    assert_eq!(floats("norm", Act::Forward), 3 * map(5) + parameters);
+    assert_eq!(floats("norm", Act::Data), 5 * map(5));
+    // Of 90 + 10 + 6 weights: weight and two moments read and written, gradient read.
+    assert_eq!(floats("", Act::Update), 7 * 106);
+}
+
+#[test]
 fn a_part_names_its_layer_window_algorithm_and_shape() {
     let [_, network] = networks();
     let shape = InputShape { n: 2, h: 16, w: 16 };

@@ -19,7 +19,7 @@ fn record() -> Value {
 }
 
 /// `SplitMix64`'s output function over a counter (Steele, Lea and Flood 2014), as exact floats in -1..1.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
+pub fn noise(count: usize, seed: u64) -> Vec<f32> {
     let value = |i: u64| {
         let z = (i.wrapping_add(seed << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -47,7 +47,7 @@ fn value(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
 }
 
 /// The script's weights; its seeds count the names of trainable parameters, or of all, in their order.
-fn weights(network: &Network, all: bool) -> Weights {
+pub fn weights(network: &Network, all: bool) -> Weights {
     let graph = network.graph();
     let mut names: Vec<&str> =
         graph.parameters().iter().filter(|p| all || p.role.trainable()).map(|p| p.name.as_str()).collect();
@@ -62,7 +62,7 @@ fn weights(network: &Network, all: bool) -> Weights {
 }
 
 /// `[n, c, d, h, w]` of a recorded shape, `d` 1 for images.
-fn extents(list: &Value) -> [usize; 5] {
+pub fn extents(list: &Value) -> [usize; 5] {
     let list: Vec<usize> = numbers(list).into_iter().map(|v| v as usize).collect();
     match list[..] {
         [n, c, h, w] => [n, c, 1, h, w],
@@ -71,7 +71,7 @@ fn extents(list: &Value) -> [usize; 5] {
     }
 }
 
-fn shape_of([n, _, d, h, w]: [usize; 5]) -> VolumeShape {
+pub fn shape_of([n, _, d, h, w]: [usize; 5]) -> VolumeShape {
     VolumeShape { n, d, h, w }
 }
 

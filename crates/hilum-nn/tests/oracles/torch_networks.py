@@ -319,35 +319,40 @@ def first_names(key):
     return key
 
 
-if sys.argv[1:2] == ["--state-dict"]:
-    torch.save(OrderedDict((first_names(k), v) for k, v in densenet121().state_dict().items()), sys.argv[2])
-    sys.exit()
+def main():
+    if sys.argv[1:2] == ["--state-dict"]:
+        torch.save(OrderedDict((first_names(k), v) for k, v in densenet121().state_dict().items()), sys.argv[2])
+        return
 
-torch.manual_seed(0)
-torchvisions = densenet121()
-shape = [1, 3, 64, 64]
-x = torch.tensor(noise(int(np.prod(shape)), 1001).reshape(shape)).double()
-keys = [[first_names(k), list(v.shape)] for k, v in torchvisions.state_dict().items()]
-with torch.no_grad():
-    scores = torchvisions.double()(x)
+    torch.manual_seed(0)
+    torchvisions = densenet121()
+    shape = [1, 3, 64, 64]
+    x = torch.tensor(noise(int(np.prod(shape)), 1001).reshape(shape)).double()
+    keys = [[first_names(k), list(v.shape)] for k, v in torchvisions.state_dict().items()]
+    with torch.no_grad():
+        scores = torchvisions.double()(x)
 
-dense = densenet([6, 12, 24, 16], 4, 8, 3)
-record = {
-    "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
-    "gradients": {
-        "unet2d": gradients(unet(6, 2, 2), [2, 2, 24, 32], [2, 2, 24, 32], True),
-        "unet3d": gradients(unet(4, 2, 2), [2, 1, 8, 12, 8], [2, 2, 8, 12, 8], True),
-        "densenet": gradients(dense, [3, 1, 64, 64], [3, 3, 1, 1], False),
-        "resnet": gradients(resnet([2, 2], False, 6, 3), [3, 2, 40, 33], [3, 3, 1, 1], False),
-        "bottlenecks": gradients(resnet([1, 2, 1, 1], True, 4, 3), [3, 2, 64, 48], [3, 3, 1, 1], False),
-        "inception_resnet_v2": gradients(inception_resnet_v2([1, 1, 1], 3), [2, 3, 107, 107], [2, 3, 1, 1], False),
-    },
-    "curves": {
-        "unet2d": curve(unet(6, 2, 1), [2, 1, 24, 32], volume_batch, True, 0.05),
-        "unet3d": curve(unet(4, 2, 1), [2, 1, 8, 12, 8], volume_batch, True, 0.05),
-        # At its full depth of 58 layers PyTorch's float32 and float64 part within three steps.
-        "densenet": curve(densenet([2, 3, 4, 2], 8, 16, 3), [6, 1, 64, 64], class_batch, False, 0.02),
-    },
-    "densenet121": {"shape": shape, "keys": keys, "scores": [float(v) for v in scores.ravel()]},
-}
-print(json.dumps(record, separators=(",", ":")))
+    dense = densenet([6, 12, 24, 16], 4, 8, 3)
+    record = {
+        "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        "gradients": {
+            "unet2d": gradients(unet(6, 2, 2), [2, 2, 24, 32], [2, 2, 24, 32], True),
+            "unet3d": gradients(unet(4, 2, 2), [2, 1, 8, 12, 8], [2, 2, 8, 12, 8], True),
+            "densenet": gradients(dense, [3, 1, 64, 64], [3, 3, 1, 1], False),
+            "resnet": gradients(resnet([2, 2], False, 6, 3), [3, 2, 40, 33], [3, 3, 1, 1], False),
+            "bottlenecks": gradients(resnet([1, 2, 1, 1], True, 4, 3), [3, 2, 64, 48], [3, 3, 1, 1], False),
+            "inception_resnet_v2": gradients(inception_resnet_v2([1, 1, 1], 3), [2, 3, 107, 107], [2, 3, 1, 1], False),
+        },
+        "curves": {
+            "unet2d": curve(unet(6, 2, 1), [2, 1, 24, 32], volume_batch, True, 0.05),
+            "unet3d": curve(unet(4, 2, 1), [2, 1, 8, 12, 8], volume_batch, True, 0.05),
+            # At its full depth of 58 layers PyTorch's float32 and float64 part within three steps.
+            "densenet": curve(densenet([2, 3, 4, 2], 8, 16, 3), [6, 1, 64, 64], class_batch, False, 0.02),
+        },
+        "densenet121": {"shape": shape, "keys": keys, "scores": [float(v) for v in scores.ravel()]},
+    }
+    print(json.dumps(record, separators=(",", ":")))
+
+
+if __name__ == "__main__":
+    main()

@@ -140,9 +140,7 @@ pub fn run(options: &Nn, runs: usize, write: bool) -> anyhow::Result<String> {
             let cells: Vec<Cell> =
                 threads().map(|threads| setting.measure(work, threads, avx2_only)).collect::<anyhow::Result<_>>()?;
             let table::Table { mut text, missed } = table::render(work, isa, avx2_only, &cells);
-            if missed {
-                text.push_str(&setting.layers(work)?);
-            }
+            text.push_str(&if missed { setting.layers(work)? } else { setting.scaling(work)? });
             println!("{text}");
             tables.push_str(&text);
         }
@@ -216,10 +214,19 @@ struct Setting<'a> {
 impl Setting<'_> {
     /// Where our time goes, for a row that missed an aim.
     fn layers(&self, work: &Work) -> anyhow::Result<String> {
-        run::step(&format!("{}, {}: layers", work.name, self.isa));
+        Ok(format!("\nWhere our time goes, in the shortest times of every part:\n\n{}", self.parts("layers", work)?))
+    }
+
+    /// What two threads gain, and what stops them.
+    fn scaling(&self, work: &Work) -> anyhow::Result<String> {
+        self.parts("scaling", work)
+    }
+
+    /// What our program tells of the row's parts.
+    fn parts(&self, what: &str, work: &Work) -> anyhow::Result<String> {
+        run::step(&format!("{}, {}: {what}", work.name, self.isa));
         let mut command = measuring(self.program, self.options);
-        let told = run::output(command.env("HILUM_NN_ISA", self.isa).args(["layers", &work.name]))?;
-        Ok(format!("\nWhere our time goes, in the shortest times of every part:\n\n{told}"))
+        run::output(command.env("HILUM_NN_ISA", self.isa).args([what, &work.name]))
     }
 
     /// Starts all engines of a cell, then lets them take samples in turn.

@@ -12,7 +12,9 @@ bf16 engines by ours in bf16 where we have it; above 1 we are faster. GFLOP/s co
 computes; \"of the peak\" divides by multiply-adds in registers on as many threads, measured in the same turn, so that Winograd can exceed 100 %. \
 Memory is the highest resident memory of the process (VmHWM), Python and libraries included. PyTorch runs eagerly in channels-last memory, bf16 by \
 autocast; ONNX Runtime and OpenVINO run our ONNX. Before it is timed, every peer has shown our results: the output's mean and root mean square, or the \
-losses of the first two steps.\n";
+losses of the first two steps. What two threads gain is told from the shortest times of all parts of a run, as an observer of the layers takes them; what the \
+ceilings allow is what it would be if every part took its share of one thread's time by the gain in multiply-adds, and no less than the bytes of its maps and weights take \
+to pass through memory on two threads, both measured in the same process.\n";
 
 /// The row's title.
 pub fn heading(work: &Work) -> String {
