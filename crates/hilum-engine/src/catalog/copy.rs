@@ -121,12 +121,8 @@ async fn words(to: &impl ConnectionTrait) -> Result<(), DbErr> {
         let sql = format!("{} WHERE s.id > ? ORDER BY s.id LIMIT ?", text::SELECT);
         let studies =
             StudyText::find_by_statement(dialect.statement(&sql, [after.into(), CHUNK.into()])).all(to).await?;
-        for study in &studies {
-            to.execute_raw(study.insert(dialect)).await?;
-        }
-        match studies.last() {
-            Some(last) => after = last.id,
-            None => return Ok(()),
-        }
+        let Some(last) = studies.last() else { return Ok(()) };
+        to.execute_raw(text::insert(dialect, &studies)).await?;
+        after = last.id;
     }
 }

@@ -1,10 +1,11 @@
 //! Synthetic rows for measuring how the catalogue scales: no objects lie behind them, so they are for throw-away folders only.
 
 use super::dialect::Dialect;
-use super::search::text;
+use super::search::index;
+use super::search::text::{self, StudyText};
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
 
 const SURNAMES: [(&str, &str, &str, u64); 10] = [
     ("Kim", "金", "김", 215),
@@ -106,6 +107,10 @@ impl Catalog {
     pub async fn fill_synthetic(&self, scope: &Scope, studies: u64, told: impl Fn(u64)) -> Result<(), CatalogError> {
         let during = || CatalogError::during("fill");
         let institution = self.home(scope).await?;
+        let [before, after] = index::around_a_fill(self.dialect());
+        for sql in before {
+            self.write.execute_unprepared(sql).await.map_err(during())?;
+        }
         let mut draw = Draw(studies);
         let mut done = 0;
         while done < studies {
@@ -118,16 +123,17 @@ impl Catalog {
                     study(&mut rows, institution, index, studies, &mut draw).map_err(during())?;
                 }
                 rows.insert(&txn).await.map_err(during())?;
-                for index in done..last {
-                    text::index(&txn, index as i64 + 1).await.map_err(during())?;
-                }
+                let sql = format!("{} WHERE s.id > ? AND s.id <= ?", text::SELECT);
+                let new = self.statement(&sql, [(done as i64).into(), (last as i64).into()]);
+                let new = StudyText::find_by_statement(new).all(&txn).await.map_err(during())?;
+                txn.execute_raw(text::insert(self.dialect(), &new)).await.map_err(during())?;
                 done = last;
             }
             txn.commit().await.map_err(during())?;
             told(done);
         }
         if self.dialect() == Dialect::Postgres {
-            // Rows came with their numbers; and what autovacuum does to a large archive in its first minute.
+            // Rows came with their numbers.
             let txn = self.begin("fill").await?;
             for table in ["patient", "study", "series"] {
                 let sql =
@@ -135,7 +141,9 @@ impl Catalog {
                 txn.execute_unprepared(&sql).await.map_err(during())?;
             }
             txn.commit().await.map_err(during())?;
-            self.write.execute_unprepared("VACUUM ANALYZE").await.map_err(during())?;
+        }
+        for sql in after {
+            self.write.execute_unprepared(sql).await.map_err(during())?;
         }
         Ok(())
     }

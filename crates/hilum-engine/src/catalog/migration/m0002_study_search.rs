@@ -101,12 +101,8 @@ async fn index_what_is_there(connection: &SchemaManagerConnection<'_>) -> Result
         let sql = format!("{} WHERE s.id > ? ORDER BY s.id LIMIT ?", text::SELECT);
         let statement = dialect.statement(&sql, [Value::from(after), Value::from(CHUNK)]);
         let studies = StudyText::find_by_statement(statement).all(connection).await?;
-        for study in &studies {
-            connection.execute_raw(study.insert(dialect)).await?;
-        }
-        match studies.last() {
-            Some(last) => after = last.id,
-            None => return Ok(()),
-        }
+        let Some(last) = studies.last() else { return Ok(()) };
+        connection.execute_raw(text::insert(dialect, &studies)).await?;
+        after = last.id;
     }
 }

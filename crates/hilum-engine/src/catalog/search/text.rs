@@ -65,11 +65,6 @@ pub(in crate::catalog) struct StudyText {
 }
 
 impl StudyText {
-    /// The statement that indexes the study; what was indexed before is replaced.
-    pub(in crate::catalog) fn insert(&self, dialect: Dialect) -> Statement {
-        index::insert(dialect, self.id, self.marks())
-    }
-
     fn marks(&self) -> Vec<String> {
         let mut marks = vec![institution_mark(self.institution_id)];
         let names = [Some(&self.name_alphabetic), self.name_ideographic.as_ref(), self.name_phonetic.as_ref()];
@@ -92,13 +87,18 @@ impl StudyText {
     }
 }
 
+/// The statement that indexes studies; what was indexed of them before is replaced.
+pub(in crate::catalog) fn insert(dialect: Dialect, studies: &[StudyText]) -> Statement {
+    index::insert(dialect, studies.iter().map(|study| (study.id, study.marks())))
+}
+
 /// Puts a study's words into the index, in place of those before. The study is there.
 pub(in crate::catalog) async fn index(connection: &impl ConnectionTrait, study_row: i64) -> Result<(), DbErr> {
     let dialect = Dialect::of(connection);
     let statement = dialect.statement(&format!("{SELECT} WHERE s.id = ?"), [Value::from(study_row)]);
     let found = StudyText::find_by_statement(statement).one(connection).await?;
     let study = found.ok_or_else(|| DbErr::RecordNotFound("study".to_owned()))?;
-    connection.execute_raw(study.insert(dialect)).await?;
+    connection.execute_raw(insert(dialect, &[study])).await?;
     Ok(())
 }
 
