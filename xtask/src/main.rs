@@ -6,6 +6,9 @@ mod http;
 mod interop;
 mod models;
 mod oracles;
+#[path = "../../crates/hilum-engine/tests/postgres/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod postgres;
 mod requirements;
 mod run;
 mod test;

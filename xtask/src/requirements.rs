@@ -30,6 +30,9 @@ pub const BUILD: &[Requirement] = &[
 pub const TEST: &[Requirement] =
     &[need("python3", "python3-venv", "runs the independent oracles (pydicom, SciPy ...)")];
 
+/// What tests over a server's catalogue need. Debian keeps the server itself out of the path; its package brings this one.
+pub const SERVER: &[Requirement] = &[need("pg_ctlcluster", "postgresql", "keeps a catalogue on a server (PostgreSQL)")];
+
 /// What the peers' tools come from.
 pub const PEERS: &[Requirement] = &[
     need("storescu", "dcmtk", "sends DICOM as other systems do"),

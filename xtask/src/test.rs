@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use crate::{oracles, requirements, run, tidy, ui};
+use anyhow::Context as _;
+
+use crate::{oracles, postgres, requirements, run, tidy, ui};
 
 /// Options of the verb.
 #[derive(clap::Args)]
@@ -16,7 +18,7 @@ pub struct Test {
 pub fn run(test: &Test) -> anyhow::Result<()> {
     requirements::ensure(&[requirements::BUILD, requirements::TEST], test.install)?;
     if test.install {
-        requirements::ensure(&[requirements::PEERS], true)?;
+        requirements::ensure(&[requirements::PEERS, requirements::SERVER], true)?;
         requirements::ensure_cargo_deny()?;
     }
     let python = oracles::python(test.install)?;
@@ -42,21 +44,42 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
         "warnings",
     ]))?;
     check_neon()?;
+    let server = postgres::Server::start(postgres::THROW_AWAY).context("a throw-away PostgreSQL server")?;
+    let tests = || {
+        let mut command = Command::new(run::cargo());
+        let nextest: &[&str] = if run::exists("cargo-nextest") { &["nextest", "run"] } else { &["test"] };
+        command.args(nextest).args(["--locked", "--workspace", "--no-fail-fast"]);
+        if let Some(python) = &python {
+            command.env("HILUM_ORACLE_PYTHON", python);
+        }
+        if let Some(shared) = run::shared() {
+            command.env("HILUM_SHARED", shared);
+        }
+        if let Some(server) = &server {
+            command.env(postgres::SERVER, server.socket());
+        }
+        command
+    };
     run::step("tests");
-    let mut command = Command::new(run::cargo());
+    run::status(&mut tests())?;
+    if server.is_none() {
+        println!("PostgreSQL is not installed: no tests run over it (cargo xtask test --install brings it).");
+        return Ok(());
+    }
+    run::step("tests over PostgreSQL");
+    let mut command = tests();
+    command.env("HILUM_TEST_CATALOGUE", "postgres");
     if run::exists("cargo-nextest") {
-        command.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
+        command.args(["--filterset", OVER_POSTGRES]);
     } else {
-        command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
-    }
-    if let Some(python) = python {
-        command.env("HILUM_ORACLE_PYTHON", python);
-    }
-    if let Some(shared) = run::shared() {
-        command.env("HILUM_SHARED", shared);
+        command.args(["--test", "it"]);
     }
     run::status(&mut command)
 }
+
+/// The tests in which the catalogue has a part, but for some slow ones in which it has a small one.
+const OVER_POSTGRES: &str = "kind(test) & (package(hilum-engine) | package(hilum-web)) \
+    & not test(/^(real|report|nifti|postgres)::|the_queue_distributes|cancelled_while_it_runs|every_file_of_the_conformance/)";
 
 /// 64-bit ARM, whose kernels no machine of ours runs.
 const ARM: &str = "aarch64-unknown-linux-gnu";

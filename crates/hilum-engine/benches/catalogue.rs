@@ -1,13 +1,14 @@
 //! How lists and queries scale: fills an archive with synthetic rows and asks what people ask. Called by `cargo xtask bench archive`;
 //! prints JSON.
 //!
-//! Arguments: number of studies, folder (kept when it is there already), rounds.
+//! Arguments: number of studies, folder (kept when it is there already), rounds, and the address of an empty database where the
+//! catalogue is on a server.
 
 use dicom_core::Tag;
 use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Level, QueryOptions};
 use hilum_engine::views::StudySearch;
-use hilum_engine::{Engine, EngineConfig, Find, Scope, Zone};
+use hilum_engine::{CataloguePlace, Engine, EngineConfig, Find, Scope, Zone};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -21,7 +22,9 @@ const DESCRIPTION: Tag = Tag(0x0008, 0x1030);
 const STUDY: Tag = Tag(0x0020, 0x000D);
 
 /// A row of the table: what is asked, at which level, with which keys.
-const QUESTIONS: &[(&str, Level, &[(Tag, &str)])] = &[
+type Question = (&'static str, Level, &'static [(Tag, &'static str)]);
+
+const QUESTIONS: &[Question] = &[
     ("first page", Level::Study, &[]),
     ("KIM*", Level::Study, &[(NAME, "KIM*")]),
     ("*홍*", Level::Study, &[(NAME, "*홍*")]),
@@ -51,12 +54,15 @@ fn main() {
     let folder = arguments.next().map_or_else(|| std::env::temp_dir().join("hilum-catalogue"), PathBuf::from);
     let rounds: usize = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(run(studies, folder, rounds));
+    let catalogue = arguments
+        .next()
+        .map_or(CataloguePlace::Folder, |url| CataloguePlace::Server(url.parse().expect("the address of a database")));
+    runtime.block_on(run(studies, folder, rounds, catalogue));
 }
 
-async fn run(studies: u64, folder: PathBuf, rounds: usize) {
-    let fresh = !folder.join("catalog.sqlite").exists();
-    let config = EngineConfig { shipped_model: false, ..EngineConfig::new(&folder) };
+async fn run(studies: u64, folder: PathBuf, rounds: usize, catalogue: CataloguePlace) {
+    let fresh = !folder.exists();
+    let config = EngineConfig { shipped_model: false, catalogue, ..EngineConfig::new(&folder) };
     let engine = Engine::open(config).await.expect("the folder can be opened");
     let scope = Scope::local();
     let started = Instant::now();
@@ -71,7 +77,7 @@ async fn run(studies: u64, folder: PathBuf, rounds: usize) {
             .expect("rows can be added");
     }
     let filled = started.elapsed().as_secs_f64();
-    let size = std::fs::metadata(folder.join("catalog.sqlite")).map_or(0, |file| file.len());
+    let size = engine.catalogue_size().await.expect("a size");
     let mut rows = Vec::new();
     for (what, level, keys) in QUESTIONS {
         let mut find = Find {

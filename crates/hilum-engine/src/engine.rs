@@ -1,7 +1,7 @@
 //! The engine's door: everything that a command, the web server or the network node may ask.
 
 use crate::access::Scope;
-use crate::catalog::{Catalog, summary};
+use crate::catalog::{Catalog, CataloguePlace, summary};
 use crate::control::WorkControl;
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
@@ -34,6 +34,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub struct EngineConfig {
     /// Where everything is kept; created when absent.
     pub data_dir: PathBuf,
+    /// Where the catalogue is kept.
+    pub catalogue: CataloguePlace,
     /// A model folder that overrides the shipped model.
     pub model_dir: Option<PathBuf>,
     /// Read with the shipped model where no folder is given; without it nothing is read.
@@ -51,6 +53,7 @@ impl EngineConfig {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            catalogue: CataloguePlace::default(),
             model_dir: None,
             shipped_model: true,
             quiet_after: Duration::from_secs(5),
@@ -187,7 +190,7 @@ impl Engine {
     /// Opens (or creates) the data folder, brings the catalogue up to date and clears what a crash left behind.
     pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
         let storage = Arc::new(Storage::open(&config.data_dir)?);
-        let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite")).await?;
+        let catalog = Catalog::open(&config.catalogue, &config.data_dir).await?;
         let scope = catalog.system_scope().await?;
         catalog.home(&scope).await?;
         let model = models::find(&config)?.map(Arc::new);

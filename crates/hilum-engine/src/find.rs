@@ -87,6 +87,12 @@ impl Engine {
     pub async fn fill_synthetic(&self, scope: &Scope, studies: u64, told: impl Fn(u64)) -> Result<(), EngineError> {
         Ok(self.catalog().fill_synthetic(scope, studies, told).await?)
     }
+
+    /// Bytes that the catalogue takes.
+    #[cfg(feature = "bench")]
+    pub async fn catalogue_size(&self) -> Result<u64, EngineError> {
+        Ok(self.catalog().size().await?)
+    }
 }
 
 /// One number for who asks what. Keys are hashed, not kept: they name patients.

@@ -95,8 +95,8 @@ fn identifier<T: FromStr<Err = UidError>>(
 
 fn patient(data_set: &DataSet<'_>) -> PatientFacts {
     PatientFacts {
-        id: data_set.text(tags::PATIENT_ID),
-        issuer: data_set.text(tags::ISSUER_OF_PATIENT_ID),
+        id: data_set.key(tags::PATIENT_ID),
+        issuer: data_set.key(tags::ISSUER_OF_PATIENT_ID),
         name: data_set.name(tags::PATIENT_NAME),
         birth_date: data_set.date(tags::PATIENT_BIRTH_DATE),
         sex: data_set.text(tags::PATIENT_SEX),
@@ -110,7 +110,7 @@ fn study(data_set: &DataSet<'_>) -> Result<StudyFacts, DicomError> {
         date: data_set.date(tags::STUDY_DATE),
         time: data_set.time(tags::STUDY_TIME),
         description: data_set.text(tags::STUDY_DESCRIPTION),
-        accession: data_set.text(tags::ACCESSION_NUMBER),
+        accession: data_set.key(tags::ACCESSION_NUMBER),
         id: data_set.text(tags::STUDY_ID),
         referring_physician: data_set.name(tags::REFERRING_PHYSICIAN_NAME),
     })

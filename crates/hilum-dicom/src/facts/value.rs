@@ -11,6 +11,11 @@ use crate::charset::{PersonName, SpecificCharacterSet, TextFinding, decode, deco
 use crate::header::{Element, Encoding, HeaderError, Instance, Item, dictionary_vr};
 use crate::uid::UidError;
 
+/// NUL pads UIDs and stands in no other text (PS3.5 6.1.3); not every database can keep one.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text }
+}
+
 /// What is noted while values are read.
 pub(super) type Findings = RefCell<Vec<FactFinding>>;
 
@@ -119,15 +124,24 @@ impl<'a> DataSet<'a> {
         let (value, vr) = self.value(tag)?;
         let decoded = decode(value, &self.character_set, vr);
         self.note_text(tag, &decoded.findings);
-        let text = decoded.text.trim_start_matches(' ');
+        let text = without_nul(decoded.text);
+        let text = text.trim_start_matches(' ');
         (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A text that identifies. The standard allows 64 characters (PS3.5 table 6.2-1); one that is so long that no index takes it is
+    /// unreadable.
+    pub(super) fn key(&self, tag: Tag) -> Option<String> {
+        const LONGEST: usize = 512;
+        let text = self.text(tag)?;
+        if text.len() <= LONGEST { Some(text) } else { self.unreadable(tag) }
     }
 
     pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
         let Some((value, vr)) = self.value(tag) else { return Vec::new() };
         let (values, findings) = decode_values(value, &self.character_set, vr);
         self.note_text(tag, &findings);
-        values
+        values.into_iter().map(without_nul).collect()
     }
 
     /// The first name of the attribute; an empty one where it says nothing.
@@ -135,7 +149,12 @@ impl<'a> DataSet<'a> {
         let Some((value, _)) = self.value(tag) else { return PersonName::default() };
         let (names, findings) = decode_person_names(value, &self.character_set);
         self.note_text(tag, &findings);
-        names.into_iter().next().unwrap_or_default()
+        let name = names.into_iter().next().unwrap_or_default();
+        PersonName {
+            alphabetic: without_nul(name.alphabetic),
+            ideographic: name.ideographic.map(without_nul),
+            phonetic: name.phonetic.map(without_nul),
+        }
     }
 
     pub(super) fn uid<T: FromStr<Err = UidError>>(&self, tag: Tag) -> Option<Result<T, UidError>> {

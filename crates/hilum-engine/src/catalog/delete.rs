@@ -3,8 +3,9 @@
 //! Rows first: whoever is told that something is gone finds nothing of it. A crash before the objects are gone loses nothing and leaves
 //! nothing: the next start removes what is noted. Objects first would leave rows without bytes.
 
+use super::dialect::Dialect;
 use super::entity::{audit, finding, instance, patient, reading, removal, report, series, study, study_conflict};
-use super::search::text;
+use super::search::{index, text};
 use super::{Catalog, CatalogError, now};
 use crate::EngineError;
 use crate::access::Scope;
@@ -13,8 +14,8 @@ use crate::engine::Zone;
 use crate::storage::ObjectKey;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QuerySelect, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QuerySelect, Set,
 };
 use std::collections::BTreeSet;
 
@@ -108,14 +109,15 @@ impl Catalog {
 
     /// These objects are gone.
     pub(crate) async fn removed(&self, rows: &[i64]) -> Result<(), CatalogError> {
+        let txn = self.begin(ACT).await?;
         for chunk in rows.chunks(CHUNK) {
             removal::Entity::delete_many()
                 .filter(removal::Column::Id.is_in(chunk.iter().copied()))
-                .exec(&self.write)
+                .exec(&txn)
                 .await
                 .map_err(CatalogError::during(ACT))?;
         }
-        Ok(())
+        txn.commit().await.map_err(CatalogError::during(ACT))
     }
 }
 
@@ -249,8 +251,7 @@ async fn delete_study(txn: &DatabaseTransaction, study_row: i64) -> Result<(), C
         .map_err(during())?;
     let row = study::Entity::find_by_id(study_row).one(txn).await.map_err(during())?;
     study::Entity::delete_by_id(study_row).exec(txn).await.map_err(during())?;
-    let words = Statement::from_sql_and_values(DbBackend::Sqlite, text::DELETE, [study_row.into()]);
-    txn.execute_raw(words).await.map_err(during())?;
+    txn.execute_raw(index::delete(Dialect::of(txn), study_row)).await.map_err(during())?;
     let Some(row) = row else { return Ok(()) };
     let others = study::Entity::find().filter(study::Column::PatientRow.eq(row.patient_row)).count(txn).await;
     if others.map_err(during())? == 0 {

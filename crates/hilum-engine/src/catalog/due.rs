@@ -1,10 +1,10 @@
 //! What is due, derived from state alone: losing the job queue loses nothing.
 //!
-//! Every sweep asks this, so partial indexes over what is due are named: SQLite would rather walk the whole table in order.
+//! Every sweep asks this, so there are partial indexes over what is due.
 
 use super::{Catalog, CatalogError, id_list, now};
 use crate::access::Scope;
-use sea_orm::{DbBackend, FromQueryResult, Statement};
+use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 
 /// A piece of work that the catalogue's state asks for.
@@ -40,8 +40,10 @@ impl Catalog {
     /// Unsettled series that are quiet, or all of them where `even_if_not_quiet`.
     pub async fn due_series(&self, scope: &Scope, even_if_not_quiet: bool) -> Result<Vec<Due>, CatalogError> {
         let sql = format!(
-            "SELECT id, revision, 0 AS attempt FROM series INDEXED BY ix_series_unsettled \
-             WHERE +institution_id IN ({}) AND settled_revision < revision AND (quiet_at <= ? OR ?) ORDER BY id",
+            "SELECT id, revision, CAST(0 AS BIGINT) AS attempt FROM series {} \
+             WHERE {} IN ({}) AND settled_revision < revision AND (quiet_at <= ? OR ?) ORDER BY id",
+            self.dialect().by_index("ix_series_unsettled"),
+            self.dialect().not_selective("institution_id"),
             self.visible_list(scope).await?
         );
         let rows = self.due_rows(&sql, vec![now().into(), even_if_not_quiet.into()]).await?;
@@ -52,11 +54,13 @@ impl Catalog {
     pub async fn due_studies(&self, scope: &Scope) -> Result<Vec<Due>, CatalogError> {
         let sql = format!(
             "SELECT study.id AS id, study.revision AS revision, COALESCE(reading.attempt, 0) AS attempt \
-             FROM study INDEXED BY ix_study_unread LEFT JOIN reading ON reading.study_row = study.id \
-             WHERE +study.institution_id IN ({}) AND study.read_revision < study.revision \
+             FROM study {} LEFT JOIN reading ON reading.study_row = study.id \
+             WHERE {} IN ({}) AND study.read_revision < study.revision \
              AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
              AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \
              ORDER BY study.id",
+            self.dialect().by_index("ix_study_unread"),
+            self.dialect().not_selective("study.institution_id"),
             self.visible_list(scope).await?
         );
         let rows = self.due_rows(&sql, vec![now().into()]).await?;
@@ -67,7 +71,7 @@ impl Catalog {
     }
 
     async fn due_rows(&self, sql: &str, values: Vec<sea_orm::Value>) -> Result<Vec<DueRow>, CatalogError> {
-        DueRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        DueRow::find_by_statement(self.statement(sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during("look for what is due"))

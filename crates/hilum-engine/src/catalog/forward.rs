@@ -4,7 +4,7 @@
 //! its row; nothing else remembers it.
 
 use super::entity::forward;
-use super::instances::{INSTANCE, InstanceRow, stored};
+use super::instances::{InstanceRow, instance_columns, stored};
 use super::{Catalog, CatalogError, now, rfc3339};
 use crate::access::Scope;
 use crate::archive::StoredInstance;
@@ -14,8 +14,7 @@ use crate::views::Page;
 use hilum_dicom::AeTitle;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QuerySelect,
-    Set, Statement, Value,
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QuerySelect, Set, Value,
 };
 
 /// A peer that refuses an object so many times is not asked again by itself.
@@ -103,13 +102,14 @@ impl Catalog {
         limit: u32,
     ) -> Result<Vec<DueForward>, CatalogError> {
         let sql = format!(
-            "SELECT forward.id AS forward_row, {INSTANCE} JOIN forward ON forward.instance_row = instance.id \
+            "SELECT forward.id AS forward_row, {} JOIN forward ON forward.instance_row = instance.id \
              WHERE forward.state = 'waiting' AND forward.peer = ? AND forward.next_at <= ? \
              AND forward.institution_id IN ({}) ORDER BY forward.next_at, forward.id LIMIT {limit}",
+            instance_columns(self.dialect()),
             self.visible_list(scope).await?
         );
         let values: Vec<Value> = vec![peer.as_str().into(), now().into()];
-        let rows = DueRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        let rows = DueRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during(LIST))?;
@@ -188,7 +188,7 @@ impl Catalog {
             values.push(after.into());
         }
         sql = format!("{sql} ORDER BY forward.id LIMIT {}", limit + 1);
-        let mut rows = ViewRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        let mut rows = ViewRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during(LIST))?;
@@ -214,7 +214,10 @@ impl Catalog {
         if let Some(peer) = peer {
             update = update.filter(forward::Column::Peer.eq(peer.as_str()));
         }
-        let done = update.exec(&self.write).await.map_err(CatalogError::during("make forwards due"))?;
+        let act = "make forwards due";
+        let txn = self.begin(act).await?;
+        let done = update.exec(&txn).await.map_err(CatalogError::during(act))?;
+        txn.commit().await.map_err(CatalogError::during(act))?;
         Ok(done.rows_affected)
     }
 }

@@ -1,12 +1,13 @@
 //! Kept instances by what a retrieve request names.
 
+use super::dialect::Dialect;
 use super::{Catalog, CatalogError};
 use crate::access::Scope;
 use crate::archive::{Selection, StoredInstance};
 use crate::engine::Zone;
 use crate::storage::ObjectKey;
 use hilum_dicom::SopUid;
-use sea_orm::{DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{FromQueryResult, Value};
 use time::OffsetDateTime;
 
 /// A series with instances of a selection.
@@ -24,10 +25,15 @@ struct SeriesRow {
 }
 
 /// The columns of an [`InstanceRow`], and where they come from.
-pub(super) const INSTANCE: &str = "instance.series_row, study.study_uid, series.series_uid, series.number AS series_number, \
-    instance.sop_uid, instance.sop_class_uid, instance.transfer_syntax_uid, instance.object_key, instance.bytes, \
-    instance.frames, instance.received_at, json_extract(instance.facts, '$.image.instance_number') AS instance_number \
-    FROM instance JOIN series ON series.id = instance.series_row JOIN study ON study.id = series.study_row";
+pub(super) fn instance_columns(dialect: Dialect) -> String {
+    format!(
+        "instance.series_row, study.study_uid, series.series_uid, series.number AS series_number, \
+         instance.sop_uid, instance.sop_class_uid, instance.transfer_syntax_uid, instance.object_key, instance.bytes, \
+         instance.frames, instance.received_at, {} AS instance_number \
+         FROM instance JOIN series ON series.id = instance.series_row JOIN study ON study.id = series.study_row",
+        dialect.instance_number()
+    )
+}
 
 #[derive(FromQueryResult)]
 pub(super) struct InstanceRow {
@@ -47,6 +53,10 @@ pub(super) struct InstanceRow {
 const ACT: &str = "look up instances";
 
 impl Catalog {
+    fn one_of(&self, column: &str) -> String {
+        format!(" AND {}", self.dialect().in_json_list(column))
+    }
+
     /// The series that hold instances of a selection: studies in order of arrival, series by number.
     pub(crate) async fn selected_series(
         &self,
@@ -72,19 +82,19 @@ impl Catalog {
             }
         }
         if let Some(uids) = study {
-            sql.push_str(&one_of("study.study_uid"));
+            sql.push_str(&self.one_of("study.study_uid"));
             values.push(list(uids)?);
         }
         if let Some(uids) = series {
-            sql.push_str(&one_of("series.series_uid"));
+            sql.push_str(&self.one_of("series.series_uid"));
             values.push(list(uids)?);
         }
         if let Some(uids) = instance {
-            sql.push_str(&one_of("instance.sop_uid"));
+            sql.push_str(&self.one_of("instance.sop_uid"));
             values.push(list(uids)?);
         }
-        sql.push_str(" GROUP BY series.id ORDER BY study.id, series.number, series.id");
-        let rows = SeriesRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        sql.push_str(" GROUP BY study.id, series.id ORDER BY study.id, series.number NULLS FIRST, series.id");
+        let rows = SeriesRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during(ACT))?;
@@ -99,26 +109,22 @@ impl Catalog {
         listed: Option<&[SopUid]>,
     ) -> Result<Vec<StoredInstance>, CatalogError> {
         let mut sql = format!(
-            "SELECT {INSTANCE} WHERE instance.series_row = ? AND instance.institution_id IN ({})",
+            "SELECT {} WHERE instance.series_row = ? AND instance.institution_id IN ({})",
+            instance_columns(self.dialect()),
             self.visible_list(scope).await?
         );
         let mut values: Vec<Value> = vec![series_row.into()];
         if let Some(uids) = listed {
-            sql.push_str(&one_of("instance.sop_uid"));
+            sql.push_str(&self.one_of("instance.sop_uid"));
             values.push(list(uids)?);
         }
-        sql.push_str(" ORDER BY instance_number, instance.id");
-        let rows = InstanceRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        sql.push_str(" ORDER BY instance_number NULLS FIRST, instance.id");
+        let rows = InstanceRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during(ACT))?;
         rows.into_iter().map(stored).collect()
     }
-}
-
-/// The list is one bound value, so that no number of UIDs is too many for a statement.
-fn one_of(column: &str) -> String {
-    format!(" AND {column} IN (SELECT value FROM json_each(?))")
 }
 
 fn list<T: AsRef<str>>(uids: &[T]) -> Result<Value, CatalogError> {

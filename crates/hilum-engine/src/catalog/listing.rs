@@ -1,5 +1,6 @@
 //! The study list, a study in detail, readings under way, and what was put aside.
 
+use super::dialect::Dialect;
 use super::entity::{quarantine, series, study_conflict};
 use super::reading::status_of_word;
 use super::search::text::{self, Condition};
@@ -13,7 +14,8 @@ use crate::views::{
 };
 use hilum_dicom::StudyUid;
 use hilum_dicom::geometry::{GeometryFinding, StackCheck};
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement, Value};
+use sea_orm::sea_query::NullOrdering;
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, Value};
 use std::collections::BTreeMap;
 
 const DEFAULT_PAGE: u32 = 50;
@@ -61,10 +63,15 @@ const STUDY_COLUMNS: &str = "s.id, s.study_uid, s.study_date, s.study_time, s.de
     r.state, r.revision AS read_revision, r.progress, r.lease_until, r.reason_code, r.reason_text, \
     rep.stone_present, rep.stone_count, rep.highest_score";
 
-/// In this order: the study comes first, or the index of words before it.
-const STUDY_TABLES: &str = "study s CROSS JOIN patient p ON p.id = s.patient_row JOIN institution i ON i.id = s.institution_id \
-    LEFT JOIN reading r ON r.study_row = s.id \
-    LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL";
+/// The study comes first.
+fn study_tables(dialect: Dialect) -> String {
+    format!(
+        "study s {} patient p ON p.id = s.patient_row JOIN institution i ON i.id = s.institution_id \
+         LEFT JOIN reading r ON r.study_row = s.id \
+         LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL",
+        dialect.joined()
+    )
+}
 
 impl StudyRow {
     fn shown(&self) -> Shown<'_> {
@@ -79,6 +86,7 @@ impl StudyRow {
 
 /// Which studies a listing shows, the last received first.
 struct StudySelect {
+    dialect: Dialect,
     words: Vec<Condition>,
     conditions: Vec<String>,
     values: Vec<Value>,
@@ -86,11 +94,11 @@ struct StudySelect {
 
 impl StudySelect {
     /// `all`: these are all the institutions there are, so that the index need not tell them apart.
-    fn new(institutions: &[i64], all: bool) -> Self {
+    fn new(dialect: Dialect, institutions: &[i64], all: bool) -> Self {
         let words = (!all && !institutions.is_empty()).then(|| text::of_institutions(institutions));
-        // The plus: nearly every row meets this, and an index over it would mean sorting them all.
-        let conditions = vec![format!("+s.institution_id IN ({})", id_list(institutions))];
-        Self { words: words.into_iter().collect(), conditions, values: Vec::new() }
+        let of = dialect.not_selective("s.institution_id");
+        let conditions = vec![format!("{of} IN ({})", id_list(institutions))];
+        Self { dialect, words: words.into_iter().collect(), conditions, values: Vec::new() }
     }
 
     fn only(&mut self, condition: &str, value: impl Into<Value>) {
@@ -99,27 +107,30 @@ impl StudySelect {
         self.words.clear();
     }
 
-    fn words(&mut self, words: Option<Condition>) {
-        self.words.extend(words);
+    /// Which studies the index of words is asked for; `None` for all of them.
+    fn words(&self) -> Option<Condition> {
+        (!self.words.is_empty()).then(|| Condition::All(self.words.clone()))
     }
 
     fn statement(&self, after: Option<i64>, limit: usize) -> (String, Vec<Value>) {
         let (mut conditions, mut values) = (self.conditions.clone(), self.values.clone());
-        let (index, top) =
-            if self.words.is_empty() { ("", "s.id") } else { ("study_text CROSS JOIN ", "study_text.rowid") };
-        if !self.words.is_empty() {
-            conditions.push("study_text MATCH ? AND s.id = study_text.rowid".to_owned());
-            values.push(Condition::All(self.words.clone()).query().into());
-        }
         if let Some(after) = after {
-            conditions.push(format!("{top} < ?"));
+            conditions.push("s.id < ?".to_owned());
             values.push(after.into());
         }
-        let sql = format!(
-            "SELECT {STUDY_COLUMNS} FROM {index}{STUDY_TABLES} WHERE {} ORDER BY {top} DESC LIMIT {limit}",
-            conditions.join(" AND ")
-        );
-        (sql, values)
+        (self.sql(&conditions, limit), values)
+    }
+
+    /// The same question of these studies only.
+    fn of_studies(&self, studies: &[i64]) -> (String, Vec<Value>) {
+        let mut conditions = self.conditions.clone();
+        conditions.push(format!("s.id IN ({})", id_list(studies)));
+        (self.sql(&conditions, studies.len()), self.values.clone())
+    }
+
+    fn sql(&self, conditions: &[String], limit: usize) -> String {
+        let (tables, conditions) = (study_tables(self.dialect), conditions.join(" AND "));
+        format!("SELECT {STUDY_COLUMNS} FROM {tables} WHERE {conditions} ORDER BY s.id DESC LIMIT {limit}")
     }
 }
 
@@ -137,18 +148,30 @@ impl Catalog {
             };
         let words = Words::read(search.text.as_deref().unwrap_or_default());
         let visible = self.visible(scope).await?;
-        let mut select = StudySelect::new(&visible, self.sees_all(&visible).await?);
+        let mut select = StudySelect::new(self.dialect(), &visible, self.sees_all(&visible).await?);
         match words.uid() {
             Some(uid) => select.only("s.study_uid = ?", uid),
-            None => select.words(words.condition()),
+            None => select.words.extend(words.condition()),
         }
         let mut found: Vec<StudyRow> = Vec::new();
         loop {
             let wanted = (limit + 1 - found.len()).max(FEWEST_ROWS);
-            let (sql, values) = select.statement(after, wanted);
-            let rows = self.study_rows(sql, values).await?;
-            let last = rows.len() < wanted;
-            after = rows.last().map(|row| row.id);
+            let (rows, last) = match select.words() {
+                None => {
+                    let (sql, values) = select.statement(after, wanted);
+                    let rows = self.study_rows(&sql, values).await?;
+                    after = rows.last().map(|row| row.id);
+                    let last = rows.len() < wanted;
+                    (rows, last)
+                }
+                Some(condition) => {
+                    let up_to = after.map_or(i64::MAX, |after| after - 1);
+                    let studies = self.indexed(&condition, up_to, wanted).await?;
+                    after = studies.last().copied();
+                    let (sql, values) = select.of_studies(&studies);
+                    (self.study_rows(&sql, values).await?, studies.len() < wanted)
+                }
+            };
             found.extend(rows.into_iter().filter(|row| words.uid().is_some() || words.are_in(&row.shown())));
             if last || found.len() > limit {
                 break;
@@ -176,14 +199,14 @@ impl Catalog {
         condition: &str,
         value: impl Into<Value>,
     ) -> Result<Option<StudyRow>, CatalogError> {
-        let mut select = StudySelect::new(&self.visible(scope).await?, true);
+        let mut select = StudySelect::new(self.dialect(), &self.visible(scope).await?, true);
         select.only(condition, value);
         let (sql, values) = select.statement(None, 1);
-        Ok(self.study_rows(sql, values).await?.pop())
+        Ok(self.study_rows(&sql, values).await?.pop())
     }
 
-    async fn study_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<StudyRow>, CatalogError> {
-        StudyRow::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+    async fn study_rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<StudyRow>, CatalogError> {
+        StudyRow::find_by_statement(self.statement(sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during("list studies"))
@@ -201,7 +224,7 @@ impl Catalog {
         let rows = series::Entity::find()
             .filter(series::Column::StudyRow.eq(study_row))
             .filter(series::Column::InstitutionId.is_in(self.visible(scope).await?))
-            .order_by_asc(series::Column::Number)
+            .order_by_with_nulls(series::Column::Number, Order::Asc, NullOrdering::First)
             .order_by_asc(series::Column::Id)
             .all(&self.read)
             .await
@@ -230,12 +253,16 @@ impl Catalog {
     /// Readings that wait or run.
     pub async fn open_readings(&self, scope: &Scope) -> Result<Vec<ReadingView>, CatalogError> {
         let visible = self.visible_list(scope).await?;
+        let dialect = self.dialect();
         let sql = format!(
-            "SELECT {STUDY_COLUMNS} FROM {STUDY_TABLES} WHERE +s.institution_id IN ({visible}) AND s.id IN \
-             (SELECT id FROM study INDEXED BY ix_study_unread WHERE read_revision < revision UNION SELECT study_row FROM reading WHERE state = 'reading') \
-             ORDER BY s.id LIMIT 200"
+            "SELECT {STUDY_COLUMNS} FROM {} WHERE {} IN ({visible}) AND s.id IN (SELECT id FROM study {} \
+             WHERE read_revision < revision UNION SELECT study_row FROM reading WHERE state = 'reading') \
+             ORDER BY s.id LIMIT 200",
+            study_tables(dialect),
+            dialect.not_selective("s.institution_id"),
+            dialect.by_index("ix_study_unread")
         );
-        self.study_rows(sql, Vec::new())
+        self.study_rows(&sql, Vec::new())
             .await?
             .into_iter()
             .map(|row| {

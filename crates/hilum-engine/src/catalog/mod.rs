@@ -1,10 +1,14 @@
 //! The catalogue: the only place with SQL. Every function takes the caller's [`Scope`](crate::Scope).
 //!
-//! State decides what is due; the job queue only distributes it. Writers take SQLite's write lock at once (`BEGIN IMMEDIATE`), and
-//! `synchronous = FULL` makes a commit survive a power cut.
+//! State decides what is due; the job queue only distributes it. It is kept in a file of the data folder (SQLite) or in a database of a
+//! PostgreSQL server; where their SQL differs, [`dialect`] has both. One transaction writes at a time (`BEGIN IMMEDIATE`, or an advisory
+//! lock), and `synchronous = FULL` or `synchronous_commit = on` makes a commit survive a power cut.
 
 mod commitment;
+mod connect;
+mod copy;
 mod delete;
+mod dialect;
 mod due;
 mod entity;
 mod forward;
@@ -25,6 +29,7 @@ mod synthetic;
 mod upkeep;
 mod worklist;
 
+pub use connect::{BadPostgresUrl, CataloguePlace, PostgresUrl};
 pub use delete::Deleted;
 pub use due::Due;
 pub(crate) use instances::SelectedSeries;
@@ -37,20 +42,20 @@ pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 pub(crate) use upkeep::Holder;
 
 use crate::access::{InstitutionCode, Role, Scope};
-use crate::error::ErrorKind;
-use entity::institution;
+use crate::error::{EngineError, ErrorKind};
+use connect::Connections;
+use dialect::Trouble;
+use entity::{data_folder, institution};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{
-    ColumnTrait, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    RuntimeErr, Set, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
-use sea_orm_migration::MigratorTrait;
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, Set};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The catalogue in the data folder, and in a backup.
+pub(crate) const FILE: &str = "catalog.sqlite";
 
 /// Why the catalogue could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,42 @@ pub enum CatalogError {
         "the catalogue could not be opened or brought up to date: {0}; check the data folder's owner and free space"
     )]
     Open(DbErr),
+    /// The server of the catalogue was not reached when it was to be opened.
+    #[error(
+        "the catalogue's server at {place} was not reached: {reason}; check that PostgreSQL runs there, and host, port, database, \
+         user and password of the address ([catalogue] url)"
+    )]
+    Unreachable {
+        /// The server, without user and password.
+        place: String,
+        /// In its words or the operating system's.
+        reason: String,
+    },
+    /// The server is of a version that is not known to work.
+    #[error("the catalogue's server is PostgreSQL {version}: version 15 or a later one is needed")]
+    ServerTooOld {
+        /// What the server says.
+        version: String,
+    },
+    /// Names in any script must fit.
+    #[error(
+        "the catalogue's database has the encoding {encoding}: make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    NotUtf8 {
+        /// What the server says.
+        encoding: String,
+    },
+    /// The objects of this catalogue lie elsewhere.
+    #[error(
+        "this catalogue's objects lie in another data folder: name that folder with --data, or give this one a database of its own"
+    )]
+    OtherFolder,
+    /// The server went away.
+    #[error("the catalogue's server does not answer; send again later")]
+    Away,
+    /// There is something in the way.
+    #[error("the catalogue is not empty; a backup is restored into a new one")]
+    NotEmpty,
     /// The disk under the database is full.
     #[error("the disk under the catalogue is full: free some space, then send again")]
     DiskFull,
@@ -81,14 +122,26 @@ pub enum CatalogError {
 
 impl CatalogError {
     fn during(act: &'static str) -> impl FnOnce(DbErr) -> Self {
-        move |source| if is_disk_full(&source) { Self::DiskFull } else { Self::Statement { act, source } }
+        move |source| match dialect::trouble(&source) {
+            Trouble::DiskFull => Self::DiskFull,
+            Trouble::Away => Self::Away,
+            Trouble::Other => Self::Statement { act, source },
+        }
     }
 
     /// For the status tables.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::DiskFull => ErrorKind::OutOfSpace,
-            Self::Open(_) | Self::Statement { .. } | Self::Corrupt { .. } => ErrorKind::Internal,
+            Self::Away => ErrorKind::Busy,
+            Self::Open(_)
+            | Self::Unreachable { .. }
+            | Self::ServerTooOld { .. }
+            | Self::NotUtf8 { .. }
+            | Self::OtherFolder
+            | Self::NotEmpty
+            | Self::Statement { .. }
+            | Self::Corrupt { .. } => ErrorKind::Internal,
         }
     }
 
@@ -96,40 +149,57 @@ impl CatalogError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::DiskFull => "disk_full",
-            Self::Open(_) => "catalogue_unavailable",
+            Self::Open(_)
+            | Self::Unreachable { .. }
+            | Self::ServerTooOld { .. }
+            | Self::NotUtf8 { .. }
+            | Self::Away => "catalogue_unavailable",
+            Self::OtherFolder => "catalogue_of_another_folder",
+            Self::NotEmpty => "catalogue_not_empty",
             Self::Statement { .. } => "catalogue_failed",
             Self::Corrupt { .. } => "catalogue_corrupt",
         }
     }
 }
 
-/// SQLITE_FULL (13), sqlite.org/rescode.html.
-fn is_disk_full(error: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(error))
-    | DbErr::Exec(RuntimeErr::SqlxError(error))
-    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
-    };
-    matches!(error.as_database_error(), Some(error) if error.code().as_deref() == Some("13"))
-}
-
 /// The catalogue of one data folder. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    /// One connection: writers queue up here instead of at SQLite's busy handler.
+    /// One connection: writers queue up here instead of at the database's lock.
     write: DatabaseConnection,
     read: DatabaseConnection,
     institutions: Arc<RwLock<HashMap<InstitutionCode, i64>>>,
 }
 
 impl Catalog {
-    /// Opens (or creates) the database file and brings it up to date.
-    pub async fn open(file: &Path) -> Result<Self, CatalogError> {
-        let write = connect(file, 1).await.map_err(CatalogError::Open)?;
-        migration::Migrator::up(&write, None).await.map_err(CatalogError::Open)?;
-        let read = connect(file, 4).await.map_err(CatalogError::Open)?;
-        Ok(Self { write, read, institutions: Arc::default() })
+    /// Opens (or creates) the catalogue of a data folder and brings it up to date. A catalogue on a server belongs to the folder that
+    /// opened it first, for its rows say where in that folder the objects lie.
+    pub async fn open(place: &CataloguePlace, folder: &Path) -> Result<Self, EngineError> {
+        let Connections { write, read } = match place {
+            CataloguePlace::Folder => connect::open_file(&folder.join(FILE)).await?,
+            CataloguePlace::Server(url) => connect::open_server(url).await?,
+        };
+        let catalog = Self { write, read, institutions: Arc::default() };
+        if matches!(place, CataloguePlace::Server(_)) {
+            catalog.belong_to(crate::storage::folder_id(folder)?).await?;
+        }
+        Ok(catalog)
+    }
+
+    async fn belong_to(&self, folder: Uuid) -> Result<(), CatalogError> {
+        let act = "note which data folder it belongs to";
+        let txn = self.begin(act).await?;
+        let known = data_folder::Entity::find().one(&txn).await.map_err(CatalogError::during(act))?;
+        match known {
+            Some(known) if known.id == folder.to_string() => return Ok(()),
+            Some(_) => return Err(CatalogError::OtherFolder),
+            None => {}
+        }
+        data_folder::Entity::insert(data_folder::ActiveModel { id: Set(folder.to_string()), named_at: Set(now()) })
+            .exec_without_returning(&txn)
+            .await
+            .map_err(CatalogError::during(act))?;
+        txn.commit().await.map_err(CatalogError::during(act))
     }
 
     /// Every institution there is: the scope of this machine's own jobs.
@@ -190,42 +260,6 @@ impl Catalog {
         }
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
-
-    /// A transaction that holds the write lock from its first moment.
-    async fn begin(&self, act: &'static str) -> Result<DatabaseTransaction, CatalogError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.write.begin_with_options(options).await.map_err(CatalogError::during(act))
-    }
-}
-
-async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection, DbErr> {
-    // The name is replaced below, but it may not be `:memory:`, which sqlx remembers.
-    let mut options = ConnectOptions::new("sqlite://catalog.sqlite");
-    let file = file.to_owned();
-    options.max_connections(connections).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
-        options
-            .filename(&file)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(30))
-    });
-    Database::connect(options).await
-}
-
-/// A database file that nobody else uses.
-async fn connect_alone(file: &Path) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new("sqlite://copy.sqlite");
-    let file = file.to_owned();
-    options
-        .max_connections(1)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |options| options.filename(&file).journal_mode(SqliteJournalMode::Delete));
-    Database::connect(options).await
 }
 
 /// Row ids for an SQL `IN`; `NULL` matches nothing.

@@ -136,14 +136,15 @@ impl Catalog {
             .into_iter()
             .map(|row| row.id)
             .collect();
+        let txn = self.begin(ACT).await?;
         series::Entity::update_many()
             .col_expr(series::Column::QuietAt, Expr::value(now()))
             .filter(series::Column::StudyRow.is_in(rows))
             .filter(series::Column::QuietAt.gt(now()))
-            .exec(&self.write)
+            .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        Ok(())
+        txn.commit().await.map_err(CatalogError::during(ACT))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::storage::ObjectKey;
 use crate::tagging::SeriesTags;
 use hilum_dicom::geometry::StackCheck;
 use hilum_dicom::{InstanceFacts, SeriesUid};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{Expr, NullOrdering};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder};
 
 /// An instance of a series.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Catalog {
         let rows = series::Entity::find()
             .filter(series::Column::StudyRow.eq(study_row))
             .filter(series::Column::InstitutionId.is_in(self.visible(scope).await?))
-            .order_by_asc(series::Column::Number)
+            .order_by_with_nulls(series::Column::Number, Order::Asc, NullOrdering::First)
             .order_by_asc(series::Column::Id)
             .all(&self.read)
             .await

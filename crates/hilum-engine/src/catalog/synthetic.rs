@@ -1,9 +1,11 @@
 //! Synthetic rows for measuring how the catalogue scales: no objects lie behind them, so they are for throw-away folders only.
 
-use super::search::text;
+use super::dialect::Dialect;
+use super::search::index;
+use super::search::text::{self, StudyText};
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
 
 const SURNAMES: [(&str, &str, &str, u64); 10] = [
     ("Kim", "金", "김", 215),
@@ -88,44 +90,117 @@ impl Draw {
     }
 }
 
+/// Rows that are on their way into one statement a table.
+#[derive(Default)]
+struct Rows {
+    patients: Vec<Value>,
+    studies: Vec<Value>,
+    series: Vec<Value>,
+}
+
+/// Studies of one statement: SQLite takes 32,766 values.
+const STATEMENT: u64 = 1_000;
+
 impl Catalog {
     /// Adds `studies` synthetic studies, each of one series and one instance, two to a patient, in order of their dates. `told` hears
     /// how many there are.
     pub async fn fill_synthetic(&self, scope: &Scope, studies: u64, told: impl Fn(u64)) -> Result<(), CatalogError> {
+        let during = || CatalogError::during("fill");
         let institution = self.home(scope).await?;
+        let [before, after] = index::around_a_fill(self.dialect());
+        for sql in before {
+            self.write.execute_unprepared(sql).await.map_err(during())?;
+        }
         let mut draw = Draw(studies);
         let mut done = 0;
         while done < studies {
             let txn = self.begin("fill").await?;
             let end = (done + CHUNK).min(studies);
-            for index in done..end {
-                study(&txn, institution, index, studies, &mut draw).await.map_err(CatalogError::during("fill"))?;
+            while done < end {
+                let last = (done + STATEMENT).min(end);
+                let mut rows = Rows::default();
+                for index in done..last {
+                    study(&mut rows, institution, index, studies, &mut draw).map_err(during())?;
+                }
+                rows.insert(&txn).await.map_err(during())?;
+                let sql = format!("{} WHERE s.id > ? AND s.id <= ?", text::SELECT);
+                let new = self.statement(&sql, [(done as i64).into(), (last as i64).into()]);
+                let new = StudyText::find_by_statement(new).all(&txn).await.map_err(during())?;
+                txn.execute_raw(text::insert(self.dialect(), &new)).await.map_err(during())?;
+                done = last;
             }
-            txn.commit().await.map_err(CatalogError::during("fill"))?;
-            done = end;
+            txn.commit().await.map_err(during())?;
             told(done);
+        }
+        if self.dialect() == Dialect::Postgres {
+            // Rows came with their numbers.
+            let txn = self.begin("fill").await?;
+            for table in ["patient", "study", "series"] {
+                let sql =
+                    format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))");
+                txn.execute_unprepared(&sql).await.map_err(during())?;
+            }
+            txn.commit().await.map_err(during())?;
+        }
+        for sql in after {
+            self.write.execute_unprepared(sql).await.map_err(during())?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that the catalogue takes.
+    pub async fn size(&self) -> Result<u64, CatalogError> {
+        let sql = self.dialect().either(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            "SELECT pg_database_size(current_database())",
+        );
+        let row = self.read.query_one_raw(self.statement(sql, [])).await.map_err(CatalogError::during("weigh"))?;
+        let size: Option<i64> =
+            row.map(|row| row.try_get_by_index(0)).transpose().map_err(CatalogError::during("weigh"))?;
+        Ok(size.unwrap_or(0) as u64)
+    }
+}
+
+impl Rows {
+    async fn insert(self, txn: &DatabaseTransaction) -> Result<(), sea_orm::DbErr> {
+        let tables = [
+            (
+                "patient (id, institution_id, zone, issuer, patient_id, only_study_uid, name_alphabetic, name_ideographic, \
+                 name_phonetic, birth_date, sex, created_at)",
+                "(?, ?, 'clinical', '', ?, '', ?, ?, ?, ?, ?, ?)",
+                self.patients,
+            ),
+            (
+                "study (id, institution_id, zone, study_uid, patient_row, study_date, study_time, description, accession, \
+                 synthetic, modalities, series_count, instance_count, revision, read_revision, created_at, updated_at)",
+                "(?, ?, 'clinical', ?, ?, ?, ?, ?, ?, TRUE, ?, 1, 1, 1, 1, ?, ?)",
+                self.studies,
+            ),
+            (
+                "series (id, institution_id, study_row, series_uid, number, description, modality, instance_count, \
+                 frame_count, revision, settled_revision, quiet_at, created_at)",
+                "(?, ?, ?, ?, 1, ?, ?, 1, 1, 1, 1, 0, ?)",
+                self.series,
+            ),
+        ];
+        for (columns, row, values) in tables {
+            let count = values.len() / row.matches('?').count();
+            if count > 0 {
+                let sql = format!("INSERT INTO {columns} VALUES {}", vec![row; count].join(", "));
+                txn.execute_raw(Dialect::of(txn).statement(&sql, values)).await?;
+            }
         }
         Ok(())
     }
 }
 
-async fn study(
-    txn: &DatabaseTransaction,
-    institution: i64,
-    index: u64,
-    studies: u64,
-    draw: &mut Draw,
-) -> Result<(), sea_orm::DbErr> {
-    let run = |sql: &str, values: Vec<Value>| {
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-        async move { txn.execute_raw(statement).await }
-    };
+fn study(rows: &mut Rows, institution: i64, index: u64, studies: u64, draw: &mut Draw) -> Result<(), sea_orm::DbErr> {
     let patient = (index / 2 + 1) as i64;
     if index.is_multiple_of(2) {
         let family = SURNAMES[draw.weighted(&SURNAMES, |surname| surname.3)];
         let (first, second) = (SYLLABLES[draw.below(24) as usize], SYLLABLES[draw.below(24) as usize]);
         let sex = if draw.below(2) == 0 { "M" } else { "F" };
-        let values = vec![
+        rows.patients.extend([
             patient.into(),
             institution.into(),
             format!("P{patient:08}").into(),
@@ -133,15 +208,9 @@ async fn study(
             format!("{}^{}{}", family.1, first.1, second.1).into(),
             format!("{}^{}{}", family.2, first.2, second.2).into(),
             format!("19{:02}-{:02}-{:02}", 30 + draw.below(70), 1 + draw.below(12), 1 + draw.below(28)).into(),
-            sex.into(),
+            Value::from(sex),
             now().into(),
-        ];
-        run(
-            "INSERT INTO patient (id, institution_id, zone, issuer, patient_id, only_study_uid, name_alphabetic, name_ideographic, \
-             name_phonetic, birth_date, sex, created_at) VALUES (?, ?, 'clinical', '', ?, '', ?, ?, ?, ?, ?, ?)",
-            values,
-        )
-        .await?;
+        ]);
     }
     let (description, modality, _) = DESCRIPTIONS[draw.weighted(&DESCRIPTIONS, |description| description.2)];
     let row = index as i64 + 1;
@@ -149,7 +218,7 @@ async fn study(
         + time::Duration::days((index * DAYS / studies) as i64);
     let uid = format!("2.25.{}", 1_000_000_000_000_u64 + index);
     let text = |value: &str| Value::from(value.to_owned());
-    let values = vec![
+    rows.studies.extend([
         row.into(),
         institution.into(),
         text(&uid),
@@ -161,15 +230,8 @@ async fn study(
         text(modality),
         now().into(),
         now().into(),
-    ];
-    run(
-        "INSERT INTO study (id, institution_id, zone, study_uid, patient_row, study_date, study_time, description, accession, synthetic, \
-         modalities, series_count, instance_count, revision, read_revision, created_at, updated_at) \
-         VALUES (?, ?, 'clinical', ?, ?, ?, ?, ?, ?, 1, ?, 1, 1, 1, 1, ?, ?)",
-        values,
-    )
-    .await?;
-    let values = vec![
+    ]);
+    rows.series.extend([
         row.into(),
         institution.into(),
         row.into(),
@@ -177,12 +239,6 @@ async fn study(
         text(description),
         text(modality),
         now().into(),
-    ];
-    run(
-        "INSERT INTO series (id, institution_id, study_row, series_uid, number, description, modality, instance_count, frame_count, \
-         revision, settled_revision, quiet_at, created_at) VALUES (?, ?, ?, ?, 1, ?, ?, 1, 1, 1, 1, 0, ?)",
-        values,
-    )
-    .await?;
-    text::index(txn, row).await
+    ]);
+    Ok(())
 }

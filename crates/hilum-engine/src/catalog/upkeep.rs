@@ -1,9 +1,10 @@
 //! Looking after the catalogue itself: who has which object, whether the database is sound, and a copy of it. This is about the machine,
 //! not about anybody's data, so nothing here takes a scope; what is told names UIDs and no patient.
 
-use super::{Catalog, CatalogError, connect_alone};
+use super::dialect::Dialect;
+use super::{Catalog, CatalogError, connect, copy};
 use crate::storage::ObjectKey;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use std::path::Path;
 
 /// A row that says where an object lies.
@@ -56,7 +57,7 @@ impl Catalog {
         for (index, (_, select, id)) in lists.iter().enumerate().skip(start) {
             let from = after.filter(|_| index == start).map_or(0, |after| after.id);
             let sql = format!("{select} WHERE {id} > ? ORDER BY 1 LIMIT ?");
-            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(from), limit.into()]);
+            let statement = self.statement(&sql, [Value::from(from), limit.into()]);
             let rows = Holder::find_by_statement(statement).all(&self.read).await.map_err(CatalogError::during(ACT))?;
             if !rows.is_empty() {
                 return Ok(rows);
@@ -74,8 +75,7 @@ impl Catalog {
     pub(crate) async fn forget_metadata(&self, row: &Holder) -> Result<(), CatalogError> {
         let sql = "UPDATE series SET metadata_key = NULL, metadata_revision = 0 WHERE id = ? AND metadata_key = ?";
         let values = [Value::from(row.id), row.object_key.clone().into()];
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-        self.write.execute_raw(statement).await.map_err(CatalogError::during(ACT))?;
+        self.write.execute_raw(self.statement(sql, values)).await.map_err(CatalogError::during(ACT))?;
         Ok(())
     }
 
@@ -84,17 +84,23 @@ impl Catalog {
         count(&self.read).await
     }
 
-    /// What SQLite finds wrong with its own file, and whether the index of words can be read; empty when it is sound.
+    /// What the database finds wrong with itself, and whether the index of words can be read; empty when it is sound.
     pub(crate) async fn faults(&self) -> Result<Vec<String>, CatalogError> {
+        match self.dialect() {
+            Dialect::Sqlite => self.faults_of_file().await,
+            Dialect::Postgres => self.faults_of_server().await,
+        }
+    }
+
+    async fn faults_of_file(&self) -> Result<Vec<String>, CatalogError> {
         let mut faults = Vec::new();
-        let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check(20)");
-        let rows = self.read.query_all_raw(statement).await.map_err(CatalogError::during(ACT))?;
-        for row in rows {
+        let integrity = self.statement("PRAGMA integrity_check(20)", []);
+        for row in self.read.query_all_raw(integrity).await.map_err(CatalogError::during(ACT))? {
             let said: String = row.try_get_by_index(0).map_err(CatalogError::during(ACT))?;
             faults.extend(Some(said).filter(|said| said != "ok"));
         }
-        let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
-        let rows = self.read.query_all_raw(statement).await.map_err(CatalogError::during(ACT))?;
+        let keys = self.statement("PRAGMA foreign_key_check", []);
+        let rows = self.read.query_all_raw(keys).await.map_err(CatalogError::during(ACT))?;
         if !rows.is_empty() {
             faults.push(format!("{} rows point to rows that are not there", rows.len()));
         }
@@ -105,28 +111,67 @@ impl Catalog {
         Ok(faults)
     }
 
+    /// PostgreSQL looks after its own files (data_checksums, pg_amcheck); here is what concerns the catalogue alone.
+    async fn faults_of_server(&self) -> Result<Vec<String>, CatalogError> {
+        let questions = [
+            (
+                "studies are not in the index of words",
+                "study WHERE NOT EXISTS (SELECT 1 FROM study_text WHERE study_row = study.id)",
+            ),
+            (
+                "studies in the index of words are not there",
+                "study_text WHERE NOT EXISTS (SELECT 1 FROM study WHERE id = study_row)",
+            ),
+            (
+                "indexes are invalid (REINDEX DATABASE makes them again)",
+                "pg_index JOIN pg_class ON pg_class.oid = indrelid \
+                 WHERE relnamespace = current_schema()::regnamespace AND NOT indisvalid",
+            ),
+        ];
+        let mut faults = Vec::new();
+        for (what, rows) in questions {
+            let statement = self.statement(&format!("SELECT count(*) AS n FROM {rows}"), []);
+            let row = Count::find_by_statement(statement).one(&self.read).await.map_err(CatalogError::during(ACT))?;
+            faults.extend(row.filter(|row| row.n > 0).map(|row| format!("{} {what}", row.n)));
+        }
+        Ok(faults)
+    }
+
     /// Sets counts on studies and series right; says how many were wrong.
     pub(crate) async fn recount(&self) -> Result<u64, CatalogError> {
+        let txn = self.begin(ACT).await?;
         let mut wrong = 0;
         for sql in RECOUNT {
-            wrong += self.write.execute_unprepared(sql).await.map_err(CatalogError::during(ACT))?.rows_affected();
+            wrong += txn.execute_unprepared(sql).await.map_err(CatalogError::during(ACT))?.rows_affected();
         }
+        txn.commit().await.map_err(CatalogError::during(ACT))?;
         Ok(wrong)
     }
 
-    /// A consistent copy of the database in one file, made while others read and write; returns the rows with an object that it has.
+    /// A consistent copy of the catalogue as a file of SQLite, made while others read and write; returns the rows with an object that it
+    /// has. A server's rows are written into a new file, so that a backup is one format, whatever it was made of.
     pub(crate) async fn copy_to(&self, file: &Path) -> Result<u64, CatalogError> {
-        let statement = Statement::from_sql_and_values(
-            DbBackend::Sqlite,
-            "VACUUM INTO ?",
-            [Value::from(file.display().to_string())],
-        );
         let act = "copy the catalogue";
+        if self.dialect() == Dialect::Postgres {
+            return Box::pin(copy::server_to_file(&self.read, file)).await;
+        }
+        let statement = self.statement("VACUUM INTO ?", [Value::from(file.display().to_string())]);
         self.read.execute_raw(statement).await.map_err(CatalogError::during(act))?;
-        let copy = connect_alone(file).await.map_err(CatalogError::during(act))?;
+        let copy = connect::file_alone(file).await.map_err(CatalogError::during(act))?;
         let rows = count(&copy).await;
         copy.close().await.map_err(CatalogError::during(act))?;
         rows
+    }
+
+    /// Fails where this catalogue was used before.
+    pub(crate) async fn expect_empty(&self) -> Result<(), CatalogError> {
+        copy::expect_empty(&self.read).await
+    }
+
+    /// Fills this catalogue, which is new and on a server, with the copy in a file.
+    pub(crate) async fn fill_from(&self, file: &Path) -> Result<(), CatalogError> {
+        let txn = self.begin("restore the catalogue").await?;
+        Box::pin(copy::file_to_server(file, txn)).await
     }
 }
 
@@ -136,7 +181,7 @@ pub(super) async fn holder(connection: &impl ConnectionTrait, key: &ObjectKey) -
         [(INSTANCES, "object_key"), (ASIDE, "object_key"), (REPORTS, "object_key"), (PACKS, "metadata_key")]
     {
         let sql = format!("{select} WHERE {column} = ? LIMIT 1");
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(key.as_str())]);
+        let statement = Dialect::of(connection).statement(&sql, [Value::from(key.as_str())]);
         let row = Holder::find_by_statement(statement).one(connection).await.map_err(CatalogError::during(ACT))?;
         if row.is_some() {
             return Ok(row);
@@ -145,10 +190,11 @@ pub(super) async fn holder(connection: &impl ConnectionTrait, key: &ObjectKey) -
     Ok(None)
 }
 
-async fn count(connection: &DatabaseConnection) -> Result<u64, CatalogError> {
+/// Rows with an object.
+pub(super) async fn count(connection: &impl ConnectionTrait) -> Result<u64, CatalogError> {
     let sql = "SELECT (SELECT count(*) FROM instance) + (SELECT count(*) FROM quarantine) + (SELECT count(*) FROM report) \
                + (SELECT count(*) FROM series WHERE metadata_key IS NOT NULL) AS n";
-    let statement = Statement::from_string(DbBackend::Sqlite, sql);
+    let statement = Dialect::of(connection).statement(sql, []);
     let row = Count::find_by_statement(statement).one(connection).await.map_err(CatalogError::during(ACT))?;
     Ok(row.map_or(0, |row| row.n as u64))
 }

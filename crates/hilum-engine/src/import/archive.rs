@@ -55,7 +55,7 @@ pub(super) fn find(finder: &Finder, path: &str, mut file: impl Read + Seek, dept
             }
             continue;
         }
-        let file_name = inside.rsplit(['/', '\\']).next().map(str::to_owned);
+        let file_name = inside.rsplit(['/', '\\']).next().map(|name| name.replace('\0', ""));
         // A stated size is only a hint for the budget; a false one cannot make us reserve more than a file may have.
         let length = member.size().min(LARGEST_FILE).max(first.len() as u64);
         finder.content(shown, file_name, &first, length, &mut member, false)?;

@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
+/// The file that names the data folder.
+const FOLDER_ID: &str = "folder.id";
+
 /// SHA-256 of bytes as received.
 pub type Sha256Digest = [u8; 32];
 
@@ -329,6 +332,27 @@ impl Storage {
             Err(error) => Err(StorageError::during("read a report")(error)),
         }
     }
+}
+
+/// The data folder as a catalogue outside of it knows it, in a file of the folder; it is named when it is first asked for.
+pub(crate) fn folder_id(root: &Path) -> Result<Uuid, StorageError> {
+    let file = root.join(FOLDER_ID);
+    let failed = || StorageError::during("name the data folder");
+    if !file.exists() {
+        let id = Uuid::new_v4();
+        let unnamed = root.join(format!(".{id}"));
+        let mut new = File::create(&unnamed).map_err(failed())?;
+        writeln!(new, "{id}").and_then(|()| new.sync_all()).map_err(failed())?;
+        // Of two processes that start at once the first one names it.
+        let named = fs::hard_link(&unnamed, &file);
+        fs::remove_file(&unnamed).map_err(failed())?;
+        match named {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed()(error)),
+            _ => sync_folder(root)?,
+        }
+    }
+    let text = fs::read_to_string(&file).map_err(failed())?;
+    text.trim().parse().map_err(|_| failed()(io::Error::other(format!("{FOLDER_ID} holds no UUID"))))
 }
 
 pub(crate) fn create_private(folder: &Path) -> io::Result<()> {

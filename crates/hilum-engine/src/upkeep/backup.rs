@@ -4,6 +4,7 @@
 //! server runs: the catalogue is copied first, and every object that its rows name was durable before they were. A later backup into
 //! the same folder copies what is new; a segment that somebody still wrote is copied again as a whole.
 
+use crate::catalog::{Catalog, CataloguePlace};
 use crate::control::WorkControl;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -16,7 +17,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "backup.json";
-const CATALOGUE: &str = "catalog.sqlite";
+const CATALOGUE: &str = crate::catalog::FILE;
 /// Segments that were full when they were copied, with their lengths: they do not change any more.
 const SEALED: &str = "sealed.json";
 const FOLDERS: [&str; 3] = [segment::FOLDER, "reports", "metadata"];
@@ -126,25 +127,49 @@ impl Engine {
     }
 }
 
-/// Restores the backup in `backup` into `data`, which is new or empty. Blocks on the disk.
-pub fn restore(backup: &Path, data: &Path, control: &WorkControl) -> Result<RestoreSummary, BackupError> {
+/// Restores the backup in `backup` into `data`, which is new or empty, and into a new catalogue, in the folder or on a server.
+pub async fn restore(
+    backup: &Path,
+    data: &Path,
+    place: &CataloguePlace,
+    control: &WorkControl,
+) -> Result<RestoreSummary, BackupError> {
     let manifest = read_manifest(backup)?;
-    let catalogue = data.join(CATALOGUE);
+    let file = data.join(CATALOGUE);
     // An unfinished restore is gone on with: the catalogue comes last, and only then is it a data folder.
     let taken = ["jobs.lock", "queue.sqlite", "incoming"].iter().any(|name| data.join(name).exists());
-    if catalogue.exists() || taken {
+    if file.exists() || taken {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
-    if digest(&backup.join(CATALOGUE))? != manifest.catalogue_sha256 {
-        return Err(BackupError::Damaged);
-    }
     crate::storage::create_private(data).map_err(during("create", data))?;
-    let mut copied = Copied::default();
-    copy_folders(backup, data, control, &mut copied)?;
-    copied.now += copy(&backup.join(CATALOGUE), &catalogue, control)?;
-    remove(&data.join(SEALED))?;
-    sync_folder(data)?;
-    Ok(RestoreSummary { rows: manifest.rows, bytes_copied: copied.now, made_at: manifest.finished_at })
+    let server = match place {
+        CataloguePlace::Folder => None,
+        CataloguePlace::Server(_) => Some(Box::pin(Catalog::open(place, data)).await?),
+    };
+    if let Some(server) = &server {
+        server.expect_empty().await.map_err(EngineError::from)?;
+    }
+    let rows_in = if server.is_some() { file.with_extension("restoring") } else { file };
+    let (from, to, copy_of_rows, told) = (backup.to_owned(), data.to_owned(), rows_in.clone(), control.clone());
+    let expected = manifest.catalogue_sha256;
+    let copying = tokio::task::spawn_blocking(move || {
+        if digest(&from.join(CATALOGUE))? != expected {
+            return Err(BackupError::Damaged);
+        }
+        let mut copied = Copied::default();
+        copy_folders(&from, &to, &told, &mut copied)?;
+        copied.now += copy(&from.join(CATALOGUE), &copy_of_rows, &told)?;
+        remove(&to.join(SEALED))?;
+        sync_folder(&to)?;
+        Ok(copied.now)
+    });
+    let copied = copying.await.map_err(|error| EngineError::Internal(format!("a restore ended early: {error}")))?;
+    let bytes_copied = copied?;
+    if let Some(server) = server {
+        server.fill_from(&rows_in).await.map_err(EngineError::from)?;
+        remove(&rows_in)?;
+    }
+    Ok(RestoreSummary { rows: manifest.rows, bytes_copied, made_at: manifest.finished_at })
 }
 
 #[derive(Default)]

@@ -28,6 +28,41 @@ async fn the_same_instance_twice_is_one_copy_byte_for_byte_as_received() {
     assert_eq!(number(data.path(), "SELECT revision FROM series").await, 3);
 }
 
+/// Nothing that a sender writes may keep a row from being written: its instance may have been acknowledged already.
+#[tokio::test]
+async fn texts_that_no_standard_allows_are_kept_and_the_rest_of_the_object_is_found() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let with = |ct: Ct, tag: [u8; 4], value: &[u8]| {
+        let bytes = ct.files().remove(0);
+        let at = bytes.windows(4).position(|four| four == tag).unwrap();
+        let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+        let new = (value.len() as u16).to_le_bytes();
+        Bytes::from([&bytes[..at + 6], &new, value, &bytes[at + 8 + length..]].concat())
+    };
+    let one = |study| Ct { study, slices: 1, ..Ct::default() };
+    let (name, id, accession, description) =
+        ([0x10, 0, 0x10, 0], [0x10, 0, 0x20, 0], [8, 0, 0x50, 0], [8, 0, 0x30, 0x10]);
+    let long: Vec<u8> = (0..60_000_u32).map(|index| b'A' + (index * index % 26) as u8).collect();
+    let sent = [
+        with(one(1), name, b"Hong\0^Gil\0dong\0"),
+        with(one(2), id, b"AB\0C"),
+        with(one(3), id, &long),
+        with(one(4), accession, &long),
+        with(one(5), description, &long),
+        with(Ct { patient_id: "B", ..one(6) }, name, &long),
+    ];
+    assert_eq!(send(&engine, &sent).await, vec![Accepted::Kept; 6]);
+    let found = async |text: &str| {
+        let search = StudySearch { text: Some(text.to_owned()), ..StudySearch::default() };
+        engine.studies(&Scope::local(), &search).await.unwrap().items.len()
+    };
+    assert_eq!(found("").await, 6);
+    assert_eq!(found("gildong").await, 5, "all but the sixth");
+    assert_eq!((found("ABC").await, found("ab\0c").await), (1, 0));
+    assert_eq!(found(str::from_utf8(&long[..40]).unwrap()).await, 2, "the beginning of a long text is in the index");
+}
+
 #[tokio::test]
 async fn no_file_name_holds_a_uid_or_anything_of_the_patient() {
     let data = tempdir().unwrap();

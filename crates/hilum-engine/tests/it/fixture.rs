@@ -1,11 +1,12 @@
 //! Small CT series, a small model, an engine on a folder of its own, and the effects that can be seen on disk.
 
+use crate::postgres_server as postgres;
 use bytes::Bytes;
 use hilum_dicom::charset::SpecificCharacterSet;
 use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKind, ct_series, uid_bits_from_seed};
 use hilum_dicom::{PersonName, SeriesUid, StudyUid, read_facts};
 use hilum_engine::storage::segment::{Purpose, Records};
-use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Sender, Source, Zone};
+use hilum_engine::{Accepted, CataloguePlace, Engine, EngineConfig, Scope, Sender, Source, Zone};
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
     Architecture, DenseLevel, DetectionMetrics, FalsePositives, Hashes, InputContract, Metrics, ModelCard, PostFilter,
@@ -115,7 +116,49 @@ pub async fn engine(data: &Path) -> Engine {
 }
 
 pub fn config(data: &Path) -> EngineConfig {
-    EngineConfig { shipped_model: false, quiet_after: Duration::from_millis(200), ..EngineConfig::new(data) }
+    EngineConfig {
+        shipped_model: false,
+        quiet_after: Duration::from_millis(200),
+        catalogue: place(data),
+        ..EngineConfig::new(data)
+    }
+}
+
+/// Where the catalogue of a data folder is: in the folder, or in a database of its own where these tests run over PostgreSQL.
+pub fn place(data: &Path) -> CataloguePlace {
+    if postgres::is_asked_for() {
+        server_place(data).expect("HILUM_TEST_CATALOGUE is postgres, which is not installed")
+    } else {
+        CataloguePlace::Folder
+    }
+}
+
+/// A database that belongs to the data folder, made when it is first asked for.
+pub fn server_place(data: &Path) -> Option<CataloguePlace> {
+    let (socket, name) = (postgres::shared()?, database_of(data));
+    if postgres::query(socket, "postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")).unwrap()
+        == ""
+    {
+        postgres::create(socket, &name).unwrap();
+    }
+    Some(CataloguePlace::Server(postgres::url(socket, &name).parse().unwrap()))
+}
+
+/// The catalogue of the data folder is gone, with every row.
+pub fn lose_catalogue(data: &Path) {
+    if postgres::is_asked_for() {
+        let (socket, name) = (postgres::shared().unwrap(), database_of(data));
+        postgres::query(socket, "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+        return;
+    }
+    for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let gone = std::fs::remove_file(data.join(name));
+        assert!(gone.is_ok() || name != "catalog.sqlite");
+    }
+}
+
+fn database_of(data: &Path) -> String {
+    format!("t{}", &sha256_hex(data.as_os_str().as_encoded_bytes())[..32])
 }
 
 /// An engine with [`tiny_model`].
@@ -152,6 +195,9 @@ pub async fn rows(data: &Path) -> BTreeMap<&'static str, i64> {
 
 /// One number from the catalogue, read behind the engine's back.
 pub async fn number(data: &Path, sql: &str) -> i64 {
+    if postgres::is_asked_for() {
+        return query_server(data, sql).lines().next().unwrap().parse().unwrap();
+    }
     let database = Database::connect(format!("sqlite://{}", data.join("catalog.sqlite").display())).await.unwrap();
     let row = database.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap().unwrap();
     database.close().await.unwrap();
@@ -160,6 +206,9 @@ pub async fn number(data: &Path, sql: &str) -> i64 {
 
 /// One column of texts from the catalogue, read behind the engine's back.
 pub async fn texts(data: &Path, sql: &str) -> Vec<String> {
+    if postgres::is_asked_for() {
+        return query_server(data, sql).lines().map(str::to_owned).collect();
+    }
     let database = Database::connect(format!("sqlite://{}", data.join("catalog.sqlite").display())).await.unwrap();
     let rows = database.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap();
     database.close().await.unwrap();
@@ -168,12 +217,23 @@ pub async fn texts(data: &Path, sql: &str) -> Vec<String> {
 
 /// Somebody else holds the catalogue's write lock until the connection is closed.
 pub async fn lock(data: PathBuf) -> DatabaseConnection {
-    let url = format!("sqlite://{}", data.join("catalog.sqlite").display());
+    // Of a server: its advisory lock "HILUM".
+    let hold = format!("BEGIN; SELECT pg_advisory_xact_lock({})", i64::from_be_bytes(*b"\0\0\0HILUM"));
+    let (url, hold) = if postgres::is_asked_for() {
+        (postgres::url(postgres::shared().unwrap(), &database_of(&data)), hold)
+    } else {
+        (format!("sqlite://{}", data.join("catalog.sqlite").display()), "BEGIN IMMEDIATE".to_owned())
+    };
     let mut options = ConnectOptions::new(url);
     options.max_connections(1);
     let other = Database::connect(options).await.unwrap();
-    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    other.execute_unprepared(&hold).await.unwrap();
     other
+}
+
+/// What `psql` tells of the data folder's database.
+pub fn query_server(data: &Path, sql: &str) -> String {
+    postgres::query(postgres::shared().unwrap(), &database_of(data), sql).unwrap()
 }
 
 /// Files below one of the data folder's folders.

@@ -11,6 +11,10 @@ mod import;
 mod journey;
 mod nifti;
 mod node;
+mod postgres;
+#[path = "../postgres/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod postgres_server;
 mod promise;
 mod real;
 mod report;

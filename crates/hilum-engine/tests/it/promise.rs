@@ -6,7 +6,6 @@ use hilum_engine::routing::{Rule, Rules};
 use hilum_engine::upkeep::CheckOptions;
 use hilum_engine::views::StudySearch;
 use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, WorkControl, Zone};
-use sea_orm::{ConnectionTrait, Database};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
@@ -110,15 +109,13 @@ async fn what_was_deleted_before_a_crash_does_not_come_back() {
     std::fs::create_dir_all(&gone).unwrap();
     std::fs::write(gone.join("alive"), []).unwrap();
     std::fs::write(gone.join(format!("segment+{}", segment.to_str().unwrap())), []).unwrap();
-    let database =
-        Database::connect(format!("sqlite://{}", data.path().join("catalog.sqlite").display())).await.unwrap();
-    let note = "INSERT INTO removal (object_key, created_at) SELECT object_key, 0 FROM instance WHERE id = 1";
-    database.execute_unprepared(note).await.unwrap();
-    database.execute_unprepared("DELETE FROM instance WHERE id = 1").await.unwrap();
+    let note =
+        "INSERT INTO removal (object_key, created_at) SELECT object_key, 0 FROM instance WHERE id = 1 RETURNING 1";
+    number(data.path(), note).await;
+    number(data.path(), "DELETE FROM instance WHERE id = 1 RETURNING 1").await;
     // And one whose row was not written yet.
     let lost = texts(data.path(), "SELECT sha256 FROM instance WHERE id = 2").await;
-    database.execute_unprepared("DELETE FROM instance WHERE id = 2").await.unwrap();
-    database.close().await.unwrap();
+    number(data.path(), "DELETE FROM instance WHERE id = 2 RETURNING 1").await;
 
     let engine = Engine::open(config(data.path())).await.unwrap();
     assert_eq!((rows(data.path()).await["instance"], objects(data.path()).len()), (3, 3));

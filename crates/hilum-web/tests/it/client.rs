@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use hilum_engine::{Engine, EngineConfig};
+use hilum_engine::{CataloguePlace, Engine, EngineConfig};
 use hilum_web::{WebConfig, WebServer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,6 +10,8 @@ use tokio::{
     sync::oneshot,
     task::JoinHandle,
 };
+
+use crate::postgres;
 
 pub struct Running {
     pub address: SocketAddr,
@@ -25,7 +27,10 @@ pub async fn start() -> Running {
 
 pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
     let data = tempfile::tempdir().unwrap();
-    let engine = Engine::open(EngineConfig { shipped_model: false, ..EngineConfig::new(data.path()) }).await.unwrap();
+    let server = postgres::fresh_where_asked_for().map(|url| CataloguePlace::Server(url.parse().unwrap()));
+    let catalogue = server.unwrap_or_default();
+    let config = EngineConfig { shipped_model: false, catalogue, ..EngineConfig::new(data.path()) };
+    let engine = Engine::open(config).await.unwrap();
     let own = engine.clone();
     let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());
     change(&mut config);

@@ -6,6 +6,9 @@ mod clients;
 mod guard;
 mod native_model;
 mod oracle;
+#[path = "../../../hilum-engine/tests/postgres/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod postgres;
 mod slow;
 mod stow;
 mod synthetic;

@@ -110,6 +110,10 @@ Keys of the configuration file (TOML); what the command line says goes first, an
                                  this machine, so that a first try works
   check_host = true              a known AE title must also call from an address of its peer's host
 
+[catalogue] puts the catalogue on a PostgreSQL server (15 or later), in a database of its own, instead of a file of the data folder:
+  url = \"postgres://USER@HOST:5432/hilum?sslmode=verify-full\"   the password in it (USER:PASSWORD@), in the file ~/.pgpass, or in
+                                 the environment variable PGPASSWORD; objects stay in the data folder
+
 [tls] makes the DICOM node speak TLS alone:
   certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority
   key = \"hilum.key\"              its private key, PEM, without a passphrase

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hilum_engine::{
-    Engine, WorkControl,
+    CataloguePlace, Engine, WorkControl,
     upkeep::{self, CheckOptions, CheckReport, Fault},
 };
 
@@ -78,7 +78,7 @@ pub fn backup(settings: &Settings, arguments: &BackupArguments) -> anyhow::Resul
     let summary = block_on(async {
         let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
         let following = WorkControl::new();
-        Ok(progress::watched("copying", &following, engine.backup(&arguments.folder, &following)).await??)
+        Ok(progress::watched("copying", &following, Box::pin(engine.backup(&arguments.folder, &following))).await??)
     })?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -100,15 +100,18 @@ pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Res
     settings.start_log("error")?;
     let data_dir = settings.data_dir(DATA);
     let following = WorkControl::new();
-    let (from, to, told) = (arguments.backup.clone(), data_dir.clone(), following.clone());
+    let place = settings.engine(&data_dir).catalogue;
     let summary = block_on(async {
-        let work = tokio::task::spawn_blocking(move || upkeep::restore(&from, &to, &told));
-        Ok(progress::watched("copying", &following, work).await???)
+        let work = upkeep::restore(&arguments.backup, &data_dir, &place, &following);
+        Ok(progress::watched("copying", &following, work).await??)
     })?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         println!("{} objects of the backup of {} are in {}", summary.rows, summary.made_at, data_dir.display());
+        if let CataloguePlace::Server(url) = &place {
+            println!("their rows are in {url}");
+        }
         println!("`hilum check --data {}` reads all of them once", data_dir.display());
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `hilum.toml` and what the command line says over it.
 
+mod catalogue;
 mod peers;
 mod routing;
 mod tls;
@@ -13,11 +14,12 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{EngineConfig, routing::Rules};
+use hilum_engine::{CataloguePlace, EngineConfig, routing::Rules};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{cli::Common, failure::WrongCall};
+use catalogue::CatalogueTable;
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
 pub use routing::{Patients, Pull};
@@ -42,6 +44,7 @@ struct File {
     model: Option<PathBuf>,
     quiet_after_seconds: Option<u64>,
     log: Option<String>,
+    catalogue: Option<CatalogueTable>,
     callers: Option<CallersMode>,
     check_host: Option<bool>,
     #[serde(default)]
@@ -65,6 +68,7 @@ pub struct Settings {
     pub max_associations: usize,
     pub max_instance_bytes: u64,
     pub private_storage: Vec<SopClassUid>,
+    catalogue: CataloguePlace,
     model: Option<PathBuf>,
     quiet_after: Duration,
     log: Option<String>,
@@ -111,6 +115,7 @@ impl Settings {
             max_associations,
             max_instance_bytes: max_instance_mib * MIB,
             private_storage: file.private_storage.unwrap_or_default(),
+            catalogue: catalogue::place(file.catalogue).map_err(anyhow::Error::msg)?,
             model: file.model,
             quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
             log: file.log,
@@ -130,6 +135,7 @@ impl Settings {
     /// How to open the engine on a data folder.
     pub fn engine(&self, data_dir: &Path) -> EngineConfig {
         EngineConfig {
+            catalogue: self.catalogue.clone(),
             model_dir: self.model.clone(),
             quiet_after: self.quiet_after,
             rules: self.rules.clone(),
@@ -184,10 +190,23 @@ impl Settings {
     }
 }
 
+/// The parser shows the line that it could not read, which may be that of an address with a password.
+fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
+    let shown = error.to_string();
+    if !shown.contains("://") {
+        return anyhow::Error::msg(shown);
+    }
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    anyhow::Error::msg(format!(
+        "line {line} is not TOML; an address stands in quotation marks: url = \"postgres://...\""
+    ))
+}
+
 /// Relative paths start at the file's folder.
 fn read(path: &Path) -> anyhow::Result<File> {
     let text = std::fs::read_to_string(path).context("cannot be read")?;
-    let mut file: File = toml::from_str(&text)?;
+    let mut file: File = toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
     for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls) {

@@ -1,6 +1,6 @@
 //! Wrong calls exit with 2 and a sentence that says what to do.
 
-use crate::program::{assert_code, err, hilum, out};
+use crate::program::{assert_code, command, err, hilum, out};
 
 #[test]
 fn a_wrong_call_is_told_apart_from_work_that_failed() {
@@ -51,6 +51,29 @@ fn a_key_that_does_not_exist_is_refused_by_name() {
 }
 
 #[test]
+fn a_password_in_the_configuration_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let config = folder.path().join("hilum.toml").display().to_string();
+    for (text, code, said) in [
+        ("url = \"postgres://keeper:s3cret@127.0.0.1:1/hilum\"", 1, "postgres://127.0.0.1:1/hilum was not reached"),
+        ("url = \"postgres://keeper:s3cret@127.0.0.1:1/hilum?oops=1\"", 2, "catalogue: url"),
+        ("url = \"mysql://keeper:s3cret@127.0.0.1:1/hilum\"", 2, "postgres://user:password@host:port/database"),
+        ("url = postgres://keeper:s3cret@127.0.0.1:1/hilum", 2, "line 2"),
+        ("url = \"postgres://keeper:s3cret@127.0.0.1:1/hilum", 2, "line 2"),
+        ("address = \"postgres://keeper:s3cret@127.0.0.1:1/hilum\"", 2, "line 2"),
+    ] {
+        std::fs::write(&config, format!("[catalogue]\n{text}\n")).unwrap();
+        let arguments = ["import", &config, "--data", &data, "--config", &config];
+        let output = command().args(arguments).env("HILUM_LOG", "trace").output().unwrap();
+        assert_code(&output, code);
+        let shown = format!("{}{}", out(&output), err(&output));
+        assert!(shown.contains(said), "{text}: {shown}");
+        assert!(!shown.contains("s3cret") && !shown.contains("keeper"), "{text}: {shown}");
+    }
+}
+
+#[test]
 fn help_documents_every_command_and_every_key() {
     let help = out(&hilum(["--help"]));
     for command in [
@@ -96,6 +119,7 @@ fn help_documents_every_command_and_every_key() {
         "key",
         "authorities",
         "client_certificates",
+        "url",
         "host",
         "port",
         "tls",

@@ -4,47 +4,88 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
-use crate::run;
+use crate::{postgres, run};
 
 const ROUNDS: &str = "50";
 
-pub fn section(studies: u64, scratch: &Path) -> anyhow::Result<String> {
+/// Which databases are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Places {
+    Folder,
+    Postgres,
+    Both,
+}
+
+/// One run of the measuring program.
+struct Measured {
+    database: String,
+    told: serde_json::Value,
+}
+
+pub fn section(studies: u64, scratch: &Path, places: Places) -> anyhow::Result<String> {
     let program = build()?;
-    run::step(&format!("a catalogue of {studies} synthetic studies"));
-    let text = run::output(
-        Command::new(program)
-            .arg(studies.to_string())
-            .arg(scratch.join("catalogue"))
-            .arg(ROUNDS)
-            .stderr(Stdio::inherit()),
-    )?;
-    let measured: serde_json::Value = serde_json::from_str(text.trim()).context("the measuring program's answer")?;
-    let mib = measured["bytes"].as_f64().unwrap_or(0.0) / (1024.0 * 1024.0);
+    let mut measured = Vec::new();
+    if places != Places::Postgres {
+        run::step(&format!("a catalogue of {studies} synthetic studies (SQLite)"));
+        let told = measure(&program, studies, &scratch.join("catalogue"), None)?;
+        measured.push(Measured { database: "SQLite".to_owned(), told });
+    }
+    // As Debian sets it up, with its data on the same disk.
+    let server = if places == Places::Folder { None } else { postgres::Server::start(&[])? };
+    if let Some(server) = server {
+        run::step(&format!("a catalogue of {studies} synthetic studies (PostgreSQL)"));
+        let version = postgres::query(server.socket(), "postgres", "SHOW server_version")?;
+        let url = postgres::create(server.socket(), "catalogue")?;
+        let told = measure(&program, studies, &scratch.join("beside-postgres"), Some(&url))?;
+        let number = version.split(' ').next().unwrap_or_default();
+        measured.push(Measured { database: format!("PostgreSQL {number}"), told });
+    } else if places == Places::Postgres {
+        bail!("PostgreSQL is not installed: apt-get install postgresql");
+    }
+    let of = |told: &serde_json::Value, name: &str| told[name].as_f64().unwrap_or(f64::NAN);
     let mut out = format!(
-        "### Catalogue\n\n{studies} synthetic studies of one instance each, two to a patient, Korean names in three scripts, ten years (SQLite, \
-         {mib:.0} MiB, filled in {:.0} s). {ROUNDS} times each (fewer where three seconds were over), in the engine, without HTTP. A page holds \
-         100 entities of a query, 50 of the study list. Looking for what is due took {:.1} ms.\n\n\
-         | what | hits on the page | p50, ms | p99, ms | slowest, ms |\n|---|---|---|---|---|\n",
-        measured["filled_s"].as_f64().unwrap_or(0.0),
-        measured["sweep_ms"].as_f64().unwrap_or(0.0),
+        "### Catalogue\n\n{studies} synthetic studies of one instance each, two to a patient, Korean names in three scripts, ten years. \
+         {ROUNDS} times each (fewer where three seconds were over), in the engine, without HTTP. A page holds \
+         100 entities of a query, 50 of the study list. PostgreSQL runs on the same machine with the settings of its \
+         package and is asked over a UNIX socket."
     );
-    for row in measured["rows"].as_array().into_iter().flatten() {
-        let kind = if row["kind"] == "list" { "study list: " } else { "" };
-        let number = |name: &str| row[name].as_f64().unwrap_or(f64::NAN);
-        writeln!(
+    for Measured { database, told } in &measured {
+        let (mib, filled) = (of(told, "bytes") / (1024.0 * 1024.0), of(told, "filled_s"));
+        write!(
             out,
-            "| {kind}{} | {} | {:.2} | {:.2} | {:.2} |",
-            row["what"].as_str().unwrap_or_default(),
-            row["hits"],
-            number("p50_ms"),
-            number("p99_ms"),
-            number("max_ms")
+            " {database}: {mib:.0} MiB, filled in {filled:.0} s; looking for what is due took {:.1} ms.",
+            of(told, "sweep_ms")
         )?;
+    }
+    out.push_str("\n\n| what | hits on the page |");
+    for Measured { database, .. } in &measured {
+        write!(out, " {database}: p50, ms | p99, ms | slowest, ms |")?;
+    }
+    writeln!(out, "\n|---|---|{}", "---|---|---|".repeat(measured.len()))?;
+    let Some(first) = measured.first() else { return Ok(out) };
+    for (index, row) in first.told["rows"].as_array().into_iter().flatten().enumerate() {
+        let kind = if row["kind"] == "list" { "study list: " } else { "" };
+        write!(out, "| {kind}{} | {} |", row["what"].as_str().unwrap_or_default(), row["hits"])?;
+        for Measured { database, told } in &measured {
+            let other = &told["rows"][index];
+            if other["hits"] != row["hits"] {
+                bail!("{database} finds {} for {}, and {} {}", other["hits"], row["what"], first.database, row["hits"]);
+            }
+            write!(out, " {:.2} | {:.2} | {:.2} |", of(other, "p50_ms"), of(other, "p99_ms"), of(other, "max_ms"))?;
+        }
+        out.push('\n');
     }
     out.push('\n');
     Ok(out)
+}
+
+fn measure(program: &Path, studies: u64, folder: &Path, server: Option<&str>) -> anyhow::Result<serde_json::Value> {
+    let mut command = Command::new(program);
+    command.arg(studies.to_string()).arg(folder).arg(ROUNDS).args(server).stderr(Stdio::inherit());
+    let text = run::output(&mut command)?;
+    serde_json::from_str(text.trim()).context("the measuring program's answer")
 }
 
 /// Builds the measuring program and returns its path. The binary's crate is named too, so that libraries are built once for both.

@@ -17,6 +17,9 @@ pub struct Archive {
     /// Synthetic studies in the catalogue
     #[arg(long, default_value_t = 100_000)]
     studies: u64,
+    /// Where the catalogue is kept: `folder`, `postgres`, or `both` where PostgreSQL is installed
+    #[arg(long, value_enum, default_value = "both")]
+    catalogue: catalogue::Places,
     /// Leave out the peer
     #[arg(long)]
     without_orthanc: bool,
@@ -62,7 +65,7 @@ pub fn run(options: &Archive, runs: usize, write: bool) -> anyhow::Result<String
         section.push_str(&web::section(&hilum, &study, &scratch, peer, runs)?);
     }
     if wanted(Part::Catalogue) {
-        section.push_str(&catalogue::section(options.studies, &scratch)?);
+        section.push_str(&catalogue::section(options.studies, &scratch, options.catalogue)?);
     }
     std::fs::remove_dir_all(&scratch)?;
     Ok(section.replace("{machine}", &machine.sentence()?))

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod commitment;
+pub(crate) mod data_folder;
 pub(crate) mod finding;
 pub(crate) mod forward;
 pub(crate) mod instance;

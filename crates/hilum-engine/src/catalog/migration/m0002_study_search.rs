@@ -1,8 +1,10 @@
 //! What keeps lists and queries flat in a large archive: counts and modalities on the rows that show them, the index of words,
 //! indexes for every key that selects, and partial indexes over what is due.
 
+use crate::catalog::dialect::Dialect;
+use crate::catalog::search::index;
 use crate::catalog::search::text::{self, StudyText};
-use sea_orm::{FromQueryResult, Statement, Value};
+use sea_orm::{FromQueryResult, Value};
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
@@ -15,10 +17,14 @@ const CHUNK: i64 = 1000;
 impl MigrationTrait for StudySearch {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
-        for sql in COLUMNS.iter().chain(COUNTS).chain(INDEXES) {
+        let dialect = Dialect::of(connection);
+        for sql in COLUMNS.iter().chain(COUNTS) {
             connection.execute_unprepared(sql).await?;
         }
-        connection.execute_unprepared(text::CREATE).await?;
+        connection.execute_unprepared(dialect.either(MODALITIES, MODALITIES_POSTGRES)).await?;
+        for sql in INDEXES.iter().chain(index::create(dialect)) {
+            connection.execute_unprepared(sql).await?;
+        }
         index_what_is_there(connection).await
     }
 
@@ -51,10 +57,13 @@ const COUNTS: &[&str] = &[
     "UPDATE study SET \
      series_count = (SELECT count(*) FROM series WHERE study_row = study.id), \
      instance_count = (SELECT COALESCE(sum(instance_count), 0) FROM series WHERE study_row = study.id), \
-     read_revision = COALESCE((SELECT revision FROM reading WHERE study_row = study.id), 0), \
-     modalities = COALESCE((SELECT group_concat(modality, '\\') FROM \
-     (SELECT DISTINCT modality FROM series WHERE study_row = study.id AND modality <> '' ORDER BY modality)), '')",
+     read_revision = COALESCE((SELECT revision FROM reading WHERE study_row = study.id), 0)",
 ];
+
+const MODALITIES: &str = "UPDATE study SET modalities = COALESCE((SELECT group_concat(modality, '\\') FROM \
+     (SELECT DISTINCT modality FROM series WHERE study_row = study.id AND modality <> '' ORDER BY modality)), '')";
+const MODALITIES_POSTGRES: &str = "UPDATE study SET modalities = COALESCE((SELECT string_agg(modality, '\\' ORDER BY modality) FROM \
+     (SELECT DISTINCT modality COLLATE \"C\" AS modality FROM series WHERE study_row = study.id AND modality <> '') AS of_study), '')";
 
 const INDEXES: &[&str] = &[
     "CREATE INDEX ix_patient_institution_id_patient_id ON patient (institution_id, patient_id)",
@@ -86,18 +95,14 @@ const UNDO: &[&str] = &[
 ];
 
 async fn index_what_is_there(connection: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
+    let dialect = Dialect::of(connection);
     let mut after = 0;
     loop {
         let sql = format!("{} WHERE s.id > ? ORDER BY s.id LIMIT ?", text::SELECT);
-        let statement = Statement::from_sql_and_values(backend, sql, [Value::from(after), Value::from(CHUNK)]);
+        let statement = dialect.statement(&sql, [Value::from(after), Value::from(CHUNK)]);
         let studies = StudyText::find_by_statement(statement).all(connection).await?;
-        for study in &studies {
-            connection.execute_raw(study.insert()).await?;
-        }
-        match studies.last() {
-            Some(last) => after = last.id,
-            None => return Ok(()),
-        }
+        let Some(last) = studies.last() else { return Ok(()) };
+        connection.execute_raw(text::insert(dialect, &studies)).await?;
+        after = last.id;
     }
 }

@@ -7,6 +7,7 @@ mod m0004_network_node;
 mod m0005_removals;
 mod m0006_processes;
 mod m0007_no_processes;
+mod m0008_data_folder;
 
 use sea_orm_migration::prelude::*;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_removals::Removals),
             Box::new(m0006_processes::Processes),
             Box::new(m0007_no_processes::NoProcesses),
+            Box::new(m0008_data_folder::DataFolder),
         ]
     }
 }

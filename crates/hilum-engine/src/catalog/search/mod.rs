@@ -5,6 +5,7 @@
 //! the archive holds.
 
 mod entity;
+pub(in crate::catalog) mod index;
 mod select;
 pub(in crate::catalog) mod text;
 pub(in crate::catalog) mod words;
@@ -19,7 +20,7 @@ use dicom_core::Tag;
 use entity::Row;
 use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Level, Query, QueryOptions};
-use sea_orm::{DbBackend, FromQueryResult, Statement};
+use sea_orm::FromQueryResult;
 use select::Select;
 
 /// A question by keys.
@@ -83,10 +84,13 @@ impl Catalog {
         }
         let query = Query::read(&keys, find.options).map_err(|error| EngineError::BadQuery(error.to_string()))?;
         let visible = self.visible(scope).await?;
-        let mut select = Select::new(find.level, find.zone, &visible, self.sees_all(&visible).await?);
+        let mut select = Select::new(self.dialect(), find.level, find.zone, &visible, self.sees_all(&visible).await?);
         select.narrow(&keys, find.options);
-        if find.level == Level::Patient && !self.is_rare(&select).await? {
-            select.walk_patients();
+        if find.level == Level::Patient
+            && let Some(words) = select.words()
+        {
+            let studies = self.indexed(&words, i64::MAX, select::RARE + 1).await?;
+            select.of_patients((studies.len() <= select::RARE).then_some(studies.as_slice()));
         }
         let mut found = Found { unsupported, ..Found::default() };
         let (mut after, mut chunk) = (find.after, FIRST_CHUNK);
@@ -119,17 +123,16 @@ impl Catalog {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<(Vec<Row>, bool), CatalogError> {
-        if !select.is_in_two_steps() {
+        let Some(words) = select.words() else {
             let rows = self.fetch(select, after, limit).await?;
             let last = rows.len() < limit;
             return Ok((rows, last));
-        }
+        };
+        // The index hands out studies in order, and nothing below them.
         let mut after = after;
         loop {
-            let (sql, values) = select.studies(after, STUDIES);
-            let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-            let studies = Count::find_by_statement(statement).all(&self.read).await;
-            let studies: Vec<i64> = studies.map_err(CatalogError::during("search"))?.iter().map(|row| row.n).collect();
+            let up_to = after.map_or(i64::MAX, |after| after.top);
+            let studies = self.indexed(&words, up_to, STUDIES).await?;
             let Some(lowest) = studies.last().copied() else { return Ok((Vec::new(), true)) };
             let rows = self.fetch(&select.of_studies(&studies), after, limit).await?;
             let last = studies.len() < STUDIES && rows.len() < limit;
@@ -142,24 +145,15 @@ impl Catalog {
 
     async fn fetch(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Vec<Row>, CatalogError> {
         let (sql, values) = select.statement(after, limit);
-        Row::find_by_statement(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+        Row::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during("search"))
     }
 
-    /// Whether so few studies hold the words that their patients can be listed first.
-    async fn is_rare(&self, select: &Select) -> Result<bool, CatalogError> {
-        let Some((sql, values)) = select.probe() else { return Ok(true) };
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-        let count = Count::find_by_statement(statement).one(&self.read).await;
-        let count = count.map_err(CatalogError::during("search"))?.map_or(0, |count| count.n);
-        Ok(count <= select::RARE)
-    }
-
     /// Whether the caller sees every institution there is: then none needs to be told from another.
     pub(in crate::catalog) async fn sees_all(&self, visible: &[i64]) -> Result<bool, CatalogError> {
-        let statement = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) AS n FROM institution");
+        let statement = self.statement("SELECT count(*) AS n FROM institution", []);
         let count = Count::find_by_statement(statement).one(&self.read).await;
         Ok(count.map_err(CatalogError::during("search"))?.is_some_and(|count| count.n as usize == visible.len()))
     }

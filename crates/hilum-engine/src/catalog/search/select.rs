@@ -1,10 +1,8 @@
 //! From keys to SQL: what narrows the candidates, and from which table the walk begins.
-//!
-//! Joins are written as CROSS JOIN, which SQLite takes as the order of its loops (sqlite.org/optoverview.html, 7.2): the plan is
-//! chosen here and not by statistics that a new archive does not have.
 
 use super::Cursor;
 use super::text::{self, Condition, Field, Fragment};
+use crate::catalog::dialect::Dialect;
 use crate::catalog::id_list;
 use crate::engine::Zone;
 use dicom_core::{Tag, VR};
@@ -14,7 +12,7 @@ use sea_orm::Value;
 use time::{Date, Duration};
 
 /// Words that this many studies hold are rare enough to list the patients of all of them.
-pub(super) const RARE: i64 = 2000;
+pub(super) const RARE: usize = 2000;
 
 /// Which table the walk begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +30,7 @@ enum Start {
 /// A question narrowed down.
 #[derive(Clone, Debug)]
 pub(super) struct Select {
+    dialect: Dialect,
     level: Level,
     zone: &'static str,
     /// The caller's institutions, as the inside of an SQL list.
@@ -43,16 +42,19 @@ pub(super) struct Select {
 }
 
 impl Select {
-    pub(super) fn new(level: Level, zone: Zone, institutions: &[i64], all: bool) -> Self {
+    pub(super) fn new(dialect: Dialect, level: Level, zone: Zone, institutions: &[i64], all: bool) -> Self {
         let of = if level == Level::Patient { "p" } else { "s" };
         let list = id_list(institutions);
         let mut select = Self {
+            dialect,
             level,
             zone: zone.as_str(),
             start: Start::Newest,
             words: Vec::new(),
-            // The plus keeps these from choosing an index: nearly every row meets them, and sorting all of those would be the cost.
-            conditions: vec![format!("+{of}.institution_id IN ({list})"), format!("+{of}.zone = ?")],
+            conditions: vec![
+                format!("{} IN ({list})", dialect.not_selective(&format!("{of}.institution_id"))),
+                format!("{} = ?", dialect.not_selective(&format!("{of}.zone"))),
+            ],
             values: vec![zone.as_str().into()],
             institutions: list,
         };
@@ -96,33 +98,17 @@ impl Select {
         }
     }
 
-    /// Patients are walked from the newest on, whatever words were asked for: too many studies hold them.
-    pub(super) fn walk_patients(&mut self) {
-        if self.start == Start::Words {
-            self.start = Start::Newest;
+    /// Which studies the index of words is asked for, where the walk begins with it.
+    pub(super) fn words(&self) -> Option<Condition> {
+        (self.start == Start::Words).then(|| Condition::All(self.words.clone()))
+    }
+
+    /// The same question of the patients of these studies only; of all, from the newest on, where too many studies hold the words.
+    pub(super) fn of_patients(&mut self, studies: Option<&[i64]>) {
+        self.start = Start::Newest;
+        if let Some(studies) = studies {
+            self.conditions.push(format!("p.id IN (SELECT patient_row FROM study WHERE id IN ({}))", id_list(studies)));
         }
-    }
-
-    /// A statement that counts the studies which hold the words, up to a few more than [`RARE`].
-    pub(super) fn probe(&self) -> Option<(String, Vec<Value>)> {
-        (self.start == Start::Words).then(|| {
-            let sql = "SELECT count(*) AS n FROM (SELECT rowid FROM study_text WHERE study_text MATCH ? LIMIT ?)";
-            (sql.to_owned(), vec![self.query().into(), (RARE + 1).into()])
-        })
-    }
-
-    /// Whether studies are looked up in the index first and their series and instances afterwards: the index hands out studies in
-    /// order, and nothing below them.
-    pub(super) fn is_in_two_steps(&self) -> bool {
-        self.start == Start::Words && self.level > Level::Study
-    }
-
-    /// The next studies that hold the words, from the one where the last page ended.
-    pub(super) fn studies(&self, after: Option<Cursor>, limit: usize) -> (String, Vec<Value>) {
-        let up_to = after.map_or(i64::MAX, |after| after.top);
-        let sql =
-            "SELECT rowid AS n FROM study_text WHERE study_text MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?";
-        (sql.to_owned(), vec![self.query().into(), up_to.into(), (limit as i64).into()])
     }
 
     /// The same question of these studies only.
@@ -135,19 +121,6 @@ impl Select {
     pub(super) fn statement(&self, after: Option<Cursor>, limit: usize) -> (String, Vec<Value>) {
         let mut conditions = self.conditions.clone();
         let mut values = self.values.clone();
-        if self.level == Level::Patient {
-            if self.start == Start::Words {
-                conditions.push(
-                    "p.id IN (SELECT patient_row FROM study_text CROSS JOIN study ON study.id = study_text.rowid \
-                     WHERE study_text MATCH ?)"
-                        .to_owned(),
-                );
-                values.push(self.query().into());
-            }
-        } else if self.start == Start::Words {
-            conditions.push("study_text MATCH ?".to_owned());
-            values.push(self.query().into());
-        }
         if let Some(after) = after {
             let (condition, keys) = self.behind(after);
             conditions.push(condition);
@@ -164,45 +137,36 @@ impl Select {
         (sql, values)
     }
 
-    fn query(&self) -> String {
-        Condition::All(self.words.clone()).query()
-    }
-
     fn tables(&self) -> String {
-        const STUDY: &str = "study s CROSS JOIN patient p ON p.id = s.patient_row";
-        const SERIES: &str = " CROSS JOIN series se ON se.study_row = s.id";
-        const INSTANCE: &str = " CROSS JOIN instance i ON i.series_row = se.id";
+        let join = self.dialect.joined();
+        let study = format!("study s {join} patient p ON p.id = s.patient_row");
+        let series = format!(" {join} series se ON se.study_row = s.id");
+        let instance = format!(" {join} instance i ON i.series_row = se.id");
         let below = match self.level {
             Level::Patient => return "patient p".to_owned(),
             Level::Study => String::new(),
-            Level::Series => SERIES.to_owned(),
-            Level::Image => format!("{SERIES}{INSTANCE}"),
+            Level::Series => series,
+            Level::Image => format!("{series}{instance}"),
         };
         match self.start {
-            Start::Newest | Start::Study => format!("{STUDY}{below}"),
-            Start::Words => format!(
-                "study_text CROSS JOIN study s ON s.id = study_text.rowid CROSS JOIN patient p ON p.id = s.patient_row{below}"
-            ),
-            Start::Patient => format!("patient p CROSS JOIN study s ON s.patient_row = p.id{below}"),
+            Start::Newest | Start::Words | Start::Study => format!("{study}{below}"),
+            Start::Patient => format!("patient p {join} study s ON s.patient_row = p.id{below}"),
             Start::Series => {
-                let instance = if self.level == Level::Image { INSTANCE } else { "" };
+                let instance = if self.level == Level::Image { instance } else { String::new() };
                 format!(
-                    "series se CROSS JOIN study s ON s.id = se.study_row CROSS JOIN patient p ON p.id = s.patient_row{instance}"
+                    "series se {join} study s ON s.id = se.study_row {join} patient p ON p.id = s.patient_row{instance}"
                 )
             }
-            Start::Instance => "instance i CROSS JOIN series se ON se.id = i.series_row \
-                 CROSS JOIN study s ON s.id = se.study_row CROSS JOIN patient p ON p.id = s.patient_row"
-                .to_owned(),
+            Start::Instance => format!(
+                "instance i {join} series se ON se.id = i.series_row {join} study s ON s.id = se.study_row \
+                 {join} patient p ON p.id = s.patient_row"
+            ),
         }
     }
 
-    /// What the rows of the study are called: the index of words walks backwards by its own rowid only.
+    /// The row that comes first in the order: the patient's, or the study's.
     fn top(&self) -> &'static str {
-        match (self.level, self.start) {
-            (Level::Patient, _) => "p.id",
-            (_, Start::Words) => "study_text.rowid",
-            _ => "s.id",
-        }
+        if self.level == Level::Patient { "p.id" } else { "s.id" }
     }
 
     fn order(&self) -> String {
@@ -355,8 +319,8 @@ fn columns(level: Level) -> String {
     let (counts, facts) = match level {
         Level::Patient => (
             "(SELECT count(*) FROM study WHERE patient_row = p.id) AS patient_studies, \
-             (SELECT COALESCE(sum(series_count), 0) FROM study WHERE patient_row = p.id) AS patient_series, \
-             (SELECT COALESCE(sum(instance_count), 0) FROM study WHERE patient_row = p.id) AS patient_instances",
+             (SELECT CAST(COALESCE(sum(series_count), 0) AS BIGINT) FROM study WHERE patient_row = p.id) AS patient_series, \
+             (SELECT CAST(COALESCE(sum(instance_count), 0) AS BIGINT) FROM study WHERE patient_row = p.id) AS patient_instances",
             "NULL",
         ),
         Level::Study => (NO_COUNTS, "NULL"),

@@ -2,25 +2,19 @@
 //!
 //! Every text is folded and cut into overlapping pieces of one, two and three characters (identifiers, whose digits repeat, into five
 //! besides) with padding at both ends, each marked by the attribute it comes from; modalities, sex and parts of the study date are
-//! marks of their own. SQLite's FTS5 keeps a sorted list of studies for each mark and walks them from the newest, so that a page is
-//! found without visiting every match; marks are asked for whole, for a beginning of marks would be merged first. Pieces prove
-//! nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
+//! marks of their own. [`super::index`] keeps them and hands studies out; marks are asked for whole, for a beginning of marks would be
+//! merged first. Pieces prove nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
 
+use super::index;
+use crate::catalog::dialect::Dialect;
 use crate::storage::hex;
 use hilum_dicom::matching::fuzzy_words;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
-
-/// One column without positions and without the text itself; rowid is the study's row.
-pub(in crate::catalog) const CREATE: &str = "CREATE VIRTUAL TABLE study_text USING fts5(\
-    marks, content='', contentless_delete=1, detail=none, tokenize='ascii')";
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
 /// What the index holds of a study; to be followed by a condition on `s`.
 pub(in crate::catalog) const SELECT: &str = "SELECT s.id, s.institution_id, p.name_alphabetic, p.name_ideographic, \
     p.name_phonetic, p.patient_id, p.sex, s.accession, s.description, s.study_date, s.modalities \
     FROM study s JOIN patient p ON p.id = s.patient_row";
-
-/// Takes a study out of the index.
-pub(in crate::catalog) const DELETE: &str = "DELETE FROM study_text WHERE rowid = ?";
 
 /// Which attribute a piece of text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +41,8 @@ impl Field {
     }
 }
 
+/// A text is in the index up to here: the standard allows 64 characters, and what PostgreSQL indexes of a study has to stay below 1 MB.
+const MOST_UNITS: usize = 2048;
 /// Length of the long pieces.
 const LONG: usize = 5;
 const START: u16 = 2;
@@ -69,13 +65,7 @@ pub(in crate::catalog) struct StudyText {
 }
 
 impl StudyText {
-    /// The statement that indexes the study; what was indexed before is replaced.
-    pub(in crate::catalog) fn insert(&self) -> Statement {
-        let sql = "INSERT OR REPLACE INTO study_text (rowid, marks) VALUES (?, ?)";
-        Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(self.id), Value::from(self.marks())])
-    }
-
-    fn marks(&self) -> String {
+    fn marks(&self) -> Vec<String> {
         let mut marks = vec![institution_mark(self.institution_id)];
         let names = [Some(&self.name_alphabetic), self.name_ideographic.as_ref(), self.name_phonetic.as_ref()];
         for group in names.into_iter().flatten() {
@@ -93,42 +83,32 @@ impl StudyText {
         }
         marks.sort_unstable();
         marks.dedup();
-        marks.join(" ")
+        marks
     }
+}
+
+/// The statement that indexes studies; what was indexed of them before is replaced.
+pub(in crate::catalog) fn insert(dialect: Dialect, studies: &[StudyText]) -> Statement {
+    index::insert(dialect, studies.iter().map(|study| (study.id, study.marks())))
 }
 
 /// Puts a study's words into the index, in place of those before. The study is there.
 pub(in crate::catalog) async fn index(connection: &impl ConnectionTrait, study_row: i64) -> Result<(), DbErr> {
-    let sql = format!("{SELECT} WHERE s.id = ?");
-    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [Value::from(study_row)]);
+    let dialect = Dialect::of(connection);
+    let statement = dialect.statement(&format!("{SELECT} WHERE s.id = ?"), [Value::from(study_row)]);
     let found = StudyText::find_by_statement(statement).one(connection).await?;
     let study = found.ok_or_else(|| DbErr::RecordNotFound("study".to_owned()))?;
-    connection.execute_raw(study.insert()).await?;
+    connection.execute_raw(insert(dialect, &[study])).await?;
     Ok(())
 }
 
-/// A condition on the index, in FTS5's query language.
+/// A condition on the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::catalog) enum Condition {
     /// A mark; with `*` at its end, every mark that begins so.
     Mark(String),
     All(Vec<Condition>),
     Any(Vec<Condition>),
-}
-
-impl Condition {
-    /// The text of the query. Marks are ASCII letters and digits, so nothing needs escaping.
-    pub(in crate::catalog) fn query(&self) -> String {
-        match self {
-            Self::Mark(mark) => mark.clone(),
-            Self::All(parts) => group(parts, " AND "),
-            Self::Any(parts) => group(parts, " OR "),
-        }
-    }
-}
-
-fn group(parts: &[Condition], word: &str) -> String {
-    format!("({})", parts.iter().map(Condition::query).collect::<Vec<_>>().join(word))
 }
 
 /// Studies of one of these institutions.
@@ -247,7 +227,8 @@ fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
     if folded.is_empty() {
         return;
     }
-    let units: Vec<u16> = std::iter::once(START).chain(folded.encode_utf16()).chain([END, END]).collect();
+    let units: Vec<u16> =
+        std::iter::once(START).chain(folded.encode_utf16().take(MOST_UNITS)).chain([END, END]).collect();
     marks.extend(units[1..units.len() - 2].iter().map(|unit| piece(field, &[*unit])));
     marks.extend(units[..units.len() - 1].windows(2).map(|two| piece(field, two)));
     marks.extend(units.windows(3).map(|three| piece(field, three)));
@@ -266,11 +247,17 @@ fn institution_mark(row: i64) -> String {
 }
 
 fn modality_mark(modality: &str) -> String {
-    format!("m{}", hex(fold(modality).as_bytes()))
+    format!("m{}", whole(modality))
 }
 
 fn sex_mark(sex: &str) -> String {
-    format!("x{}", hex(fold(sex).as_bytes()))
+    format!("x{}", whole(sex))
+}
+
+/// A mark of a whole value; of one that no standard allows, its beginning.
+fn whole(value: &str) -> String {
+    let folded = fold(value);
+    hex(&folded.as_bytes()[..folded.len().min(256)])
 }
 
 #[cfg(test)]
@@ -293,10 +280,10 @@ mod tests {
         }
     }
 
-    /// What FTS5 answers for one study.
+    /// What the index answers for one study.
     fn holds(condition: &Condition) -> bool {
         let marks = study().marks();
-        let marks: Vec<&str> = marks.split(' ').collect();
+        let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
         fn met(condition: &Condition, marks: &[&str]) -> bool {
             match condition {
                 Condition::Mark(mark) => match mark.strip_suffix('*') {
@@ -351,7 +338,7 @@ mod tests {
         ] {
             let condition = dated(first, last);
             assert_eq!(holds(&condition), expected, "{first}-{last}");
-            assert!(condition.query().len() < 2000, "{first}-{last}");
+            assert!(index::fts5(&condition).len() < 2000, "{first}-{last}");
         }
     }
 

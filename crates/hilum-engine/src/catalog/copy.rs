@@ -1,0 +1,128 @@
+//! The rows of one database into another: a server's into a backup, and a backup's into a server.
+
+use super::dialect::Dialect;
+use super::entity::{
+    audit, commitment, finding, forward, instance, institution, patient, pulled_study, quarantine, reading, removal,
+    report, series, study, study_conflict, worklist_item,
+};
+use super::migration::Migrator;
+use super::search::text::{self, StudyText};
+use super::upkeep::count;
+use super::{CatalogError, connect};
+use sea_orm::{
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait, FromQueryResult, IntoActiveModel, IsolationLevel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, TransactionTrait, Value,
+};
+use sea_orm_migration::MigratorTrait;
+use std::path::Path;
+
+/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535, and the widest table has 23 columns.
+const CHUNK: u64 = 1000;
+
+/// Writes everything into a new file. Readers see one moment, writers are not held up.
+pub(super) async fn server_to_file(server: &DatabaseConnection, file: &Path) -> Result<u64, CatalogError> {
+    let during = || CatalogError::during("copy the catalogue");
+    let moment = server
+        .begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly))
+        .await
+        .map_err(during())?;
+    let copy = connect::file_alone(file).await.map_err(during())?;
+    Migrator::up(&copy, None).await.map_err(during())?;
+    let txn = copy.begin().await.map_err(during())?;
+    copy_all(&moment, &txn).await.map_err(during())?;
+    let rows = count(&txn).await?;
+    txn.commit().await.map_err(during())?;
+    copy.close().await.map_err(during())?;
+    moment.rollback().await.map_err(during())?;
+    Ok(rows)
+}
+
+/// Reads everything from a file, in one transaction: an unfinished restore leaves the server as it was.
+pub(super) async fn file_to_server(file: &Path, txn: DatabaseTransaction) -> Result<(), CatalogError> {
+    let during = || CatalogError::during("restore the catalogue");
+    expect_empty(&txn).await?;
+    let copy = connect::file_alone(file).await.map_err(during())?;
+    // A backup of an earlier version has fewer columns.
+    Migrator::up(&copy, None).await.map_err(during())?;
+    copy_all(&copy, &txn).await.map_err(during())?;
+    copy.close().await.map_err(during())?;
+    txn.commit().await.map_err(during())
+}
+
+/// The home institution is there as soon as a catalogue was used; rows of another one would get its number.
+pub(super) async fn expect_empty(connection: &impl ConnectionTrait) -> Result<(), CatalogError> {
+    let institutions = institution::Entity::find().count(connection).await;
+    match institutions.map_err(CatalogError::during("restore the catalogue"))? {
+        0 => Ok(()),
+        _ => Err(CatalogError::NotEmpty),
+    }
+}
+
+/// In the order of the foreign keys. Which processes recorded is not copied: a copy beside newer objects must not pass judgement on
+/// them. Nor is the data folder: the copy goes into another one.
+async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Result<(), DbErr> {
+    table::<institution::Entity>(from, to, institution::Column::Id).await?;
+    table::<patient::Entity>(from, to, patient::Column::Id).await?;
+    table::<study::Entity>(from, to, study::Column::Id).await?;
+    table::<study_conflict::Entity>(from, to, study_conflict::Column::Id).await?;
+    table::<series::Entity>(from, to, series::Column::Id).await?;
+    table::<instance::Entity>(from, to, instance::Column::Id).await?;
+    table::<quarantine::Entity>(from, to, quarantine::Column::Id).await?;
+    table::<reading::Entity>(from, to, reading::Column::Id).await?;
+    table::<report::Entity>(from, to, report::Column::Id).await?;
+    table::<finding::Entity>(from, to, finding::Column::Id).await?;
+    table::<forward::Entity>(from, to, forward::Column::Id).await?;
+    table::<worklist_item::Entity>(from, to, worklist_item::Column::Id).await?;
+    table::<commitment::Entity>(from, to, commitment::Column::Id).await?;
+    table::<pulled_study::Entity>(from, to, pulled_study::Column::Id).await?;
+    table::<removal::Entity>(from, to, removal::Column::Id).await?;
+    table::<audit::Entity>(from, to, audit::Column::Id).await?;
+    words(to).await
+}
+
+async fn table<E>(from: &impl ConnectionTrait, to: &impl ConnectionTrait, id: E::Column) -> Result<(), DbErr>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel> + Sync,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let mut after = 0_i64;
+    loop {
+        let rows = E::find().filter(id.gt(after)).order_by_asc(id).limit(CHUNK).all(from).await?;
+        let mut models: Vec<E::ActiveModel> = rows.into_iter().map(IntoActiveModel::into_active_model).collect();
+        let Some(last) = models.last() else { break };
+        let value = last.get(id).into_value();
+        after = value.and_then(Value::unwrap::<Option<i64>>).ok_or_else(|| DbErr::Custom("row id".into()))?;
+        models = models.into_iter().map(ActiveModelTrait::reset_all).collect();
+        E::insert_many(models).exec_without_returning(to).await?;
+    }
+    go_on_counting::<E>(to).await
+}
+
+/// Rows came with their numbers: the next one gets a higher one.
+async fn go_on_counting<E: EntityTrait>(to: &impl ConnectionTrait) -> Result<(), DbErr> {
+    if Dialect::of(to) == Dialect::Postgres {
+        let table = E::default().table_name().to_owned();
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), GREATEST((SELECT max(id) FROM {table}), 1), \
+             EXISTS (SELECT 1 FROM {table}))"
+        );
+        to.execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
+
+/// The index of words is made again.
+async fn words(to: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let dialect = Dialect::of(to);
+    let mut after = 0_i64;
+    loop {
+        let sql = format!("{} WHERE s.id > ? ORDER BY s.id LIMIT ?", text::SELECT);
+        let studies =
+            StudyText::find_by_statement(dialect.statement(&sql, [after.into(), CHUNK.into()])).all(to).await?;
+        let Some(last) = studies.last() else { return Ok(()) };
+        to.execute_raw(text::insert(dialect, &studies)).await?;
+        after = last.id;
+    }
+}
