@@ -165,7 +165,7 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
     let study = first(client, "/dicom-web/studies", "0020000D")?;
     let series = first(client, &format!("/dicom-web/studies/{study}/series"), "0020000E")?;
     let series = format!("/dicom-web/studies/{study}/series/{series}");
-    let found = client.get(&format!("{series}/instances"), JSON)?.ok()?;
+    let found = client.get(&format!("{series}/instances?limit=1000"), JSON)?.ok()?;
     let found: Vec<Value> = serde_json::from_slice(&found)?;
     let instances: Vec<&str> = found.iter().filter_map(|found| found["00080018"]["Value"][0].as_str()).collect();
     ensure!(instances.len() == 300, "{} instances of the series were found", instances.len());
