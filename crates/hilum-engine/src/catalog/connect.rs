@@ -211,6 +211,8 @@ async fn sqlite(file: &Path, connections: u32) -> Result<DatabaseConnection, DbE
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
+            // The reader is not woken for every few rows of a page.
+            .row_buffer_size(1024)
     });
     Database::connect(options).await
 }
