@@ -164,6 +164,6 @@ fn unchunk(mut body: &[u8]) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-pub(super) fn free_port() -> anyhow::Result<SocketAddr> {
+pub fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -10,7 +10,7 @@ use super::orthanc::Orthanc;
 use crate::bench::process;
 use crate::bench::receive::disk_limit;
 use crate::interop::checks::dicom_files;
-use crate::interop::server::Server;
+use crate::interop::server::{Server, free_port};
 use crate::run;
 
 const ASSOCIATIONS: [usize; 2] = [1, 4];
@@ -56,8 +56,9 @@ pub fn section(
     let limit = disk_limit(&files[0], scratch)?;
     let mut out = format!(
         "### Receiving\n\n{} instances of 512x512 by dcmtk storescu, TCP_NODELAY on both sides, every instance durable before its response. The \
-         disk's own limit in the same run: one file with fdatasync each {limit:.0}/s. Hilum: one segment, fdatasync, then the row (SQLite WAL, \
-         synchronous=FULL). ",
+         disk's own limit in the same run: one file with fdatasync each {limit:.0}/s. Hilum: one segment, fdatasync, then the answer; rows follow, \
+         many in a transaction (SQLite WAL, synchronous=FULL). What the client, the protocol and this machine allow: dcmtk's storescp, which discards \
+         what it gets. ",
         files.len()
     );
     match orthanc {
@@ -92,6 +93,7 @@ pub fn section(
                 let _gone = std::fs::remove_dir_all(&folder);
             }
         }
+        let discarding = (0..runs).map(|_| discard(&parts, files.len())).collect::<anyhow::Result<Vec<f64>>>()?;
         let [ours, peer] = samples;
         let our_rate = super::median(ours.rates.clone());
         let our_cpu = super::median(ours.cpu.clone());
@@ -101,6 +103,9 @@ pub fn section(
             let verdict = format!("{:.1}x as fast, {:.2} of the CPU time", our_rate / rate, our_cpu / cpu);
             row(&mut out, associations, "Orthanc", &peer, &verdict)?;
         }
+        let ceiling = super::median(discarding);
+        let share = our_rate / ceiling;
+        writeln!(out, "| {associations} | storescp, discarding | {ceiling:.0} | - | 0 | - | {share:.2}x of it |")?;
     }
     out.push('\n');
     Ok(out)
@@ -146,6 +151,21 @@ fn send(address: SocketAddr, parts: &[PathBuf]) -> anyhow::Result<f64> {
         anyhow::ensure!(status.success(), "storescu ended with {status}");
     }
     Ok(start.elapsed().as_secs_f64())
+}
+
+/// Instances a second into a receiver that keeps nothing.
+fn discard(parts: &[PathBuf], instances: usize) -> anyhow::Result<f64> {
+    let address = free_port()?;
+    let mut receiver = Command::new("storescp")
+        .env("TCP_NODELAY", "1")
+        .args(["--fork", "--ignore", "--max-pdu", "131072", "--aetitle", "HILUM", &address.port().to_string()])
+        .stdout(Stdio::null())
+        .spawn()?;
+    std::thread::sleep(Duration::from_millis(500));
+    let wall = send(address, parts);
+    receiver.kill()?;
+    receiver.wait()?;
+    Ok(instances as f64 / wall?)
 }
 
 /// fsync and fdatasync calls an instance, counted by strace; none where it is not installed.
