@@ -3,6 +3,7 @@
 mod catalogue;
 mod orthanc;
 mod receiving;
+mod system;
 mod tiny;
 mod web;
 

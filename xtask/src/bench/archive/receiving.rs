@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::orthanc::Orthanc;
+use super::system::System;
 use crate::bench::process;
 use crate::bench::receive::disk_limit;
 use crate::interop::checks::dicom_files;
-use crate::interop::server::{Server, free_port};
+use crate::interop::server::free_port;
 use crate::run;
 
 const ASSOCIATIONS: [usize; 2] = [1, 4];
@@ -22,27 +22,6 @@ struct Samples {
     cpu: Vec<f64>,
     peak: Vec<f64>,
     syncs: Option<f64>,
-}
-
-enum System {
-    Hilum(Server),
-    Orthanc(Orthanc),
-}
-
-impl System {
-    fn dimse(&self) -> SocketAddr {
-        match self {
-            Self::Hilum(server) => server.dimse,
-            Self::Orthanc(orthanc) => orthanc.dimse,
-        }
-    }
-
-    fn pid(&self) -> u32 {
-        match self {
-            Self::Hilum(server) => server.pid(),
-            Self::Orthanc(orthanc) => orthanc.pid(),
-        }
-    }
 }
 
 pub fn section(
@@ -72,11 +51,10 @@ pub fn section(
         for round in 0..=runs {
             for (which, samples) in samples.iter_mut().enumerate() {
                 let folder = scratch.join(format!("store-{which}-{associations}-{round}"));
-                let system = match which {
-                    0 => System::Hilum(Server::start_with(hilum, &folder)?),
-                    _ if orthanc.is_some() => System::Orthanc(Orthanc::start(&folder)?),
-                    _ => continue,
-                };
+                if which == 1 && orthanc.is_none() {
+                    continue;
+                }
+                let system = System::start(hilum, &folder, which == 1)?;
                 run::step(&format!("{associations} associations, round {round}"));
                 // The last round counts synchronisations and is not timed: tracing slows what it traces.
                 if round == runs {

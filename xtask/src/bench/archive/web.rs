@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::orthanc::Orthanc;
+use super::system::System;
 use super::tiny;
 use crate::bench::process;
 use crate::http::Client;
 use crate::interop::checks::dicom_files;
-use crate::interop::server::Server;
 use crate::run;
 
 const JSON: &str = "application/dicom+json";
@@ -23,42 +22,6 @@ const FRAMES: &str = "multipart/related; type=\"application/octet-stream\"; tran
 const PARTS: usize = 50;
 /// Studies that are searched.
 const STUDIES: usize = 10_000;
-
-enum System {
-    Hilum(Server),
-    Orthanc(Orthanc),
-}
-
-impl System {
-    fn start(hilum: &Path, folder: &Path, peer: bool) -> anyhow::Result<Self> {
-        Ok(if peer { Self::Orthanc(Orthanc::start(folder)?) } else { Self::Hilum(Server::start_with(hilum, folder)?) })
-    }
-
-    fn http(&self) -> SocketAddr {
-        match self {
-            Self::Hilum(server) => server.http,
-            Self::Orthanc(orthanc) => orthanc.http,
-        }
-    }
-
-    fn pid(&self) -> u32 {
-        match self {
-            Self::Hilum(server) => server.pid(),
-            Self::Orthanc(orthanc) => orthanc.pid(),
-        }
-    }
-
-    /// Whatever follows an arrival is over.
-    fn at_rest(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Hilum(server) => server.settled(Duration::from_mins(10)),
-            Self::Orthanc(_) => {
-                std::thread::sleep(Duration::from_secs(2));
-                Ok(())
-            }
-        }
-    }
-}
 
 /// One request that is measured: how often, and what its answer must hold.
 struct Question {

@@ -1,0 +1,53 @@
+//! Hilum or its peer, as what is measured sees them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::orthanc::Orthanc;
+use crate::interop::server::Server;
+
+/// One of the two that are measured.
+pub enum System {
+    Hilum(Server),
+    Orthanc(Orthanc),
+}
+
+impl System {
+    /// Starts Hilum, or the peer, on a folder of its own.
+    pub fn start(hilum: &Path, folder: &Path, peer: bool) -> anyhow::Result<Self> {
+        Ok(if peer { Self::Orthanc(Orthanc::start(folder)?) } else { Self::Hilum(Server::start_with(hilum, folder)?) })
+    }
+
+    pub fn http(&self) -> SocketAddr {
+        match self {
+            Self::Hilum(server) => server.http,
+            Self::Orthanc(orthanc) => orthanc.http,
+        }
+    }
+
+    pub fn dimse(&self) -> SocketAddr {
+        match self {
+            Self::Hilum(server) => server.dimse,
+            Self::Orthanc(orthanc) => orthanc.dimse,
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        match self {
+            Self::Hilum(server) => server.pid(),
+            Self::Orthanc(orthanc) => orthanc.pid(),
+        }
+    }
+
+    /// Whatever follows an arrival is over.
+    pub fn at_rest(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Hilum(server) => server.settled(Duration::from_mins(10)),
+            Self::Orthanc(_) => {
+                std::thread::sleep(Duration::from_secs(2));
+                Ok(())
+            }
+        }
+    }
+}
