@@ -59,7 +59,6 @@ impl Engine {
         scope: &Scope,
         asked: &[CommitmentReference],
     ) -> Result<Vec<Safekeeping>, EngineError> {
-        self.caught_up().await;
         let selection = Selection {
             instance: Some(asked.iter().map(|reference| reference.sop.clone()).collect()),
             ..Selection::default()

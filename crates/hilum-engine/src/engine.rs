@@ -197,7 +197,7 @@ impl Engine {
         if model.is_some() {
             catalog.requeue_without_model(&scope).await?;
         }
-        let recorder = Recorder::start(catalog.clone(), Arc::clone(&storage));
+        let recorder = Recorder::start(catalog.clone());
         let engine = Self {
             inner: Arc::new(Inner {
                 config,

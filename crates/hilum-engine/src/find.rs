@@ -46,7 +46,6 @@ impl Engine {
     /// The same from the `offset`th match on (0 is the first), whatever `find.after` says. The page after a page that was asked for
     /// before begins where that one ended, also when studies have come in meanwhile.
     pub async fn find_at(&self, scope: &Scope, find: &Find, offset: usize) -> Result<Found, EngineError> {
-        self.caught_up().await;
         let question = question(scope, find);
         let (mut at, mut after) = match self.pages().before(question, offset) {
             Some((at, cursor)) => (at, Some(cursor)),
@@ -68,7 +67,6 @@ impl Engine {
 
     /// How many match in all: every match is looked at, so this is for those who ask for it.
     pub async fn count(&self, scope: &Scope, find: &Find) -> Result<u64, EngineError> {
-        self.caught_up().await;
         let (mut count, mut after) = (0, None);
         loop {
             let found = self.find(scope, &Find { after, limit: STRIDE, ..find.clone() }).await?;

@@ -8,7 +8,7 @@ use crate::access::{InstitutionCode, Scope};
 use crate::catalog::{RecordRequest, Recorded};
 use crate::engine::{Engine, Zone};
 use crate::error::AcceptError;
-use crate::recovery;
+use crate::recovery::{self, Lost};
 use crate::storage::segment::Provenance;
 use hilum_dicom::SopUid;
 use std::collections::HashMap;
@@ -77,7 +77,7 @@ impl Engine {
 
     /// Promises a durable object its row; when this returns, its sender may be told. The row follows whatever happens.
     pub(crate) fn promise(&self, room: Room, provenance: Provenance, sop: SopUid, request: RecordRequest) {
-        request.staged.promise();
+        request.staged.stay();
         let key = (provenance.institution.clone(), provenance.zone, sop);
         self.promises().note(key.clone());
         let engine = self.clone();
@@ -111,22 +111,21 @@ impl Engine {
 
 async fn keep(engine: &Engine, provenance: Provenance, request: RecordRequest) {
     let object = request.staged.target().clone();
-    let mut pause = FIRST_PAUSE;
-    match engine.recorder().record_unhurried(request).await {
-        Ok(Recorded::New) | Err(AcceptError::ShuttingDown) => return,
+    let take_up = || recovery::take_up(engine, &object, &provenance, Lost::BeforeItsRow);
+    let mut outcome = match engine.recorder().record_unhurried(request).await {
+        Ok(Recorded::New) => return,
         // Another sender was first; the object is compared with that one's.
-        Ok(Recorded::Taken(_) | Recorded::AsideBefore) => {}
-        Err(error) => {
-            tracing::error!(code = error.code(), "an acknowledged instance has no row yet; trying again");
-            tokio::time::sleep(pause).await;
-        }
-    }
-    while let Err(error) = recovery::take_up(engine, &object, &provenance).await {
+        Ok(Recorded::Taken(_) | Recorded::AsideBefore) => take_up().await,
+        Err(error) => Err(error),
+    };
+    let mut pause = FIRST_PAUSE;
+    while let Err(error) = outcome {
         if matches!(error, AcceptError::ShuttingDown) {
             return;
         }
         tracing::error!(code = error.code(), "an acknowledged instance has no row yet; trying again");
-        pause = (pause * 2).min(LONGEST_PAUSE);
         tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        outcome = take_up().await;
     }
 }

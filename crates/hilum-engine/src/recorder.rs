@@ -4,7 +4,6 @@
 
 use crate::catalog::{Catalog, RecordRequest, Recorded};
 use crate::error::AcceptError;
-use crate::storage::Storage;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -33,7 +32,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Starts the recording task; it ends when the last clone of the recorder is gone.
-    pub(crate) fn start(catalog: Catalog, storage: Arc<Storage>) -> Self {
+    pub(crate) fn start(catalog: Catalog) -> Self {
         let (queue, mut waiting) = mpsc::channel(LARGEST_BATCH);
         let hurry = Arc::new(Notify::new());
         let called = Arc::clone(&hurry);
@@ -41,7 +40,7 @@ impl Recorder {
             let mut batch = Vec::with_capacity(LARGEST_BATCH);
             while gather(&mut waiting, &mut batch, &called).await {
                 let (requests, replies) = batch.drain(..).map(|waiting| (waiting.request, waiting.reply)).unzip();
-                record(&catalog, &storage, requests, replies).await;
+                record(&catalog, requests, replies).await;
             }
         });
         Self { queue, hurry }
@@ -87,23 +86,26 @@ async fn gather(queue: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, h
     true
 }
 
-async fn record(catalog: &Catalog, storage: &Arc<Storage>, requests: Vec<RecordRequest>, replies: Vec<Reply>) {
-    let requests = Arc::new(requests);
-    let error = match catalog.record_batch(storage, &requests).await {
+async fn record(catalog: &Catalog, requests: Vec<RecordRequest>, replies: Vec<Reply>) {
+    let error = match catalog.record_batch(&requests).await {
         Ok(outcomes) => {
             replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| answer(reply, Ok(outcome)));
             return;
         }
         Err(error) => error,
     };
-    let requests = Arc::into_inner(requests).unwrap_or_default();
     match <[Reply; 1]>::try_from(replies) {
-        Ok([reply]) => answer(reply, Err(error)),
+        Ok([reply]) => answer(reply, Err(error.into())),
         // One bad request must not refuse its neighbours: each gets a transaction of its own.
         Err(replies) => {
             for (request, reply) in requests.into_iter().zip(replies) {
-                let outcome = catalog.record_batch(storage, &Arc::new(vec![request])).await;
-                answer(reply, outcome.and_then(|mut outcomes| outcomes.pop().ok_or(AcceptError::Aborted)));
+                let outcome = catalog.record_batch(&[request]).await;
+                answer(
+                    reply,
+                    outcome
+                        .map_err(AcceptError::from)
+                        .and_then(|mut outcomes| outcomes.pop().ok_or(AcceptError::Aborted)),
+                );
             }
         }
     }

@@ -49,7 +49,7 @@ impl Engine {
     }
 
     async fn recover_record(&self, record: &Record) -> Result<(), AcceptError> {
-        match take_up(self, &record.key, &record.header.provenance).await {
+        match take_up(self, &record.key, &record.header.provenance, Lost::BeforeItsRow).await {
             // Its sync had not come to an end, so nobody was told that it is there.
             Err(AcceptError::Storage(StorageError::Corrupt)) => remove(self.storage(), &record.key).await,
             other => other,
@@ -57,14 +57,9 @@ impl Engine {
     }
 }
 
-/// Gives a durable object whose row had not been written the row that it would have got.
-pub(crate) async fn take_up(engine: &Engine, object: &ObjectKey, provenance: &Provenance) -> Result<(), AcceptError> {
-    take_up_lost(engine, object, provenance, Lost::BeforeItsRow).await
-}
-
 /// Gives a durable object its row, by the way that instances come in: the same data set again is one copy, a different one under the
 /// same UID is put aside.
-pub(crate) async fn take_up_lost(
+pub(crate) async fn take_up(
     engine: &Engine,
     object: &ObjectKey,
     provenance: &Provenance,

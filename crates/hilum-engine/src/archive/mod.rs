@@ -182,7 +182,6 @@ impl Engine {
         zone: Zone,
         selection: &Selection,
     ) -> Result<Vec<StoredInstance>, EngineError> {
-        self.caught_up().await;
         let mut selected = self.select(scope, zone, selection).await?;
         let mut instances = Vec::new();
         while let Some(mut series) = selected.next_series().await? {

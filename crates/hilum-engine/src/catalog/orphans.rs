@@ -50,7 +50,7 @@ impl Catalog {
         Ok(Left { without_row, cleared })
     }
 
-    /// Takes back objects whose transaction failed at its commit; one that another sender recorded meanwhile stays.
+    /// Takes back folders whose transaction failed at its commit; one that has its row all the same stays.
     pub(super) async fn take_back(&self, storage: &Storage, placed: &[ObjectKey]) -> Result<(), CatalogError> {
         let txn = self.begin(ACT).await?;
         displace_without_row(&txn, storage, placed).await?;

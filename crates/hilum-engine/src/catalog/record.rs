@@ -7,15 +7,13 @@ use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::engine::{Source, Zone};
-use crate::error::AcceptError;
-use crate::storage::{ObjectKey, Sha256Digest, Staged, Storage, hex};
+use crate::storage::{ObjectKey, Sha256Digest, Staged, hex};
 use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, NotSet, QueryFilter, QuerySelect, Set,
 };
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What the catalogue knows under a SOP Instance UID.
@@ -104,22 +102,23 @@ impl Catalog {
         find_instance(&self.read, institution, zone, sop).await
     }
 
-    /// Records a batch in one transaction: files are linked to their places and synced while the write lock is held. All or nothing.
-    pub(crate) async fn record_batch(
-        &self,
-        storage: &Arc<Storage>,
-        batch: &Arc<Vec<RecordRequest>>,
-    ) -> Result<Vec<Recorded>, AcceptError> {
+    /// Records a batch in one transaction. All or nothing, and what of a batch that failed may have been committed keeps its bytes.
+    pub(crate) async fn record_batch(&self, batch: &[RecordRequest]) -> Result<Vec<Recorded>, CatalogError> {
         let txn = self.begin(ACT).await?;
         let mut cache = RowCache::default();
         let mut touched: BTreeMap<i64, Touched> = BTreeMap::new();
         let outcomes = record_all(&txn, &mut cache, &mut touched, batch).await?;
         raise_revisions(&txn, &cache, &touched).await?;
         index_studies(&txn, &cache).await?;
-        let placed = place_new(storage, batch, &outcomes).await?;
         if let Err(error) = txn.commit().await {
-            self.take_back(storage, &placed).await?;
-            return Err(CatalogError::during(ACT)(error).into());
+            // Whether it was committed nobody can say here: rows without bytes would be worse than bytes without rows.
+            for request in batch {
+                request.staged.stay();
+            }
+            return Err(CatalogError::during(ACT)(error));
+        }
+        for (request, _) in batch.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Recorded::New) {
+            request.staged.recorded();
         }
         Ok(outcomes)
     }
@@ -374,17 +373,4 @@ async fn index_studies(txn: &DatabaseTransaction, cache: &RowCache) -> Result<()
         text::index(txn, row).await.map_err(CatalogError::during(ACT))?;
     }
     Ok(())
-}
-
-async fn place_new(
-    storage: &Arc<Storage>,
-    batch: &Arc<Vec<RecordRequest>>,
-    outcomes: &[Recorded],
-) -> Result<Vec<ObjectKey>, AcceptError> {
-    let new: Vec<bool> = outcomes.iter().map(|outcome| *outcome == Recorded::New).collect();
-    let (storage, batch) = (Arc::clone(storage), Arc::clone(batch));
-    let placed = tokio::task::spawn_blocking(move || {
-        storage.place(batch.iter().zip(new).filter(|(_, new)| *new).map(|(request, _)| &request.staged))
-    });
-    Ok(placed.await.map_err(AcceptError::aborted)??)
 }

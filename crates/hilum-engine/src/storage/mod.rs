@@ -107,14 +107,14 @@ impl Drop for Incoming {
     }
 }
 
-/// Bytes that are durable, on their way to become an object of the archive. Dropped before they are placed, they go again, unless
-/// they were promised.
+/// Bytes that are durable, on their way to become an object of the archive. Dropped before they are recorded, they go again, unless
+/// they are to stay.
 #[derive(Debug)]
 pub struct Staged {
     target: ObjectKey,
     way: Way,
-    placed: AtomicBool,
-    promised: AtomicBool,
+    recorded: AtomicBool,
+    stays: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -135,16 +135,21 @@ impl Staged {
         &self.target
     }
 
-    /// Its sender is told that it is kept: whatever happens, it stays, and the next start finds it if it gets no row.
-    pub(crate) fn promise(&self) {
-        self.promised.store(true, Ordering::Release);
+    /// Its row is committed.
+    pub(crate) fn recorded(&self) {
+        self.recorded.store(true, Ordering::Release);
+    }
+
+    /// Its sender is told that it is kept, or its row may be committed: it stays, and the next start looks whether it has a row.
+    pub(crate) fn stay(&self) {
+        self.stays.store(true, Ordering::Release);
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
         match &self.way {
-            Way::Record(appended) => match (*self.placed.get_mut(), *self.promised.get_mut()) {
+            Way::Record(appended) => match (*self.recorded.get_mut(), *self.stays.get_mut()) {
                 (true, _) => {}
                 (false, true) => appended.leave(),
                 (false, false) => appended.discard(),
@@ -195,8 +200,8 @@ impl Storage {
         Ok(Staged {
             target: appended.key.clone(),
             way: Way::Record(appended),
-            placed: AtomicBool::new(false),
-            promised: AtomicBool::new(false),
+            recorded: AtomicBool::new(false),
+            stays: AtomicBool::new(false),
         })
     }
 
@@ -206,7 +211,7 @@ impl Storage {
         let (incoming, marker) = (name(), name());
         // From here on `staged` removes whatever a failure leaves.
         let way = Way::Folder { incoming: incoming.clone(), marker: marker.clone() };
-        let staged = Staged { target, way, placed: AtomicBool::new(false), promised: AtomicBool::new(false) };
+        let staged = Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) };
         fs::create_dir(&marker).map_err(StorageError::during("mark a folder as incoming"))?;
         fs::create_dir(&incoming).map_err(StorageError::during("create an incoming folder"))?;
         for (name, bytes) in files {
@@ -219,7 +224,7 @@ impl Storage {
         Ok(staged)
     }
 
-    /// Makes what is staged part of the archive, durably; returns what was not there before.
+    /// Moves staged folders to their places, durably; returns the places.
     ///
     /// The caller holds the catalogue's write lock and calls [`Self::displace`] with the returned keys if its transaction fails.
     pub fn place<'a>(&self, staged: impl IntoIterator<Item = &'a Staged>) -> Result<Vec<ObjectKey>, StorageError> {
@@ -238,15 +243,14 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let mut changed = BTreeSet::new();
         for item in staged {
-            if let Way::Folder { incoming, .. } = &item.way {
-                let target = self.root.join(item.target.as_str());
-                if let Some(folder) = target.parent() {
-                    self.create_folders(folder, &mut changed)?;
-                }
-                fs::rename(incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
-                changed.extend(target.parent().map(Path::to_owned));
+            // A record lies at its place from the beginning.
+            let Way::Folder { incoming, .. } = &item.way else { continue };
+            let target = self.root.join(item.target.as_str());
+            if let Some(folder) = target.parent() {
+                self.create_folders(folder, &mut changed)?;
             }
-            item.placed.store(true, Ordering::Release);
+            fs::rename(incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
+            changed.extend(target.parent().map(Path::to_owned));
             placed.push(item.target.clone());
         }
         changed.iter().try_for_each(|folder| sync_folder(folder))
@@ -321,7 +325,7 @@ impl Storage {
 
     /// A record that lies in a segment without a row, on its way to get one.
     pub(crate) fn adopt(key: ObjectKey) -> Staged {
-        Staged { target: key, way: Way::Found, placed: AtomicBool::new(false), promised: AtomicBool::new(false) }
+        Staged { target: key, way: Way::Found, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) }
     }
 
     /// One file of a folder object, or `None` when the folder has no such file.

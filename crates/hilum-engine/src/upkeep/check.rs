@@ -116,7 +116,7 @@ impl Engine {
             }
             let object = record.key.as_str().to_owned();
             match options.repair.then(|| {
-                Box::pin(recovery::take_up_lost(self, &record.key, &record.header.provenance, Lost::WithTheCatalogue))
+                Box::pin(recovery::take_up(self, &record.key, &record.header.provenance, Lost::WithTheCatalogue))
             }) {
                 None => report.faults.push(Fault::WithoutRow { object }),
                 Some(adopted) => match adopted.await {

@@ -231,6 +231,27 @@ pub async fn lock(data: PathBuf) -> DatabaseConnection {
     other
 }
 
+/// From now on, or no longer, every transaction that records an instance fails at its commit: a deferred constraint does not hold.
+pub async fn refuse_commits(data: &Path, refuse: bool) {
+    let tables = "CREATE TABLE test_one (id INT PRIMARY KEY); \
+                  CREATE TABLE test_other (id INT REFERENCES test_one (id) DEFERRABLE INITIALLY DEFERRED);";
+    if postgres::is_asked_for() {
+        let sql = format!(
+            "{tables} CREATE FUNCTION test_refuse() RETURNS trigger LANGUAGE plpgsql AS \
+             $$BEGIN INSERT INTO test_other VALUES (1); RETURN NEW; END$$; \
+             CREATE TRIGGER test_refuse AFTER INSERT ON instance FOR EACH ROW EXECUTE FUNCTION test_refuse();"
+        );
+        query_server(data, if refuse { &sql } else { "DROP TRIGGER test_refuse ON instance" });
+        return;
+    }
+    let sql = format!(
+        "{tables} CREATE TRIGGER test_refuse AFTER INSERT ON instance BEGIN INSERT INTO test_other VALUES (1); END;"
+    );
+    let database = Database::connect(format!("sqlite://{}", data.join("catalog.sqlite").display())).await.unwrap();
+    database.execute_unprepared(if refuse { &sql } else { "DROP TRIGGER test_refuse" }).await.unwrap();
+    database.close().await.unwrap();
+}
+
 /// What `psql` tells of the data folder's database.
 pub fn query_server(data: &Path, sql: &str) -> String {
     postgres::query(postgres::shared().unwrap(), &database_of(data), sql).unwrap()

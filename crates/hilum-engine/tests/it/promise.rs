@@ -1,6 +1,6 @@
 //! What a peer was told before the row was written: it is found at once, whatever the catalogue is doing, and survives everything.
 
-use crate::fixture::{Ct, aside, config, lock, number, objects, on_the_way, rows, sender_of, texts};
+use crate::fixture::{Ct, aside, config, lock, number, objects, on_the_way, refuse_commits, rows, sender_of, texts};
 use bytes::Bytes;
 use hilum_engine::routing::{Rule, Rules};
 use hilum_engine::upkeep::CheckOptions;
@@ -46,6 +46,37 @@ async fn peers_are_answered_while_the_catalogue_is_locked_and_the_rows_follow() 
     other.close().await.unwrap();
     engine.caught_up().await;
     assert_eq!(rows(data.path()).await["instance"], 30);
+}
+
+#[tokio::test]
+async fn bytes_stay_when_the_commit_of_their_rows_fails_and_the_rows_follow_when_it_can() {
+    let data = tempdir().unwrap();
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let told = Ct { slices: 6, ..Ct::default() };
+    let refused = Ct { study: 2, slices: 1, ..Ct::default() }.files().remove(0);
+    refuse_commits(data.path(), true).await;
+    for file in told.files() {
+        assert_eq!(from_peer(&engine, &file).await, Accepted::Kept);
+    }
+    let outcome = engine.accept_instance(&Scope::local(), Zone::Clinical, refused.clone(), Source::Stow).await;
+    assert_eq!(outcome.unwrap_err().code(), "catalogue_failed", "who waits for the row hears that there is none");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(rows(data.path()).await["instance"], 0);
+    assert_eq!(objects(data.path()).len(), 7, "a commit that may have come through takes no bytes away");
+
+    refuse_commits(data.path(), false).await;
+    for _ in 0..20 {
+        engine.caught_up().await;
+    }
+    assert_eq!(rows(data.path()).await["instance"], 6);
+    let kept = engine.accept_instance(&Scope::local(), Zone::Clinical, refused, Source::Stow).await;
+    assert_eq!(kept.unwrap(), Accepted::Kept, "sent again it is kept");
+    drop(engine);
+    // What lies twice, once without a row, is one copy after the next start.
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    assert_eq!((rows(data.path()).await["instance"], objects(data.path()).len()), (7, 7));
+    let report = engine.check(CheckOptions::default(), &WorkControl::new()).await.unwrap();
+    assert_eq!(report.faults, []);
 }
 
 #[tokio::test]
