@@ -1,6 +1,7 @@
 //! A frame as people see it: Modality LUT, VOI LUT, palette and colour space to grey or RGB bytes (PS3.3 C.11, C.7.6.3, PS3.4 N).
 
 mod colour;
+mod jpeg;
 mod picture;
 mod voi;
 

@@ -92,7 +92,7 @@ async fn run(studies: u64, folder: PathBuf, rounds: usize, catalogue: CatalogueP
             find.keys.set(*tag, *value);
         }
         let (hits, times) =
-            timed(rounds, async || engine.find(&scope, &find).await.expect("a legal question").entities.len()).await;
+            timed(rounds, async || engine.find(&scope, &find).await.expect("a legal question").answers.len()).await;
         rows.push(row("find", what, hits, times));
     }
     for text in SEARCHES {

@@ -54,13 +54,13 @@ impl Engine {
         while at < offset {
             let limit = (offset - at).min(STRIDE);
             let passed = self.find(scope, &Find { after, limit, ..find.clone() }).await?;
-            at += passed.entities.len();
-            let Some(next) = passed.next else { return Ok(Found { entities: Vec::new(), ..passed }) };
+            at += passed.answers.len();
+            let Some(next) = passed.next else { return Ok(Found { answers: Vec::new(), ..passed }) };
             after = Some(next);
         }
         let found = self.find(scope, &Find { after, ..find.clone() }).await?;
         if let Some(next) = found.next {
-            self.pages().note(question, offset + found.entities.len(), next);
+            self.pages().note(question, offset + found.answers.len(), next);
         }
         Ok(found)
     }
@@ -70,7 +70,7 @@ impl Engine {
         let (mut count, mut after) = (0, None);
         loop {
             let found = self.find(scope, &Find { after, limit: STRIDE, ..find.clone() }).await?;
-            count += found.entities.len() as u64;
+            count += found.answers.len() as u64;
             match found.next {
                 Some(next) => after = Some(next),
                 None => return Ok(count),

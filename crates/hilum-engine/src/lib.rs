@@ -31,7 +31,9 @@ pub mod worklist;
 
 pub use access::{InstitutionCode, Role, Scope};
 pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
-pub use catalog::{BadPostgresUrl, CataloguePlace, Cursor, Deleted, Find, Found, PostgresUrl, attributes};
+pub use catalog::{
+    Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Find, Found, PostgresUrl, Values, attributes,
+};
 pub use control::WorkControl;
 pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
 pub use error::{AcceptError, EngineError, ErrorKind};

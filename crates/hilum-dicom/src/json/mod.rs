@@ -36,25 +36,42 @@ pub fn write(instance: &Instance<'_>, bulk: &str, out: &mut String) {
     });
 }
 
-/// Appends a data set of texts as one JSON object: what a search answers.
+/// Appends a data set of texts as one JSON object.
 pub fn write_data_set(data_set: &DataSet, out: &mut String) {
     out.push('{');
     for (index, (tag, vr, value)) in data_set.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        push_hex(out, "\"", tag_number(tag), 8);
-        out.push_str("\":{\"vr\":\"");
-        out.push_str(vr.to_string());
-        out.push('"');
         match value {
-            _ if value.is_empty() => {}
-            Value::Items(items) => values(items, out, write_data_set),
-            Value::Text(texts) => values(texts, out, |text, out| write_value(text, vr, out)),
+            Value::Text(texts) => write_attribute(tag, vr, texts.iter().map(String::as_str), out),
+            Value::Items(items) => {
+                start_attribute(tag, vr, out);
+                if !items.is_empty() {
+                    values(items, out, write_data_set);
+                }
+                out.push('}');
+            }
         }
-        out.push('}');
     }
     out.push('}');
+}
+
+/// Appends one attribute, its name before it, of texts or of numbers in decimal: a member of the object of a data set. It has no
+/// `Value` where every value is empty.
+pub fn write_attribute<'t>(tag: Tag, vr: VR, texts: impl Iterator<Item = &'t str> + Clone, out: &mut String) {
+    start_attribute(tag, vr, out);
+    if texts.clone().any(|text| !text.is_empty()) {
+        values(texts, out, |text, out| write_value(text, vr, out));
+    }
+    out.push('}');
+}
+
+fn start_attribute(tag: Tag, vr: VR, out: &mut String) {
+    push_hex(out, "\"", tag_number(tag), 8);
+    out.push_str("\":{\"vr\":\"");
+    out.push_str(vr.to_string());
+    out.push('"');
 }
 
 /// One value of a text or a number in decimal. An empty one among others is null (F.2.5).
@@ -68,9 +85,9 @@ fn write_value(text: &str, vr: VR, out: &mut String) {
     }
 }
 
-fn values<T>(values: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
+fn values<T>(values: impl IntoIterator<Item = T>, out: &mut String, write: impl Fn(T, &mut String)) {
     out.push_str(",\"Value\":[");
-    for (index, value) in values.iter().enumerate() {
+    for (index, value) in values.into_iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -82,17 +99,21 @@ fn values<T>(values: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
 /// Appends a JSON string.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => push_hex(out, "\\u", control as u32, 4),
-            other => out.push(other),
+    let mut rest = text;
+    // What needs no escaping, nearly always all of it, goes in one piece.
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => push_hex(out, "\\u", control.into(), 4),
         }
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 

@@ -22,6 +22,12 @@ impl Picture {
         Self { width, height, samples: 3, bytes }
     }
 
+    /// A grey picture as baseline JPEG at `quality` (1 to 100); `None` where it has colours, or a side of none or more than 65,535 pixels.
+    pub fn to_grey_jpeg(&self, quality: u8) -> Option<Vec<u8>> {
+        let (width, height) = (u16::try_from(self.width).ok()?, u16::try_from(self.height).ok()?);
+        (self.samples == 1 && width.min(height) > 0).then(|| super::jpeg::grey(&self.bytes, width, height, quality))
+    }
+
     /// The part at `left`, `top`, as far as it lies within the picture; `None` where no pixel does.
     pub fn cut(&self, left: u32, top: u32, width: u32, height: u32) -> Option<Self> {
         let right = left.saturating_add(width).min(self.width);

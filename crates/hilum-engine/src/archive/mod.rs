@@ -49,6 +49,14 @@ impl Selection {
         Self { instance: Some(vec![instance]), ..Self::series(study, series) }
     }
 
+    /// Study, Series and SOP Instance UID, where there is one of each and nothing else.
+    fn names_one_instance(&self) -> Option<[&str; 3]> {
+        match (&self.patient, self.study.as_deref(), self.series.as_deref(), self.instance.as_deref()) {
+            (None, Some([study]), Some([series]), Some([sop])) => Some([study.as_str(), series.as_str(), sop.as_str()]),
+            _ => None,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.patient.is_none() && self.study.is_none() && self.series.is_none() && self.instance.is_none()
     }
@@ -182,6 +190,10 @@ impl Engine {
         zone: Zone,
         selection: &Selection,
     ) -> Result<Vec<StoredInstance>, EngineError> {
+        if let Some(uids) = selection.names_one_instance() {
+            self.caught_up().await;
+            return Ok(self.catalog().instance(scope, zone, uids).await?);
+        }
         let mut selected = self.select(scope, zone, selection).await?;
         let mut instances = Vec::new();
         while let Some(mut series) = selected.next_series().await? {

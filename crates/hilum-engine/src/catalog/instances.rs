@@ -101,6 +101,29 @@ impl Catalog {
         Ok(rows.into_iter().map(|row| SelectedSeries { row: row.id, instances: row.instances as u64 }).collect())
     }
 
+    /// An instance that is named with its series and its study, once for each institution that keeps it.
+    pub(crate) async fn instance(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        [study, series, sop]: [&str; 3],
+    ) -> Result<Vec<StoredInstance>, CatalogError> {
+        let sql = format!(
+            "SELECT {} WHERE instance.sop_uid = ? AND series.series_uid = ? AND study.study_uid = ? \
+             AND instance.zone = ? AND study.zone = ? AND instance.institution_id IN ({1}) AND study.institution_id IN ({1}) \
+             ORDER BY study.id",
+            instance_columns(self.dialect()),
+            self.visible_list(scope).await?
+        );
+        let zone = zone.as_str();
+        let values: [Value; 5] = [sop.into(), series.into(), study.into(), zone.into(), zone.into()];
+        let rows = InstanceRow::find_by_statement(self.statement(&sql, values))
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        rows.into_iter().map(stored).collect()
+    }
+
     /// The instances of a series by Instance Number, or those of them that are listed.
     pub(crate) async fn instances_of_series(
         &self,

@@ -37,7 +37,7 @@ pub(crate) use listing::{StudyRow, summary};
 pub use reading::{Claim, ReadingEnd, Renewal};
 pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 pub use report::{CurrentReport, NewReport};
-pub use search::{Cursor, Find, Found, attributes};
+pub use search::{Answer, Attribute, Cursor, Find, Found, Values, attributes};
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 pub(crate) use upkeep::Holder;
 
@@ -51,6 +51,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -169,6 +170,8 @@ pub struct Catalog {
     write: DatabaseConnection,
     read: DatabaseConnection,
     institutions: Arc<RwLock<HashMap<InstitutionCode, i64>>>,
+    /// How many there were, and when they were counted.
+    counted: Arc<RwLock<Option<(usize, Instant)>>>,
 }
 
 impl Catalog {
@@ -179,7 +182,7 @@ impl Catalog {
             CataloguePlace::Folder => connect::open_file(&folder.join(FILE)).await?,
             CataloguePlace::Server(url) => connect::open_server(url).await?,
         };
-        let catalog = Self { write, read, institutions: Arc::default() };
+        let catalog = Self { write, read, institutions: Arc::default(), counted: Arc::default() };
         if matches!(place, CataloguePlace::Server(_)) {
             catalog.belong_to(crate::storage::folder_id(folder)?).await?;
         }

@@ -18,7 +18,7 @@ async fn found(engine: &Engine, level: Level) -> usize {
         after: None,
         limit: 100,
     };
-    engine.find(&Scope::local(), &find).await.unwrap().entities.len()
+    engine.find(&Scope::local(), &find).await.unwrap().answers.len()
 }
 
 async fn delete(engine: &Engine, selection: &Selection) -> Deleted {

@@ -5,7 +5,7 @@ use dicom_core::Tag;
 use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Level, Query, QueryOptions};
 use hilum_dicom::write::{PatientSex, SeriesKind};
-use hilum_engine::{Engine, ErrorKind, Find, Scope, Source, Zone};
+use hilum_engine::{Engine, ErrorKind, Find, Found, Scope, Source, Zone};
 use tempfile::tempdir;
 
 const NAME: Tag = Tag(0x0010, 0x0010);
@@ -74,10 +74,18 @@ fn ask(level: Level, keys: &[(Tag, &str)]) -> Find {
 }
 
 /// Every entity of the level that the matching rules let through, one after another.
+fn data_sets(found: &Found) -> Vec<DataSet> {
+    found.answers.iter().map(|answer| answer.data_set().unwrap()).collect()
+}
+
+async fn found(engine: &Engine, find: &Find) -> Vec<DataSet> {
+    data_sets(&engine.find(&Scope::local(), find).await.unwrap())
+}
+
 async fn by_looking_at_all(engine: &Engine, find: &Find) -> Vec<DataSet> {
     let everything = Find { keys: DataSet::new(), options: QueryOptions::default(), ..find.clone() };
     let query = Query::read(&find.keys, find.options).unwrap();
-    let all = engine.find(&Scope::local(), &everything).await.unwrap().entities;
+    let all = found(engine, &everything).await;
     all.into_iter().filter(|entity| query.matches(entity)).collect()
 }
 
@@ -134,14 +142,14 @@ async fn the_indexes_find_what_a_look_at_everything_finds() {
     for (keys, hits) in questions {
         let find = ask(Level::Study, keys);
         let found = engine.find(&Scope::local(), &find).await.unwrap();
-        assert_eq!(found.entities.len(), *hits, "{keys:?}");
+        assert_eq!(found.answers.len(), *hits, "{keys:?}");
         assert!(found.unsupported.is_empty() && found.next.is_none(), "{keys:?}");
-        assert!(found.entities == by_looking_at_all(&engine, &find).await, "{keys:?}");
+        assert!(data_sets(&found) == by_looking_at_all(&engine, &find).await, "{keys:?}");
         // At the levels below and above, the same keys and the same truth.
         for level in [Level::Series, Level::Image] {
             let find = ask(level, keys);
             let found = engine.find(&Scope::local(), &find).await.unwrap();
-            assert!(found.entities == by_looking_at_all(&engine, &find).await, "{level:?} {keys:?}");
+            assert!(data_sets(&found) == by_looking_at_all(&engine, &find).await, "{level:?} {keys:?}");
         }
     }
     for (keys, hits) in
@@ -149,8 +157,8 @@ async fn the_indexes_find_what_a_look_at_everything_finds() {
     {
         let find = ask(Level::Patient, keys);
         let found = engine.find(&Scope::local(), &find).await.unwrap();
-        assert_eq!(found.entities.len(), hits, "{keys:?}");
-        assert!(found.entities == by_looking_at_all(&engine, &find).await, "{keys:?}");
+        assert_eq!(found.answers.len(), hits, "{keys:?}");
+        assert!(data_sets(&found) == by_looking_at_all(&engine, &find).await, "{keys:?}");
     }
 }
 
@@ -163,7 +171,7 @@ async fn fuzzy_names_are_found_in_any_order_and_spelling() {
     {
         let mut find = ask(Level::Study, &[(NAME, name)]);
         find.options.fuzzy_names = true;
-        let found = engine.find(&Scope::local(), &find).await.unwrap().entities;
+        let found = found(&engine, &find).await;
         assert_eq!(found.len(), hits, "{name}");
         assert!(found == by_looking_at_all(&engine, &find).await, "{name}");
     }
@@ -174,7 +182,7 @@ async fn an_answer_holds_the_counts_and_the_attributes_of_its_level() {
     let data = tempdir().unwrap();
     let engine = filled(data.path()).await;
     let uid = archive()[0].study_uid().to_string();
-    let study = engine.find(&Scope::local(), &ask(Level::Study, &[(STUDY, &uid)])).await.unwrap().entities.remove(0);
+    let study = found(&engine, &ask(Level::Study, &[(STUDY, &uid)])).await.remove(0);
     for (tag, expected) in [
         (Tag(0x0020, 0x1206), "2"),
         (Tag(0x0020, 0x1208), "3"),
@@ -187,18 +195,16 @@ async fn an_answer_holds_the_counts_and_the_attributes_of_its_level() {
     ] {
         assert_eq!(study.text(tag), Some(expected), "{tag}");
     }
-    let series =
-        engine.find(&Scope::local(), &ask(Level::Series, &[(STUDY, &uid), (MODALITY, "CT")])).await.unwrap().entities;
+    let series = found(&engine, &ask(Level::Series, &[(STUDY, &uid), (MODALITY, "CT")])).await;
     assert_eq!(series.iter().map(|s| s.text(Tag(0x0020, 0x1209)).unwrap()).collect::<Vec<_>>(), ["2", "1"]);
     assert_eq!(series[0].text(BODY_PART), Some("ABDOMEN"));
     let series_uid = series[0].text(SERIES).unwrap();
-    let images = engine.find(&Scope::local(), &ask(Level::Image, &[(SERIES, series_uid)])).await.unwrap().entities;
+    let images = found(&engine, &ask(Level::Image, &[(SERIES, series_uid)])).await;
     assert_eq!(images.iter().map(|i| i.text(NUMBER).unwrap()).collect::<Vec<_>>(), ["1", "2"]);
     let sop = images[1].text(SOP).unwrap();
-    let one = engine.find(&Scope::local(), &ask(Level::Image, &[(SOP, sop)])).await.unwrap().entities;
+    let one = found(&engine, &ask(Level::Image, &[(SOP, sop)])).await;
     assert!(one.len() == 1 && one[0] == images[1]);
-    let patient =
-        engine.find(&Scope::local(), &ask(Level::Patient, &[(ID, "SYN-000009")])).await.unwrap().entities.remove(0);
+    let patient = found(&engine, &ask(Level::Patient, &[(ID, "SYN-000009")])).await.remove(0);
     assert_eq!(patient.text(Tag(0x0020, 0x1200)), Some("23"));
 }
 
@@ -207,12 +213,12 @@ async fn pages_meet_without_gap_or_overlap_while_others_send() {
     let data = tempdir().unwrap();
     let engine = filled(data.path()).await;
     for level in [Level::Patient, Level::Study, Level::Series, Level::Image] {
-        let all = engine.find(&Scope::local(), &ask(level, &[])).await.unwrap().entities;
+        let all = found(&engine, &ask(level, &[])).await;
         for size in [1, 3, 1000] {
             let (mut seen, mut find) = (Vec::new(), Find { limit: size, ..ask(level, &[]) });
             loop {
                 let page = engine.find(&Scope::local(), &find).await.unwrap();
-                seen.extend(page.entities);
+                seen.extend(data_sets(&page));
                 find.after = page.next;
                 if find.after.is_none() {
                     break;
@@ -223,18 +229,21 @@ async fn pages_meet_without_gap_or_overlap_while_others_send() {
         for offset in [0, 1, 2, all.len() - 1, all.len(), all.len() + 5] {
             let page = engine.find_at(&Scope::local(), &Find { limit: 2, ..ask(level, &[]) }, offset).await.unwrap();
             assert!(
-                page.entities == all.iter().skip(offset).take(2).cloned().collect::<Vec<_>>(),
+                data_sets(&page) == all.iter().skip(offset).take(2).cloned().collect::<Vec<_>>(),
                 "{level:?} from {offset}"
             );
         }
         assert_eq!(engine.count(&Scope::local(), &ask(level, &[])).await.unwrap(), all.len() as u64);
     }
     let find = Find { limit: 5, ..ask(Level::Study, &[(NAME, "Lee*")]) };
-    let all = engine.find(&Scope::local(), &ask(Level::Study, &[(NAME, "Lee*")])).await.unwrap().entities;
+    let all = found(&engine, &ask(Level::Study, &[(NAME, "Lee*")])).await;
     let first = engine.find_at(&Scope::local(), &find, 0).await.unwrap();
     send(&engine, &Ct { study: 99, slices: 1, name: "Lee^New", patient_id: "N", ..Ct::default() }.files()).await;
     let second = engine.find_at(&Scope::local(), &find, 5).await.unwrap();
-    assert!(first.entities == all[..5] && second.entities == all[5..10], "a study that came in between moves no page");
+    assert!(
+        data_sets(&first) == all[..5] && data_sets(&second) == all[5..10],
+        "a study that came in between moves no page"
+    );
 }
 
 #[tokio::test]
@@ -242,17 +251,17 @@ async fn a_caller_sees_studies_of_the_own_institution_only() {
     let data = tempdir().unwrap();
     let engine = filled(data.path()).await;
     let other = Scope::new("OTHER".parse().unwrap(), hilum_engine::Role::Operator);
-    assert!(engine.find(&other, &ask(Level::Study, &[])).await.unwrap().entities.is_empty());
+    assert!(engine.find(&other, &ask(Level::Study, &[])).await.unwrap().answers.is_empty());
     let bytes = archive()[0].files().remove(0);
     engine.accept_instance(&other, Zone::Clinical, bytes, Source::Stow).await.unwrap();
     for level in [Level::Patient, Level::Study, Level::Series, Level::Image] {
         for keys in [&[][..], &[(NAME, "Hong*")], &[(ID, "SYN-000001")], &[(DATE, "2026")], &[(ID, "SYN*")]] {
             let found = engine.find(&other, &ask(level, keys)).await.unwrap();
-            assert_eq!(found.entities.len(), 1, "{level:?} {keys:?}");
+            assert_eq!(found.answers.len(), 1, "{level:?} {keys:?}");
         }
     }
     let both = Scope::local().and("OTHER".parse().unwrap());
-    assert_eq!(engine.find(&both, &ask(Level::Study, &[])).await.unwrap().entities.len(), 30);
+    assert_eq!(engine.find(&both, &ask(Level::Study, &[])).await.unwrap().answers.len(), 30);
 }
 
 #[tokio::test]
@@ -260,14 +269,14 @@ async fn keys_that_cannot_be_matched_are_named_and_wrong_ones_refused() {
     let data = tempdir().unwrap();
     let engine = filled(data.path()).await;
     let find = ask(Level::Study, &[(BODY_PART, "ABDOMEN"), (NAME, "Kim*"), (Tag(0x0008, 0x0005), "ISO_IR 192")]);
-    let found = engine.find(&Scope::local(), &find).await.unwrap();
-    assert_eq!((found.unsupported, found.entities.len()), (vec![BODY_PART], 2));
+    let answer = engine.find(&Scope::local(), &find).await.unwrap();
+    assert_eq!((answer.unsupported, answer.answers.len()), (vec![BODY_PART], 2));
     let wrong = engine.find(&Scope::local(), &ask(Level::Study, &[(DATE, "tomorrow")])).await.unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::BadRequest);
     assert!(wrong.to_string().contains("(0008,0020)") && !wrong.to_string().contains("tomorrow"));
     let mut many = ask(Level::Study, &[]);
     many.keys.set_all(STUDY, (0..10_000).map(|index| format!("1.2.{index}")).collect());
-    assert!(engine.find(&Scope::local(), &many).await.unwrap().entities.is_empty());
+    assert!(found(&engine, &many).await.is_empty());
     many.keys.set_all(STUDY, vec!["1.2".to_owned(); 10_001]);
     assert_eq!(engine.find(&Scope::local(), &many).await.unwrap_err().kind(), ErrorKind::BadRequest);
     // Long and many words are one long question of the index.
@@ -275,7 +284,7 @@ async fn keys_that_cannot_be_matched_are_named_and_wrong_ones_refused() {
         (0..300).map(|index| format!("*{}{index}*", "가나다라마바사아자차카타파하".repeat(4))).collect();
     many.keys = DataSet::new();
     many.keys.set_all(NAME, long);
-    assert!(engine.find(&Scope::local(), &many).await.unwrap().entities.is_empty());
+    assert!(found(&engine, &many).await.is_empty());
 }
 
 #[tokio::test]
@@ -296,4 +305,37 @@ async fn counts_stay_true_through_repeats_and_late_series() {
     ] {
         assert_eq!(number(data.path(), wrong).await, 0, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn control_characters_in_a_text_never_make_two_answers_of_one() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    // The rest of a row, and the beginning of another; no writer of ours would write them.
+    let forged: &str = format!("N^A{}}}7{{O^B", "{1".repeat(17)).leak();
+    for (study, patient_id, name, study_description) in
+        [(1, "P1", "Hong^Gildong", "CT"), (2, "P2", forged, "CT"), (3, "P3", "Kim^A{B", "a}b")]
+    {
+        let ct = Ct { study, slices: 1, study_description, patient_id, name, ..Ct::default() };
+        let mut file = ct.files().remove(0).to_vec();
+        for text in [name, study_description] {
+            let at = file.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+            for byte in &mut file[at..at + text.len()] {
+                *byte = match *byte {
+                    b'{' => 0x1f,
+                    b'}' => 0x1e,
+                    other => other,
+                };
+            }
+        }
+        send(&engine, &[file.into()]).await;
+    }
+    let all = found(&engine, &ask(Level::Study, &[])).await;
+    assert_eq!(all.len(), 3);
+    let mut uids: Vec<&str> = all.iter().map(|study| study.text(STUDY).unwrap()).collect();
+    uids.sort_unstable();
+    let mut sent: Vec<String> = (1..=3).map(|study| Ct { study, ..Ct::default() }.study_uid().to_string()).collect();
+    sent.sort_unstable();
+    assert_eq!(uids, sent);
+    assert!(all.iter().all(|study| !study.text(NAME).unwrap().contains(['\u{1e}', '\u{1f}'])));
 }

@@ -14,7 +14,7 @@ use hilum_dicom::data_set::Value;
 use hilum_dicom::header::dictionary_vr;
 use hilum_dicom::matching::{Level, QueryOptions};
 use hilum_dicom::{DataSet, json, native_model};
-use hilum_engine::{EngineError, Find, Found, Zone};
+use hilum_engine::{Answer, Attribute, EngineError, Find, Found, Zone, attributes};
 use std::collections::BTreeSet;
 
 use super::query::Parameters;
@@ -99,12 +99,16 @@ async fn search(
     };
     let found = app.engine.find_at(&app.scope, &find, question.offset).await?;
     let total = if question.total { Some(app.engine.count(&app.scope, &find).await?) } else { None };
-    let answers = found.entities.iter().map(|entity| {
-        let mut text = String::new();
-        json::write_data_set(&shown(level, &question, &below, entity, &base(headers, app.port)), &mut text);
-        text
-    });
-    let mut response = body(answers.collect(), model)?;
+    let base = base(headers, app.port);
+    let shown = shown(level, &question, &below);
+    let mut data_sets = String::new();
+    for (index, answer) in found.answers.iter().enumerate() {
+        if index > 0 {
+            data_sets.push(',');
+        }
+        write(level, &shown, answer, &base, &mut data_sets)?;
+    }
+    let mut response = body(data_sets, model)?;
     response.headers_mut().extend(told(&found, total));
     Ok(response)
 }
@@ -134,15 +138,16 @@ fn told(found: &Found, total: Option<u64>) -> HeaderMap {
     headers
 }
 
-/// Data sets in DICOM JSON as the answer that was asked for; without any there is no content in either model.
-fn body(data_sets: Vec<String>, model: Model) -> Result<Response, ApiError> {
+/// Data sets in DICOM JSON, with commas between them, as the answer that was asked for; without any there is no content in either
+/// model.
+fn body(data_sets: String, model: Model) -> Result<Response, ApiError> {
     let essence = match model {
         Model::Json(essence) => essence,
         Model::Xml if data_sets.is_empty() => native_model::MEDIA_TYPE,
         Model::Xml => {
             let parts = BodyParts::new();
             let mut body = String::new();
-            for document in native_model::documents(data_sets.join(",").as_bytes()) {
+            for document in native_model::documents(data_sets.as_bytes()) {
                 let document =
                     document.map_err(|_| EngineError::Internal("an answer cannot be read again".to_owned()))?;
                 body.push_str(&parts.start(native_model::MEDIA_TYPE, ""));
@@ -156,29 +161,57 @@ fn body(data_sets: Vec<String>, model: Model) -> Result<Response, ApiError> {
     if data_sets.is_empty() {
         return Ok((StatusCode::NO_CONTENT, content_type).into_response());
     }
-    Ok((content_type, format!("[{}]", data_sets.join(","))).into_response())
+    Ok((content_type, format!("[{data_sets}]")).into_response())
 }
 
-/// What an answer says of an entity (PS3.18 10.6.3.3): its own attributes, those of the levels above that the address does not
-/// name already, the keys, and what was asked for besides.
-fn shown(level: Level, question: &Question, below: &[Tag], entity: &DataSet, base: &str) -> DataSet {
-    let mut out = DataSet::new();
-    for (tag, vr, value) in entity.iter() {
-        let asked = question.everything || question.fields.contains(&tag) || question.keys.get(tag).is_some();
-        if asked || is_default(level, below, tag) {
-            out.insert(tag, vr, value.clone());
+/// A member of an answer.
+enum Shown {
+    Attribute(&'static Attribute),
+    RetrieveUrl,
+}
+
+/// What an answer says of an entity (PS3.18 10.6.3.3), by tag: its own attributes, those of the levels above that the address does
+/// not name already, the keys, and what was asked for besides.
+fn shown(level: Level, question: &Question, below: &[Tag]) -> Vec<Shown> {
+    let asked = |tag| question.everything || question.fields.contains(&tag) || question.keys.get(tag).is_some();
+    let mut shown: Vec<Shown> = attributes(level)
+        .iter()
+        .filter(|attribute| asked(attribute.tag) || is_default(level, below, attribute.tag))
+        .map(Shown::Attribute)
+        .collect();
+    let url_at = shown
+        .iter()
+        .position(|shown| matches!(shown, Shown::Attribute(attribute) if attribute.tag > tags::RETRIEVE_URL))
+        .unwrap_or(shown.len());
+    shown.insert(url_at, Shown::RetrieveUrl);
+    shown
+}
+
+fn write(level: Level, shown: &[Shown], answer: &Answer, base: &str, out: &mut String) -> Result<(), EngineError> {
+    let values = answer.values();
+    out.push('{');
+    for (index, shown) in shown.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        match shown {
+            Shown::Attribute(attribute) => {
+                let text = values.of(attribute)?;
+                json::write_attribute(attribute.tag, attribute.vr, attribute.split(&text), out);
+            }
+            Shown::RetrieveUrl => {
+                let [study, series, instance] = values.uids();
+                let url = match level {
+                    Level::Patient | Level::Study => format!("{base}studies/{study}"),
+                    Level::Series => format!("{base}studies/{study}/series/{series}"),
+                    Level::Image => format!("{base}studies/{study}/series/{series}/instances/{instance}"),
+                };
+                json::write_attribute(tags::RETRIEVE_URL, VR::UR, std::iter::once(url.as_str()), out);
+            }
         }
     }
-    let text = |tag| entity.text(tag).unwrap_or_default();
-    let mut url = format!("{base}studies/{}", text(tags::STUDY_INSTANCE_UID));
-    if level >= Level::Series {
-        url = format!("{url}/series/{}", text(tags::SERIES_INSTANCE_UID));
-    }
-    if level == Level::Image {
-        url = format!("{url}/instances/{}", text(tags::SOP_INSTANCE_UID));
-    }
-    out.insert(tags::RETRIEVE_URL, VR::UR, Value::Text(vec![url]));
-    out
+    out.push('}');
+    Ok(())
 }
 
 /// PS3.18 Tables 10.6.3-3 to 10.6.3-5. What the address names already is left out, its UIDs aside.

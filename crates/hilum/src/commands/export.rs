@@ -55,8 +55,8 @@ async fn studies(engine: &Engine, scope: &Scope, mut find: Find) -> anyhow::Resu
     let mut studies = Vec::new();
     loop {
         let found = engine.find(scope, &find).await?;
-        for entity in &found.entities {
-            studies.push(entity.text(keys::STUDY_UID).unwrap_or_default().parse()?);
+        for answer in &found.answers {
+            studies.push(answer.values().uids()[0].parse()?);
         }
         find.after = found.next;
         if find.after.is_none() {

@@ -8,7 +8,7 @@ use hilum_dicom::{
     matching::{Level, QueryOptions},
 };
 use hilum_dimse::{FindHandler, FindRequest, Matches, Refusal};
-use hilum_engine::{Cursor, Engine, EngineError, Find, Scope, Zone};
+use hilum_engine::{Answer, Cursor, Engine, EngineError, Find, Scope, Zone};
 
 use super::{Node, refusal_of};
 
@@ -55,7 +55,8 @@ fn archive(engine: Engine, scope: Scope, level: Level, keys: DataSet, options: Q
         let find = Find { zone: Zone::Clinical, level, keys: keys.clone(), options, after, limit: PAGE };
         async move {
             let found = engine.find(&scope, &find).await?;
-            Ok((found.entities, found.next.map(Some)))
+            let answers = found.answers.iter().map(Answer::data_set).collect::<Result<_, _>>()?;
+            Ok((answers, found.next.map(Some)))
         }
     })
 }

@@ -4,24 +4,26 @@
 //! each is then matched by the rules of PS3.4 C.2.2.2 ([`hilum_dicom::matching`]). A page therefore costs what it shows, not what
 //! the archive holds.
 
-mod entity;
+mod answer;
 pub(in crate::catalog) mod index;
 mod select;
 pub(in crate::catalog) mod text;
 pub(in crate::catalog) mod words;
 
-pub use entity::attributes;
+pub use answer::{Answer, Attribute, Values, attributes};
 
 use super::{Catalog, CatalogError};
 use crate::access::Scope;
 use crate::engine::Zone;
 use crate::error::EngineError;
+use answer::Page;
 use dicom_core::Tag;
-use entity::Row;
 use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Level, Query, QueryOptions};
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use select::Select;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 /// A question by keys.
 #[derive(Clone, Debug)]
@@ -51,8 +53,8 @@ pub struct Cursor {
 /// A page of what was found, the study received last first.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Everything the catalogue knows of each, see [`attributes`].
-    pub entities: Vec<DataSet>,
+    /// What the catalogue knows of each.
+    pub answers: Vec<Answer>,
     /// Behind the last of them, when there is more.
     pub next: Option<Cursor>,
     /// Keys with values that the catalogue cannot match at this level; they were left out of the question.
@@ -70,10 +72,10 @@ const STUDIES: usize = 128;
 impl Catalog {
     /// A page of what matches in the caller's institutions.
     pub async fn find(&self, scope: &Scope, find: &Find) -> Result<Found, EngineError> {
-        let known = attributes(find.level);
+        let known = |tag| attributes(find.level).iter().any(|attribute| attribute.tag == tag);
         let mut keys = find.keys.clone();
         let mut unsupported = Vec::new();
-        for (tag, _, value) in find.keys.iter().filter(|(tag, ..)| !known.contains(tag)) {
+        for (tag, _, value) in find.keys.iter().filter(|(tag, ..)| !known(*tag)) {
             keys.remove(tag);
             if !value.is_empty() && !QUESTION.contains(&tag) {
                 unsupported.push(tag);
@@ -95,19 +97,19 @@ impl Catalog {
         let mut found = Found { unsupported, ..Found::default() };
         let (mut after, mut chunk) = (find.after, FIRST_CHUNK);
         loop {
-            let (rows, last) = self.rows(&select, after, chunk).await?;
-            for row in rows {
-                let entity = row.attributes(find.level)?;
-                if !query.matches(&entity) {
-                    after = Some(row.cursor());
-                    continue;
-                }
-                if found.entities.len() == find.limit {
+            let (page, last) = self.page(&select, after, chunk).await?;
+            for answer in page.answers() {
+                // What asks for nothing in particular matches.
+                let matches =
+                    query.is_universal() || query.matches(&answer.data_set_of(|tag| keys.get(tag).is_some())?);
+                if matches && found.answers.len() == find.limit {
                     found.next = after;
                     return Ok(found);
                 }
-                after = Some(row.cursor());
-                found.entities.push(entity);
+                after = Some(answer.cursor()?);
+                if matches {
+                    found.answers.push(answer);
+                }
             }
             if last {
                 return Ok(found);
@@ -117,47 +119,62 @@ impl Catalog {
     }
 
     /// The next rows, some at least unless they are the last; and whether they are.
-    async fn rows(
-        &self,
-        select: &Select,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<Row>, bool), CatalogError> {
+    async fn page(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<(Page, bool), CatalogError> {
         let Some(words) = select.words() else {
-            let rows = self.fetch(select, after, limit).await?;
-            let last = rows.len() < limit;
-            return Ok((rows, last));
+            let page = self.fetch(select, after, limit).await?;
+            let last = page.len() < limit;
+            return Ok((page, last));
         };
         // The index hands out studies in order, and nothing below them.
         let mut after = after;
         loop {
             let up_to = after.map_or(i64::MAX, |after| after.top);
             let studies = self.indexed(&words, up_to, STUDIES).await?;
-            let Some(lowest) = studies.last().copied() else { return Ok((Vec::new(), true)) };
-            let rows = self.fetch(&select.of_studies(&studies), after, limit).await?;
-            let last = studies.len() < STUDIES && rows.len() < limit;
-            if last || !rows.is_empty() {
-                return Ok((rows, last));
+            let Some(lowest) = studies.last().copied() else { return Ok((Page::empty(select.level()), true)) };
+            let page = self.fetch(&select.of_studies(&studies), after, limit).await?;
+            let last = studies.len() < STUDIES && page.len() < limit;
+            if last || page.len() > 0 {
+                return Ok((page, last));
             }
             after = Some(Cursor { top: lowest - 1, series: 0, instance: 0 });
         }
     }
 
-    async fn fetch(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Vec<Row>, CatalogError> {
-        let (sql, values) = select.statement(after, limit);
-        Row::find_by_statement(self.statement(&sql, values))
-            .all(&self.read)
-            .await
-            .map_err(CatalogError::during("search"))
+    async fn fetch(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Page, CatalogError> {
+        for cleaned in [false, true] {
+            let (sql, values) = select.statement(after, limit, cleaned);
+            let found = self.read.query_one_raw(self.statement(&sql, values)).await;
+            let found = found.map_err(CatalogError::during("search"))?;
+            let page = found.map(|row| -> Result<_, DbErr> {
+                let (rows, text): (i64, Option<String>) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                Ok(Page::read(select.level(), rows as u64, text.unwrap_or_default()))
+            });
+            if let Some(page) = page.transpose().map_err(CatalogError::during("search"))?.flatten() {
+                return Ok(page);
+            }
+        }
+        Err(CatalogError::Corrupt { what: "page of a search" })
     }
 
-    /// Whether the caller sees every institution there is: then none needs to be told from another.
+    /// Whether the caller sees every institution there is: then the index of words need not tell them apart. It is counted once a
+    /// minute, for it only decides how the database is asked; whatever it says, rows of other institutions are no answer.
     pub(in crate::catalog) async fn sees_all(&self, visible: &[i64]) -> Result<bool, CatalogError> {
+        let counted = *self.counted.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, at)) = counted
+            && at.elapsed() < COUNTED_FOR
+        {
+            return Ok(count == visible.len());
+        }
         let statement = self.statement("SELECT count(*) AS n FROM institution", []);
-        let count = Count::find_by_statement(statement).one(&self.read).await;
-        Ok(count.map_err(CatalogError::during("search"))?.is_some_and(|count| count.n as usize == visible.len()))
+        let count =
+            Count::find_by_statement(statement).one(&self.read).await.map_err(CatalogError::during("search"))?;
+        let count = count.map_or(0, |count| count.n as usize);
+        *self.counted.write().unwrap_or_else(PoisonError::into_inner) = Some((count, Instant::now()));
+        Ok(count == visible.len())
     }
 }
+
+const COUNTED_FOR: Duration = Duration::from_mins(1);
 
 #[derive(FromQueryResult)]
 struct Count {

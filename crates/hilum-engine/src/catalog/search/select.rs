@@ -1,6 +1,7 @@
 //! From keys to SQL: what narrows the candidates, and from which table the walk begins.
 
 use super::Cursor;
+use super::answer::{self, COLUMN_END, Column, Holds, ROW_END};
 use super::text::{self, Condition, Field, Fragment};
 use crate::catalog::dialect::Dialect;
 use crate::catalog::id_list;
@@ -118,7 +119,12 @@ impl Select {
         select
     }
 
-    pub(super) fn statement(&self, after: Option<Cursor>, limit: usize) -> (String, Vec<Value>) {
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// A page as one text. `cleaned` puts spaces in place of dividers that stand in a text.
+    pub(super) fn statement(&self, after: Option<Cursor>, limit: usize, cleaned: bool) -> (String, Vec<Value>) {
         let mut conditions = self.conditions.clone();
         let mut values = self.values.clone();
         if let Some(after) = after {
@@ -128,8 +134,9 @@ impl Select {
         }
         values.push((limit as i64).into());
         let sql = format!(
-            "SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT ?",
-            columns(self.level),
+            "SELECT count(*), string_agg(columns, '{ROW_END}') FROM \
+             (SELECT {} AS columns FROM {} WHERE {} ORDER BY {} LIMIT ?) AS page",
+            columns(self.level, cleaned),
             self.tables(),
             conditions.join(" AND "),
             self.order()
@@ -277,65 +284,18 @@ fn day(microseconds: i64) -> Option<String> {
     Some(format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day()))
 }
 
-/// One list for every level; what lies below it is NULL.
-fn columns(level: Level) -> String {
-    let patient = "p.id AS patient_row, p.name_alphabetic, p.name_ideographic, p.name_phonetic, p.patient_id, p.issuer, \
-                   p.birth_date, p.sex";
-    let study = [
-        "s.id AS study_row",
-        "s.study_uid",
-        "s.study_date",
-        "s.study_time",
-        "s.description AS study_description",
-        "s.accession",
-        "s.study_id",
-        "s.referring_physician",
-        "s.modalities",
-        "s.series_count",
-        "s.instance_count AS study_instances",
-    ];
-    let series = [
-        "se.id AS series_row",
-        "se.series_uid",
-        "se.number AS series_number",
-        "se.description AS series_description",
-        "se.modality",
-        "se.instance_count AS series_instances",
-    ];
-    let instance = [
-        "i.id AS instance_row",
-        "i.sop_uid",
-        "i.sop_class_uid",
-        "i.transfer_syntax_uid",
-        "i.frames AS instance_frames",
-    ];
-    let below = |columns: &[&str], from: Level| {
-        let of = |column: &&str| {
-            let name = column.rsplit([' ', '.']).next().unwrap_or(column);
-            if level >= from { (*column).to_owned() } else { format!("NULL AS {name}") }
-        };
-        columns.iter().map(of).collect::<Vec<_>>().join(", ")
+/// The columns of a level as one text. Both databases leave NULL out of `concat_ws` and make an empty text of it in `concat`.
+fn columns(level: Level, cleaned: bool) -> String {
+    let of = |column: &Column| match column.sql() {
+        (sql, Holds::Text | Holds::TextOrNull) if cleaned => {
+            format!("concat(replace(replace({sql}, '{ROW_END}', ' '), '{COLUMN_END}', ' '))")
+        }
+        (sql, Holds::Number | Holds::Text) => sql.to_owned(),
+        (sql, Holds::NumberOrNull | Holds::TextOrNull) => format!("concat({sql})"),
     };
-    let (counts, facts) = match level {
-        Level::Patient => (
-            "(SELECT count(*) FROM study WHERE patient_row = p.id) AS patient_studies, \
-             (SELECT CAST(COALESCE(sum(series_count), 0) AS BIGINT) FROM study WHERE patient_row = p.id) AS patient_series, \
-             (SELECT CAST(COALESCE(sum(instance_count), 0) AS BIGINT) FROM study WHERE patient_row = p.id) AS patient_instances",
-            "NULL",
-        ),
-        Level::Study => (NO_COUNTS, "NULL"),
-        Level::Series => (NO_COUNTS, "(SELECT facts FROM instance WHERE series_row = se.id ORDER BY id LIMIT 1)"),
-        Level::Image => (NO_COUNTS, "i.facts"),
-    };
-    format!(
-        "{patient}, {}, {}, {}, {counts}, {facts} AS facts",
-        below(&study, Level::Study),
-        below(&series, Level::Series),
-        below(&instance, Level::Image)
-    )
+    let columns: Vec<String> = answer::columns(level).iter().map(of).collect();
+    format!("concat_ws('{COLUMN_END}', {})", columns.join(", "))
 }
-
-const NO_COUNTS: &str = "NULL AS patient_studies, NULL AS patient_series, NULL AS patient_instances";
 
 const PATIENT_NAME: Tag = Tag(0x0010, 0x0010);
 const PATIENT_ID: Tag = Tag(0x0010, 0x0020);

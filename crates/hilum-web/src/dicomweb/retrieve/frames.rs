@@ -12,7 +12,7 @@ use hilum_dicom::{Outline, TransferSyntaxUid};
 use hilum_engine::InstanceBytes;
 
 use super::accept::{Accept, Form, Range, Syntax};
-use super::body::{Parts, Stopped, channel};
+use super::body::{Parts, Stopped, channel, pieces};
 use super::{Resource, aside, not_acceptable};
 use crate::{error::ApiError, server::App};
 
@@ -25,9 +25,10 @@ const MOST_FRAMES: usize = 10_000;
 pub(super) async fn frames(State(app): State<App>, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
     let list = list(resource.frames.as_deref().unwrap_or_default())?;
     let instance = resource.instance(&app).await?;
-    let bytes = app.engine.open_instance(&instance).await?;
     let location = location(&instance);
+    let engine = app.engine.clone();
     let (frames, first) = aside(move || {
+        let bytes = engine.open_instance_blocking(&instance)?;
         let frames = Frames::open(bytes, &accept, list.len())?;
         let numbers = frames.checked(&list)?;
         let first = frames.read(numbers[0])?;
@@ -42,8 +43,8 @@ pub(super) async fn frames(State(app): State<App>, accept: Accept, resource: Res
     let essence = frames.essence;
     let place = |number: u32| format!("{location}/frames/{}", number + 1);
     if let [only] = numbers[..] {
-        let body = [parts.start(&frames.content_type(), &place(only)).into_bytes(), first, parts.end().into_bytes()];
-        return Ok(parts.response(essence, Body::from(body.concat())));
+        let start = parts.start(&frames.content_type(), &place(only));
+        return Ok(parts.response(essence, pieces([start.into(), first.into(), parts.end().into()])));
     }
     let (sender, body) = channel();
     let response = parts.response(essence, body);

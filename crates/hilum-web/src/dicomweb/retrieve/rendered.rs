@@ -14,7 +14,7 @@ use hilum_engine::InstanceBytes;
 
 use super::super::query::Parameters;
 use super::accept::{Accept, Form};
-use super::body::Parts;
+use super::body::{Parts, pieces};
 use super::{Resource, aside, not_acceptable};
 use crate::{error::ApiError, server::App};
 
@@ -80,12 +80,16 @@ async fn picture(
     let mut instances = resource.instances(app).await?;
     let middle = instances.len() / 2;
     let instance = instances.swap_remove(middle);
-    let bytes = app.engine.open_instance(&instance).await?;
-    let file = aside(move || encoded(&picture_of(&bytes, frame, window, viewport)?, essence, quality)).await?;
+    let engine = app.engine.clone();
+    let file = aside(move || {
+        let bytes = engine.open_instance_blocking(&instance)?;
+        encoded(&picture_of(&bytes, frame, window, viewport)?, essence, quality)
+    })
+    .await?;
     if range.form == Form::Multipart {
         let parts = Parts::new();
-        let body = [parts.start(essence, "").into_bytes(), file, parts.end().into_bytes()].concat();
-        return Ok(parts.response(essence, Body::from(body)));
+        let body = pieces([parts.start(essence, "").into(), file.into(), parts.end().into()]);
+        return Ok(parts.response(essence, body));
     }
     Ok(([(header::CONTENT_TYPE, essence)], Body::from(file)).into_response())
 }
@@ -140,9 +144,11 @@ pub(super) fn encoded(picture: &Picture, essence: &str, quality: u8) -> Result<V
             .map_err(|_| ApiError::bad_request("the picture is too large for image/jpeg; ask for image/png"))
     };
     let (width, height) = (side(picture.width)?, side(picture.height)?);
-    let colour = if picture.samples == 1 { jpeg_encoder::ColorType::Luma } else { jpeg_encoder::ColorType::Rgb };
+    if let Some(file) = picture.to_grey_jpeg(quality) {
+        return Ok(file);
+    }
     let encoder = jpeg_encoder::Encoder::new(&mut file, quality);
-    encoder.encode(&picture.bytes, width, height, colour).map_err(|error| failed(&error))?;
+    encoder.encode(&picture.bytes, width, height, jpeg_encoder::ColorType::Rgb).map_err(|error| failed(&error))?;
     Ok(file)
 }
 

@@ -1,0 +1,452 @@
+//! Grey pictures as baseline JPEG (ITU-T T.81, JFIF 1.02).
+//!
+//! Most of a CT picture is one grey: a block of one value needs no transform. The rest is transformed a block at a time by matrix
+//! products over rows of eight, which compilers make vector instructions of. Stripes of rows are coded side by side with a restart marker
+//! between them (T.81 B.2.4.4), where the machine has more than one processor.
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
+
+/// Zigzag order (T.81 figure A.6): where in a block each coefficient stands.
+const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
+    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
+    47, 55, 62, 63,
+];
+
+/// Table K.1: quantisation of luminance at quality 50, row by row.
+const LUMINANCE: [u8; 64] = [
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+    87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103, 99,
+];
+
+/// Tables K.3 and K.5: how many codes there are of each length from 1 bit on, and what they stand for.
+const DC_LENGTHS: [u8; 16] = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
+const DC_SYMBOLS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+const AC_LENGTHS: [u8; 16] = [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D];
+const AC_SYMBOLS: [u8; 162] = [
+    0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71, 0x14,
+    0x32, 0x81, 0x91, 0xA1, 0x08, 0x23, 0x42, 0xB1, 0xC1, 0x15, 0x52, 0xD1, 0xF0, 0x24, 0x33, 0x62, 0x72, 0x82, 0x09,
+    0x0A, 0x16, 0x17, 0x18, 0x19, 0x1A, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3A,
+    0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5A, 0x63, 0x64, 0x65,
+    0x66, 0x67, 0x68, 0x69, 0x6A, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88,
+    0x89, 0x8A, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9,
+    0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA,
+    0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA,
+    0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
+];
+
+/// A picture of fewer blocks is coded by one thread: another would cost more than it saves.
+const FEWEST_BLOCKS: usize = 1024;
+
+/// A grey picture of `width` x `height` bytes, both at least 1, at `quality` (1 to 100, as libjpeg scales its tables).
+pub(super) fn grey(pixels: &[u8], width: u16, height: u16, quality: u8) -> Vec<u8> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    grey_in_stripes(pixels, width, height, quality, threads)
+}
+
+/// The same in at most `stripes` stripes side by side. What it looks like does not depend on their number.
+fn grey_in_stripes(pixels: &[u8], width: u16, height: u16, quality: u8, stripes: usize) -> Vec<u8> {
+    let coder = Coder::new(quality);
+    let (across, down) = (usize::from(width).div_ceil(8), usize::from(height).div_ceil(8));
+    let most = (across * down / FEWEST_BLOCKS).clamp(1, down).min(8);
+    let mut rows = down.div_ceil(stripes.clamp(1, most));
+    // The interval between restarts is a number of 16 bits.
+    let mut restarts = down.div_ceil(rows) > 1;
+    if across * rows > usize::from(u16::MAX) {
+        (rows, restarts) = (down, false);
+    }
+    let mut file = Vec::with_capacity(pixels.len() / 4 + 1024);
+    coder.head(width, height, restarts.then_some((across * rows) as u16), &mut file);
+    let stripe = |first: usize| coder.stripe(pixels, (width.into(), height.into()), first..(first + rows).min(down));
+    let starts: Vec<usize> = (0..down).step_by(rows).collect();
+    let coded: Vec<Vec<u8>> = match starts.as_slice() {
+        [only] => vec![stripe(*only)],
+        [first, others @ ..] => thread::scope(|scope| {
+            let stripe = &stripe;
+            let others: Vec<_> = others.iter().map(|&start| scope.spawn(move || stripe(start))).collect();
+            let mut coded = vec![stripe(*first)];
+            coded.extend(others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))));
+            coded
+        }),
+        [] => Vec::new(),
+    };
+    for (index, stripe) in coded.iter().enumerate() {
+        if index > 0 {
+            file.extend([0xFF, 0xD0 + ((index - 1) % 8) as u8]);
+        }
+        file.extend(stripe);
+    }
+    file.extend([0xFF, 0xD9]);
+    file
+}
+
+/// A code of so many bits.
+#[derive(Clone, Copy, Default)]
+struct Code {
+    bits: u32,
+    length: u32,
+}
+
+struct Coder {
+    /// In zigzag order, as the file states it.
+    quantisation: [u8; 64],
+    /// What a coefficient is multiplied by, in zigzag order.
+    factors: [f32; 64],
+    dc: [Code; 256],
+    ac: [Code; 256],
+}
+
+impl Coder {
+    fn new(quality: u8) -> Self {
+        let quality = u32::from(quality.clamp(1, 100));
+        let scale = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
+        let quantisation =
+            ZIGZAG.map(|place| ((u32::from(LUMINANCE[usize::from(place)]) * scale + 50) / 100).clamp(1, 255) as u8);
+        Self {
+            quantisation,
+            factors: quantisation.map(|divisor| 1.0 / f32::from(divisor)),
+            dc: codes(&DC_LENGTHS, &DC_SYMBOLS),
+            ac: codes(&AC_LENGTHS, &AC_SYMBOLS),
+        }
+    }
+
+    /// Everything before the coded data.
+    fn head(&self, width: u16, height: u16, restart_interval: Option<u16>, out: &mut Vec<u8>) {
+        let mut segment = |marker: u8, parts: &[&[u8]]| {
+            let length = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
+            out.extend([0xFF, marker]);
+            if !parts.is_empty() {
+                out.extend((length as u16).to_be_bytes());
+                out.extend(parts.concat());
+            }
+        };
+        segment(0xD8, &[]);
+        segment(0xE0, &[b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0"]);
+        segment(0xDB, &[&[0], &self.quantisation]);
+        let ([top, bottom], [left, right]) = (height.to_be_bytes(), width.to_be_bytes());
+        segment(0xC0, &[&[8, top, bottom, left, right, 1, 1, 0x11, 0]]);
+        segment(0xC4, &[&[0x00], &DC_LENGTHS, &DC_SYMBOLS]);
+        segment(0xC4, &[&[0x10], &AC_LENGTHS, &AC_SYMBOLS]);
+        if let Some(interval) = restart_interval {
+            segment(0xDD, &[&interval.to_be_bytes()]);
+        }
+        segment(0xDA, &[&[1, 1, 0x00, 0, 63, 0]]);
+    }
+
+    /// Rows of blocks, as they stand between two markers.
+    fn stripe(&self, pixels: &[u8], (width, height): (usize, usize), rows: std::ops::Range<usize>) -> Vec<u8> {
+        let mut bits = Bits::new(rows.len() * width * 2);
+        let mut last_dc = 0;
+        let across = width.div_ceil(8);
+        for row in rows {
+            let lines: [&[u8]; 8] = std::array::from_fn(|y| {
+                let start = (row * 8 + y).min(height - 1) * width;
+                &pixels[start..start + width]
+            });
+            for column in 0..across {
+                let block = block(&lines, column * 8);
+                let coefficients = self.coefficients(&block);
+                let dc = i32::from(coefficients[0]);
+                self.code(dc - last_dc, &coefficients, &mut bits);
+                last_dc = dc;
+            }
+        }
+        bits.end()
+    }
+
+    /// Quantised, in zigzag order.
+    fn coefficients(&self, block: &[[u8; 8]; 8]) -> [i16; 64] {
+        let grey = u64::from_ne_bytes([block[0][0]; 8]);
+        if block.iter().all(|line| u64::from_ne_bytes(*line) == grey) {
+            let mut coefficients = [0; 64];
+            coefficients[0] = ((f32::from(block[0][0]) - 128.0) * 8.0 * self.factors[0]).round_ties_even() as i16;
+            return coefficients;
+        }
+        let transformed = transformed(block);
+        let mut coefficients = [0; 64];
+        for at in 0..64 {
+            let place = usize::from(ZIGZAG[at]);
+            // Adding 1.5 * 2^23 leaves the nearest whole number in the lower bits.
+            let shifted = transformed[place / 8][place % 8] * self.factors[at] + 12_582_912.0;
+            coefficients[at] = shifted.to_bits() as i16;
+        }
+        coefficients
+    }
+
+    /// Figures F.1 and F.2.
+    fn code(&self, dc: i32, coefficients: &[i16; 64], bits: &mut Bits) {
+        let size = 32 - dc.unsigned_abs().leading_zeros();
+        bits.put(self.dc[size as usize]);
+        bits.put(number(dc, size));
+        let mut there = nonzero(coefficients) & !1;
+        let mut before = 0;
+        while there != 0 {
+            let at = there.trailing_zeros();
+            there &= there - 1;
+            let mut run = at - before - 1;
+            before = at;
+            while run > 15 {
+                bits.put(self.ac[0xF0]);
+                run -= 16;
+            }
+            let value = i32::from(coefficients[at as usize]);
+            let size = 32 - value.unsigned_abs().leading_zeros();
+            let (code, number) = (self.ac[(run << 4 | size) as usize], number(value, size));
+            bits.put(Code { bits: code.bits << size | number.bits, length: code.length + size });
+        }
+        if before < 63 {
+            bits.put(self.ac[0]);
+        }
+    }
+}
+
+/// A bit for each coefficient that is not zero.
+#[inline(always)]
+fn nonzero(coefficients: &[i16; 64]) -> u64 {
+    let mut flags = [0_u8; 64];
+    for at in 0..64 {
+        flags[at] = u8::from(coefficients[at] != 0);
+    }
+    let mut bits = 0;
+    for (index, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // The product gathers the lowest bits of eight bytes in the highest byte.
+        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits |= gathered << (8 * index);
+    }
+    bits
+}
+
+/// A number's own bits (T.81 F.1.2.1.1): one below zero counts from the other end.
+fn number(value: i32, size: u32) -> Code {
+    let value = value + (value >> 31);
+    Code { bits: value as u32 & ((1 << size) - 1), length: size }
+}
+
+/// Annex C.2: the codes of a table, by symbol.
+fn codes(lengths: &[u8; 16], symbols: &[u8]) -> [Code; 256] {
+    let mut codes = [Code::default(); 256];
+    let (mut next, mut symbols) = (0, symbols.iter());
+    for (length, count) in (1..).zip(lengths) {
+        for symbol in symbols.by_ref().take(usize::from(*count)) {
+            codes[usize::from(*symbol)] = Code { bits: next, length };
+            next += 1;
+        }
+        next <<= 1;
+    }
+    codes
+}
+
+/// Eight pixels of eight lines; beyond the right edge its last pixel again.
+fn block(lines: &[&[u8]; 8], left: usize) -> [[u8; 8]; 8] {
+    lines.map(|line| match line[left..].first_chunk() {
+        Some(eight) => *eight,
+        None => std::array::from_fn(|x| line[(left + x).min(line.len() - 1)]),
+    })
+}
+
+/// `COSINES[u][x]`: half the cosine of frequency `u` at place `x`, the first row by the square root of two smaller (T.81 A.3.3).
+const COSINES: [[f32; 8]; 8] = {
+    const C: [f32; 8] =
+        [0.353_553_4, 0.490_392_64, 0.461_939_77, 0.415_734_8, 0.353_553_4, 0.277_785_12, 0.191_341_71, 0.097_545_16];
+    let mut table = [[0.0; 8]; 8];
+    let mut u = 0;
+    while u < 8 {
+        let mut x = 0;
+        while x < 8 {
+            // cos((2x + 1) u pi / 16), brought back into the first quarter.
+            let angle = (2 * x + 1) * u % 32;
+            let (angle, sign) = if angle > 16 { (32 - angle, 1.0) } else { (angle, 1.0) };
+            let (angle, sign) = if angle > 8 { (16 - angle, -sign) } else { (angle, sign) };
+            table[u][x] = if u == 0 {
+                C[0]
+            } else if angle == 8 {
+                0.0
+            } else if angle == 0 {
+                sign * 0.5
+            } else {
+                sign * C[angle]
+            };
+            x += 1;
+        }
+        u += 1;
+    }
+    table
+};
+
+/// `[x][u]`: the same by place.
+const PLACES: [[f32; 8]; 8] = {
+    let mut table = [[0.0; 8]; 8];
+    let mut u = 0;
+    while u < 8 {
+        let mut x = 0;
+        while x < 8 {
+            table[x][u] = COSINES[u][x];
+            x += 1;
+        }
+        u += 1;
+    }
+    table
+};
+
+/// The discrete cosine transform of a block, `[v][u]`.
+#[inline(always)]
+fn transformed(block: &[[u8; 8]; 8]) -> [[f32; 8]; 8] {
+    let mut lines = [[0.0_f32; 8]; 8];
+    for y in 0..8 {
+        for x in 0..8 {
+            lines[y][x] = f32::from(block[y][x]) - 128.0;
+        }
+    }
+    // Down the columns: frequencies of even number know only the sums of what mirrors, the others only the differences.
+    let (mut sums, mut differences) = ([[0.0_f32; 8]; 4], [[0.0_f32; 8]; 4]);
+    for y in 0..4 {
+        for x in 0..8 {
+            sums[y][x] = lines[y][x] + lines[7 - y][x];
+            differences[y][x] = lines[y][x] - lines[7 - y][x];
+        }
+    }
+    let mut out = [[0.0_f32; 8]; 8];
+    for v in 0..8 {
+        let half = if v % 2 == 0 { &sums } else { &differences };
+        let mut column = [0.0_f32; 8];
+        for y in 0..4 {
+            for x in 0..8 {
+                column[x] += COSINES[v][y] * half[y][x];
+            }
+        }
+        let mut line = [0.0_f32; 8];
+        for x in 0..8 {
+            for u in 0..8 {
+                line[u] += column[x] * PLACES[x][u];
+            }
+        }
+        out[v] = line;
+    }
+    out
+}
+
+/// Bits on their way into bytes; a byte FF is followed by a zero (T.81 F.1.2.3).
+struct Bits {
+    out: Vec<u8>,
+    waiting: u64,
+    count: u32,
+}
+
+impl Bits {
+    fn new(capacity: usize) -> Self {
+        Self { out: Vec::with_capacity(capacity), waiting: 0, count: 0 }
+    }
+
+    /// At most 27 bits: a code of 16 and a number of 11.
+    #[inline(always)]
+    fn put(&mut self, code: Code) {
+        self.waiting = self.waiting << code.length | u64::from(code.bits);
+        self.count += code.length;
+        if self.count >= 32 {
+            self.count -= 32;
+            let word = (self.waiting >> self.count) as u32;
+            // A byte is FF where adding one to it carries out of it.
+            if (word & 0x8080_8080 & !word.wrapping_add(0x0101_0101)) == 0 {
+                self.out.extend(word.to_be_bytes());
+            } else {
+                word.to_be_bytes().into_iter().for_each(|byte| self.push(byte));
+            }
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.out.push(byte);
+        if byte == 0xFF {
+            self.out.push(0);
+        }
+    }
+
+    /// The last byte is filled with ones.
+    fn end(mut self) -> Vec<u8> {
+        let missing = (8 - self.count % 8) % 8;
+        self.waiting = self.waiting << missing | ((1 << missing) - 1);
+        self.count += missing;
+        while self.count > 0 {
+            self.count -= 8;
+            self.push((self.waiting >> self.count) as u8);
+        }
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Grey in the corners, edges, and noise in between.
+    fn picture(width: usize, height: usize) -> Vec<u8> {
+        let mut noise = 1_u32;
+        let mut pixel = |x: usize, y: usize| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match (x * 4 / width, y * 4 / height) {
+                (0, _) | (_, 0) => 0,
+                (3, 3) => 255,
+                (1, 1) => (x * 255 / width) as u8,
+                (2, 2) => (noise >> 24) as u8,
+                _ => 100 + (noise >> 28) as u8,
+            }
+        };
+        (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| pixel(x, y)).collect()
+    }
+
+    fn decoded(file: &[u8], width: u16, height: u16) -> Vec<u8> {
+        let mut decoder = jpeg_decoder::Decoder::new(file);
+        let pixels = decoder.decode().unwrap();
+        let info = decoder.info().unwrap();
+        assert_eq!((info.width, info.height), (width, height));
+        pixels
+    }
+
+    const SIZES: [(u16, u16); 8] = [(1, 1), (8, 8), (9, 7), (64, 65), (17, 300), (513, 511), (512, 512), (2048, 1024)];
+
+    #[test]
+    fn a_picture_loses_no_more_than_its_quantisation_takes() {
+        for (width, height) in SIZES {
+            let pixels = picture(width.into(), height.into());
+            for quality in [1, 25, 50, 75, 90, 100] {
+                let shown = decoded(&grey(&pixels, width, height, quality), width, height);
+                let squares = pixels.iter().zip(&shown).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+                let lost = squares.sum::<f64>() / pixels.len() as f64;
+                // No coefficient is further off than half its divisor, and the transform keeps the sum of squares; blocks that reach
+                // beyond the edge may have theirs where it is seen. The decoder rounds by half a grey and more.
+                let divisors = Coder::new(quality).quantisation;
+                let most = divisors.iter().map(|&divisor| f64::from(divisor).powi(2) / 4.0).sum::<f64>() / 64.0;
+                let (across, down) = (width.next_multiple_of(8), height.next_multiple_of(8));
+                let beyond = f64::from(across) * f64::from(down) / (f64::from(width) * f64::from(height));
+                assert!(lost <= most * beyond + 1.0, "{width}x{height} at {quality}: {lost} of {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn stripes_do_not_change_what_a_picture_looks_like() {
+        for (width, height) in SIZES {
+            let pixels = picture(width.into(), height.into());
+            let whole = grey_in_stripes(&pixels, width, height, 90, 1);
+            assert!(!whole.windows(2).any(|pair| pair == [0xFF, 0xDD]));
+            for stripes in [2, 3, 8, 100] {
+                let striped = grey_in_stripes(&pixels, width, height, 90, stripes);
+                assert!(
+                    decoded(&striped, width, height) == decoded(&whole, width, height),
+                    "{width}x{height}, {stripes}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_width_whose_stripes_no_restart_interval_can_count_is_one_stripe() {
+        let (width, height) = (u16::MAX, 70);
+        let pixels = picture(width.into(), height.into());
+        let file = grey_in_stripes(&pixels, width, height, 50, 2);
+        assert_eq!(decoded(&file, width, height).len(), pixels.len());
+    }
+}
