@@ -88,7 +88,9 @@ async fn end(stream: PduStream, error: UlError) {
     tracing::info!(%error, "association ended without release");
     match error {
         UlError::HungUp | UlError::Aborted(_) | UlError::Socket(_) | UlError::StuckWriting(_) => {}
-        UlError::TimedOut(_) | UlError::ShuttingDown => stream.abort(AbortReason::NotSpecified).await,
+        UlError::TimedOut(_) | UlError::ShuttingDown | UlError::Unreadable => {
+            stream.abort(AbortReason::NotSpecified).await;
+        }
         UlError::Protocol { reason, .. } => stream.abort(reason).await,
     }
 }
@@ -168,7 +170,11 @@ impl Association<'_> {
     async fn run(&mut self) -> Result<(), UlError> {
         let shared = self.shared;
         let config = &shared.config;
-        let limits = Limits { instance_bytes: config.max_instance_bytes, bytes_in_flight: config.max_bytes_in_flight };
+        let limits = Limits {
+            instance_bytes: config.max_instance_bytes,
+            bytes_in_flight: config.max_bytes_in_flight,
+            spool_folder: config.calling.spool_folder.clone(),
+        };
         let mut receiver = Receiver::new(&shared.in_flight, limits);
         loop {
             if self.messages.is_between() && *self.shutdown.borrow() {

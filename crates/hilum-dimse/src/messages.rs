@@ -3,10 +3,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    io,
     time::Duration,
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use hilum_dicom::ObjectBytes;
+use tokio::task::spawn_blocking;
 
 use crate::{
     command::{CommandSet, MAX_COMMAND},
@@ -173,19 +176,64 @@ impl Messages {
     ) -> Result<(), UlError> {
         debug_assert_eq!(command.has_data_set, data_set.is_some());
         let mut out = BytesMut::with_capacity(1024);
-        self.put(&mut out, context_id, 0b01, &command.write()).await?;
+        self.put(&mut out, context_id, 0b01, &command.write(), true).await?;
         if let Some(data_set) = data_set {
-            self.put(&mut out, context_id, 0b00, data_set).await?;
+            self.put(&mut out, context_id, 0b00, data_set, true).await?;
         }
         self.stream.write(&out).await
     }
 
-    /// Appends `bytes` as P-DATA-TF PDUs of one PDV each; what is gathered goes out on the way.
-    async fn put(&mut self, out: &mut BytesMut, context_id: u8, control: u8, bytes: &[u8]) -> Result<(), UlError> {
+    /// As [`Self::send`], of an object's data set that begins at `from`, which is read while it is sent. The inner error says that it could
+    /// not be read; nothing more can be sent on the association then.
+    pub(crate) async fn send_object(
+        &mut self,
+        context_id: u8,
+        command: &CommandSet,
+        object: &ObjectBytes,
+        from: u64,
+    ) -> Result<io::Result<()>, UlError> {
+        let mut out = BytesMut::with_capacity(1024);
+        self.put(&mut out, context_id, 0b01, &command.write(), true).await?;
+        let mut left = object.len().saturating_sub(from);
+        if left == 0 {
+            self.put(&mut out, context_id, 0b00, &[], true).await?;
+        }
+        let mut pieces = object.pieces(from);
+        let by_range = matches!(object, ObjectBytes::ByRange(_));
+        while left > 0 {
+            let piece = if by_range {
+                let read = spawn_blocking(move || (pieces.next(), pieces)).await;
+                let Ok((piece, rest)) = read else { return Ok(Err(io::ErrorKind::Other.into())) };
+                pieces = rest;
+                piece
+            } else {
+                pieces.next()
+            };
+            match piece {
+                Some(Ok(piece)) => {
+                    left -= piece.len() as u64;
+                    self.put(&mut out, context_id, 0b00, &piece, left == 0).await?;
+                }
+                Some(Err(error)) => return Ok(Err(error)),
+                None => return Ok(Err(io::ErrorKind::UnexpectedEof.into())),
+            }
+        }
+        self.stream.write(&out).await.map(Ok)
+    }
+
+    /// Appends `bytes` as P-DATA-TF PDUs of one PDV each; what is gathered goes out on the way. `ends`: nothing follows them.
+    async fn put(
+        &mut self,
+        out: &mut BytesMut,
+        context_id: u8,
+        control: u8,
+        bytes: &[u8],
+        ends: bool,
+    ) -> Result<(), UlError> {
         let mut rest = bytes;
         loop {
             let (fragment, after) = rest.split_at(rest.len().min(self.room));
-            let last = if after.is_empty() { 0b10 } else { 0b00 };
+            let last = if ends && after.is_empty() { 0b10 } else { 0b00 };
             out.put_slice(&[0x04, 0]);
             out.put_u32(fragment.len() as u32 + 6);
             out.put_u32(fragment.len() as u32 + 2);

@@ -1,9 +1,13 @@
-//! Receiving an instance: PDVs appended to one buffer behind the file meta information (PS3.4 Annex B; PS3.10 7.1).
+//! Receiving an instance: PDVs gathered behind the file meta information (PS3.4 Annex B; PS3.10 7.1), a long one in a file.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    io, mem,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use bytes::{BufMut, BytesMut};
-use hilum_dicom::{SopClassUid, SopUid};
+use bytes::BufMut;
+use hilum_dicom::{ObjectBytes, SopClassUid, SopUid, Spool};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -16,24 +20,33 @@ use crate::{
     upper_layer::UlError,
 };
 
-/// A buffer above this is given back after its instance, so that one huge instance does not stay allocated.
-const KEPT_BUFFER: usize = 64 * 1024 * 1024;
+/// Less than this is not moved to the disk when others need the memory.
+const WORTH_SPILLING: u64 = 256 * 1024;
 
 /// How much may be received.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) instance_bytes: u64,
-    /// Of all that share the counter.
+    /// In memory, of all that share the counter; beyond it, an instance goes on in a file.
     pub(crate) bytes_in_flight: u64,
+    /// Where an instance goes that is too long for memory.
+    pub(crate) spool_folder: PathBuf,
 }
 
-/// The one buffer of an association, and its share of the bytes in flight.
+/// What an association gathers an instance in, and its share of the bytes in flight.
 pub(crate) struct Receiver<'a> {
-    buffer: BytesMut,
+    spool: Spool,
     in_flight: &'a AtomicU64,
     limits: Limits,
     /// This association's part of `in_flight`.
     counted: u64,
+}
+
+/// An instance that is all there.
+struct Filled {
+    object: ObjectBytes,
+    data_set_offset: usize,
+    sha256: [u8; 32],
 }
 
 impl Drop for Receiver<'_> {
@@ -44,7 +57,7 @@ impl Drop for Receiver<'_> {
 
 impl<'a> Receiver<'a> {
     pub(crate) fn new(in_flight: &'a AtomicU64, limits: Limits) -> Self {
-        Self { buffer: BytesMut::new(), in_flight, limits, counted: 0 }
+        Self { spool: Spool::new(limits.spool_folder.clone()), in_flight, limits, counted: 0 }
     }
 
     /// Takes the data set of a C-STORE-RQ and hands the instance over; the status says what became of it.
@@ -62,7 +75,7 @@ impl<'a> Receiver<'a> {
                 if !request.has_data_set {
                     return Ok(Status::MISTYPED_ARGUMENT);
                 }
-                let Some((data_set_offset, sha256)) = self.fill(messages, context, request, caller).await? else {
+                let Some(filled) = self.fill(messages, context, request, caller).await? else {
                     return Ok(Status::TOO_LARGE);
                 };
                 let instance = ReceivedInstance {
@@ -71,9 +84,9 @@ impl<'a> Receiver<'a> {
                     sop_class,
                     sop,
                     transfer_syntax: context.transfer_syntax.clone(),
-                    part10: self.buffer.split().freeze(),
-                    data_set_offset,
-                    sha256,
+                    part10: filled.object,
+                    data_set_offset: filled.data_set_offset,
+                    sha256: filled.sha256,
                 };
                 return Ok(self.hand_over(instance, handler).await);
             }
@@ -83,18 +96,18 @@ impl<'a> Receiver<'a> {
         Ok(refused)
     }
 
-    /// Receives the data set; where it begins in the buffer and the digest of all, or `None` when it is beyond a limit. The digest is
-    /// computed while the peer sends, so that nobody waits for it at the end.
+    /// Receives the data set, or reads past it: `None` when it is beyond a limit or there is no room for it. The digest is computed
+    /// while the peer sends, so that nobody waits for it at the end.
     async fn fill(
         &mut self,
         messages: &mut Messages,
         context: &Context,
         request: &CommandSet,
         caller: &Caller,
-    ) -> Result<Option<(usize, [u8; 32])>, UlError> {
-        self.buffer.clear();
+    ) -> Result<Option<Filled>, UlError> {
+        self.spool.clear();
         put_meta(
-            &mut self.buffer,
+            self.spool.memory(),
             &Meta {
                 sop_class: &request.sop_class,
                 sop: &request.sop,
@@ -103,34 +116,65 @@ impl<'a> Receiver<'a> {
                 called_ae: caller.called_ae.as_ref(),
             },
         );
-        let data_set_offset = self.buffer.len();
-        let mut digest = Sha256::new_with_prefix(&self.buffer);
+        let data_set_offset = self.spool.memory().len();
+        let mut digest = Sha256::new_with_prefix(self.spool.memory());
         while let Some(fragment) = messages.fragment().await? {
             let added = fragment.len() as u64;
             let all = self.in_flight.fetch_add(added, Ordering::Relaxed) + added;
             self.counted += added;
-            if self.counted > self.limits.instance_bytes || all > self.limits.bytes_in_flight {
-                self.buffer = BytesMut::new();
-                self.uncount();
-                messages.skip_data_set().await?;
-                return Ok(None);
+            if self.spool.len() + added > self.limits.instance_bytes {
+                return self.give_up(messages).await;
             }
             digest.update(&fragment);
-            self.buffer.put_slice(&fragment);
+            self.spool.memory().put_slice(&fragment);
+            let crowded = all > self.limits.bytes_in_flight && self.spool.held() >= WORTH_SPILLING;
+            if (crowded || self.spool.is_full())
+                && let Err(error) = self.spill().await
+            {
+                tracing::warn!(kind = ?error.kind(), "a long instance finds no room on disk while it is received");
+                return self.give_up(messages).await;
+            }
         }
-        Ok(Some((data_set_offset, digest.finalize().into())))
+        if self.spool.has_spilled()
+            && let Err(error) = self.spill().await
+        {
+            tracing::warn!(kind = ?error.kind(), "a long instance finds no room on disk while it is received");
+            return self.give_up(messages).await;
+        }
+        match self.spool.take() {
+            Ok(object) => Ok(Some(Filled { object, data_set_offset, sha256: digest.finalize().into() })),
+            Err(error) => {
+                tracing::warn!(kind = ?error.kind(), "a received instance cannot be read again");
+                self.give_up(messages).await
+            }
+        }
+    }
+
+    async fn give_up(&mut self, messages: &mut Messages) -> Result<Option<Filled>, UlError> {
+        self.spool = Spool::new(self.limits.spool_folder.clone());
+        self.uncount();
+        messages.skip_data_set().await?;
+        Ok(None)
+    }
+
+    /// Moves what is in memory to the disk, beside the network's threads.
+    async fn spill(&mut self) -> io::Result<()> {
+        let spool = mem::replace(&mut self.spool, Spool::new(PathBuf::new()));
+        let spilled = tokio::task::spawn_blocking(move || spool.spill()).await.map_err(io::Error::other)?;
+        self.uncount();
+        self.spool = spilled?;
+        Ok(())
     }
 
     async fn hand_over(&mut self, instance: ReceivedInstance, handler: &dyn StoreHandler) -> Status {
-        let size = instance.part10.len();
+        let held = match &instance.part10 {
+            ObjectBytes::Held(bytes) => bytes.len(),
+            ObjectBytes::ByRange(_) => 0,
+        };
         let outcome = handler.store(instance).await;
         self.uncount();
         // The handler has dropped its bytes, so the next instance is received into the same allocation.
-        if size > KEPT_BUFFER {
-            self.buffer = BytesMut::new();
-        } else {
-            self.buffer.reserve(size);
-        }
+        self.spool.memory().reserve(held);
         Status::from(outcome)
     }
 

@@ -1,6 +1,6 @@
 //! An association that we request: connect, negotiate, ask, release (PS3.8 7.1 - 7.3).
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use dicom_ul::Pdu;
 use hilum_dicom::{AeTitle, charset::SpecificCharacterSet, matching::QueryOptions};
@@ -34,6 +34,8 @@ pub struct ScuConfig {
     pub tls: Option<TlsClient>,
     /// The character set that identifiers state and are written in; many peers answer in it.
     pub character_set: SpecificCharacterSet,
+    /// Where an instance goes while it is received, if it is too long for memory: a file without a name.
+    pub spool_folder: PathBuf,
 }
 
 impl ScuConfig {
@@ -47,6 +49,7 @@ impl ScuConfig {
             pdu_timeout: Duration::from_secs(30),
             tls: None,
             character_set: SpecificCharacterSet::utf8(),
+            spool_folder: std::env::temp_dir(),
         }
     }
 }
@@ -124,6 +127,7 @@ impl From<UlError> for ScuError {
             UlError::StuckWriting(limit) => Self::TimedOut { act: "sending to the peer", limit },
             UlError::Socket(source) => Self::Cut(source),
             UlError::ShuttingDown => Self::Cut(io::ErrorKind::Interrupted.into()),
+            UlError::Unreadable => Self::Cut(io::Error::other("what was being sent cannot be read any further")),
             UlError::Protocol { what, .. } => Self::Protocol(what),
         }
     }

@@ -7,10 +7,9 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use bytes::Bytes;
 use dicom_ul::pdu::RequestorRoles;
 use hilum_dicom::{
-    AeTitle, HeaderError, TransferSyntaxUid,
+    AeTitle, HeaderError, ObjectBytes, TransferSyntaxUid,
     recode::{can_recode, recode},
 };
 use thiserror::Error;
@@ -202,7 +201,10 @@ pub(crate) async fn send_instance(
     command.sop = instance.sop.as_str().to_owned();
     command.has_data_set = true;
     command.originator = originator;
-    messages.send(context_id, &command, Some(&data_set)).await?;
+    if let Err(error) = messages.send_object(context_id, &command, &data_set.object, data_set.from).await? {
+        tracing::warn!(kind = ?error.kind(), "an object cannot be read any further while it is sent");
+        return Err(UlError::Unreadable);
+    }
     Ok(Ok(message_id))
 }
 
@@ -221,23 +223,43 @@ enum Unreadable {
     Recoding(#[from] JoinError),
 }
 
+/// What is sent: an object's bytes from here on.
+struct ToSend {
+    object: ObjectBytes,
+    from: u64,
+}
+
+/// Longest file meta information that is looked for.
+const LONGEST_META: u64 = 64 * 1024;
+
 /// The data set in the transfer syntax of its context.
 async fn read(
     instance: &StoredInstance,
     source: &dyn InstanceSource,
     syntax: TransferSyntaxUid,
-) -> Result<Bytes, Unreadable> {
-    let mut file = source.load(instance).await?;
-    let (meta, offset) = read_meta(&file)?;
-    if meta != *instance {
-        return Err(Unreadable::Another);
+) -> Result<ToSend, Unreadable> {
+    let object = source.load(instance).await?;
+    let (instance, own) = (instance.clone(), instance.transfer_syntax.clone());
+    let begun = move || -> Result<ToSend, Unreadable> {
+        let (meta, from) = match &object {
+            ObjectBytes::Held(bytes) => read_meta(bytes)?,
+            ObjectBytes::ByRange(bytes) => read_meta(&bytes.read_at(0..bytes.size().min(LONGEST_META))?)?,
+        };
+        if meta != instance {
+            return Err(Unreadable::Another);
+        }
+        Ok(ToSend { object, from: from as u64 })
+    };
+    let begun = begun()?;
+    if syntax == own {
+        return Ok(begun);
     }
-    let data_set = file.split_off(offset);
-    if syntax == instance.transfer_syntax {
-        return Ok(data_set);
-    }
-    let own = instance.transfer_syntax.clone();
-    Ok(spawn_blocking(move || recode(&data_set, &own, &syntax)).await??.into())
+    // The other encoding is made in memory, however long the object is.
+    let recoded = spawn_blocking(move || -> Result<Vec<u8>, Unreadable> {
+        let data_set = begun.object.to_memory()?.split_off(begun.from as usize);
+        Ok(recode(&data_set, &own, &syntax)?)
+    });
+    Ok(ToSend { object: recoded.await??.into(), from: 0 })
 }
 
 /// What a response to a C-STORE-RQ means.

@@ -41,7 +41,8 @@ pub struct ScpConfig {
     pub max_associations: usize,
     /// Longest data set in bytes; a longer one is read past and answered A700.
     pub max_instance_bytes: u64,
-    /// Bytes of data sets in memory at the same time, all associations together; what goes beyond is answered A700.
+    /// Bytes of data sets in memory at the same time, all associations together; beyond it, instances go on in files while they are
+    /// received.
     pub max_bytes_in_flight: u64,
     /// A PDU, once begun, must be complete within this, and an answer taken.
     pub pdu_timeout: Duration,
@@ -62,7 +63,7 @@ pub struct ScpConfig {
 }
 
 impl ScpConfig {
-    /// The defaults: 64 associations, 2 GiB an instance, 4 GiB in all, 30 s a PDU, 5 min of silence, 10 s at shutdown;
+    /// The defaults: 64 associations, 8 GiB an instance, 64 MiB in memory, 30 s a PDU, 5 min of silence, 10 s at shutdown;
     /// anybody may call, in the clear.
     pub fn new(address: SocketAddr, ae_title: AeTitle) -> Self {
         Self {
@@ -71,8 +72,8 @@ impl ScpConfig {
             ae_title,
             check_called_ae: false,
             max_associations: 64,
-            max_instance_bytes: 2 << 30,
-            max_bytes_in_flight: 4 << 30,
+            max_instance_bytes: 8 << 30,
+            max_bytes_in_flight: 64 << 20,
             pdu_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(5),
             shutdown_grace: Duration::from_secs(10),

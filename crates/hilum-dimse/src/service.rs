@@ -1,11 +1,11 @@
 //! The wall between the network and whoever keeps the instances and answers the questions.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, io, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use hilum_dicom::{
-    AeTitle, DataSet, SopClassUid, SopUid, TransferSyntaxUid,
+    AeTitle, DataSet, ObjectBytes, SopClassUid, SopUid, TransferSyntaxUid,
     matching::{Level, QueryOptions},
 };
 
@@ -25,7 +25,7 @@ pub struct ReceivedInstance {
     /// Transfer syntax of the presentation context that the data set came in on.
     pub transfer_syntax: TransferSyntaxUid,
     /// A PS3.10 file: preamble, file meta information, then the data set exactly as received.
-    pub part10: Bytes,
+    pub part10: ObjectBytes,
     /// Where the data set starts in `part10`.
     pub data_set_offset: usize,
     /// SHA-256 of `part10`, computed while it came in.
@@ -33,9 +33,9 @@ pub struct ReceivedInstance {
 }
 
 impl ReceivedInstance {
-    /// The data set alone, in `transfer_syntax`.
-    pub fn data_set(&self) -> Bytes {
-        self.part10.slice(self.data_set_offset..)
+    /// The data set alone, in `transfer_syntax`, in memory.
+    pub fn data_set(&self) -> io::Result<Bytes> {
+        Ok(self.part10.to_memory()?.slice(self.data_set_offset..))
     }
 }
 
@@ -166,7 +166,7 @@ pub struct StoredInstance {
 }
 
 /// The future of [`InstanceSource::load`].
-pub type LoadFuture<'a> = Pin<Box<dyn Future<Output = std::io::Result<Bytes>> + Send + 'a>>;
+pub type LoadFuture<'a> = Pin<Box<dyn Future<Output = io::Result<ObjectBytes>> + Send + 'a>>;
 
 /// Where instances to be sent come from, one after the other.
 pub trait InstanceSource: Send + Sync {

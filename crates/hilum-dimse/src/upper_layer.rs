@@ -34,6 +34,8 @@ pub(crate) enum UlError {
     Socket(#[from] io::Error),
     #[error("the server is shutting down")]
     ShuttingDown,
+    #[error("what is being sent cannot be read any further")]
+    Unreadable,
     #[error("protocol error: {what}")]
     Protocol { what: &'static str, reason: AbortReason },
 }

@@ -217,15 +217,20 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Where an instance goes while it is received, if it is too long for memory.
+    pub fn spool_folder(&self) -> PathBuf {
+        self.storage().root().to_owned()
+    }
+
     /// Takes one instance: a whole Part 10 file, or file meta and data set without preamble. Success means durable.
     pub async fn accept_instance(
         &self,
         scope: &Scope,
         zone: Zone,
-        bytes: Bytes,
+        object: impl Into<Received>,
         source: Source,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { received: bytes.into(), source, file_name: None, sender: None };
+        let incoming = Incoming { received: object.into(), source, file_name: None, sender: None };
         Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
     }
 

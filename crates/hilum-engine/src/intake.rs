@@ -4,22 +4,23 @@ use crate::catalog::{KnownInstance, RecordRequest, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
 use crate::storage::segment::Provenance;
-use crate::storage::{Sha256Digest, Staged, Storage};
+use crate::storage::{Sha256Digest, Staged, Storage, StorageError};
 use bytes::Bytes;
 use hilum_dicom::facts::ImageFacts;
 use hilum_dicom::uid::PixelCoding;
 use hilum_dicom::{
-    AeTitle, DicomError, HeaderError, InstanceFacts, SopClassUid, SopUid, StudyUid, TransferSyntaxUid, data_set_digest,
-    read_facts,
+    AeTitle, DicomError, FactsError, HeaderError, InstanceFacts, ObjectBytes, Outline, SopClassUid, SopUid, StudyUid,
+    TransferSyntaxUid, data_set_digest,
 };
 use sha2::{Digest, Sha256};
+use std::io;
 use std::sync::Arc;
 
 /// Bytes as received, and what their receiver found out on the way.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// A whole Part 10 file, or file meta and data set without preamble.
-    pub bytes: Bytes,
+    pub object: ObjectBytes,
     /// Their SHA-256, where it was computed while they came.
     pub sha256: Option<Sha256Digest>,
     /// The transfer syntax, where it was agreed on beforehand.
@@ -28,19 +29,25 @@ pub struct Received {
 
 impl From<Bytes> for Received {
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, sha256: None, transfer_syntax: None }
+        Self::from(ObjectBytes::from(bytes))
+    }
+}
+
+impl From<ObjectBytes> for Received {
+    fn from(object: ObjectBytes) -> Self {
+        Self { object, sha256: None, transfer_syntax: None }
     }
 }
 
 /// A header of this much is read in passing, not in a thread of its own.
-const SMALL: usize = 4 << 20;
+const SMALL: u64 = 4 << 20;
 
 impl Received {
     /// Reading it takes no longer than changing threads would.
     fn is_read_in_passing(&self) -> bool {
         let deflated = TransferSyntaxUid::deflated_explicit_little_endian();
         let inflates = self.transfer_syntax.as_ref().is_none_or(|stated| *stated == deflated);
-        self.sha256.is_some() && self.bytes.len() <= SMALL && !inflates
+        self.sha256.is_some() && self.object.len() <= SMALL && !inflates
     }
 }
 
@@ -82,7 +89,7 @@ pub(crate) struct Receipt {
 pub(crate) struct Examined {
     pub(crate) facts: Box<InstanceFacts>,
     pub(crate) sha256: Sha256Digest,
-    pub(crate) bytes: Bytes,
+    pub(crate) object: ObjectBytes,
 }
 
 /// Reads the header and refuses what is no DICOM object or a damaged one.
@@ -94,28 +101,46 @@ pub(crate) async fn examine(received: Received) -> Result<Examined, AcceptError>
 }
 
 fn examine_now(received: Received) -> Result<Examined, AcceptError> {
-    let Received { bytes, sha256, .. } = received;
-    let facts = Box::new(read_facts(&bytes).map_err(|error| refusal(&error))?);
-    check_pixel_data(&facts, bytes.len())?;
-    let sha256 = sha256.unwrap_or_else(|| Sha256Digest::from(Sha256::digest(&bytes)));
-    Ok(Examined { facts, sha256, bytes })
+    let Received { object, sha256, .. } = received;
+    let facts = Box::new(object.facts().map_err(refusal)?);
+    check_pixel_data(&facts, object.len())?;
+    let sha256 = match sha256 {
+        Some(sha256) => sha256,
+        None => digest(&object, 0).map_err(|error| refusal(FactsError::Read(error)))?,
+    };
+    Ok(Examined { facts, sha256, object })
 }
 
-fn refusal(error: &DicomError) -> AcceptError {
+/// SHA-256 of an object's bytes from `from` on.
+fn digest(object: &ObjectBytes, from: u64) -> io::Result<Sha256Digest> {
+    let mut digest = Sha256::new();
+    for piece in object.pieces(from) {
+        digest.update(piece?);
+    }
+    Ok(digest.finalize().into())
+}
+
+fn refusal(error: FactsError) -> AcceptError {
+    let text = error.to_string();
     match error {
-        DicomError::Header(HeaderError::Empty | HeaderError::NotDicom) => AcceptError::NotDicom(error.to_string()),
-        DicomError::Header(_) => AcceptError::Damaged { code: "header_damaged", text: error.to_string() },
-        _ => AcceptError::Damaged { code: "identity_missing", text: error.to_string() },
+        FactsError::Header(DicomError::Header(HeaderError::Empty | HeaderError::NotDicom)) => {
+            AcceptError::NotDicom(text)
+        }
+        FactsError::Header(DicomError::Header(_)) | FactsError::Outline(_) => {
+            AcceptError::Damaged { code: "header_damaged", text }
+        }
+        FactsError::Header(_) => AcceptError::Damaged { code: "identity_missing", text },
+        FactsError::Read(source) => StorageError::during("read a received object again")(source).into(),
     }
 }
 
-fn check_pixel_data(facts: &InstanceFacts, length: usize) -> Result<(), AcceptError> {
+fn check_pixel_data(facts: &InstanceFacts, length: u64) -> Result<(), AcceptError> {
     if facts.image.truncated {
         let text = "the pixel data end before the length that the header states; send or copy the object again";
         return Err(AcceptError::Damaged { code: "pixel_data_truncated", text: text.to_owned() });
     }
     let needed = native_pixel_bytes(&facts.image, &facts.transfer_syntax);
-    if needed.is_some_and(|needed| needed > length as u64) {
+    if needed.is_some_and(|needed| needed > length) {
         let text = "Rows x Columns x frames need more bytes than the whole object has; send or copy the object again";
         return Err(AcceptError::Damaged { code: "pixel_data_too_short", text: text.to_owned() });
     }
@@ -161,7 +186,8 @@ impl Comparison {
     }
 }
 
-/// Compares an object with the kept one: by bytes, then by data set.
+/// Compares an object with the kept one: by bytes, then by data set. Of what is too long for memory only the bytes of the data set are
+/// compared: another encoding of it cannot be told from another object.
 pub(crate) async fn compare(
     storage: &Arc<Storage>,
     known: &KnownInstance,
@@ -170,10 +196,17 @@ pub(crate) async fn compare(
     if known.sha256 == crate::storage::hex(&new.sha256) {
         return Ok(Comparison::Same);
     }
-    let (storage, object, bytes) = (Arc::clone(storage), known.object.clone(), new.bytes.clone());
+    let (storage, key, new) = (Arc::clone(storage), known.object.clone(), new.object.clone());
     tokio::task::spawn_blocking(move || {
-        let kept = storage.read(&object)?;
-        Ok(match (data_set_digest(&kept), data_set_digest(&bytes)) {
+        let kept = storage.load(&key)?;
+        let (kept, new) = match (kept, new) {
+            (ObjectBytes::Held(kept), ObjectBytes::Held(new)) => (kept, new),
+            (kept, new) => {
+                let same = same_data_set(&kept, &new).map_err(StorageError::during("compare two objects"))?;
+                return Ok(if same { Comparison::Same } else { Comparison::Incomparable });
+            }
+        };
+        Ok(match (data_set_digest(&kept), data_set_digest(&new)) {
             (Ok(kept), Ok(new)) if kept == new => Comparison::Same,
             (Ok(_), Ok(_)) => Comparison::Different,
             _ => Comparison::Incomparable,
@@ -183,10 +216,20 @@ pub(crate) async fn compare(
     .map_err(AcceptError::aborted)?
 }
 
+/// Whether two objects have the same transfer syntax and the same bytes behind their file meta information.
+fn same_data_set(a: &ObjectBytes, b: &ObjectBytes) -> io::Result<bool> {
+    let (Ok(of_a), Ok(of_b)) = (Outline::read(a), Outline::read(b)) else { return Ok(false) };
+    let length = |object: &ObjectBytes, outline: &Outline| object.len() - outline.data_set_offset;
+    if of_a.transfer_syntax() != of_b.transfer_syntax() || length(a, &of_a) != length(b, &of_b) {
+        return Ok(false);
+    }
+    Ok(digest(a, of_a.data_set_offset)? == digest(b, of_b.data_set_offset)?)
+}
+
 /// Appends an examined object durably.
 pub(crate) async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
-    let (storage, bytes, sha256) = (engine.storage().clone(), new.bytes.clone(), new.sha256);
-    let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &bytes));
+    let (storage, object, sha256) = (engine.storage().clone(), new.object.clone(), new.sha256);
+    let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &object));
     Ok(appended.await.map_err(AcceptError::aborted)??)
 }
 
@@ -199,5 +242,5 @@ pub(crate) fn request(
     staged: Staged,
     subject: Subject,
 ) -> RecordRequest {
-    RecordRequest { institution, zone, source, sha256: new.sha256, bytes: new.bytes.len() as u64, staged, subject }
+    RecordRequest { institution, zone, source, sha256: new.sha256, bytes: new.object.len(), staged, subject }
 }

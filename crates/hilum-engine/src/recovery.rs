@@ -8,13 +8,15 @@ use crate::error::{AcceptError, EngineError};
 use crate::intake::{self, Comparison, Examined};
 use crate::storage::segment::{Provenance, Purpose, Record};
 use crate::storage::{ObjectKey, Storage, StorageError};
-use bytes::Bytes;
-use hilum_dicom::{AeTitle, Instance};
+use hilum_dicom::{AeTitle, Instance, ObjectBytes, ReadAt};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// SourceApplicationEntityTitle: over DIMSE it is ours, written as the instance came.
 const SOURCE_AE: dicom_core::Tag = dicom_core::Tag(0x0002, 0x0016);
+
+/// Longest file meta information that is looked at.
+const LONGEST_META: u64 = 64 * 1024;
 
 /// Why an object lies without a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +88,7 @@ pub(crate) async fn take_up(
             zone: provenance.zone,
             source: provenance.source,
             sha256: new.sha256,
-            bytes: new.bytes.len() as u64,
+            bytes: new.object.len(),
             staged: Storage::adopt(object.clone()),
             subject,
         };
@@ -103,7 +105,7 @@ fn aside(new: &Examined, (reason_code, reason): (&'static str, &str)) -> Subject
 }
 
 fn instance(engine: &Engine, provenance: &Provenance, new: &Examined, lost: Lost) -> Subject {
-    let sender = (provenance.source == Source::Dimse).then(|| sender(&new.bytes)).flatten();
+    let sender = (provenance.source == Source::Dimse).then(|| sender(&new.object)).flatten();
     let (quiet_after, forward) = match lost {
         Lost::BeforeItsRow => (engine.quiet_after(), engine.rules().route(sender.as_ref(), &new.facts).forward),
         Lost::WithTheCatalogue => (Duration::ZERO, Vec::new()),
@@ -112,15 +114,17 @@ fn instance(engine: &Engine, provenance: &Provenance, new: &Examined, lost: Lost
     Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after, file_name, forward })
 }
 
-fn sender(bytes: &[u8]) -> Option<AeTitle> {
-    let instance = Instance::parse(bytes).ok()?;
-    let title = instance.header().meta_element(SOURCE_AE)?.value.of(bytes);
+fn sender(object: &ObjectBytes) -> Option<AeTitle> {
+    // File meta information is walked however soon the bytes end.
+    let bytes = object.read_at(0..object.len().min(LONGEST_META)).ok()?;
+    let instance = Instance::parse(&bytes).ok()?;
+    let title = instance.header().meta_element(SOURCE_AE)?.value.of(&bytes);
     str::from_utf8(title).ok()?.trim().parse().ok()
 }
 
-async fn read(storage: &Arc<Storage>, key: &ObjectKey) -> Result<Bytes, AcceptError> {
+async fn read(storage: &Arc<Storage>, key: &ObjectKey) -> Result<ObjectBytes, AcceptError> {
     let (storage, key) = (Arc::clone(storage), key.clone());
-    Ok(tokio::task::spawn_blocking(move || storage.read(&key)).await.map_err(AcceptError::aborted)??)
+    Ok(tokio::task::spawn_blocking(move || storage.load(&key)).await.map_err(AcceptError::aborted)??)
 }
 
 async fn remove(storage: &Arc<Storage>, key: &ObjectKey) -> Result<(), AcceptError> {

@@ -38,11 +38,11 @@ pub struct WebConfig {
 }
 
 impl WebConfig {
-    /// The defaults: 2 GiB an instance, 60 s for a head, 60 s of silence, 10 s at shutdown.
+    /// The defaults: 8 GiB an instance, 60 s for a head, 60 s of silence, 10 s at shutdown.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
-            max_instance_bytes: 2 << 30,
+            max_instance_bytes: 8 << 30,
             head_timeout: Duration::from_mins(1),
             read_timeout: Duration::from_mins(1),
             shutdown_grace: Duration::from_secs(10),

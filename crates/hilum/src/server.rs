@@ -31,7 +31,7 @@ impl Server {
         for (address, what) in [(settings.http, "http"), (settings.dimse, "dimse")] {
             refuse_open_address(address, what)?;
         }
-        let scp = node::scp_config(settings)?;
+        let mut scp = node::scp_config(settings)?;
         let Some(lock) = JobLock::acquire(data_dir)? else {
             bail!(
                 "another Hilum process works on the data folder {}. Stop it first, or give this one its own with --data.",
@@ -42,6 +42,7 @@ impl Server {
         let web = WebConfig { max_instance_bytes: settings.max_instance_bytes, ..WebConfig::new(settings.http) };
         let web = WebServer::bind(web, engine.clone()).await?;
         let node = Node::new(engine.clone(), settings)?;
+        scp.calling.spool_folder = engine.spool_folder();
         let scp = Scp::bind(scp, node.services()).await?;
         let server = Self { engine, web, scp, node, pulls: settings.pulls.clone(), _lock: lock };
         server.announce(settings, data_dir)?;

@@ -117,6 +117,8 @@ pub struct Outline {
     pub pixel_data: Option<PixelOutline>,
     /// Of a deflated object, all of it inflated (PS3.5 A.5): its spans count here.
     pub inflated: Option<Vec<u8>>,
+    /// The object ends before its pixel data do.
+    truncated: bool,
 }
 
 impl Outline {
@@ -166,6 +168,7 @@ impl Outline {
             data_set_offset: header.data_set_offset as u64,
             pixel_data: None,
             inflated: None,
+            truncated: false,
         };
         let Some(location) = &header.pixel_data else {
             outline.data_set = bytes[header.data_set_offset..].to_vec();
@@ -176,13 +179,15 @@ impl Outline {
             PixelDataValue::Encapsulated { .. } => location.element_offset + element_start(encoding, location.vr).len(),
         } as u64;
         let size = source.size();
-        let (spans, end) = match &location.value {
+        let (spans, end, whole) = match &location.value {
             PixelDataValue::Native { stated_len, .. } => {
-                let end = value_offset.saturating_add(*stated_len as u64).min(size);
-                (PixelSpans::Native(value_offset..end), end)
+                let stated = value_offset.saturating_add(*stated_len as u64);
+                let end = stated.min(size);
+                (PixelSpans::Native(value_offset..end), end, end == stated)
             }
             PixelDataValue::Encapsulated { .. } => fragments(source, value_offset, encoding)?,
         };
+        outline.truncated = !whole;
         outline.data_set = bytes[header.data_set_offset..location.element_offset].to_vec();
         // The element itself stays in its place, without a value.
         outline.data_set.extend(tag_bytes(location.tag, encoding));
@@ -201,6 +206,11 @@ impl Outline {
     /// The object's transfer syntax, as stated or recognised.
     pub fn transfer_syntax(&self) -> &TransferSyntaxUid {
         &self.transfer_syntax
+    }
+
+    /// Whether the object ends before its pixel data do.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
     }
 
     /// The header as an instance whose pixel data have no value.
@@ -231,8 +241,9 @@ fn tag_bytes(tag: Tag, encoding: Encoding) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// The items of encapsulated pixel data from `offset`; what a cut-off object no longer has is left out.
-fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(PixelSpans, u64), OutlineError> {
+/// The items of encapsulated pixel data from `offset`, where they end, and whether all of them are there; what a cut-off object no longer
+/// has is left out.
+fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(PixelSpans, u64, bool), OutlineError> {
     const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
     const SEQUENCE_END: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
     let size = source.size();
@@ -241,9 +252,9 @@ fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(Pi
     let mut fragments = Vec::new();
     // Items are looked at through a window, so that small fragments cost no read each.
     let (mut window, mut window_at) = (Vec::new(), 0_u64);
-    let end = loop {
+    let (end, whole) = loop {
         if at + 8 > size {
-            break size;
+            break (size, false);
         }
         if at < window_at || at + 8 > window_at + window.len() as u64 {
             window = source.read_at(at..(at + 4096).min(size))?;
@@ -261,7 +272,7 @@ fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(Pi
         };
         let value = at + 8..(at + 8).saturating_add(u64::from(length));
         match tag {
-            SEQUENCE_END => break at + 8,
+            SEQUENCE_END => break (at + 8, true),
             ITEM if length != u32::MAX && value.end <= size => {
                 at = value.end;
                 if offset_table.is_none() {
@@ -270,13 +281,13 @@ fn fragments(source: &dyn ReadAt, offset: u64, encoding: Encoding) -> Result<(Pi
                     fragments.push(value);
                 }
             }
-            _ => break size,
+            _ => break (size, false),
         }
         if fragments.len() > MOST_FRAGMENTS {
             return Err(OutlineError::TooManyFragments);
         }
     };
-    Ok((PixelSpans::Encapsulated { offset_table: offset_table.unwrap_or_default(), fragments }, end))
+    Ok((PixelSpans::Encapsulated { offset_table: offset_table.unwrap_or_default(), fragments }, end, whole))
 }
 
 #[cfg(test)]

@@ -60,8 +60,9 @@ pub struct StorageContext {
     pub transfer_syntaxes: Vec<TransferSyntaxUid>,
 }
 
-/// How much a C-GET may bring at a time.
-const GET_LIMITS: Limits = Limits { instance_bytes: 2 << 30, bytes_in_flight: 4 << 30 };
+/// How long an instance of a C-GET may be, and how much of it is in memory.
+const LONGEST: u64 = 8 << 30;
+const IN_MEMORY: u64 = 64 << 20;
 
 impl Scu {
     /// Calls with this configuration.
@@ -157,7 +158,9 @@ impl Scu {
         // The peer stores: to us, it is the caller.
         let caller = Caller { calling_ae: peer.ae_title.clone(), called_ae: self.config.ae_title.clone() };
         let in_flight = AtomicU64::new(0);
-        let mut receiver = Receiver::new(&in_flight, GET_LIMITS);
+        let spool_folder = self.config.spool_folder.clone();
+        let limits = Limits { instance_bytes: LONGEST, bytes_in_flight: IN_MEMORY, spool_folder };
+        let mut receiver = Receiver::new(&in_flight, limits);
         let got = async {
             let (context, message_id) = self.ask(&mut requestor, Operation::Get, sop_class, question, None).await?;
             let mut retrieval = Retrieval::new(Operation::Get, message_id, context);

@@ -1,5 +1,6 @@
 //! Peers that lie, stall, break off or talk nonsense.
 
+use sha2::Digest as _;
 use std::time::Duration;
 
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, read_pdu, write_pdu};
@@ -119,7 +120,7 @@ async fn one_byte_at_a_time_is_slow_but_whole() {
         socket.write_all(&[byte]).await.unwrap();
     }
     assert_eq!(status(receive(&mut socket).await), 0);
-    assert_eq!(server.recorder.kept.lock().unwrap()[0].data_set(), bytes);
+    assert_eq!(server.recorder.kept.lock().unwrap()[0].data_set().unwrap(), bytes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,23 +200,38 @@ async fn a_data_set_above_the_limit_is_told_a700_and_the_association_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_on_all_associations_together_has_a_limit_and_is_given_back() {
+async fn what_others_leave_no_memory_for_is_received_into_a_file() {
     let mut small = config();
-    small.max_bytes_in_flight = 20_000;
+    small.max_bytes_in_flight = 600_000;
     let server = start(small).await;
-    let bytes = data_set(SOP, 14_000);
+    let bytes = data_set(SOP, 400_000);
+    let fragments: Vec<&[u8]> = bytes.chunks(9_000).collect();
     let mut holder = associate(&server).await;
     holder.write_all(&pdv(1, 3, &store_request())).await.unwrap();
-    holder.write_all(&pdv(1, 0, &bytes[..12_000])).await.unwrap();
+    for fragment in &fragments[1..] {
+        holder.write_all(&pdv(1, 0, fragment)).await.unwrap();
+    }
     tokio::time::sleep(Duration::from_millis(200)).await;
     let mut other = associate(&server).await;
-    let message = [pdv(1, 3, &store_request()), pdv(1, 2, &bytes)].concat();
-    other.write_all(&message).await.unwrap();
-    assert_eq!(status(receive(&mut other).await), 0xA700);
+    for _ in 0..2 {
+        other.write_all(&pdv(1, 3, &store_request())).await.unwrap();
+        for (index, fragment) in fragments.iter().enumerate() {
+            other.write_all(&pdv(1, if index + 1 == fragments.len() { 2 } else { 0 }, fragment)).await.unwrap();
+        }
+        assert_eq!(status(receive(&mut other).await), 0);
+    }
+    // What was held is given back.
     drop(holder);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    other.write_all(&message).await.unwrap();
+    other.write_all(&[pdv(1, 3, &store_request()), pdv(1, 2, &bytes[..9_000])].concat()).await.unwrap();
     assert_eq!(status(receive(&mut other).await), 0);
+    let kept = server.recorder.kept.lock().unwrap();
+    let in_files: Vec<bool> =
+        kept.iter().map(|instance| matches!(instance.part10, hilum_dicom::ObjectBytes::ByRange(_))).collect();
+    assert_eq!(in_files, [true, true, false]);
+    assert_eq!(kept[0].data_set().unwrap(), bytes);
+    assert_eq!(kept[1].sha256, kept[0].sha256);
+    assert_eq!(<[u8; 32]>::from(sha2::Sha256::digest(kept[0].part10.to_memory().unwrap())), kept[0].sha256);
 }
 
 #[tokio::test(flavor = "multi_thread")]

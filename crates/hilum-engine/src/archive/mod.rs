@@ -16,7 +16,7 @@ use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
 use crate::storage::ObjectKey;
 use bytes::Bytes;
-use hilum_dicom::{SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid};
+use hilum_dicom::{ObjectBytes, SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid};
 use std::collections::VecDeque;
 use time::OffsetDateTime;
 
@@ -206,6 +206,12 @@ impl Engine {
     pub async fn read_instance(&self, instance: &StoredInstance) -> Result<Bytes, EngineError> {
         let (storage, object) = (self.storage().clone(), instance.object.clone());
         aside("reading an instance", move || Ok(storage.read(&object)?)).await
+    }
+
+    /// An instance's bytes as received, checked against the digest they were kept under: in memory, where they are not too many for that.
+    pub async fn load_instance(&self, instance: &StoredInstance) -> Result<ObjectBytes, EngineError> {
+        let (storage, object) = (self.storage().clone(), instance.object.clone());
+        aside("reading an instance", move || Ok(storage.load(&object)?)).await
     }
 
     /// Opens an instance's bytes for reading by range: no more than what is asked for is in memory.

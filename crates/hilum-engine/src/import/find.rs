@@ -3,8 +3,7 @@
 use super::{Candidate, Found, ImportError, RefusedFile, archive, dicomdir, sniff};
 use crate::control::WorkControl;
 use crate::storage::Storage;
-use bytes::Bytes;
-use hilum_dicom::read_sop_uid;
+use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes, Spool, read_sop_uid};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ pub(super) struct Finder {
     found: mpsc::Sender<Found>,
     budget: Arc<Semaphore>,
     budget_kib: usize,
-    /// Where an archive inside an archive is unpacked, without a name.
+    /// Where an archive inside an archive is unpacked and a long file copied, without a name.
     pub(super) scratch: PathBuf,
 }
 
@@ -116,29 +115,51 @@ impl Finder {
                 self.refuse(path, "too_large", "this file is larger than 4 GiB")
             }
             sniff::Kind::Dicom => {
-                let kib = (length / 1024 + 1).min(self.budget_kib as u64) as u32;
+                let kib = (length.min(LARGEST_IN_MEMORY) / 1024 + 1).min(self.budget_kib as u64) as u32;
                 let budget = tokio::runtime::Handle::current()
                     .block_on(Arc::clone(&self.budget).acquire_many_owned(kib))
                     .map_err(|_| Stopped)?;
-                let mut bytes = Vec::with_capacity(length as usize);
-                bytes.extend_from_slice(first);
                 // A member of an archive may state less than it holds.
-                let wanted = LARGEST_FILE - first.len() as u64;
-                match rest.take(wanted + 1).read_to_end(&mut bytes) {
-                    Ok(read) if read as u64 > wanted => {
+                match self.spooled(first, length, &mut rest.take(LARGEST_FILE + 1 - first.len() as u64)) {
+                    Ok(object) if object.len() > LARGEST_FILE => {
                         self.refuse(path, "too_large", "this file is larger than 4 GiB")
                     }
-                    Ok(_) => {
-                        let (uid, bytes) = (read_sop_uid(&bytes).ok(), Bytes::from(bytes));
-                        self.hand_over(Found::Candidate(Candidate { path, file_name, uid, bytes, budget }))
+                    Ok(object) => {
+                        let uid = match &object {
+                            ObjectBytes::Held(bytes) => read_sop_uid(bytes).ok(),
+                            ObjectBytes::ByRange(_) => object.facts().ok().map(|facts| facts.sop),
+                        };
+                        self.hand_over(Found::Candidate(Candidate { path, file_name, uid, object, budget }))
                     }
-                    Err(_) => self.refuse(path, "unreadable", "this file cannot be read to its end"),
+                    Err(_) => {
+                        self.refuse(path, "unreadable", "this file cannot be read to its end, or the disk is full")
+                    }
                 }
             }
             sniff::Kind::Zip | sniff::Kind::Other if asked_for => {
                 self.refuse(path, "not_dicom", "this file is no DICOM object, zip archive or DICOMDIR")
             }
             sniff::Kind::Zip | sniff::Kind::Other => self.hand_over(Found::NotDicom),
+        }
+    }
+
+    /// A file's bytes as they are now, whoever changes it meanwhile.
+    fn spooled(&self, first: &[u8], length: u64, rest: &mut impl Read) -> io::Result<ObjectBytes> {
+        let mut spool = Spool::new(self.scratch.clone());
+        spool.memory().reserve(length.min(LARGEST_IN_MEMORY) as usize);
+        spool.memory().extend_from_slice(first);
+        let mut piece = vec![0; 256 * 1024];
+        loop {
+            let read = match rest.read(&mut piece) {
+                Ok(0) => return spool.take(),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            spool.memory().extend_from_slice(&piece[..read]);
+            if spool.is_full() {
+                spool = spool.spill()?;
+            }
         }
     }
 

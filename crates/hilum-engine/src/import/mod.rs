@@ -17,8 +17,7 @@ use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError, ErrorKind};
 use crate::intake::{Incoming, Receipt};
 use crate::journey;
-use bytes::Bytes;
-use hilum_dicom::SopUid;
+use hilum_dicom::{ObjectBytes, SopUid};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -110,7 +109,7 @@ struct Candidate {
     file_name: Option<String>,
     /// `None` where the header cannot be read, which the door will say.
     uid: Option<SopUid>,
-    bytes: Bytes,
+    object: ObjectBytes,
     budget: OwnedSemaphorePermit,
 }
 
@@ -154,15 +153,16 @@ pub(crate) async fn run(
             stopped = on_the_way.settle_one(&mut summary, control).await;
         }
         match item {
-            Found::Candidate(Candidate { path, file_name, uid, bytes, budget }) => {
+            Found::Candidate(Candidate { path, file_name, uid, object, budget }) => {
                 while stopped.is_none() && uid.as_ref().is_some_and(|uid| on_the_way.uids.contains(uid)) {
                     stopped = on_the_way.settle_one(&mut summary, control).await;
                 }
                 on_the_way.uids.extend(uid.clone());
                 let (engine, scope) = (engine.clone(), scope.clone());
                 on_the_way.tasks.spawn(async move {
-                    let size = bytes.len() as u64;
-                    let incoming = Incoming { received: bytes.into(), source: Source::Import, file_name, sender: None };
+                    let size = object.len();
+                    let incoming =
+                        Incoming { received: object.into(), source: Source::Import, file_name, sender: None };
                     let outcome = journey::accept_instance(&engine, &scope, zone, incoming).await;
                     drop(budget);
                     Arrived { path, uid, size, outcome }

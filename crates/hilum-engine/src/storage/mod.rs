@@ -17,12 +17,14 @@ pub(crate) use object_key::hex;
 
 use crate::error::ErrorKind;
 use bytes::Bytes;
+use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes};
 use segment::{Appended, Header, Provenance, Segments};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
@@ -55,7 +57,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    fn during(act: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn during(act: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::DiskFull,
             _ => Self::Io { act, source },
@@ -193,10 +195,15 @@ impl Storage {
         &self.root
     }
 
-    /// Appends `bytes` durably. Blocks on the disk.
-    pub fn append(&self, provenance: Provenance, sha256: Sha256Digest, bytes: &[u8]) -> Result<Staged, StorageError> {
-        let header = Header { provenance, length: bytes.len() as u64, sha256 };
-        let appended = self.segments.append(&header, bytes)?;
+    /// Appends an object durably. Blocks on the disk.
+    pub fn append(
+        &self,
+        provenance: Provenance,
+        sha256: Sha256Digest,
+        object: &ObjectBytes,
+    ) -> Result<Staged, StorageError> {
+        let header = Header { provenance, length: object.len(), sha256 };
+        let appended = self.segments.append(&header, object)?;
         Ok(Staged {
             target: appended.key.clone(),
             way: Way::Record(appended),
@@ -298,6 +305,23 @@ impl Storage {
         match key.sha256() {
             Some(digest) if digest != Sha256Digest::from(Sha256::digest(&bytes)) => Err(StorageError::Corrupt),
             _ => Ok(Bytes::from(bytes)),
+        }
+    }
+
+    /// An object checked against the digest in its name, in memory where it is not too long for that.
+    pub fn load(&self, key: &ObjectKey) -> Result<ObjectBytes, StorageError> {
+        let file = self.open_object(key)?;
+        if file.size() <= LARGEST_IN_MEMORY {
+            return Ok(self.read(key)?.into());
+        }
+        let object = ObjectBytes::ByRange(Arc::new(file));
+        let mut digest = Sha256::new();
+        for piece in object.pieces(0) {
+            digest.update(piece.map_err(StorageError::during("read an object"))?);
+        }
+        match key.sha256() {
+            Some(sha256) if sha256 != Sha256Digest::from(digest.finalize()) => Err(StorageError::Corrupt),
+            _ => Ok(object),
         }
     }
 

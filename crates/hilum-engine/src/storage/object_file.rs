@@ -2,6 +2,7 @@
 
 use super::{ObjectKey, Storage, StorageError, segment};
 use bytes::Bytes;
+use hilum_dicom::ReadAt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -65,6 +66,16 @@ impl ObjectFile {
             return Err(StorageError::Gone);
         }
         Ok(())
+    }
+}
+
+impl ReadAt for ObjectFile {
+    fn size(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        self.read_vec(range).map_err(io::Error::other)
     }
 }
 

@@ -1,9 +1,10 @@
-//! A multipart body (RFC 2046 5.1) read part by part: no more than one part and one network read are in memory.
+//! A multipart body (RFC 2046 5.1) read part by part: no more than one part and one network read are in memory, a long part in a file.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, io, mem, path::PathBuf, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use hilum_dicom::{ObjectBytes, Spool};
 use memchr::memmem;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -12,8 +13,9 @@ use tokio::time::timeout;
 const MAX_OVERHEAD: usize = 16 * 1024;
 /// A boundary has at most 70 characters (RFC 2046 5.1.1).
 const MAX_BOUNDARY: usize = 70;
-/// A buffer above this is given back after its part.
-const KEPT_BUFFER: usize = 64 * 1024 * 1024;
+
+/// Most headers end within so much.
+const FIRST_BYTES: usize = 64 * 1024;
 
 /// Why a body cannot be read further. The parts before are not affected.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -45,9 +47,9 @@ pub(super) struct Part {
 /// What a part holds.
 #[derive(Debug)]
 pub(super) enum PartBody {
-    Whole(Bytes),
-    /// Longer than the limit; it was read past.
-    TooLong,
+    Whole(ObjectBytes),
+    /// Longer than the limit, or too long for memory without room on the disk. It was read past; these are its first bytes.
+    TooLong(Bytes),
 }
 
 /// Reads the parts of a body, one after the other.
@@ -59,7 +61,9 @@ pub(super) struct Multipart<S> {
     delimiter: memmem::Finder<'static>,
     read_timeout: Duration,
     max_part: u64,
-    body: BytesMut,
+    body: Spool,
+    /// The first bytes of what has been moved to the disk.
+    first: Bytes,
     /// The text before the first boundary has been read.
     begun: bool,
     ended: bool,
@@ -74,15 +78,27 @@ where
         boundary: &str,
         max_part: u64,
         read_timeout: Duration,
+        spool_folder: PathBuf,
     ) -> Result<Self, MultipartError> {
         if boundary.is_empty() || boundary.len() > MAX_BOUNDARY {
             return Err(MultipartError::Boundary(boundary.len()));
         }
         // The CRLF before a boundary belongs to it; the first boundary may stand at the very start, so one is put there.
         let delimiter = memmem::Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
-        let (waiting, body) = (VecDeque::new(), BytesMut::new());
+        let (waiting, body) = (VecDeque::new(), Spool::new(spool_folder));
         let buffer = BytesMut::from(&b"\r\n"[..]);
-        Ok(Self { stream, buffer, waiting, delimiter, read_timeout, max_part, body, begun: false, ended: false })
+        Ok(Self {
+            stream,
+            buffer,
+            waiting,
+            delimiter,
+            read_timeout,
+            max_part,
+            body,
+            first: Bytes::new(),
+            begun: false,
+            ended: false,
+        })
     }
 
     /// The next part, or None after the closing boundary.
@@ -179,46 +195,83 @@ where
     }
 
     async fn read_body(&mut self) -> Result<PartBody, MultipartError> {
-        let mut too_long = false;
+        let mut lost = None;
         self.body.clear();
+        self.first = Bytes::new();
         loop {
             if let Some(at) = self.delimiter.find(&self.buffer) {
                 let head = self.buffer.split_to(at);
-                self.take(&head, &mut too_long);
+                self.take(&head, &mut lost).await;
                 let delimiter = self.buffer.split_to(self.delimiter.needle().len());
                 if self.end_delimiter().await? {
                     break;
                 }
-                self.take(&delimiter, &mut too_long);
+                self.take(&delimiter, &mut lost).await;
                 continue;
             }
             // The last bytes may be the start of a delimiter.
             let sure = (self.buffer.len() + 1).saturating_sub(self.delimiter.needle().len());
             let head = self.buffer.split_to(sure);
-            self.take(&head, &mut too_long);
+            self.take(&head, &mut lost).await;
             if !self.fill().await? {
                 return Err(MultipartError::Truncated);
             }
         }
-        if too_long {
-            return Ok(PartBody::TooLong);
+        if self.body.has_spilled() && lost.is_none() {
+            lost = self.spill().await;
         }
-        let whole = self.body.split().freeze();
-        if whole.len() <= KEPT_BUFFER {
-            self.body.reserve(whole.len());
+        if let Some(lost) = lost {
+            return Ok(lost);
+        }
+        let Ok(whole) = self.body.take() else { return Ok(PartBody::TooLong(self.first.clone())) };
+        if let ObjectBytes::Held(bytes) = &whole {
+            self.body.memory().reserve(bytes.len());
         }
         Ok(PartBody::Whole(whole))
     }
 
-    fn take(&mut self, bytes: &[u8], too_long: &mut bool) {
-        if *too_long {
+    async fn take(&mut self, bytes: &[u8], lost: &mut Option<PartBody>) {
+        if lost.is_some() {
             return;
         }
-        if (self.body.len() + bytes.len()) as u64 > self.max_part {
-            *too_long = true;
-            self.body = BytesMut::new();
-        } else {
-            self.body.extend_from_slice(bytes);
+        if self.body.len() + bytes.len() as u64 > self.max_part {
+            *lost = Some(PartBody::TooLong(self.first_bytes()));
+            self.body.clear();
+            return;
+        }
+        self.body.memory().extend_from_slice(bytes);
+        if self.body.is_full() {
+            *lost = self.spill().await;
+        }
+    }
+
+    /// Where the header is, of a part that is lost.
+    fn first_bytes(&mut self) -> Bytes {
+        if !self.first.is_empty() {
+            return self.first.clone();
+        }
+        let memory = self.body.memory();
+        Bytes::copy_from_slice(&memory[..memory.len().min(FIRST_BYTES)])
+    }
+
+    /// Moves what is in memory to the disk, beside the network's threads; what is lost when there is no room.
+    async fn spill(&mut self) -> Option<PartBody> {
+        self.first = self.first_bytes();
+        let body = mem::replace(&mut self.body, Spool::new(PathBuf::new()));
+        let folder = body.folder().to_owned();
+        match tokio::task::spawn_blocking(move || body.spill()).await {
+            Ok(Ok(spilled)) => {
+                self.body = spilled;
+                None
+            }
+            failed => {
+                let kind = failed.map_or(io::ErrorKind::Other, |spilled| {
+                    spilled.map_or_else(|e| e.kind(), |_| io::ErrorKind::Other)
+                });
+                tracing::warn!(?kind, "a long part finds no room on disk while it is received");
+                self.body = Spool::new(folder);
+                Some(PartBody::TooLong(self.first_bytes()))
+            }
         }
     }
 
@@ -262,15 +315,18 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let stream = futures::stream::iter(chunks);
-            let mut multipart = Multipart::new(stream, boundary, max_part, Duration::from_secs(5)).unwrap();
+            let mut multipart =
+                Multipart::new(stream, boundary, max_part, Duration::from_secs(5), std::env::temp_dir()).unwrap();
             loop {
                 match multipart.next().await {
                     Ok(None) => return (parts, None),
                     Err(error) => return (parts, Some(error)),
                     Ok(Some(Part { content_type, body: PartBody::Whole(bytes) })) => {
-                        parts.push((content_type, Some(bytes.to_vec())));
+                        parts.push((content_type, Some(bytes.to_memory().unwrap().to_vec())));
                     }
-                    Ok(Some(Part { content_type, body: PartBody::TooLong })) => parts.push((content_type, None)),
+                    Ok(Some(Part { content_type, body: PartBody::TooLong(_) })) => {
+                        parts.push((content_type, None));
+                    }
                 }
             }
         })

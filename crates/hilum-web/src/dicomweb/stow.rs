@@ -4,8 +4,7 @@ use axum::{
     extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, header},
 };
-use bytes::Bytes;
-use hilum_dicom::{SopUid, StudyUid, read_facts};
+use hilum_dicom::{ObjectBytes, SopUid, StudyUid};
 use hilum_engine::{Accepted, Source, Zone};
 use std::collections::VecDeque;
 use tokio::task::JoinHandle;
@@ -47,7 +46,9 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
     let broken = |error: super::multipart::MultipartError| {
         ApiError::new(StatusCode::BAD_REQUEST, "multipart_broken", format!("the request body cannot be read: {error}"))
     };
-    let mut multipart = Multipart::new(stream, &boundary, app.max_instance_bytes, app.read_timeout).map_err(broken)?;
+    let mut multipart =
+        Multipart::new(stream, &boundary, app.max_instance_bytes, app.read_timeout, app.engine.spool_folder())
+            .map_err(broken)?;
     let mut response = StoreResponse::new(base);
     let mut storing = Storing::default();
     loop {
@@ -176,12 +177,18 @@ fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
 /// An instance that a part holds.
 struct Incoming {
     reference: Reference,
-    bytes: Bytes,
+    object: ObjectBytes,
 }
 
 /// How many bytes of a part are held, and which instance it is.
 fn told(part: &Result<Incoming, Stored>) -> (usize, Option<SopUid>) {
-    part.as_ref().map_or((0, None), |incoming| (incoming.bytes.len(), Some(incoming.reference.sop.clone())))
+    part.as_ref().map_or((0, None), |incoming| {
+        let held = match &incoming.object {
+            ObjectBytes::Held(bytes) => bytes.len(),
+            ObjectBytes::ByRange(_) => 0,
+        };
+        (held, Some(incoming.reference.sop.clone()))
+    })
 }
 
 /// The instance of a part, or why it holds none that can be stored.
@@ -191,13 +198,17 @@ async fn instance_of(study: Option<&StudyUid>, part: Part) -> Result<Incoming, S
         None => true,
         Some(text) => MediaType::read(text).is_some_and(|media_type| media_type.essence == DICOM),
     };
-    let PartBody::Whole(bytes) = part.body else {
-        return Err(Stored::Failed(None, 0xA700));
+    let object = match part.body {
+        PartBody::Whole(object) => object,
+        PartBody::TooLong(first) => {
+            let facts = read_facts_aside(first.into()).await;
+            return Err(Stored::Failed(facts.map(Reference::of), 0xA700));
+        }
     };
     if !dicom {
         return Err(Stored::Failed(None, 0xC000));
     }
-    let Some(facts) = read_facts_aside(bytes.clone()).await else {
+    let Some(facts) = read_facts_aside(object.clone()).await else {
         return Err(Stored::Failed(None, 0xC000));
     };
     let elsewhere = study.is_some_and(|study| *study != facts.study.uid);
@@ -206,12 +217,12 @@ async fn instance_of(study: Option<&StudyUid>, part: Part) -> Result<Incoming, S
         // A9xx: the data set does not match what the request says.
         return Err(Stored::Failed(Some(reference), 0xA900));
     }
-    Ok(Incoming { reference, bytes })
+    Ok(Incoming { reference, object })
 }
 
 async fn store_instance(app: App, incoming: Incoming) -> Stored {
-    let Incoming { reference, bytes } = incoming;
-    match app.engine.accept_instance(&app.scope, Zone::Clinical, bytes, Source::Stow).await {
+    let Incoming { reference, object } = incoming;
+    match app.engine.accept_instance(&app.scope, Zone::Clinical, object, Source::Stow).await {
         Ok(Accepted::Kept | Accepted::AlreadyThere) => Stored::Kept(reference),
         Ok(Accepted::Quarantined { .. }) => Stored::Quarantined(reference),
         Err(error) => {
@@ -223,6 +234,6 @@ async fn store_instance(app: App, incoming: Incoming) -> Stored {
 }
 
 /// What the object says about itself, read beside the network's thread: a deflated one has to be inflated first.
-async fn read_facts_aside(bytes: Bytes) -> Option<hilum_dicom::InstanceFacts> {
-    tokio::task::spawn_blocking(move || read_facts(&bytes)).await.ok()?.ok()
+async fn read_facts_aside(object: ObjectBytes) -> Option<hilum_dicom::InstanceFacts> {
+    tokio::task::spawn_blocking(move || object.facts()).await.ok()?.ok()
 }

@@ -101,7 +101,7 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   ae_title = \"HILUM\"             our AE title
   check_called_ae = false        refuse associations that call another AE title
   max_associations = 64          DICOM associations at the same time
-  max_instance_mib = 2048        longest instance taken, over DIMSE and STOW-RS
+  max_instance_mib = 8192        longest instance taken, over DIMSE and STOW-RS
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model
   quiet_after_seconds = 5        a series is settled after this long without a new instance

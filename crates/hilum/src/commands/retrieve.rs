@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use hilum_dicom::DataSet;
-use hilum_dimse::{Peer, Progress, Question, RetrieveReport, Scu, Services};
+use hilum_dimse::{Peer, Progress, Question, RetrieveReport, Scu, ScuConfig, Services};
 use hilum_engine::Engine;
 use serde::Serialize;
 
@@ -46,10 +46,11 @@ pub fn run(settings: &Settings, arguments: &RetrieveArguments) -> anyhow::Result
         let engine = Engine::open(settings.engine(&data_dir))
             .await
             .with_context(|| format!("data folder {}", data_dir.display()))?;
+        let scu = Scu::new(ScuConfig { spool_folder: engine.spool_folder(), ..settings.calling()? });
         let sink = Sink::new(Node::new(engine.clone(), settings)?);
         let receiver = match by {
             RetrieveBy::Get => None,
-            RetrieveBy::Move => node::listen(settings, Services::storing(Arc::clone(&sink) as _)).await?,
+            RetrieveBy::Move => node::listen(settings, &engine, Services::storing(Arc::clone(&sink) as _)).await?,
         };
         let received_here = by == RetrieveBy::Get || receiver.is_some();
         let fetch = Fetch { scu: &scu, known, by, ae_title: &settings.ae_title, sink: &sink };

@@ -131,7 +131,7 @@ async fn commit(
     let request = CommitmentRequest { transaction: transaction.clone(), instances: references.collect() };
     node.engine.commitment_asked(scope, &transaction, &peer.ae_title).await?;
     let services = Services { commitment_results: Some(Arc::clone(node) as _), ..Services::none() };
-    let listener = node::listen(settings, services).await?;
+    let listener = node::listen(settings, &node.engine, services).await?;
     let asking = async {
         let deadline = Instant::now() + Duration::from_secs(wait);
         let same = SAME_ASSOCIATION.min(Duration::from_secs(wait));

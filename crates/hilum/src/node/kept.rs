@@ -2,8 +2,7 @@
 
 use std::{collections::HashMap, io};
 
-use bytes::Bytes;
-use hilum_dicom::{Instance, part10::file_meta};
+use hilum_dicom::{ObjectBytes, Outline, part10::file_meta};
 use hilum_dimse::{InstanceSource, LoadFuture, StoredInstance, read_meta};
 use hilum_engine::{Engine, StoredInstance as Kept};
 
@@ -34,22 +33,23 @@ impl InstanceSource for KeptInstances {
     fn load<'a>(&'a self, instance: &'a StoredInstance) -> LoadFuture<'a> {
         Box::pin(async move {
             let kept = self.kept.get(instance.sop.as_str()).ok_or(io::ErrorKind::NotFound)?;
-            let bytes = self.engine.read_instance(kept).await.map_err(io::Error::other)?;
-            if read_meta(&bytes).is_ok_and(|(meta, _)| meta == *instance) {
-                return Ok(bytes);
+            let object = self.engine.load_instance(kept).await.map_err(io::Error::other)?;
+            if let ObjectBytes::Held(bytes) = &object
+                && read_meta(bytes).is_ok_and(|(meta, _)| meta == *instance)
+            {
+                return Ok(object);
             }
             let instance = instance.clone();
-            let rebuilt = tokio::task::spawn_blocking(move || file_of(&bytes, &instance));
+            let rebuilt = tokio::task::spawn_blocking(move || file_of(object, &instance));
             rebuilt.await.map_err(io::Error::other)?
         })
     }
 }
 
-/// The file of an instance that came without preamble or file meta information, or whose meta information says something else than the
-/// data set.
-fn file_of(bytes: &Bytes, instance: &StoredInstance) -> io::Result<Bytes> {
-    let parsed = Instance::parse(bytes).map_err(io::Error::other)?;
-    let mut file = file_meta(&instance.sop_class, &instance.sop, &instance.transfer_syntax);
-    file.extend_from_slice(&bytes[parsed.header().data_set_offset..]);
-    Ok(file.into())
+/// The file of an instance that may have come without preamble or file meta information, or whose meta information may say something
+/// else than the data set.
+fn file_of(object: ObjectBytes, instance: &StoredInstance) -> io::Result<ObjectBytes> {
+    let outline = Outline::read(&object).map_err(io::Error::other)?;
+    let meta = file_meta(&instance.sop_class, &instance.sop, &instance.transfer_syntax);
+    Ok(ObjectBytes::joined(meta.into(), object, outline.data_set_offset))
 }

@@ -17,7 +17,7 @@ pub mod worker;
 use std::sync::Arc;
 
 use hilum_dicom::AeTitle;
-use hilum_dimse::{BindError, Refusal, Scp, ScpConfig, Scu, Services};
+use hilum_dimse::{BindError, Refusal, Scp, ScpConfig, Scu, ScuConfig, Services};
 use hilum_engine::{Engine, EngineError, ErrorKind, Scope, routing::Rules};
 
 use crate::settings::{Peers, Settings};
@@ -34,12 +34,13 @@ pub struct Node {
 impl Node {
     /// A node on an engine.
     pub fn new(engine: Engine, settings: &Settings) -> anyhow::Result<Arc<Self>> {
+        let spool_folder = engine.spool_folder();
         Ok(Arc::new(Self {
             engine,
             peers: settings.peers.clone(),
             ae_title: settings.ae_title.clone(),
             rules: settings.rules.clone(),
-            scu: Scu::new(settings.calling()?),
+            scu: Scu::new(ScuConfig { spool_folder, ..settings.calling()? }),
         }))
     }
 
@@ -72,8 +73,10 @@ fn refusal_of(error: &EngineError) -> Refusal {
 }
 
 /// Listens for what a peer sends because a command asked it to, unless a server does so already at our address.
-pub async fn listen(settings: &Settings, services: Services) -> anyhow::Result<Option<Scp>> {
-    match Scp::bind(scp_config(settings)?, services).await {
+pub async fn listen(settings: &Settings, engine: &Engine, services: Services) -> anyhow::Result<Option<Scp>> {
+    let mut config = scp_config(settings)?;
+    config.calling.spool_folder = engine.spool_folder();
+    match Scp::bind(config, services).await {
         Ok(scp) => Ok(Some(scp)),
         Err(BindError::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => Ok(None),
         Err(error) => Err(error.into()),
@@ -98,7 +101,6 @@ pub fn scp_config(settings: &Settings) -> anyhow::Result<ScpConfig> {
         check_called_ae: settings.check_called_ae,
         max_associations: settings.max_associations,
         max_instance_bytes: settings.max_instance_bytes,
-        max_bytes_in_flight: settings.max_instance_bytes.saturating_mul(2),
         private_storage: settings.private_storage.clone(),
         callers: settings.peers.callers(settings.callers()),
         tls: settings.tls()?.map(|tls| tls.server),

@@ -94,7 +94,7 @@ impl Settings {
     fn of(common: &Common, file: File) -> anyhow::Result<Self> {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let max_associations = file.max_associations.unwrap_or(64);
-        let max_instance_mib = file.max_instance_mib.unwrap_or(2048);
+        let max_instance_mib = file.max_instance_mib.unwrap_or(8192);
         if max_associations == 0 || !(1..=1024 * 1024).contains(&max_instance_mib) {
             bail!("max_associations is at least 1, max_instance_mib 1 to 1048576");
         }

@@ -10,7 +10,9 @@ pub use record::{Header, Provenance, Purpose};
 pub use scan::{Record, Records};
 
 use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
+use hilum_dicom::ObjectBytes;
 use record::{HEADER, MAGIC, extent};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,10 +81,10 @@ impl Segments {
     }
 
     /// Appends an object; when this returns, it is durable. Blocks on the disk.
-    pub(super) fn append(&self, header: &Header, bytes: &[u8]) -> Result<Appended, StorageError> {
+    pub(super) fn append(&self, header: &Header, object: &ObjectBytes) -> Result<Appended, StorageError> {
         let segment = self.segment()?;
         let too_large = || StorageError::during("append an object")(io::ErrorKind::FileTooLarge.into());
-        let size = extent(header.length).filter(|_| header.length == bytes.len() as u64).ok_or_else(too_large)?;
+        let size = extent(header.length).filter(|_| header.length == object.len()).ok_or_else(too_large)?;
         let offset = {
             let mut state = lock(&segment.state);
             let offset = state.end;
@@ -90,7 +92,7 @@ impl Segments {
             state.live += 1;
             offset
         };
-        let written = segment.write(header, bytes, offset).and_then(|()| segment.make_durable());
+        let written = segment.write(header, object, offset).and_then(|()| segment.make_durable());
         if let Err(error) = written {
             segment.take_back(offset, size);
             return Err(error);
@@ -134,12 +136,23 @@ impl Segments {
 pub(crate) const MARKER: &str = "segment+";
 
 impl Segment {
-    fn write(&self, header: &Header, bytes: &[u8], offset: u64) -> Result<(), StorageError> {
-        let head = header.write(&self.name, offset);
-        let failed = StorageError::during("append an object");
-        write_all_at(&self.file, bytes, offset + HEADER as u64)
-            .and_then(|()| write_all_at(&self.file, &head, offset))
-            .map_err(failed)
+    fn write(&self, header: &Header, object: &ObjectBytes, offset: u64) -> Result<(), StorageError> {
+        let failed = || StorageError::during("append an object");
+        let mut at = offset + HEADER as u64;
+        // What lies elsewhere can have changed since its digest was computed.
+        let mut digest = matches!(object, ObjectBytes::ByRange(_)).then(Sha256::new);
+        for piece in object.pieces(0) {
+            let piece = piece.map_err(failed())?;
+            write_all_at(&self.file, &piece, at).map_err(failed())?;
+            at += piece.len() as u64;
+            if let Some(digest) = &mut digest {
+                digest.update(&piece);
+            }
+        }
+        if digest.is_some_and(|digest| Sha256Digest::from(digest.finalize()) != header.sha256) {
+            return Err(failed()(io::Error::other("the object changed while it was read")));
+        }
+        write_all_at(&self.file, &header.write(&self.name, offset), offset).map_err(failed())
     }
 
     /// Waits until everything written so far is durable. One of those who wait synchronises for all of them.

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod full_disk;
+mod huge_object;
 mod lies;
 mod long_series;
 mod order;
