@@ -76,6 +76,15 @@ impl Dialect {
         format!("{column} IN ({list})")
     }
 
+    /// The column is one of these rows, and the one value that names them all: a statement whose text stays the same is planned once.
+    pub(super) fn is_one_of(self, column: &str, rows: &[i64]) -> (String, Value) {
+        let rows = rows.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Sqlite => (format!("{column} IN (SELECT value FROM json_each(?))"), format!("[{rows}]").into()),
+            Self::Postgres => (format!("{column} = ANY (CAST(string_to_array(?, ',') AS BIGINT[]))"), rows.into()),
+        }
+    }
+
     /// Instance Number of an instance's facts. PostgreSQL's JSON functions refuse a text with an escaped NUL; an unescaped quotation mark
     /// after the name can only end a key.
     pub(super) fn instance_number(self) -> &'static str {

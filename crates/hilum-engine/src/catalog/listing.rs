@@ -123,9 +123,11 @@ impl StudySelect {
 
     /// The same question of these studies only.
     fn of_studies(&self, studies: &[i64]) -> (String, Vec<Value>) {
-        let mut conditions = self.conditions.clone();
-        conditions.push(format!("s.id IN ({})", id_list(studies)));
-        (self.sql(&conditions, studies.len()), self.values.clone())
+        let (mut conditions, mut values) = (self.conditions.clone(), self.values.clone());
+        let (condition, rows) = self.dialect.is_one_of("s.id", studies);
+        conditions.push(condition);
+        values.push(rows);
+        (self.sql(&conditions, studies.len()), values)
     }
 
     fn sql(&self, conditions: &[String], limit: usize) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::floor;
 use super::system::System;
 use crate::bench::process;
 use crate::bench::receive::disk_limit;
@@ -13,7 +14,10 @@ use crate::interop::checks::dicom_files;
 use crate::interop::server::free_port;
 use crate::run;
 
-const ASSOCIATIONS: [usize; 2] = [1, 4];
+/// How many, and how many times as fast as the peer is the aim.
+const ASSOCIATIONS: [(usize, f64); 2] = [(1, 3.0), (4, 6.0)];
+/// Share of the peer's processor time that is the aim.
+const CPU_AIM: f64 = 0.2;
 
 /// What one system did.
 #[derive(Default)]
@@ -45,7 +49,9 @@ pub fn section(
         None => writeln!(out, "Orthanc is not installed or was left out (Debian package orthanc).\n")?,
     }
     out.push_str("| associations | system | instances/s | CPU-s per 1,000 | syncs per instance | peak MiB | Hilum is |\n|---|---|---|---|---|---|---|\n");
-    for associations in ASSOCIATIONS {
+    let mut limits = String::new();
+    let floor = floor::measure(std::fs::metadata(&files[0])?.len() as usize, scratch)?;
+    for (associations, aim) in ASSOCIATIONS {
         let parts = split(&files, associations, &scratch.join(format!("parts-{associations}")))?;
         let mut samples = [Samples::default(), Samples::default()];
         for round in 0..=runs {
@@ -71,7 +77,7 @@ pub fn section(
                 let _gone = std::fs::remove_dir_all(&folder);
             }
         }
-        let discarding = (0..runs).map(|_| discard(&parts, files.len())).collect::<anyhow::Result<Vec<f64>>>()?;
+        let discarding = (0..runs).map(|_| discard(&parts, files.len())).collect::<anyhow::Result<Vec<_>>>()?;
         let [ours, peer] = samples;
         let our_rate = super::median(ours.rates.clone());
         let our_cpu = super::median(ours.cpu.clone());
@@ -81,12 +87,69 @@ pub fn section(
             let verdict = format!("{:.1}x as fast, {:.2} of the CPU time", our_rate / rate, our_cpu / cpu);
             row(&mut out, associations, "Orthanc", &peer, &verdict)?;
         }
-        let ceiling = super::median(discarding);
+        let ceiling = super::median(discarding.iter().map(|sample| sample.0).collect());
+        let client = super::median(discarding.iter().map(|sample| sample.1).collect());
+        if !peer.rates.is_empty() {
+            let (rate, cpu) = (super::median(peer.rates.clone()), super::median(peer.cpu.clone()));
+            limits.push_str(&told_limits(
+                associations,
+                [our_rate / rate, aim],
+                [our_cpu / cpu, CPU_AIM],
+                [rate, cpu],
+                client,
+                floor,
+            ));
+        }
         let share = our_rate / ceiling;
         writeln!(out, "| {associations} | storescp, discarding | {ceiling:.0} | - | 0 | - | {share:.2}x of it |")?;
     }
     out.push('\n');
+    if !limits.is_empty() {
+        writeln!(
+            out,
+            "What a processor does for an instance whoever receives it, measured in the same run: out of the socket {:.2} ms, SHA-256 {:.2} ms, into \
+             a file {:.2} ms. Processor time of storescu is told by the runs into storescp.\n\n{limits}",
+            floor.socket, floor.digest, floor.file
+        )?;
+    }
     Ok(out)
+}
+
+/// Whether the aims are reached, and else what the machine leaves.
+fn told_limits(
+    associations: usize,
+    [times, aim]: [f64; 2],
+    [share, share_aim]: [f64; 2],
+    [rate, cpu]: [f64; 2],
+    client: f64,
+    floor: floor::Floor,
+) -> String {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let mut out = format!(
+        "- {associations} associations: {times:.1} times the peer (aim {aim}), {share:.2} of its processor time (aim {share_aim})."
+    );
+    if times < aim {
+        let all = 1000.0 * processors / (aim * rate);
+        let left = all - client;
+        let verdict = if left < floor.sum() { "less than" } else { "more than" };
+        let _fmt = write!(
+            out,
+            " {aim} times would be {:.0}/s: {all:.2} ms of {processors} processors an instance, of which storescu takes {client:.2}; the {left:.2} ms left \
+             are {verdict} the {:.2} ms of socket, SHA-256 and file, without protocol, header, row or synchronisation.",
+            aim * rate,
+            floor.sum()
+        );
+    }
+    if share > share_aim {
+        let _fmt = write!(
+            out,
+            " {share_aim} of the peer's processor time would be {:.2} ms, of which socket, SHA-256 and file take {:.2}.",
+            share_aim * cpu,
+            floor.sum()
+        );
+    }
+    out.push('\n');
+    out
 }
 
 fn row(out: &mut String, associations: usize, system: &str, samples: &Samples, verdict: &str) -> std::fmt::Result {
@@ -131,8 +194,8 @@ fn send(address: SocketAddr, parts: &[PathBuf]) -> anyhow::Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Instances a second into a receiver that keeps nothing.
-fn discard(parts: &[PathBuf], instances: usize) -> anyhow::Result<f64> {
+/// Instances a second into a receiver that keeps nothing, and the processor time of the senders, ms an instance.
+fn discard(parts: &[PathBuf], instances: usize) -> anyhow::Result<(f64, f64)> {
     let address = free_port()?;
     let mut receiver = Command::new("storescp")
         .env("TCP_NODELAY", "1")
@@ -140,10 +203,12 @@ fn discard(parts: &[PathBuf], instances: usize) -> anyhow::Result<f64> {
         .stdout(Stdio::null())
         .spawn()?;
     std::thread::sleep(Duration::from_millis(500));
+    let before = process::usage_of_ended_children()?;
     let wall = send(address, parts);
+    let after = process::usage_of_ended_children()?;
     receiver.kill()?;
     receiver.wait()?;
-    Ok(instances as f64 / wall?)
+    Ok((instances as f64 / wall?, 1000.0 * (after - before) / instances as f64))
 }
 
 /// fsync and fdatasync calls an instance, counted by strace; none where it is not installed.

@@ -108,14 +108,18 @@ impl Select {
     pub(super) fn of_patients(&mut self, studies: Option<&[i64]>) {
         self.start = Start::Newest;
         if let Some(studies) = studies {
-            self.conditions.push(format!("p.id IN (SELECT patient_row FROM study WHERE id IN ({}))", id_list(studies)));
+            let (condition, rows) = self.dialect.is_one_of("id", studies);
+            self.conditions.push(format!("p.id IN (SELECT patient_row FROM study WHERE {condition})"));
+            self.values.push(rows);
         }
     }
 
     /// The same question of these studies only.
     pub(super) fn of_studies(&self, studies: &[i64]) -> Self {
         let mut select = Self { start: Start::Study, words: Vec::new(), ..self.clone() };
-        select.conditions.push(format!("s.id IN ({})", id_list(studies)));
+        let (condition, rows) = self.dialect.is_one_of("s.id", studies);
+        select.conditions.push(condition);
+        select.values.push(rows);
         select
     }
 
