@@ -88,7 +88,7 @@ async fn end(stream: PduStream, error: UlError) {
     tracing::info!(%error, "association ended without release");
     match error {
         UlError::HungUp | UlError::Aborted(_) | UlError::Socket(_) | UlError::StuckWriting(_) => {}
-        UlError::TimedOut(_) | UlError::ShuttingDown | UlError::Unreadable => {
+        UlError::TimedOut(_) | UlError::TooSlow | UlError::ShuttingDown | UlError::Unreadable => {
             stream.abort(AbortReason::NotSpecified).await;
         }
         UlError::Protocol { reason, .. } => stream.abort(reason).await,

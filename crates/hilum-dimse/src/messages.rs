@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -19,6 +19,11 @@ use crate::{
 
 /// PDUs are gathered up to this before they are handed to the socket.
 const GATHERED: usize = 256 * 1024;
+
+/// A message may take this many times as long as a PDU, and a second for each of these bytes besides: whoever sends tiny PDUs just
+/// in time holds an association no longer than that.
+const PATIENCE: u32 = 4;
+const SLOWEST: u64 = 4096;
 
 /// What comes next on an association.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub(crate) struct Messages {
     /// A data set that a command announced is still to be read.
     data_set_due: Option<u8>,
     last_message_id: u16,
+    /// When the message that is coming in began, and how many bytes of it are there.
+    coming: Option<(Instant, u64)>,
 }
 
 impl Messages {
@@ -58,6 +65,7 @@ impl Messages {
             begun: None,
             data_set_due: None,
             last_message_id: 0,
+            coming: None,
         }
     }
 
@@ -79,7 +87,9 @@ impl Messages {
         }
         loop {
             while let Some(pdv) = self.queue.pop_front() {
+                self.came(&pdv);
                 if let Some(incoming) = self.take(pdv)? {
+                    self.coming = self.coming.filter(|_| self.data_set_due.is_some());
                     return Ok(incoming);
                 }
             }
@@ -91,6 +101,11 @@ impl Messages {
 
     /// Reads one PDU; true when it asks for release.
     async fn fill(&mut self, idle: Duration) -> Result<bool, UlError> {
+        if let Some((began, bytes)) = self.coming
+            && began.elapsed() > self.stream.pdu_timeout() * PATIENCE + Duration::from_secs(bytes / SLOWEST)
+        {
+            return Err(UlError::TooSlow);
+        }
         self.stream.wait(idle).await?;
         let raw = self.stream.read().await?;
         match raw.kind {
@@ -100,6 +115,11 @@ impl Messages {
             _ => return Err(protocol_error(AbortReason::UnexpectedPdu, "this PDU cannot come here")),
         }
         Ok(false)
+    }
+
+    fn came(&mut self, pdv: &Pdv) {
+        let (_, bytes) = self.coming.get_or_insert_with(|| (Instant::now(), 0));
+        *bytes += pdv.data.len() as u64;
     }
 
     fn take(&mut self, pdv: Pdv) -> Result<Option<Incoming>, UlError> {
@@ -135,11 +155,13 @@ impl Messages {
         let Some(due) = self.data_set_due else { return Ok(None) };
         loop {
             if let Some(pdv) = self.queue.pop_front() {
+                self.came(&pdv);
                 if pdv.is_command || pdv.context_id != due {
                     return Err(protocol_error(AbortReason::UnexpectedParameter, "a data set fragment was due"));
                 }
                 if pdv.is_last {
                     self.data_set_due = None;
+                    self.coming = None;
                 }
                 return Ok(Some(pdv.data));
             }

@@ -124,6 +124,7 @@ impl From<UlError> for ScuError {
             UlError::HungUp => Self::Cut(io::ErrorKind::UnexpectedEof.into()),
             UlError::Aborted(abortion) => Self::Aborted(abortion.to_string()),
             UlError::TimedOut(limit) => Self::TimedOut { act: "waiting for the peer", limit },
+            UlError::TooSlow => Self::Protocol("the peer sends a message too slowly"),
             UlError::StuckWriting(limit) => Self::TimedOut { act: "sending to the peer", limit },
             UlError::Socket(source) => Self::Cut(source),
             UlError::ShuttingDown => Self::Cut(io::ErrorKind::Interrupted.into()),

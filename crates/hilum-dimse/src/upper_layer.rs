@@ -28,6 +28,8 @@ pub(crate) enum UlError {
     Aborted(Abortion),
     #[error("nothing came for {0:?}")]
     TimedOut(Duration),
+    #[error("the peer sends a message too slowly")]
+    TooSlow,
     #[error("the peer does not take our answer within {0:?}")]
     StuckWriting(Duration),
     #[error("socket: {0}")]

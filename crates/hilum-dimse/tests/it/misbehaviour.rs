@@ -1,7 +1,7 @@
 //! Peers that lie, stall, break off or talk nonsense.
 
 use sha2::Digest as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, read_pdu, write_pdu};
 use hilum_dimse::{BindError, Scp, Services};
@@ -197,6 +197,38 @@ async fn a_data_set_above_the_limit_is_told_a700_and_the_association_goes_on() {
         assert_eq!(status(receive(&mut socket).await), expected, "{pixels} bytes");
     }
     assert_eq!(server.kept(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tiny_pdus_just_in_time_do_not_hold_an_association_for_ever() {
+    let mut hasty = config();
+    hasty.pdu_timeout = Duration::from_millis(200);
+    let server = start(hasty).await;
+    let bytes = data_set(SOP, 1_000);
+    // One byte of a command, or of a data set, at a time.
+    for (begin, rest, control) in [(Vec::new(), store_request(), 1), (pdv(1, 3, &store_request()), bytes.clone(), 0)] {
+        let mut socket = associate(&server).await;
+        socket.write_all(&begin).await.unwrap();
+        let started = Instant::now();
+        let mut sent = 0;
+        while socket.write_all(&pdv(1, control, &rest[sent..=sent])).await.is_ok() && sent + 2 < rest.len() {
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // Bytes on their way when the server closed may have taken its abort with them.
+        let pdu = receive(&mut socket).await;
+        assert!(matches!(pdu, None | Some(Pdu::AbortRQ { .. })), "{pdu:?}");
+        assert!(started.elapsed() > Duration::from_millis(800) && started.elapsed() < Duration::from_secs(20));
+    }
+    // Slow, and still within its time.
+    let mut socket = associate(&server).await;
+    socket.write_all(&pdv(1, 3, &store_request())).await.unwrap();
+    let fragments: Vec<&[u8]> = bytes.chunks(bytes.len().div_ceil(5)).collect();
+    for (index, fragment) in fragments.iter().enumerate() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        socket.write_all(&pdv(1, if index + 1 == fragments.len() { 2 } else { 0 }, fragment)).await.unwrap();
+    }
+    assert_eq!(status(receive(&mut socket).await), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
