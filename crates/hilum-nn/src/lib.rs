@@ -65,6 +65,7 @@ mod geometry;
 mod kernels;
 mod layer_text;
 mod op;
+mod reuse;
 
 pub use graph::Shape;
 pub use kernels::Isa;

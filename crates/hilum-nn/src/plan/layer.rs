@@ -32,7 +32,7 @@ pub(super) struct ConvLayer {
     /// Index of the weight tensor; the bias, if any, follows it.
     weight: usize,
     has_bias: bool,
-    out_lanes: Vec<usize>,
+    slots: Vec<Option<usize>>,
 }
 
 /// The gradient of a convolution's input, itself a convolution.
@@ -146,7 +146,7 @@ impl TrainLayer {
                     weight_gradient,
                     weight,
                     has_bias,
-                    out_lanes: y_lanes.clone(),
+                    slots: pack::channels(y_lanes),
                 }))
             }
             Step::Norm { node, x, y, relu } => {
@@ -287,9 +287,8 @@ impl TrainLayer {
             Self::Conv(c) => {
                 c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
                 if c.has_bias {
-                    let slots = pack::channels(&c.out_lanes);
                     let bias = &mut gradients[c.weight + 1];
-                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
+                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &c.slots, b, &sums));
                 }
             }
             _ => return false,
@@ -343,7 +342,7 @@ impl TrainLayer {
                     None => Target::InPlace,
                 };
                 let (weight, bias) = gradients[n.weight..].split_at_mut(1);
-                norm::backward(k, pool, arena, partial, n.x, n.dy, target, &n.stats, n.relu, |b, [db, dw]| {
+                norm::backward(k, pool, arena, partial, n.x, n.dy, target, &mut n.stats, n.relu, |b, [db, dw]| {
                     scatter(&mut bias[0], &n.slots, b, &db);
                     scatter(&mut weight[0], &n.slots, b, &dw);
                 });

@@ -14,7 +14,7 @@ use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::loss::{Activation, Extent, Loss, Target};
+use crate::loss::{Activation, Extent, Loss, Target, Workspace};
 use crate::network::Network;
 use crate::optim::{Memory, OptimiserState, StateError, Update};
 use crate::weights::{Tensor, Weights};
@@ -46,6 +46,7 @@ pub struct Trainer {
     output_gradient: Option<View>,
     output_lanes: Vec<usize>,
     logits: Vec<f32>,
+    workspace: Workspace,
     evaluation: Option<(u64, ForwardPlan)>,
 }
 
@@ -132,6 +133,7 @@ impl Trainer {
             output_gradient: gradients.exists(output).then(|| gradients.view(&lowered, output)),
             output_lanes: lowered.lanes[output].clone(),
             logits: vec![0.0; shape.n * output_channels * pixels],
+            workspace: Workspace::default(),
             evaluation: None,
         };
         trainer.pack(&mut |_, _| {});
@@ -168,10 +170,10 @@ impl Trainer {
 
     fn step_watched(&mut self, x: &[f32], y: Target<'_>, lr: f32, lap: Lap<'_>) -> Result<f32, RunError> {
         let loss = self.backpropagate(x, y, lap)?;
-        let Self { pool, weights, gradients, memory, update, .. } = self;
+        let Self { network, pool, weights, gradients, memory, update, .. } = self;
         // A finite norm says that all gradients are.
-        if !update.clipping.apply(pool, gradients).is_some_and(f64::is_finite) {
-            check_gradients(pool, self.network.graph().parameters(), gradients)?;
+        if !update.clipping.apply(pool, gradients, memory).is_some_and(f64::is_finite) {
+            check_gradients(pool, network, gradients)?;
         }
         update.optimiser.update(pool, &mut weights.tensors, gradients, memory, lr);
         for layer in &self.layers {
@@ -185,8 +187,8 @@ impl Trainer {
     /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
     pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
         let loss = self.backpropagate(x, y.into(), &mut |_, _| {})?;
+        check_gradients(&mut self.pool, &self.network, &self.gradients)?;
         let graph = self.network.graph();
-        check_gradients(&mut self.pool, graph.parameters(), &self.gradients)?;
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
         let tensor =
             |(p, g): (&Parameter, &Vec<f32>)| Tensor { name: p.name.clone(), shape: p.shape.clone(), data: g.clone() };
@@ -217,7 +219,7 @@ impl Trainer {
             *version = self.memory.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v, &mut |_, _| {})?;
-        finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent), target)
+        finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent, &mut self.workspace), target)
     }
 
     /// A copy of the current weights, running statistics included.
@@ -279,7 +281,7 @@ impl Trainer {
                 place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
             }
         }
-        let loss = finite_loss(self.loss.gradient(pool, &mut self.logits, y, extent), y)?;
+        let loss = finite_loss(self.loss.gradient(pool, &mut self.logits, y, extent, &mut self.workspace), y)?;
         if let Some(view) = self.output_gradient {
             pointwise::import(pool, arena, &self.logits, view, &self.output_lanes);
         }
