@@ -1,13 +1,14 @@
 //! The training plan: forward, loss, backward and update over one arena, in which activations and gradients share memory by liveness.
 
 use super::backward::Gradients;
-use super::choice::Tables;
+use super::choice::{Choices, Computation, Tables};
 use super::finite::{Place, check_gradients, check_values};
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
 use super::profile::{Act, Label, Lap, Part, Stopwatch};
 use super::recompute::Recomputed;
+use super::training_choice::{TrainingChoice, choose_training};
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
 use crate::graph::{Graph, Parameter};
 use crate::kernels::Kernels;
@@ -26,6 +27,7 @@ pub struct Trainer {
     loss: Loss,
     update: Update,
     algorithm: Algorithm,
+    choices: Choices,
     kernels: &'static Kernels,
     pool: Pool,
     weights: Weights,
@@ -64,7 +66,8 @@ impl Trainer {
         Self::compile_with(network, weights, shape, loss, update, options, Algorithm::Auto)
     }
 
-    /// As [`Trainer::compile`], with the algorithm of all 3x3 convolutions, forward and backward, chosen by the caller.
+    /// As [`Trainer::compile`], with the algorithm of all 3x3 convolutions, forward and backward, or the kernels of every convolution and of its gradients
+    /// chosen by the caller or by measurements ([`Computation`]).
     pub fn compile_with(
         network: &Network,
         weights: Weights,
@@ -72,9 +75,9 @@ impl Trainer {
         loss: impl Into<Loss>,
         update: impl Into<Update>,
         options: Options,
-        algorithm: Algorithm,
+        computation: impl Into<Computation>,
     ) -> Result<Self, CompileError> {
-        let shape = shape.into();
+        let (shape, computation) = (shape.into(), computation.into());
         weights.check(network)?;
         let update = update.into();
         update.check()?;
@@ -88,14 +91,14 @@ impl Trainer {
             (Activation::Softmax, true) => return Err(CompileError::NoLogits(graph.output().name.clone())),
             (Activation::Sigmoid, true) | (Activation::Softmax, false) => {}
         }
-        let pool = options.pool()?;
+        let mut pool = options.pool()?;
         let learning = graph.parameters().iter().zip(weights.tensors());
         let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
         // Weights, their gradients and the optimiser's memory.
         let own = weights.tensors().iter().map(|t| 2 * t.data.len()).sum::<usize>()
             + update.optimiser.memory_len() * lengths.clone().flatten().sum::<usize>();
-        let planned =
-            |keep| Planned::of(lowered.clone(), &graph, shape.n, own, pool.threads(), kernels, algorithm, keep);
+        let (chosen, choices) = choose_training(&lowered, &graph, shape.n, &computation, kernels, &mut pool)?;
+        let planned = |keep| Planned::of(lowered.clone(), &graph, shape.n, own, pool.threads(), kernels, &chosen, keep);
         let Planned { lowered, gradients, recomputed, mut layers, arena, scratch } =
             planned(true).or_else(|error| match error {
                 CompileError::TooLarge { .. } => planned(false).map_err(|_| error),
@@ -103,7 +106,7 @@ impl Trainer {
             })?;
         layers.iter_mut().try_for_each(TrainLayer::reserve)?;
         let label =
-            |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm()).with_statistics();
+            |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithms()).with_statistics();
         let labels = lowered.steps.iter().zip(&layers).map(label).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
@@ -114,7 +117,8 @@ impl Trainer {
             shape,
             loss,
             update,
-            algorithm,
+            algorithm: computation.algorithm,
+            choices,
             kernels,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
             memory,
@@ -195,7 +199,7 @@ impl Trainer {
         Ok((loss, trainable.map(tensor).collect()))
     }
 
-    /// The loss in inference mode (running statistics); changes nothing.
+    /// The loss in inference mode (running statistics), computed as the rule or the named algorithm has it; changes nothing.
     pub fn evaluate<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<f32, RunError> {
         let (target, extent) = (y.into(), self.extent());
         self.loss.check_target(target, extent)?;
@@ -220,6 +224,12 @@ impl Trainer {
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v, &mut |_, _| {})?;
         finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent, &mut self.workspace), target)
+    }
+
+    /// How every convolution and its gradients are computed, and on what that rests. [`Computation::choices`] takes it for another training with the
+    /// same bits.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
     }
 
     /// A copy of the current weights, running statistics included.
@@ -340,7 +350,7 @@ impl Planned {
         own: usize,
         threads: usize,
         k: &Kernels,
-        algorithm: Algorithm,
+        choices: &[Option<TrainingChoice>],
         keep: bool,
     ) -> Result<Self, CompileError> {
         let mut gradients = Gradients::of(&lowered, graph, n);
@@ -350,7 +360,7 @@ impl Planned {
         // Before the layers are made: a giant is refused at once.
         let arena = allocate(floats)?;
         let layers: Vec<_> = (0..lowered.steps.len())
-            .map(|i| TrainLayer::of(i, &lowered, &gradients, &recomputed, graph, k, algorithm))
+            .map(|i| TrainLayer::of(i, &lowered, &gradients, &recomputed, graph, k, choices))
             .collect();
         let scratch = layers.iter().map(|l| l.scratch_len(threads)).max().unwrap_or(0);
         let packed: usize = layers.iter().map(TrainLayer::packed_len).sum();

@@ -28,6 +28,7 @@ mod refusals;
 mod schedules;
 mod sequences;
 mod training;
+mod training_choices;
 mod volumes;
 mod weights_in;
 mod windows;
