@@ -9,6 +9,7 @@ mod hostile;
 mod interpreted;
 mod losses;
 mod memory;
+mod monai;
 mod networks;
 mod onnx_exporters;
 mod onnx_in;
