@@ -22,6 +22,7 @@ mod profile;
 mod pytorch;
 mod pytorch_bf16;
 mod pytorch_networks;
+mod pytorch_operators;
 mod readme;
 mod recompute;
 mod reference;
