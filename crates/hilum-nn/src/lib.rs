@@ -35,7 +35,7 @@
 //!    transforms run on the same two tiles. A recurrent layer's products with its input are 1x1 convolutions over all positions at once; step by step go
 //!    only its products with the state, on the same tile. Every kernel is one generic body, compiled for AVX-512, AVX2 with FMA,
 //!    NEON and plain Rust. In bf16 ([`Precision`]) the same bodies multiply pairs of channels, on AVX-512 by `vdpbf16ps`. Which kernels run a layer
-//!    in inference is a [`Choice`]: by rule, or by measuring once on this machine ([`Computation`]).
+//!    is a [`Choice`]: by rule, or by measuring once on this machine ([`Computation`]).
 //!
 //! # What holds
 //!
@@ -65,6 +65,7 @@ mod geometry;
 mod kernels;
 mod layer_text;
 mod op;
+mod reuse;
 
 pub use graph::Shape;
 pub use kernels::Isa;
@@ -80,7 +81,7 @@ pub use optim::{
     AdamConfig, AdamWConfig, Clipping, Optimiser, OptimiserError, OptimiserState, SgdConfig, StateError, Update,
 };
 pub use plan::{
-    Algorithm, Basis, Choice, Choices, CompileError, Computation, Cost, Difference, Inference, InputShape, Kernel,
+    Act, Algorithm, Basis, Choice, Choices, CompileError, Computation, Cost, Difference, Inference, InputShape, Kernel,
     LayerChoice, Options, Parity, ParityError, Precision, RunError, Trainer, VolumeShape,
 };
 pub use schedule::{Schedule, ScheduleError};

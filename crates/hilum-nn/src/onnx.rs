@@ -23,8 +23,8 @@ const INT64: u64 = 7;
 /// with `n` and sizes dynamic. Layers and parameters keep their names, a layer's result is called `{layer}:0`; BatchNorm stays explicit, in inference
 /// mode. Recurrent layers become GRU and LSTM nodes between transpositions, their parameters ONNX's `{layer}.W`, `{layer}.R` and `{layer}.B`.
 ///
-/// ONNX has no adaptive pooling: one to a single position along its axes becomes a reduction; any other needs a map of known size, which the
-/// description fixes, that its windows divide evenly, and is refused by name otherwise.
+/// ONNX has no adaptive pooling: one to a single position along its axes becomes a reduction; one whose windows divide a map of known size evenly becomes
+/// a moving pooling; of any other every window is sliced out, along one axis after the other, from where the description or the input's shape says.
 pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>, EncodeError> {
     weights.check(network)?;
     let graph = network.graph();
@@ -32,7 +32,7 @@ pub fn encode(network: &Network, weights: &Weights) -> Result<Vec<u8>, EncodeErr
     model.int(1, IR_VERSION);
     model.text(2, env!("CARGO_PKG_NAME"));
     model.text(3, env!("CARGO_PKG_VERSION"));
-    model.message(7, &graph_proto(&graph, weights)?);
+    model.message(7, &graph_proto(&graph, weights));
     let mut opset = Message::default();
     opset.text(1, "");
     opset.int(2, OPSET);
@@ -46,21 +46,9 @@ pub enum EncodeError {
     /// The weights belong to another network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// An adaptive pooling that ONNX's windows cannot express.
-    #[error("ONNX: layer {layer} ({op} to {size:?}) {problem}")]
-    Adaptive {
-        /// The layer.
-        layer: String,
-        /// Its operator.
-        op: String,
-        /// Positions of its result per axis.
-        size: Vec<usize>,
-        /// What is in the way.
-        problem: &'static str,
-    },
 }
 
-fn graph_proto(graph: &Graph, weights: &Weights) -> Result<Message, EncodeError> {
+fn graph_proto(graph: &Graph, weights: &Weights) -> Message {
     let mut proto = Message::default();
     let last = graph.nodes().len();
     // A suffix of their own keeps the values apart from parameters (`{layer}.weight`) and from "input" and "output".
@@ -74,13 +62,8 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Result<Message, EncodeError>
         let next = graph.nodes().get(i + 1).map_or(graph.parameters().len(), |n| n.first_parameter);
         let parameters = &graph.parameters()[node.first_parameter..next];
         let tensors = &weights.tensors()[node.first_parameter..next];
-        let emitted = operator::emit(&node.op, graph.axes(), graph.values()[node.inputs[0]].resolution, tensors);
-        let Emitted { nodes, constants } = emitted.map_err(|problem| EncodeError::Adaptive {
-            layer: layer.to_owned(),
-            op: node.op.to_string(),
-            size: node.op.adaptive_size().unwrap_or_default().to_vec(),
-            problem,
-        })?;
+        let resolution = graph.values()[node.inputs[0]].resolution;
+        let Emitted { nodes, constants } = operator::emit(&node.op, graph.axes(), resolution, tensors);
         let constant = |c: &Constant| format!("{layer}.{}", c.name);
         let result = |k: usize| if k + 1 == nodes.len() { name(i + 1) } else { format!("{layer}:{}", k + 1) };
         for (k, emitted) in nodes.iter().enumerate() {
@@ -114,7 +97,7 @@ fn graph_proto(graph: &Graph, weights: &Weights) -> Result<Message, EncodeError>
     }
     proto.message(11, &value_info("input", &graph.values()[0], graph.axes()));
     proto.message(12, &value_info("output", graph.output(), graph.axes()));
-    Ok(proto)
+    proto
 }
 
 fn tensor_proto(name: &str, shape: &[usize], data: &Data) -> Message {

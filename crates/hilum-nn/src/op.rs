@@ -370,14 +370,6 @@ impl Op {
         }
     }
 
-    /// Positions per axis of an adaptive pooling, 0 where the input's stay.
-    pub(crate) fn adaptive_size(&self) -> Option<&[usize]> {
-        match self {
-            Self::AdaptiveAvgPool { size } | Self::AdaptiveMaxPool { size } => Some(size),
-            _ => None,
-        }
-    }
-
     /// The cell and the shape of a recurrent layer.
     pub(crate) fn recurrent(&self) -> Option<(Cell, Recurrence)> {
         match self {

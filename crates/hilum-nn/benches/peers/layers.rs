@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use hilum_nn::plan::{Act, Part};
-use hilum_nn::{AdamConfig, Inference, LossConfig, Options, Trainer};
+use hilum_nn::{AdamConfig, Computation, Inference, LossConfig, Options, Trainer};
 
 use crate::limits::Ceilings;
 use crate::works::{Kind, Work, extents};
@@ -40,18 +40,19 @@ fn name(part: &Part) -> String {
 /// One plan at one number of threads: gives the parts of that many rounds.
 type Watched = Box<dyn FnMut(usize) -> Result<Vec<Part>, Box<dyn Error>>>;
 
-fn watched(work: &Work, threads: usize, tiny: bool) -> Result<Watched, Box<dyn Error>> {
+fn watched(work: &Work, threads: usize, tiny: bool, computation: &Computation) -> Result<Watched, Box<dyn Error>> {
     let (network, weights, shape) = ((work.network)(), work.weights(), work.input(tiny));
     let options = Options { threads, isa: None };
     Ok(match work.kind {
         Kind::Forward => {
-            let mut plan = Inference::compile(&network, &weights, shape, options)?;
+            let mut plan = Inference::compile_with(&network, &weights, shape, options, computation.clone())?;
             Box::new(move |rounds| Ok(plan.profile(rounds)?))
         }
         Kind::Training => {
             let loss = LossConfig { bce: 1.0, dice: 0.0, ..LossConfig::default() };
             let (x, y) = (noise(extents(&network, shape).iter().product()), targets(work.told(tiny).outputs()));
-            let mut trainer = Trainer::compile(&network, weights, shape, loss, AdamConfig::default(), options)?;
+            let (adam, computation) = (AdamConfig::default(), computation.clone());
+            let mut trainer = Trainer::compile_with(&network, weights, shape, loss, adam, options, computation)?;
             Box::new(move |rounds| Ok(trainer.profile(&x, &y, RATE, rounds)?))
         }
     })
@@ -59,10 +60,15 @@ fn watched(work: &Work, threads: usize, tiny: bool) -> Result<Watched, Box<dyn E
 
 /// The shortest times of all parts for every number of threads, which take turns.
 fn measure(work: &Work, threads: &[usize], tiny: bool) -> Result<Vec<Vec<Part>>, Box<dyn Error>> {
-    let mut plans = threads.iter().map(|&threads| watched(work, threads, tiny)).collect::<Result<Vec<_>, _>>()?;
+    let plan = |&threads: &usize| watched(work, threads, tiny, &Computation::default());
+    shortest(threads.iter().map(plan).collect::<Result<_, _>>()?)
+}
+
+/// The shortest times of all parts of every plan; plans take turns.
+fn shortest(mut plans: Vec<Watched>) -> Result<Vec<Vec<Part>>, Box<dyn Error>> {
     let mut best: Vec<Vec<Part>> = plans.iter_mut().map(|plan| plan(2)).collect::<Result<_, _>>()?;
     let start = Instant::now();
-    while start.elapsed() < WATCHED * threads.len() as u32 {
+    while start.elapsed() < WATCHED * plans.len() as u32 {
         for (plan, best) in plans.iter_mut().zip(&mut best) {
             for (best, again) in best.iter_mut().zip(plan(2)?) {
                 best.seconds = best.seconds.min(again.seconds);
@@ -92,6 +98,42 @@ fn group(parts: &[Vec<Part>]) -> Vec<Group> {
 /// Prints what two threads gain and what stops them.
 pub fn print_scaling(work: &Work, threads: &[usize], tiny: bool) -> Result<(), Box<dyn Error>> {
     println!("- {}", Ceilings::measure(threads)?.sentence(&measure(work, threads, tiny)?));
+    Ok(())
+}
+
+/// Prints what measured choices of kernels gain over the rule's, part by part where they differ.
+pub fn print_choices(work: &Work, threads: &[usize], tiny: bool) -> Result<(), Box<dyn Error>> {
+    let folder = std::env::temp_dir().join(format!("hilum-nn-choices-{}", std::process::id()));
+    let by_measuring = Computation { measurements: Some(folder.clone()), ..Computation::default() };
+    for &threads in threads {
+        let plan = |computation: &Computation| watched(work, threads, tiny, computation);
+        let parts = shortest(vec![plan(&Computation::default())?, plan(&by_measuring)?])?;
+        let total = |parts: &[Part]| 1e3 * parts.iter().map(|part| part.seconds).sum::<f64>();
+        let [rule, measured] = [total(&parts[0]), total(&parts[1])];
+        let gain = rule / measured;
+        println!(
+            "- {threads} threads: {rule:.2} ms by the rule, {measured:.2} ms by measuring: {gain:.3} times as fast"
+        );
+        let convolutions = parts[0].iter().filter(|part| part.multiply_adds > 0).count();
+        let mut groups: Vec<Group> = group(&parts);
+        let others: HashMap<_, _> = parts[1].iter().map(|part| ((&part.layer, part.act), &part.kind)).collect();
+        let chosen = |g: &Group| {
+            let part = parts[0].iter().find(|part| part.layer == g.first && part.act == g.act)?;
+            others.get(&(&part.layer, part.act)).filter(|kind| **kind != &part.kind && part.multiply_adds > 0)
+        };
+        groups.retain(|g| chosen(g).is_some());
+        let changed: usize = groups.iter().map(|g| g.layers).sum();
+        println!("- of {convolutions} products {changed} are chosen differently");
+        groups.sort_by(|a, b| (b.seconds[0] - b.seconds[1]).total_cmp(&(a.seconds[0] - a.seconds[1])));
+        println!("\n| part by the rule | layers | by measuring | rule, ms | measured, ms |\n|---|---|---|---|---|");
+        for g in &groups {
+            let kind = chosen(g).map_or("", |kind| kind.as_str());
+            let [rule, measured] = [g.seconds[0], g.seconds[1]].map(|s| 1e3 * s);
+            println!("| {}: {} | {} | {kind} | {rule:.3} | {measured:.3} |", g.act, g.name, g.layers);
+        }
+        println!();
+    }
+    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 //! - `run-bf16 NAME THREADS [--tiny]`: the same for a forward pass in bf16; `absent WHY` where it is refused;
 //! - `parity NAME [--tiny]`: a line on how far the results in bf16 are from those in f32, empty where bf16 is refused;
 //! - `layers NAME [--all]`: where the time of a row goes, as a table of layers on one thread and on two;
+//! - `choices NAME`: what kernels chosen by measuring gain over the rule's, on one thread and on two;
 //! - `peak THREADS`: the same, answering with GFLOP/s of multiply-adds in registers.
 //!
 //! The instruction set is the engine's choice: `HILUM_NN_ISA`.
@@ -179,11 +180,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["parity", name] => parity(named(name)?, tiny),
         ["layers", name] => layers::print(named(name)?, &threads(), tiny, arguments.iter().any(|a| a == "--all")),
         ["scaling", name] => layers::print_scaling(named(name)?, &threads(), tiny),
+        ["choices", name] => layers::print_choices(named(name)?, &threads(), tiny),
         ["peak", threads] => peak(threads.parse()?),
         _ => {
             println!(
                 "works | export NAME FOLDER | run NAME THREADS | run-bf16 NAME THREADS | parity NAME | layers NAME | \
-                 scaling NAME | peak THREADS; \
+                 scaling NAME | choices NAME | peak THREADS; \
                  see cargo xtask bench nn"
             );
             Ok(())

@@ -7,6 +7,7 @@ use super::conv_grad::WeightGradient;
 use super::pack::{Packing, Source};
 use super::pool::Pool;
 use super::window::Window;
+use super::window_grad::WindowGradient;
 use super::winograd::Winograd;
 use super::winograd_grad::WinogradGradient;
 use super::winograd_tiling::Square;
@@ -124,6 +125,8 @@ pub(crate) enum WeightMethod {
     Direct(WeightGradient),
     /// 36 products of transformed tiles.
     Winograd(WinogradGradient),
+    /// Any window, stride, dilation and grouping, in images and volumes.
+    Window(WindowGradient),
 }
 
 impl WeightMethod {
@@ -154,11 +157,21 @@ impl WeightMethod {
         Self::Direct(WeightGradient::up(k, x, lanes, dy, out_lanes))
     }
 
+    /// In a word.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::Winograd(_) => "Winograd",
+            Self::Window(_) => "window",
+        }
+    }
+
     /// Floats of scratch that [`WeightMethod::run`] needs on that many threads.
     pub(crate) fn scratch_len(&self, threads: usize) -> usize {
         match self {
             Self::Direct(gradient) => gradient.scratch_len(),
             Self::Winograd(gradient) => gradient.scratch_len(threads),
+            Self::Window(gradient) => gradient.scratch_len(),
         }
     }
 
@@ -167,6 +180,7 @@ impl WeightMethod {
         match self {
             Self::Direct(gradient) => gradient.run(pool, arena, scratch, dw),
             Self::Winograd(gradient) => gradient.run(k, pool, arena, scratch, dw),
+            Self::Window(gradient) => gradient.run(pool, arena, scratch, dw),
         }
     }
 }

@@ -236,12 +236,21 @@ pub(crate) struct Statistics {
     pub(crate) blocks: Vec<NormBlock>,
     /// Biased variance, as normalisation uses it.
     pub(crate) variance: Vec<Lanes>,
+    /// From where on sums go.
+    origin: Vec<Lanes>,
+    /// Of the gradient, and of it times the normalised numbers.
+    means: Vec<[Lanes; 2]>,
 }
 
 impl Statistics {
     pub(crate) fn new(blocks: usize) -> Self {
         let zero = || NormBlock { mean: [0.0; LANES], inv_std: [0.0; LANES], weight: [0.0; LANES], bias: [0.0; LANES] };
-        Self { blocks: (0..blocks).map(|_| zero()).collect(), variance: vec![[0.0; LANES]; blocks] }
+        Self {
+            blocks: (0..blocks).map(|_| zero()).collect(),
+            variance: vec![[0.0; LANES]; blocks],
+            origin: vec![[0.0; LANES]; blocks],
+            means: vec![[[0.0; LANES]; 2]; blocks],
+        }
     }
 }
 
@@ -284,12 +293,11 @@ pub(crate) fn batch_statistics(
     let base = Base::of(arena, &[x], &[]);
     let runs = Runs::of(x);
     // The first pixel of the batch as origin: without it, a mean far from zero would eat the variance's digits.
-    let origin: Vec<Lanes> = (0..x.blocks)
-        .map(|b| {
-            // SAFETY: the first pixel of a block of a checked view.
-            unsafe { *base.at(x.at(0, b)).cast::<Lanes>() }
-        })
-        .collect();
+    let Statistics { blocks, variance: variances, origin, .. } = stats;
+    for (b, origin) in origin[..x.blocks].iter_mut().enumerate() {
+        // SAFETY: the first pixel of a block of a checked view.
+        *origin = unsafe { *base.at(x.at(0, b)).cast::<Lanes>() };
+    }
     let sums = Sums::of(partial, runs.count() * PARTIAL);
     pool.run(runs.count(), |job| {
         let (n, b, first, pixels) = runs.get(job);
@@ -302,9 +310,9 @@ pub(crate) fn batch_statistics(
         for l in 0..LANES {
             let mean = total[l] / count;
             let variance = (total[LANES + l] / count - mean * mean).max(0.0);
-            stats.blocks[first + b].mean[l] = (mean + f64::from(origin[b][l])) as f32;
-            stats.blocks[first + b].inv_std[l] = (1.0 / (variance + eps).sqrt()) as f32;
-            stats.variance[first + b][l] = variance as f32;
+            blocks[first + b].mean[l] = (mean + f64::from(origin[b][l])) as f32;
+            blocks[first + b].inv_std[l] = (1.0 / (variance + eps).sqrt()) as f32;
+            variances[first + b][l] = variance as f32;
         }
     }
 }
@@ -390,7 +398,7 @@ pub(crate) fn backward(
     x: View,
     dy: View,
     target: Target,
-    stats: &Statistics,
+    stats: &mut Statistics,
     relu: bool,
     mut gradients: impl FnMut(usize, [Lanes; 2]),
 ) {
@@ -402,17 +410,17 @@ pub(crate) fn backward(
     assert!(dx.blocks == x.blocks && dx.size() == x.size(), "shapes differ");
     let base = if target == Target::InPlace { Base::of(arena, &[x], &[dy]) } else { Base::of(arena, &[x, dy], &[dx]) };
     let runs = Runs::of(x);
+    let Statistics { blocks, means, .. } = stats;
     let sums = Sums::of(partial, runs.count() * PARTIAL);
     pool.run(runs.count(), |job| {
         let (n, b, first, pixels) = runs.get(job);
         // SAFETY: runs of pixels of checked views, read only; partial sums by job.
         unsafe {
             let (x, dy) = (base.at(x.at(n, b) + first * LANES), base.at(dy.at(n, b) + first * LANES));
-            (k.grad_sums)(x, dy, pixels, &stats.blocks[b], relu, sums.of_job::<PARTIAL>(job));
+            (k.grad_sums)(x, dy, pixels, &blocks[b], relu, sums.of_job::<PARTIAL>(job));
         }
     });
     let count = (x.n * x.pixels()) as f64;
-    let mut means = vec![[[0.0; LANES]; 2]; x.blocks];
     for b in 0..x.blocks {
         let total = block_sums(runs, partial, b);
         let take = |from: usize, by: f64| std::array::from_fn(|l| (total[from + l] / by) as f32);
@@ -424,16 +432,7 @@ pub(crate) fn backward(
         let at = |v: View| v.at(n, b) + first * LANES;
         // SAFETY: runs of pixels of checked views; `dx` is `dy` itself or disjoint; every job writes its own run.
         unsafe {
-            (k.grad_apply)(
-                base.at(at(x)),
-                base.at(at(dy)),
-                base.at(at(dx)),
-                pixels,
-                &stats.blocks[b],
-                &means[b],
-                relu,
-                add,
-            );
+            (k.grad_apply)(base.at(at(x)), base.at(at(dy)), base.at(at(dx)), pixels, &blocks[b], &means[b], relu, add);
         };
     });
 }

@@ -21,6 +21,10 @@ pub(crate) struct SampleNorm {
     partial: Vec<f64>,
     /// Two sums for every channel of the image at hand, then its mean and variance.
     totals: Vec<[f64; 2]>,
+    /// The gradients of bias and weight.
+    learnt: Vec<[f64; 2]>,
+    /// The input's gradient is `by_dy * dy + by_x * x + constant`: these three, by image and block.
+    linear: Vec<[Lanes; 3]>,
     /// Block, lane and channel of every lane in use.
     places: Vec<(usize, usize, usize)>,
 }
@@ -44,6 +48,8 @@ impl SampleNorm {
             origin: vec![[0.0; LANES]; x.n * x.blocks],
             partial: vec![0.0; Runs::of(x).count() * PARTIAL],
             totals: vec![[0.0; 2]; channels],
+            learnt: vec![[0.0; 2]; channels],
+            linear: vec![[[0.0; LANES]; 3]; x.n * x.blocks],
         }
     }
 
@@ -133,8 +139,7 @@ impl SampleNorm {
     ) {
         let x = self.x;
         assert!(same_shape(x, dy) && target.is_none_or(|(dx, _)| same_shape(x, dx)), "shapes differ");
-        let written: Vec<View> = target.iter().map(|t| t.0).collect();
-        let base = Base::of(arena, &[x, dy], &written);
+        let base = Base::of(arena, &[x, dy], target.map(|t| t.0).as_slice());
         let runs = Runs::of(x);
         let (blocks, sums) = (&self.blocks, Sums::of(&mut self.partial, runs.count() * PARTIAL));
         pool.run(runs.count(), |job| {
@@ -146,15 +151,12 @@ impl SampleNorm {
                 (k.grad_sums)(base.at(at(x)), base.at(at(dy)), pixels, block, false, sums.of_job::<PARTIAL>(job));
             };
         });
-        let (mut dw, mut db) = (vec![0.0; self.weight.len()], vec![0.0; self.weight.len()]);
-        // dx = by_dy * dy + by_x * x + constant, by image and block.
-        let mut linear = vec![[[0.0; LANES]; 3]; x.n * x.blocks];
+        self.learnt.fill([0.0; 2]);
         let count = (self.per_group * x.pixels()) as f64;
         for n in 0..x.n {
             self.sum_up(n);
-            for (c, [d, d_hat]) in self.totals.iter().enumerate() {
-                db[c] += d;
-                dw[c] += d_hat;
+            for (learnt, total) in self.learnt.iter_mut().zip(&self.totals) {
+                learnt.iter_mut().zip(total).for_each(|(learnt, total)| *learnt += total);
             }
             let weighted = |c: usize, i: usize| f64::from(self.weight[c]) * self.totals[c][i];
             for &(b, l, c) in &self.places {
@@ -163,15 +165,16 @@ impl SampleNorm {
                 let (mean_d, mean_d_hat) = (mean_of(0), mean_of(1));
                 let block = &self.blocks[n * x.blocks + b];
                 let (mean, inv) = (f64::from(block.mean[l]), f64::from(block.inv_std[l]));
-                let [by_dy, by_x, constant] = &mut linear[n * x.blocks + b];
+                let [by_dy, by_x, constant] = &mut self.linear[n * x.blocks + b];
                 by_dy[l] = (f64::from(self.weight[c]) * inv) as f32;
                 by_x[l] = (-inv * inv * mean_d_hat) as f32;
                 constant[l] = (inv * (inv * mean * mean_d_hat - mean_d)) as f32;
             }
         }
-        dweight.iter_mut().zip(dw).for_each(|(to, v)| *to = v as f32);
-        dbias.iter_mut().zip(db).for_each(|(to, v)| *to = v as f32);
-        let Some((dx, add)) = target else { return };
+        for ((weight, bias), [d, d_hat]) in dweight.iter_mut().zip(dbias).zip(&self.learnt) {
+            (*weight, *bias) = (*d_hat as f32, *d as f32);
+        }
+        let (Some((dx, add)), linear) = (target, &self.linear) else { return };
         pool.run(runs.count(), |job| {
             let (n, b, first, pixels) = runs.get(job);
             let [by_dy, by_x, constant] = &linear[n * x.blocks + b];

@@ -2,8 +2,9 @@
 //! gradient of the weights is in [`super::winograd_grad`].
 //!
 //! Between the transforms ([`super::winograd_tiles`]) lie 36 matrix products, run by the register tiles of [`super::conv`]. Where the weights are small,
-//! a job takes a chunk of tiles from end to end, whose transforms stay in the second-level cache. Where they are large, all threads transform a chunk
-//! and then share its products out by position, so that the weights pass through the caches once. The bits do not depend on the chunks.
+//! a job takes a chunk of tiles from end to end, whose transforms stay in the second-level cache. Where they are large, or large beside few tiles, all
+//! threads transform a chunk and then share its products out by position, so that the weights pass through the caches once. The bits do not depend on
+//! the chunks.
 //!
 //! With products of bf16, the transforms are f32 and only what enters a product is rounded, weights and patches alike, after its transform. The points
 //! are other ones then (see [`super::winograd_tiles`]), because what rounding does to a product is magnified on the way back.
@@ -21,6 +22,9 @@ use super::winograd_tiling::{Place, Square, Tiling};
 const MIN_SLABS: usize = 8;
 /// Floats of weights from which on the threads share a chunk.
 const SHARED_WEIGHTS: usize = 1 << 21;
+/// Floats of weights that do not stay in a second-level cache beside their tiles: over few tiles, threads share a chunk from here on. To read half of the
+/// weights each and to hand each other the transforms is less than to read all of them each.
+const STREAMED_WEIGHTS: usize = 1 << 17;
 
 /// Tiles whose transforms, of so many blocks in all, stay in the second-level cache.
 pub(super) fn own_chunk(blocks: usize) -> usize {
@@ -74,7 +78,10 @@ impl Winograd {
         let rows = k.rows(lanes);
         let (depth, blocks) = (rows.iter().sum::<usize>(), x.blocks + y.blocks);
         let unit = (k.max_pixels)(k.panel_blocks);
-        let mut shared = POSITIONS * square.slices * depth * y.blocks * LANES >= SHARED_WEIGHTS;
+        let weights = POSITIONS * square.slices * depth * y.blocks * LANES;
+        // At one position, the transforms of all tiles beside twice the weights.
+        let few_tiles = square.slices == 1 && all * blocks <= 2 * LANES * x.blocks * y.blocks;
+        let mut shared = weights >= SHARED_WEIGHTS || (few_tiles && weights >= STREAMED_WEIGHTS);
         let tiling = |shared: bool| {
             let chunk = if shared {
                 shared_chunk(blocks).min(all).next_multiple_of(unit)

@@ -73,6 +73,19 @@ struct Pointwise<'a> {
     alpha: &'a [f32],
 }
 
+/// Memory of a loss, kept from one batch to the next.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    sigmoid: sigmoid::Sums,
+    softmax: softmax::Sums,
+}
+
+/// `len` defaults, in the memory of what was there.
+fn refill<T: Clone + Default>(list: &mut Vec<T>, len: usize) {
+    list.clear();
+    list.resize(len, T::default());
+}
+
 impl Loss {
     fn pointwise(&self) -> Pointwise<'_> {
         let mut found = Pointwise::default();
@@ -112,18 +125,34 @@ impl Loss {
     }
 
     /// The loss of logits against a target that was checked.
-    pub(crate) fn value(&self, pool: &mut Pool, logits: &[f32], target: Target<'_>, extent: Extent) -> f64 {
+    pub(crate) fn value(
+        &self,
+        pool: &mut Pool,
+        logits: &[f32],
+        target: Target<'_>,
+        extent: Extent,
+        workspace: &mut Workspace,
+    ) -> f64 {
+        let Workspace { sigmoid, softmax } = workspace;
         match self.activation {
-            Activation::Sigmoid => sigmoid::sums(self, pool, logits, target, extent).value(self, extent).0,
-            Activation::Softmax => softmax::sums(self, pool, logits, target, extent).value(self, extent).0,
+            Activation::Sigmoid => sigmoid.value(self, pool, logits, target, extent),
+            Activation::Softmax => softmax.value(self, pool, logits, target, extent),
         }
     }
 
     /// The loss, and its gradient in place of the logits.
-    pub(crate) fn gradient(&self, pool: &mut Pool, logits: &mut [f32], target: Target<'_>, extent: Extent) -> f64 {
+    pub(crate) fn gradient(
+        &self,
+        pool: &mut Pool,
+        logits: &mut [f32],
+        target: Target<'_>,
+        extent: Extent,
+        workspace: &mut Workspace,
+    ) -> f64 {
+        let Workspace { sigmoid, softmax } = workspace;
         match self.activation {
-            Activation::Sigmoid => sigmoid::gradient(self, pool, logits, target, extent),
-            Activation::Softmax => softmax::gradient(self, pool, logits, target, extent),
+            Activation::Sigmoid => sigmoid.gradient(self, pool, logits, target, extent),
+            Activation::Softmax => softmax.gradient(self, pool, logits, target, extent),
         }
     }
 
@@ -143,7 +172,7 @@ impl Loss {
         self.check_target(target, extent)?;
         let mut gradient = logits.to_vec();
         let mut pool = Pool::new(1).map_err(|e| RunError::Plan(e.to_string()))?;
-        let loss = self.gradient(&mut pool, &mut gradient, target, extent);
+        let loss = self.gradient(&mut pool, &mut gradient, target, extent, &mut Workspace::default());
         Ok((loss, gradient))
     }
 }

@@ -1,6 +1,6 @@
 //! Dice and Tversky: losses of sums over regions.
 
-use super::{Extent, Loss, Scope, Term};
+use super::{Extent, Loss, Scope, Term, refill};
 
 /// Sums over the pixels of one class, in a batch or in one image.
 #[derive(Clone, Copy, Default)]
@@ -66,10 +66,16 @@ fn class(term: &Term, share: f64, sums: &ClassSums) -> (f64, Slope) {
     }
 }
 
-/// The sum of all Dice and Tversky terms with the slopes `[images, channels]`; `batch` is `[channels]`, `images` `[images, channels]`.
-pub(super) fn value(loss: &Loss, batch: &[ClassSums], images: &[ClassSums], extent: Extent) -> (f64, Vec<Slope>) {
-    let channels = extent.channels;
-    let (mut total, mut slopes) = (0.0, vec![Slope::default(); images.len()]);
+/// The sum of all Dice and Tversky terms; the slopes become `[images, channels]`. `batch` is `[channels]`, `images` `[images, channels]`.
+pub(super) fn value(
+    loss: &Loss,
+    batch: &[ClassSums],
+    images: &[ClassSums],
+    extent: Extent,
+    slopes: &mut Vec<Slope>,
+) -> f64 {
+    let (channels, mut total) = (extent.channels, 0.0);
+    refill(slopes, images.len());
     for term in &loss.terms {
         let (Term::Dice { weight, scope, background, .. } | Term::Tversky { weight, scope, background, .. }) = term
         else {
@@ -94,5 +100,5 @@ pub(super) fn value(loss: &Loss, batch: &[ClassSums], images: &[ClassSums], exte
             slope.by_target += own.by_target;
         }
     }
-    (total, slopes)
+    total
 }

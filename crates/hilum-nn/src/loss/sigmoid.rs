@@ -1,9 +1,10 @@
 //! Losses of channels that stand each for itself.
 
 use super::region::{self, ClassSums, Slope};
-use super::{CHUNK, Extent, Loss, Pointwise, Target};
+use super::{CHUNK, Extent, Loss, Pointwise, Target, refill};
 use crate::kernels::pointwise::sigmoid_of;
 use crate::kernels::pool::Pool;
+use crate::reuse::reuse;
 
 /// Sums of one job, then of the batch.
 #[derive(Clone, Copy, Default)]
@@ -14,24 +15,18 @@ struct Points {
     class: ClassSums,
 }
 
-/// Sums over the whole batch and, for Dice and Tversky, by class and by image and class.
+/// Sums over the whole batch and, for Dice and Tversky, by class and by image and class; with the memory of what finds them.
+#[derive(Default)]
 pub(super) struct Sums {
     entropy: f64,
     focal: f64,
     count: usize,
     batch: Vec<ClassSums>,
     images: Vec<ClassSums>,
-}
-
-impl Sums {
-    /// The loss and the slopes of its regions.
-    pub(super) fn value(&self, loss: &Loss, extent: Extent) -> (f64, Vec<Slope>) {
-        let points = loss.pointwise();
-        let count = self.count.max(1) as f64;
-        let (regions, slopes) = region::value(loss, &self.batch, &self.images, extent);
-        let entropy = f64::from(points.entropy) * (self.entropy / count);
-        (entropy + f64::from(points.focal) * (self.focal / count) + regions, slopes)
-    }
+    slopes: Vec<Slope>,
+    parts: Vec<Points>,
+    by_class: Vec<Points>,
+    jobs: Vec<(&'static mut [f32], &'static [f32])>,
 }
 
 /// An element with what its losses need.
@@ -79,83 +74,112 @@ impl Element {
     }
 }
 
-pub(super) fn sums(loss: &Loss, pool: &mut Pool, logits: &[f32], target: Target<'_>, extent: Extent) -> Sums {
-    let Extent { images, channels, pixels } = extent;
-    let Pointwise { entropy_weights, focal, gamma, alpha, .. } = loss.pointwise();
-    let ignore = loss.ignore.map(|i| i as f32);
-    let chunks = extent.chunks();
-    let mut parts = vec![Points::default(); images * channels * chunks];
-    pool.each(&mut parts, |i, part| {
-        let (plane, chunk) = (i / chunks, extent.chunk(i % chunks));
-        let (image, channel) = (plane / channels, plane % channels);
-        let (positive, alpha) = (entropy_weights.get(channel).copied(), alpha.get(channel).copied());
-        let of_plane = plane * pixels + chunk.start..plane * pixels + chunk.end;
-        let weights = target.weights.map(|w| &w[image * pixels..][chunk]);
-        for (k, (&x, &t)) in logits[of_plane.clone()].iter().zip(&target.values[of_plane]).enumerate() {
-            if Some(t) == ignore {
-                continue;
-            }
-            let element = Element::new(x, t);
-            let weight = weights.map_or(1.0, |w| w[k]);
-            part.entropy += f64::from(weight * element.bce(positive));
-            if focal > 0.0 {
-                part.focal += f64::from(weight * element.focal(gamma, alpha).0);
-            }
-            part.count += 1;
-            part.class.product += f64::from(element.p * t);
-            part.class.predicted += f64::from(element.p);
-            part.class.target += f64::from(t);
-        }
-    });
-    let mut by_class = vec![Points::default(); channels];
-    let mut by_image = vec![ClassSums::default(); images * channels];
-    for (i, part) in parts.iter().enumerate() {
-        let plane = i / chunks;
-        let sum = &mut by_class[plane % channels];
-        sum.entropy += part.entropy;
-        sum.focal += part.focal;
-        sum.count += part.count;
-        sum.class.add(&part.class);
-        by_image[plane].add(&part.class);
+impl Sums {
+    /// The loss, with the slopes of its regions.
+    pub(super) fn value(
+        &mut self,
+        loss: &Loss,
+        pool: &mut Pool,
+        logits: &[f32],
+        target: Target<'_>,
+        extent: Extent,
+    ) -> f64 {
+        self.add_up(loss, pool, logits, target, extent);
+        let points = loss.pointwise();
+        let count = self.count.max(1) as f64;
+        let regions = region::value(loss, &self.batch, &self.images, extent, &mut self.slopes);
+        let entropy = f64::from(points.entropy) * (self.entropy / count);
+        entropy + f64::from(points.focal) * (self.focal / count) + regions
     }
-    Sums {
-        entropy: by_class.iter().map(|s| s.entropy).sum(),
-        focal: by_class.iter().map(|s| s.focal).sum(),
-        count: by_class.iter().map(|s| s.count).sum(),
-        batch: by_class.iter().map(|s| s.class).collect(),
-        images: by_image,
-    }
-}
 
-pub(super) fn gradient(loss: &Loss, pool: &mut Pool, logits: &mut [f32], target: Target<'_>, extent: Extent) -> f64 {
-    let Extent { channels, pixels, .. } = extent;
-    let Pointwise { entropy, entropy_weights, focal, gamma, alpha } = loss.pointwise();
-    let sums = sums(loss, pool, logits, target, extent);
-    let (value, slopes) = sums.value(loss, extent);
-    let ignore = loss.ignore.map(|i| i as f32);
-    let count = sums.count.max(1) as f64;
-    let (entropy, focal) = ((f64::from(entropy) / count) as f32, (f64::from(focal) / count) as f32);
-    let chunks = extent.chunks();
-    let planes = logits.chunks_exact_mut(pixels).zip(target.values.chunks_exact(pixels));
-    let mut jobs: Vec<_> = planes.flat_map(|(x, t)| x.chunks_mut(CHUNK).zip(t.chunks(CHUNK))).collect();
-    pool.each(&mut jobs, |i, (logits, targets)| {
-        let (plane, chunk) = (i / chunks, extent.chunk(i % chunks));
-        let (image, channel) = (plane / channels, plane % channels);
-        let (positive, alpha) = (entropy_weights.get(channel).copied(), alpha.get(channel).copied());
-        let (constant, by_target) = slopes[plane].floats();
-        let weights = target.weights.map(|w| &w[image * pixels..][chunk]);
-        for (k, (x, &t)) in logits.iter_mut().zip(*targets).enumerate() {
-            if Some(t) == ignore {
-                *x = 0.0;
-                continue;
+    fn add_up(&mut self, loss: &Loss, pool: &mut Pool, logits: &[f32], target: Target<'_>, extent: Extent) {
+        let Self { batch, images: by_image, parts, by_class, .. } = self;
+        let Extent { images, channels, pixels } = extent;
+        let Pointwise { entropy_weights, focal, gamma, alpha, .. } = loss.pointwise();
+        let ignore = loss.ignore.map(|i| i as f32);
+        let chunks = extent.chunks();
+        refill(parts, images * channels * chunks);
+        pool.each(parts, |i, part| {
+            let (plane, chunk) = (i / chunks, extent.chunk(i % chunks));
+            let (image, channel) = (plane / channels, plane % channels);
+            let (positive, alpha) = (entropy_weights.get(channel).copied(), alpha.get(channel).copied());
+            let of_plane = plane * pixels + chunk.start..plane * pixels + chunk.end;
+            let weights = target.weights.map(|w| &w[image * pixels..][chunk]);
+            for (k, (&x, &t)) in logits[of_plane.clone()].iter().zip(&target.values[of_plane]).enumerate() {
+                if Some(t) == ignore {
+                    continue;
+                }
+                let element = Element::new(x, t);
+                let weight = weights.map_or(1.0, |w| w[k]);
+                part.entropy += f64::from(weight * element.bce(positive));
+                if focal > 0.0 {
+                    part.focal += f64::from(weight * element.focal(gamma, alpha).0);
+                }
+                part.count += 1;
+                part.class.product += f64::from(element.p * t);
+                part.class.predicted += f64::from(element.p);
+                part.class.target += f64::from(t);
             }
-            let weight = weights.map_or(1.0, |w| w[k]);
-            let by_focal = if focal > 0.0 { focal * weight * Element::new(*x, t).focal(gamma, alpha).1 } else { 0.0 };
-            let p = sigmoid_of(*x);
-            *x = entropy * weight * Element::bce_slope(t, p, positive)
-                + (constant + by_target * t) * p * (1.0 - p)
-                + by_focal;
+        });
+        refill(by_class, channels);
+        refill(by_image, images * channels);
+        for (i, part) in parts.iter().enumerate() {
+            let plane = i / chunks;
+            let sum = &mut by_class[plane % channels];
+            sum.entropy += part.entropy;
+            sum.focal += part.focal;
+            sum.count += part.count;
+            sum.class.add(&part.class);
+            by_image[plane].add(&part.class);
         }
-    });
-    value
+        batch.clear();
+        batch.extend(by_class.iter().map(|s| s.class));
+        self.entropy = by_class.iter().map(|s| s.entropy).sum();
+        self.focal = by_class.iter().map(|s| s.focal).sum();
+        self.count = by_class.iter().map(|s| s.count).sum();
+    }
+
+    /// The loss, and its gradient in place of the logits.
+    pub(super) fn gradient(
+        &mut self,
+        loss: &Loss,
+        pool: &mut Pool,
+        logits: &mut [f32],
+        target: Target<'_>,
+        extent: Extent,
+    ) -> f64 {
+        let Extent { channels, pixels, .. } = extent;
+        let Pointwise { entropy, entropy_weights, focal, gamma, alpha } = loss.pointwise();
+        let value = self.value(loss, pool, logits, target, extent);
+        let ignore = loss.ignore.map(|i| i as f32);
+        let count = self.count.max(1) as f64;
+        let (entropy, focal) = ((f64::from(entropy) / count) as f32, (f64::from(focal) / count) as f32);
+        let chunks = extent.chunks();
+        let planes = logits.chunks_exact_mut(pixels).zip(target.values.chunks_exact(pixels));
+        let mut jobs: Vec<(&mut [f32], &[f32])> = std::mem::take(&mut self.jobs);
+        jobs.extend(planes.flat_map(|(x, t)| x.chunks_mut(CHUNK).zip(t.chunks(CHUNK))));
+        let slopes = &self.slopes;
+        pool.each(&mut jobs, |i, (logits, targets)| {
+            let (plane, chunk) = (i / chunks, extent.chunk(i % chunks));
+            let (image, channel) = (plane / channels, plane % channels);
+            let (positive, alpha) = (entropy_weights.get(channel).copied(), alpha.get(channel).copied());
+            let (constant, by_target) = slopes[plane].floats();
+            let weights = target.weights.map(|w| &w[image * pixels..][chunk]);
+            for (k, (x, &t)) in logits.iter_mut().zip(*targets).enumerate() {
+                if Some(t) == ignore {
+                    *x = 0.0;
+                    continue;
+                }
+                let weight = weights.map_or(1.0, |w| w[k]);
+                let by_focal =
+                    if focal > 0.0 { focal * weight * Element::new(*x, t).focal(gamma, alpha).1 } else { 0.0 };
+                let p = sigmoid_of(*x);
+                *x = entropy * weight * Element::bce_slope(t, p, positive)
+                    + (constant + by_target * t) * p * (1.0 - p)
+                    + by_focal;
+            }
+        });
+        self.jobs = reuse(jobs);
+        value
+    }
 }

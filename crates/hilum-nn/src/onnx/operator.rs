@@ -1,5 +1,7 @@
 //! Which ONNX nodes a layer becomes.
 
+use std::borrow::Cow;
+
 use super::message::{Message, float, int, ints, text};
 use super::{adaptive, recurrent};
 use crate::geometry::Geometry;
@@ -33,7 +35,7 @@ pub(super) enum Data {
 
 /// A tensor that the layer has besides its parameters; its name follows the layer's.
 pub(super) struct Constant {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) shape: Vec<usize>,
     pub(super) data: Data,
 }
@@ -58,20 +60,20 @@ pub(super) fn node(operator: &'static str, inputs: &[Input], attributes: Vec<Mes
 }
 
 fn scalar(name: &'static str, value: f32) -> Constant {
-    Constant { name, shape: Vec::new(), data: Data::Floats(vec![value]) }
+    Constant { name: name.into(), shape: Vec::new(), data: Data::Floats(vec![value]) }
 }
 
-pub(super) fn indices(name: &'static str, values: Vec<i64>) -> Constant {
-    Constant { name, shape: vec![values.len()], data: Data::Ints(values) }
+pub(super) fn indices(name: impl Into<Cow<'static, str>>, values: Vec<i64>) -> Constant {
+    Constant { name: name.into(), shape: vec![values.len()], data: Data::Ints(values) }
 }
 
-/// The nodes of a layer in a network of this many axes, or why ONNX has none. `input`: what is known of the size of its input; `tensors`: its parameters.
-pub(super) fn emit(op: &Op, axes: usize, input: Resolution, tensors: &[Tensor]) -> Result<Emitted, &'static str> {
+/// The nodes of a layer in a network of this many axes. `input`: what is known of the size of its input; `tensors`: its parameters.
+pub(super) fn emit(op: &Op, axes: usize, input: Resolution, tensors: &[Tensor]) -> Emitted {
     let plain = |operator, attributes| Emitted {
         nodes: vec![node(operator, &[Input::Layer, Input::Parameters], attributes)],
         constants: Vec::new(),
     };
-    Ok(match op {
+    match op {
         Op::Conv2d { .. } | Op::Conv(_) => plain("Conv", window(op, axes)),
         Op::ConvTranspose2d { .. } => plain("ConvTranspose", window(op, axes)),
         Op::ConvTranspose { output_padding, .. } => {
@@ -93,8 +95,8 @@ pub(super) fn emit(op: &Op, axes: usize, input: Resolution, tensors: &[Tensor]) 
             plain("AveragePool", attributes)
         }
         Op::GlobalAvgPool => plain("GlobalAveragePool", Vec::new()),
-        Op::AdaptiveAvgPool { size } => adaptive::emit(true, size, axes, input)?,
-        Op::AdaptiveMaxPool { size } => adaptive::emit(false, size, axes, input)?,
+        Op::AdaptiveAvgPool { size } => adaptive::emit(true, size, axes, input),
+        Op::AdaptiveMaxPool { size } => adaptive::emit(false, size, axes, input),
         Op::Gru(recurrence) => recurrent::emit(Cell::Gru, *recurrence, axes, tensors),
         Op::Lstm(recurrence) => recurrent::emit(Cell::Lstm, *recurrence, axes, tensors),
         Op::BatchNorm2d | Op::BatchNorm { .. } => {
@@ -122,7 +124,7 @@ pub(super) fn emit(op: &Op, axes: usize, input: Resolution, tensors: &[Tensor]) 
             nodes: vec![node("Mul", &[Input::Layer, Input::Constant(0)], Vec::new())],
             constants: vec![scalar("factor", *factor)],
         },
-    })
+    }
 }
 
 fn window(op: &Op, axes: usize) -> Vec<Message> {
@@ -159,7 +161,11 @@ fn gelu() -> Emitted {
 
 /// InstanceNormalization over groups as channels, then weight and bias: ONNX's GroupNormalization had a flaw until opset 21.
 fn group_norm(groups: usize, eps: f32, axes: usize) -> Emitted {
-    let per_group = |name, value| Constant { name, shape: vec![groups], data: Data::Floats(vec![value; groups]) };
+    let per_group = |name: &'static str, value| Constant {
+        name: name.into(),
+        shape: vec![groups],
+        data: Data::Floats(vec![value; groups]),
+    };
     let (constant, result) = (Input::Constant, Input::Node);
     Emitted {
         nodes: vec![
@@ -195,6 +201,6 @@ fn upsample(factors: &[usize], linear: bool) -> Emitted {
     };
     Emitted {
         nodes: vec![node("Resize", &[Input::Layer, Input::Nothing, Input::Constant(0)], attributes)],
-        constants: vec![Constant { name: "scales", shape: vec![scales.len()], data: Data::Floats(scales) }],
+        constants: vec![Constant { name: "scales".into(), shape: vec![scales.len()], data: Data::Floats(scales) }],
     }
 }

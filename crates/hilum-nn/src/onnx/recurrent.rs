@@ -19,8 +19,8 @@ pub(super) fn emit(cell: Cell, recurrence: Recurrence, axes: usize, tensors: &[T
         };
         of_directions.map(ordered).collect::<Vec<_>>()
     };
-    let weight = |name, number: usize| Constant {
-        name,
+    let weight = |name: &'static str, number: usize| Constant {
+        name: name.into(),
         shape: vec![directions, rows, tensors[number].shape[1]],
         data: Data::Floats(gates(number).concat()),
     };
@@ -50,7 +50,7 @@ pub(super) fn emit(cell: Cell, recurrence: Recurrence, axes: usize, tensors: &[T
             indices("axes", (3..axes as i64 + 2).collect()),
             weight("W", 0),
             weight("R", 1),
-            Constant { name: "B", shape: vec![directions, 2 * rows], data: Data::Floats(biases) },
+            Constant { name: "B".into(), shape: vec![directions, 2 * rows], data: Data::Floats(biases) },
             indices("shape", shape),
         ],
     }

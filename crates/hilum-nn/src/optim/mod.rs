@@ -15,6 +15,7 @@ pub use state::{OptimiserState, StateError};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::pool::Pool;
+use crate::reuse::reuse;
 use crate::weights::Tensor;
 
 /// Parameters that one job updates.
@@ -146,13 +147,17 @@ pub(crate) struct Memory {
     pub(crate) steps: u64,
     /// The slots of every parameter that learns, in the order of the weights; `None` for running statistics.
     slots: Vec<Option<Vec<Vec<f32>>>>,
+    /// Memory for the jobs of an update and of clipping: empty between steps.
+    stretches: Vec<Stretch<'static>>,
+    parts: Vec<clip::Part<'static>>,
 }
 
 impl Memory {
     /// Empty slots for tensors of these lengths; those that are `None` do not learn.
     pub(crate) fn new(optimiser: &Optimiser, lengths: impl Iterator<Item = Option<usize>>) -> Self {
         let slots = |len: usize| optimiser.slots().iter().map(|_| vec![0.0; len]).collect();
-        Self { steps: 0, slots: lengths.map(|len| len.map(slots)).collect() }
+        let slots = lengths.map(|len| len.map(slots)).collect();
+        Self { steps: 0, slots, stretches: Vec::new(), parts: Vec::new() }
     }
 
     /// Floats in all slots.
@@ -179,7 +184,8 @@ impl Optimiser {
         lr: f32,
     ) {
         memory.steps += 1;
-        let mut stretches: Vec<Stretch<'_>> = tensors
+        let mut stretches: Vec<Stretch<'_>> = std::mem::take(&mut memory.stretches);
+        let learning = tensors
             .iter_mut()
             .zip(gradients)
             .zip(&mut memory.slots)
@@ -194,8 +200,8 @@ impl Optimiser {
                     gradient,
                     slots: next(),
                 })
-            })
-            .collect();
+            });
+        stretches.extend(learning);
         let steps = memory.steps;
         match *self {
             Self::Adam(config) => adam::update(pool, &mut stretches, config, 1.0, lr, steps),
@@ -205,5 +211,6 @@ impl Optimiser {
             }
             Self::Sgd(config) => sgd::update(pool, &mut stretches, config, lr, steps),
         }
+        memory.stretches = reuse(stretches);
     }
 }

@@ -1,4 +1,4 @@
-//! How every convolution of an inference plan is computed: by a rule, by what was measured on this machine, or as the caller says.
+//! How every convolution of a plan is computed: by a rule, by what was measured on this machine, or as the caller says.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Lowered, Step};
 use super::measure::Measurements;
 use super::precision::{Precision, Takes};
-use super::window::directions;
+use super::profile::Act;
 use super::{Algorithm, CompileError};
 use crate::geometry::{Geometry, Path};
 use crate::graph::Graph;
@@ -15,15 +15,15 @@ use crate::kernels::buffer::View;
 use crate::kernels::method::Method;
 use crate::kernels::pack::Source;
 use crate::kernels::pool::Pool;
-use crate::kernels::window::Window;
+use crate::kernels::window::{Direction, Window};
 use crate::kernels::{Isa, Kernels};
 
-/// How an inference plan computes. The same choices give the same bits.
+/// How a plan computes. The same choices give the same bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Computation {
     /// The algorithm of 3x3 convolutions.
     pub algorithm: Algorithm,
-    /// What is multiplied.
+    /// What is multiplied; in training f32.
     pub precision: Precision,
     /// A folder for measurements: with it, and [`Algorithm::Auto`], the fastest kernels of every convolution are found once on this machine and
     /// remembered there. Without it a rule decides, the same everywhere.
@@ -84,13 +84,16 @@ pub enum Basis {
 pub struct LayerChoice {
     /// Its name.
     pub layer: String,
+    /// What of it: its result, or in training also the gradient of its weights or of its input ([`Act::Weights`], [`Act::Data`]).
+    #[serde(default)]
+    pub act: Act,
     /// How it is computed.
     pub choice: Choice,
     /// On what that rests.
     pub basis: Basis,
 }
 
-/// The choices of a plan.
+/// The choices of a plan. Of a training plan's convolutions every act has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
     /// Of every convolution and linear layer, in order.
@@ -99,11 +102,18 @@ pub struct Choices {
     pub not_remembered: Option<String>,
 }
 
+/// Which way a convolution of this geometry runs forward, and which way its input's gradient is found.
+pub(super) fn directions(g: &Geometry) -> [Direction; 2] {
+    if g.transposed { [Direction::Scatter, Direction::Gather] } else { [Direction::Gather, Direction::Scatter] }
+}
+
 /// A convolution to be timed: its layer, and what it reads and writes.
 pub(super) struct Task {
     pub(super) node: usize,
+    /// What of it, in training; `None` in inference.
+    pub(super) training: Option<Act>,
     path: Path,
-    geometry: Geometry,
+    pub(super) geometry: Geometry,
     pub(super) n: usize,
     pub(super) x_lanes: Vec<usize>,
     pub(super) y_lanes: Vec<usize>,
@@ -112,16 +122,34 @@ pub(super) struct Task {
 }
 
 impl Task {
+    /// Of a convolution's step.
+    pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph, n: usize, training: Option<Act>) -> Self {
+        let (x, y, node) = (step.reads(), step.writes(), step.node().expect("a convolution has a layer"));
+        let geometry = graph.nodes()[node].op.geometry().expect("a convolution has a window");
+        Self {
+            node,
+            training,
+            path: geometry.path(lowered.sizes[x][0]),
+            geometry,
+            n,
+            x_lanes: lowered.lanes[x].clone(),
+            y_lanes: lowered.lanes[y].clone(),
+            x_size: lowered.sizes[x],
+            y_size: lowered.sizes[y],
+        }
+    }
+
     /// What its time depends on, for a precision.
     pub(super) fn key(&self, precision: Precision) -> String {
         let Self { geometry: g, n, x_size: [d, h, w], .. } = self;
         let [kernel, stride, padding] = [g.kernel, g.stride, g.padding].map(|[d, h, w]| format!("{d}x{h}x{w}"));
+        let act = self.training.map_or_else(String::new, |act| format!("training {act} "));
         let way = if g.transposed { "transposed " } else { "" };
         let [from, to] = [&self.x_lanes, &self.y_lanes].map(|lanes| runs(lanes));
-        format!("{way}{kernel} by {stride} in {padding} {precision} {n}x{d}x{h}x{w} {from} to {to}")
+        format!("{act}{way}{kernel} by {stride} in {padding} {precision} {n}x{d}x{h}x{w} {from} to {to}")
     }
 
-    fn channels(&self) -> [usize; 2] {
+    pub(super) fn channels(&self) -> [usize; 2] {
         [&self.x_lanes, &self.y_lanes].map(|lanes| lanes.iter().sum())
     }
 }
@@ -133,7 +161,60 @@ fn runs(lanes: &[usize]) -> String {
     lanes.chunk_by(|a, b| a == b).map(run).collect::<Vec<_>>().join("+")
 }
 
-/// The choices of a plan, by node and as a report.
+/// Chooses for one convolution after another.
+pub(super) struct Chooser<'a> {
+    given: &'a [LayerChoice],
+    measurements: Option<Measurements>,
+    report: Choices,
+}
+
+impl<'a> Chooser<'a> {
+    pub(super) fn new(computation: &'a Computation, tables: Tables, threads: usize) -> Self {
+        let Computation { algorithm, measurements, choices: given, .. } = computation;
+        let folder = measurements.as_ref().filter(|_| *algorithm == Algorithm::Auto);
+        let measurements = folder.map(|folder| Measurements::of(folder, tables.isa(), threads));
+        Self { given, measurements, report: Choices::default() }
+    }
+
+    /// One of the candidates, of which the first is the rule's.
+    pub(super) fn choose(
+        &mut self,
+        task: &Task,
+        candidates: &[Choice],
+        graph: &Graph,
+        tables: Tables,
+        pool: &mut Pool,
+    ) -> Result<Choice, CompileError> {
+        let layer = graph.values()[task.node + 1].name.clone();
+        let act = task.training.unwrap_or_default();
+        let given = self.given.iter().find(|given| given.layer == layer && given.act == act);
+        let (choice, basis) = match (given, &mut self.measurements) {
+            (Some(given), _) if candidates.contains(&given.choice) => (given.choice, Basis::Given),
+            (Some(given), _) => return Err(given.refused()),
+            (None, Some(measurements)) if candidates.len() > 1 => {
+                let (choice, now) = measurements.fastest(task, candidates, graph, tables, pool)?;
+                (choice, if now { Basis::Measured } else { Basis::Remembered })
+            }
+            (None, _) => (candidates[0], Basis::Rule),
+        };
+        self.report.layers.push(LayerChoice { layer, act, choice, basis });
+        Ok(choice)
+    }
+
+    /// The report; new measurements are written.
+    pub(super) fn finish(mut self) -> Result<Choices, CompileError> {
+        let met = |given: &LayerChoice| {
+            self.report.layers.iter().any(|l| (l.layer.as_str(), l.act) == (given.layer.as_str(), given.act))
+        };
+        if let Some(stray) = self.given.iter().find(|given| !met(given)) {
+            return Err(stray.refused());
+        }
+        self.report.not_remembered = self.measurements.and_then(|measurements| measurements.save().err());
+        Ok(self.report)
+    }
+}
+
+/// The choices of an inference plan, by node and as a report.
 pub(super) fn choose(
     lowered: &Lowered,
     graph: &Graph,
@@ -142,66 +223,34 @@ pub(super) fn choose(
     tables: Tables,
     pool: &mut Pool,
 ) -> Result<(Vec<Option<Choice>>, Choices), CompileError> {
-    let Computation { algorithm, precision, ref measurements, choices: ref given } = *computation;
-    let folder = measurements.as_ref().filter(|_| algorithm == Algorithm::Auto);
-    let mut measurements = folder.map(|folder| Measurements::of(folder, tables.isa(), pool.threads()));
+    let mut chooser = Chooser::new(computation, tables, pool.threads());
     let mut by_node = vec![None; graph.nodes().len()];
-    let mut report = Choices::default();
     for step in &lowered.steps {
-        let Step::Conv { node, x, y, .. } = *step else { continue };
-        let geometry = graph.nodes()[node].op.geometry().expect("a convolution has a window");
-        let task = Task {
-            node,
-            path: geometry.path(lowered.sizes[x][0]),
-            geometry,
-            n,
-            x_lanes: lowered.lanes[x].clone(),
-            y_lanes: lowered.lanes[y].clone(),
-            x_size: lowered.sizes[x],
-            y_size: lowered.sizes[y],
-        };
-        let layer = graph.values()[node + 1].name.clone();
-        let candidates = Choice::candidates(&task, algorithm, precision);
-        let (choice, basis) = if let Some(given) = given.iter().find(|given| given.layer == layer) {
-            if !candidates.contains(&given.choice) {
-                return Err(CompileError::Choice {
-                    layer,
-                    kernel: given.choice.kernel,
-                    precision: given.choice.precision,
-                });
-            }
-            (given.choice, Basis::Given)
-        } else {
-            match &mut measurements {
-                Some(measurements) if candidates.len() > 1 => {
-                    let (choice, now) = measurements.fastest(&task, &candidates, graph, tables, pool)?;
-                    (choice, if now { Basis::Measured } else { Basis::Remembered })
-                }
-                _ => (candidates[0], Basis::Rule),
-            }
-        };
-        by_node[node] = Some(choice);
-        report.layers.push(LayerChoice { layer, choice, basis });
+        let Step::Conv { node, .. } = *step else { continue };
+        let task = Task::of(step, lowered, graph, n, None);
+        let [inputs, outputs] = task.channels();
+        let winograd = computation.algorithm.winograd(inputs, outputs);
+        let candidates = Choice::candidates(&task, winograd, computation.precision);
+        by_node[node] = Some(chooser.choose(&task, &candidates, graph, tables, pool)?);
     }
-    if let Some(stray) = given.iter().find(|given| report.layers.iter().all(|l| l.layer != given.layer)) {
-        let (layer, Choice { kernel, precision }) = (stray.layer.clone(), stray.choice);
-        return Err(CompileError::Choice { layer, kernel, precision });
+    Ok((by_node, chooser.finish()?))
+}
+
+impl LayerChoice {
+    fn refused(&self) -> CompileError {
+        let (layer, Choice { kernel, precision }) = (self.layer.clone(), self.choice);
+        CompileError::Choice { layer, kernel, precision }
     }
-    report.not_remembered = measurements.and_then(|measurements| measurements.save().err());
-    Ok((by_node, report))
 }
 
 impl Choice {
-    /// What can compute a convolution; the rule's choice is the first.
-    fn candidates(task: &Task, algorithm: Algorithm, precision: Precision) -> Vec<Self> {
-        let [inputs, outputs] = task.channels();
+    /// What can compute a convolution; the rule's choice is the first. `winograd`: whether the rule takes Winograd where it applies.
+    pub(super) fn candidates(task: &Task, winograd: bool, precision: Precision) -> Vec<Self> {
         let kernels: &[Kernel] = match task.path {
-            Path::Window if task.geometry.square().is_some() && algorithm.winograd(inputs, outputs) => {
-                &[Kernel::Winograd, Kernel::Window]
-            }
+            Path::Window if task.geometry.square().is_some() && winograd => &[Kernel::Winograd, Kernel::Window],
             Path::Window if task.geometry.square().is_some() => &[Kernel::Window, Kernel::Winograd],
             Path::Window => &[Kernel::Window],
-            Path::Same(3) if algorithm.winograd(inputs, outputs) => &[Kernel::Winograd, Kernel::Direct, Kernel::Window],
+            Path::Same(3) if winograd => &[Kernel::Winograd, Kernel::Direct, Kernel::Window],
             Path::Same(3) => &[Kernel::Direct, Kernel::Winograd, Kernel::Window],
             Path::Same(_) | Path::Up => &[Kernel::Direct, Kernel::Window],
         };

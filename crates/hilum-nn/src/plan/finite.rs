@@ -1,13 +1,16 @@
 //! Where a number that is not finite arose first. Input and output are looked at while they are copied in and out; only when the output holds such a
 //! number is the pass run again, and every step's result looked at right after it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::RunError;
 use super::layout::{Lowered, Step};
-use crate::graph::{Graph, Parameter};
+use crate::graph::Graph;
 use crate::kernels::bf16::halves;
 use crate::kernels::buffer::{Aligned, Format, View};
 use crate::kernels::pointwise::all_finite;
 use crate::kernels::pool::Pool;
+use crate::network::Network;
 
 /// What a step writes, and the layer to name.
 pub(super) struct Place {
@@ -51,14 +54,15 @@ pub(super) fn check_values(what: &'static str, values: &[f32]) -> Result<(), Run
 }
 
 /// Refuses gradients by the last parameter of which one is not finite: backward reaches it first.
-pub(super) fn check_gradients(
-    pool: &mut Pool,
-    parameters: &[Parameter],
-    gradients: &[Vec<f32>],
-) -> Result<(), RunError> {
-    let mut finite = vec![true; gradients.len()];
-    pool.each(&mut finite, |i, finite| *finite = all_finite(&gradients[i]));
-    let Some(guilty) = finite.iter().rposition(|finite| !finite) else { return Ok(()) };
+pub(super) fn check_gradients(pool: &mut Pool, network: &Network, gradients: &[Vec<f32>]) -> Result<(), RunError> {
+    // One more than the last guilty parameter's index.
+    let last = AtomicUsize::new(0);
+    pool.run(gradients.len(), |i| {
+        if !all_finite(&gradients[i]) {
+            last.fetch_max(i + 1, Ordering::Relaxed);
+        }
+    });
+    let Some(guilty) = last.into_inner().checked_sub(1) else { return Ok(()) };
     let value = gradients[guilty].iter().find(|g| !g.is_finite()).copied().unwrap_or(f32::NAN);
-    Err(RunError::Gradient { key: parameters[guilty].name.clone(), value: value.to_string() })
+    Err(RunError::Gradient { key: network.graph().parameters()[guilty].name.clone(), value: value.to_string() })
 }

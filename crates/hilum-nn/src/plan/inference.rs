@@ -171,7 +171,7 @@ impl ForwardPlan {
         let arena = allocate(floats)?;
         let ready = |s: &Step| {
             let ready = Ready::of(s, &lowered, &graph, tables, &choices)?;
-            let label = Label::of(s, &lowered, &graph, shape.n, ready.algorithm());
+            let label = Label::of(s, &lowered, &graph, shape.n, [ready.algorithm(); 3]);
             Some((ready, (Place::of(s, &lowered, &graph), label)))
         };
         let (mut steps, (places, labels)): (Vec<_>, (Vec<_>, Vec<_>)) = lowered.steps.iter().filter_map(ready).unzip();

@@ -1,46 +1,23 @@
 //! One step of the training plan: a layer forward and backward over fixed views.
 
+use super::CompileError;
 use super::backward::{Gradients, Write};
+use super::conv::ConvLayer;
 use super::layout::{Lowered, Step, lies_in};
 use super::operator::{self, Operator};
 use super::recompute::Recomputed;
-use super::window::WindowLayer;
-use super::{Algorithm, CompileError, allocate};
-use crate::geometry::Path;
+use super::training_choice::TrainingChoice;
 use crate::graph::Graph;
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, LANES, View};
-use crate::kernels::conv::Start;
-use crate::kernels::method::{Method, WeightMethod};
 use crate::kernels::norm::{self, Lanes, Statistics, Target};
-use crate::kernels::pack::{self, Source};
+use crate::kernels::pack;
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
 use crate::weights::{Tensor, Weights};
 
 /// How much of a batch's statistics enters the running ones, PyTorch's default.
 const NORM_MOMENTUM: f64 = 0.1;
-
-/// A convolution and its two gradients.
-pub(super) struct ConvLayer {
-    forward: Method,
-    packed: Aligned,
-    bias: Aligned,
-    dy: View,
-    data: Option<DataGradient>,
-    weight_gradient: WeightMethod,
-    /// Index of the weight tensor; the bias, if any, follows it.
-    weight: usize,
-    has_bias: bool,
-    out_lanes: Vec<usize>,
-}
-
-/// The gradient of a convolution's input, itself a convolution.
-struct DataGradient {
-    conv: Method,
-    packed: Aligned,
-    write: Write,
-}
 
 /// BatchNorm, with ReLU or without.
 pub(super) struct NormLayer {
@@ -68,7 +45,6 @@ type Through = Option<(View, Write)>;
 /// One step, forward and backward.
 pub(super) enum TrainLayer {
     Conv(Box<ConvLayer>),
-    Window(Box<WindowLayer>),
     Operator { operator: Box<dyn Operator>, dy: Option<View>, target: Option<Write> },
     Norm(Box<NormLayer>),
     MaxPool { x: View, y: View, gradient: Through },
@@ -85,69 +61,16 @@ impl TrainLayer {
         recomputed: &Recomputed,
         graph: &Graph,
         k: &Kernels,
-        algorithm: Algorithm,
+        choices: &[Option<TrainingChoice>],
     ) -> Self {
         let view = |v: usize| lowered.view(v);
         let dy = |v: usize| gradients.view(lowered, v);
         let write = || gradients.write(lowered, index);
         let through = |y: usize| write().map(|w| (dy(y), w));
         match lowered.steps[index] {
-            Step::Conv { node, x, y, .. } => {
-                let (x_lanes, y_lanes) = (&lowered.lanes[x], &lowered.lanes[y]);
-                let op = &graph.nodes()[node].op;
-                let geometry = op.geometry().expect("a convolution has one");
-                let winograd = algorithm.winograd_in_training(x_lanes.iter().sum(), y_lanes.iter().sum(), &view(y));
-                let square = geometry.square().filter(|_| winograd);
-                let path = geometry.path(lowered.sizes[x][0]);
-                if path == Path::Window && square.is_none() {
-                    let window = WindowLayer::new(k, lowered, gradients, recomputed, graph, geometry, index);
-                    return Self::Window(Box::new(window));
-                }
-                // To a kernel of one position, a volume is its slices under each other.
-                let lie = |view: View| if path == Path::Window { view } else { view.flat() };
-                let (xv, yv, dyv) = (lie(view(x)), lie(view(y)), lie(dy(y)));
-                let kept = lie(recomputed.view(lowered, x));
-                let forward = match (path, square) {
-                    (Path::Same(kernel), _) => {
-                        Method::same(k, winograd, Source::Forward, xv, x_lanes, yv, y_lanes, kernel)
-                    }
-                    (Path::Window, Some(square)) => {
-                        Method::square(k, square, Source::Forward, xv, x_lanes, yv, y_lanes)
-                    }
-                    _ => Method::up(k, xv, x_lanes, yv, y_lanes),
-                };
-                let data = write().map(|write| {
-                    let write = Write { view: lie(write.view), ..write };
-                    let dx = write.view;
-                    let conv = match (path, square) {
-                        (Path::Same(kernel), _) => {
-                            Method::same(k, winograd, Source::Flipped, dyv, y_lanes, dx, x_lanes, kernel)
-                        }
-                        (Path::Window, Some(square)) => {
-                            Method::square(k, square.backward(), Source::Flipped, dyv, y_lanes, dx, x_lanes)
-                        }
-                        _ => Method::down(k, dyv, y_lanes, dx, x_lanes),
-                    };
-                    DataGradient { packed: Aligned::zeroed(0), conv, write }
-                });
-                let weight_gradient = match (path, square) {
-                    (Path::Same(kernel), _) => WeightMethod::same(k, winograd, kept, x_lanes, dyv, y_lanes, kernel),
-                    (Path::Window, Some(square)) => WeightMethod::square(k, square, kept, x_lanes, dyv, y_lanes),
-                    _ => WeightMethod::up(k, kept, x_lanes, dyv, y_lanes),
-                };
-                let weight = graph.nodes()[node].first_parameter;
-                let has_bias = op.weighted().is_some_and(|(_, bias)| bias);
-                Self::Conv(Box::new(ConvLayer {
-                    packed: Aligned::zeroed(0),
-                    forward,
-                    bias: Aligned::zeroed(y_lanes.len() * LANES),
-                    dy: dyv,
-                    data,
-                    weight_gradient,
-                    weight,
-                    has_bias,
-                    out_lanes: y_lanes.clone(),
-                }))
+            Step::Conv { node, .. } => {
+                let choice = choices[node].as_ref().expect("every convolution has a choice");
+                Self::Conv(Box::new(ConvLayer::new(k, lowered, gradients, recomputed, graph, index, choice)))
             }
             Step::Norm { node, x, y, relu } => {
                 let blocks = lowered.lanes[x].len();
@@ -190,8 +113,7 @@ impl TrainLayer {
     /// Floats of packed weights that [`TrainLayer::reserve`] takes.
     pub(super) fn packed_len(&self) -> usize {
         match self {
-            Self::Conv(c) => c.forward.weight_len() + c.data.as_ref().map_or(0, |d| d.conv.weight_len()),
-            Self::Window(w) => w.packed_len(),
+            Self::Conv(c) => c.packed_len(),
             _ => 0,
         }
     }
@@ -199,16 +121,9 @@ impl TrainLayer {
     /// Takes memory for packed weights.
     pub(super) fn reserve(&mut self) -> Result<(), CompileError> {
         match self {
-            Self::Conv(c) => {
-                c.packed = allocate(c.forward.weight_len())?;
-                if let Some(data) = &mut c.data {
-                    data.packed = allocate(data.conv.weight_len())?;
-                }
-            }
-            Self::Window(w) => w.reserve()?,
-            _ => {}
+            Self::Conv(c) => c.reserve(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes the result of a normalisation again, the same bits.
@@ -232,12 +147,8 @@ impl TrainLayer {
         before: &[Self],
     ) {
         match self {
-            Self::Window(w) => w.forward(pool, arena),
             Self::Operator { operator, .. } => operator.forward(k, pool, arena, step),
-            Self::Conv(c) => {
-                let start = if c.has_bias { Start::Bias } else { Start::Zero };
-                c.forward.run(k, pool, arena, &c.packed, &c.bias, start, false, scratch);
-            }
+            Self::Conv(c) => c.forward(k, pool, arena, scratch),
             Self::Norm(n) => {
                 let mut known = 0;
                 if let Some((step, blocks)) = n.known
@@ -263,12 +174,11 @@ impl TrainLayer {
         }
     }
 
-    /// The algorithm of a convolution.
-    pub(super) fn algorithm(&self) -> &'static str {
+    /// The algorithms of a convolution: of its result, its weights' gradient and its input's.
+    pub(super) fn algorithms(&self) -> [&'static str; 3] {
         match self {
-            Self::Conv(c) => c.forward.name(),
-            Self::Window(_) => "window",
-            _ => "",
+            Self::Conv(c) => c.algorithms(),
+            _ => [""; 3],
         }
     }
 
@@ -283,15 +193,7 @@ impl TrainLayer {
         gradients: &mut [Vec<f32>],
     ) -> bool {
         match self {
-            Self::Window(w) => w.weight_gradient(k, pool, arena, partial, scratch, gradients),
-            Self::Conv(c) => {
-                c.weight_gradient.run(k, pool, arena, scratch, &mut gradients[c.weight]);
-                if c.has_bias {
-                    let slots = pack::channels(&c.out_lanes);
-                    let bias = &mut gradients[c.weight + 1];
-                    norm::channel_sums(k, pool, arena, partial, c.dy, |b, sums| scatter(bias, &slots, b, &sums));
-                }
-            }
+            Self::Conv(c) => c.weight_gradient(k, pool, arena, partial, scratch, gradients),
             _ => return false,
         }
         true
@@ -300,8 +202,7 @@ impl TrainLayer {
     /// Whether [`TrainLayer::backward`] has anything to do.
     pub(super) fn hands_down(&self) -> bool {
         match self {
-            Self::Conv(c) => c.data.is_some(),
-            Self::Window(w) => w.hands_down(),
+            Self::Conv(c) => c.hands_down(),
             _ => true,
         }
     }
@@ -320,20 +221,13 @@ impl TrainLayer {
             write.zero.iter().for_each(|&v| pointwise::zero(pool, arena, v));
         };
         match self {
-            Self::Window(w) => w.backward(pool, arena),
             Self::Operator { operator, dy: Some(dy), target } => {
                 if let Some(write) = target {
                     prepare(pool, arena, write);
                 }
                 operator.backward(k, pool, arena, *dy, target.as_ref(), gradients);
             }
-            Self::Conv(c) => {
-                if let Some(data) = &c.data {
-                    prepare(pool, arena, &data.write);
-                    let start = if data.write.add { Start::Output } else { Start::Zero };
-                    data.conv.run(k, pool, arena, &data.packed, &[], start, false, scratch);
-                }
-            }
+            Self::Conv(c) => c.backward(k, pool, arena, scratch),
             Self::Norm(n) => {
                 let target = match &n.target {
                     Some(write) => {
@@ -343,7 +237,7 @@ impl TrainLayer {
                     None => Target::InPlace,
                 };
                 let (weight, bias) = gradients[n.weight..].split_at_mut(1);
-                norm::backward(k, pool, arena, partial, n.x, n.dy, target, &n.stats, n.relu, |b, [db, dw]| {
+                norm::backward(k, pool, arena, partial, n.x, n.dy, target, &mut n.stats, n.relu, |b, [db, dw]| {
                     scatter(&mut bias[0], &n.slots, b, &db);
                     scatter(&mut weight[0], &n.slots, b, &dw);
                 });
@@ -375,18 +269,8 @@ impl TrainLayer {
     pub(super) fn pack(&mut self, k: &Kernels, weights: &Weights, pool: &mut Pool) {
         let tensors = weights.tensors();
         match self {
-            Self::Window(w) => w.pack(tensors, pool),
             Self::Operator { operator, .. } => operator.load(k, pool, tensors),
-            Self::Conv(c) => {
-                c.forward.pack(k, pool, &tensors[c.weight].data, &mut c.packed);
-                if c.has_bias {
-                    let data = &tensors[c.weight + 1].data;
-                    c.bias[..data.len()].copy_from_slice(data);
-                }
-                if let Some(data) = &mut c.data {
-                    data.conv.pack(k, pool, &tensors[c.weight].data, &mut data.packed);
-                }
-            }
+            Self::Conv(c) => c.pack(k, tensors, pool),
             Self::Norm(n) => {
                 for (slot, channel) in n.slots.iter().enumerate() {
                     let Some(c) = *channel else { continue };
@@ -417,19 +301,14 @@ impl TrainLayer {
 
     pub(super) fn scratch_len(&self, threads: usize) -> usize {
         match self {
-            Self::Conv(c) => {
-                let data = c.data.as_ref().map_or(0, |d| d.conv.scratch_len(threads));
-                c.forward.scratch_len(threads).max(data).max(c.weight_gradient.scratch_len(threads))
-            }
-            Self::Window(w) => w.scratch_len(),
+            Self::Conv(c) => c.scratch_len(threads),
             _ => 0,
         }
     }
 
     pub(super) fn partial_len(&self) -> usize {
         match self {
-            Self::Conv(c) => norm::partial_len(c.dy),
-            Self::Window(w) => w.partial_len(),
+            Self::Conv(c) => c.partial_len(),
             Self::Norm(n) => norm::partial_len(n.x),
             _ => 0,
         }
@@ -437,8 +316,7 @@ impl TrainLayer {
 
     pub(super) fn packed_bytes(&self) -> usize {
         match self {
-            Self::Conv(c) => c.packed.bytes() + c.bias.bytes() + c.data.as_ref().map_or(0, |d| d.packed.bytes()),
-            Self::Window(w) => w.packed_bytes(),
+            Self::Conv(c) => c.packed_bytes(),
             Self::Operator { operator, .. } => operator.bytes(),
             _ => 0,
         }

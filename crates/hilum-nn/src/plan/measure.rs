@@ -13,13 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{Choice, Kernel, Tables, Task};
 use super::precision::Precision;
+use super::profile::Act;
 use super::{CompileError, allocate, check_floats};
 use crate::graph::Graph;
-use crate::kernels::Isa;
 use crate::kernels::bf16::pair;
 use crate::kernels::buffer::{Aligned, Format, LANES, View};
 use crate::kernels::conv::Start;
+use crate::kernels::method::{Method, WeightMethod};
 use crate::kernels::pool::Pool;
+use crate::kernels::{Isa, Kernels};
 
 /// Counts changes of kernels that make measurements of before worthless.
 const KERNELS: u32 = 1;
@@ -109,20 +111,17 @@ impl Measurements {
             |times: &BTreeMap<String, f64>| candidates.iter().all(|c| times.contains_key(&c.kernel.to_string()));
         let measured = !self.times.get(&key).is_some_and(known);
         if measured {
-            let times = time(task, candidates, graph, tables, pool)?;
+            let mut times = time(task, candidates, graph, tables, pool)?;
+            // Who seems to beat the rule must do so twice: another program may have disturbed the rule's runs alone.
+            if best(&times, candidates) != candidates[0] {
+                for (kernel, again) in time(task, candidates, graph, tables, pool)? {
+                    times.entry(kernel).and_modify(|least| *least = least.min(again));
+                }
+            }
             self.times.insert(key.clone(), times);
             self.new = true;
         }
-        let times = &self.times[&key];
-        let of = |choice: &Choice| times[&choice.kernel.to_string()];
-        let mut best = candidates[0];
-        for candidate in &candidates[1..] {
-            let bar = if best == candidates[0] { MARGIN * of(&best) } else { of(&best) };
-            if of(candidate) < bar {
-                best = *candidate;
-            }
-        }
-        Ok((best, measured))
+        Ok((best(&self.times[&key], candidates), measured))
     }
 
     /// Writes what is new; the error is for people.
@@ -148,6 +147,19 @@ impl Measurements {
     }
 }
 
+/// The fastest candidate by these times, or the first, which is the rule's, where none beats it clearly.
+fn best(times: &BTreeMap<String, f64>, candidates: &[Choice]) -> Choice {
+    let of = |choice: &Choice| times[&choice.kernel.to_string()];
+    let mut best = candidates[0];
+    for candidate in &candidates[1..] {
+        let bar = if best == candidates[0] { MARGIN * of(&best) } else { of(&best) };
+        if of(candidate) < bar {
+            best = *candidate;
+        }
+    }
+    best
+}
+
 /// A file's content, if it is whole.
 fn read(text: &str) -> Option<File> {
     let (sum, body) = text.split_once('\n')?;
@@ -156,6 +168,35 @@ fn read(text: &str) -> Option<File> {
     }
     let file: File = toml::from_str(body).ok()?;
     file.layers.values().flat_map(BTreeMap::values).all(|t| t.is_finite() && *t > 0.0).then_some(file)
+}
+
+/// What is timed.
+enum Way {
+    Inference(Method),
+    /// In training, with its weights' packing: the result or the input's gradient.
+    Convolution(Method),
+    Gradient(WeightMethod),
+}
+
+impl Way {
+    fn of(task: &Task, choice: Choice, k: &Kernels, graph: &Graph, x: View, y: View) -> Self {
+        let (x, y) = ((x, task.x_lanes.as_slice()), (y, task.y_lanes.as_slice()));
+        let forward = || choice.method(k, graph, task.node, x, y);
+        match task.training {
+            None => Self::Inference(forward()),
+            Some(Act::Weights) => Self::Gradient(choice.weight_method(k, &task.geometry, x, y)),
+            Some(Act::Data) => Self::Convolution(choice.data_method(k, &task.geometry, y, x)),
+            Some(_) => Self::Convolution(forward()),
+        }
+    }
+
+    /// Floats of packed weights and of scratch.
+    fn lens(&self, threads: usize) -> (usize, usize) {
+        match self {
+            Self::Inference(method) | Self::Convolution(method) => (method.weight_len(), method.scratch_len(threads)),
+            Self::Gradient(method) => (0, method.scratch_len(threads)),
+        }
+    }
 }
 
 /// Microseconds of every candidate: the least of several runs, taken in turn.
@@ -182,20 +223,33 @@ fn time(
     let mut arena = allocate(y.end())?;
     arena.fill(usual);
     let bias = Aligned::zeroed(task.y_lanes.len() * LANES);
+    let parameter = &graph.parameters()[graph.nodes()[task.node].first_parameter];
+    let mut tensor = vec![0.5; parameter.shape.iter().product()];
     let mut ready = Vec::new();
     for choice in candidates {
         let k = tables.of(choice.precision);
-        let method = choice.method(k, graph, task.node, (x, &task.x_lanes), (y, &task.y_lanes));
-        let (mut weights, scratch) = (allocate(method.weight_len())?, allocate(method.scratch_len(pool.threads()))?);
+        let way = Way::of(task, *choice, k, graph, x, y);
+        let (weights, scratch) = way.lens(pool.threads());
+        let (mut weights, scratch) = (allocate(weights)?, allocate(scratch)?);
         weights.fill(usual);
-        ready.push((k, method, weights, scratch, f64::MAX));
+        ready.push((k, way, weights, scratch, f64::MAX));
     }
     let (start, mut runs) = (Instant::now(), 0);
     // The first run of each only fills the caches.
     while runs <= RUNS || start.elapsed() < SPAN * candidates.len() as u32 {
-        for (k, method, weights, scratch, best) in &mut ready {
+        for (k, way, weights, scratch, best) in &mut ready {
             let start = Instant::now();
-            method.run(k, pool, &mut arena, weights, &bias, Start::Bias, true, scratch);
+            match way {
+                Way::Inference(method) => {
+                    method.run(k, pool, &mut arena, weights, &bias, Start::Bias, true, scratch);
+                }
+                // Every step brings new weights, whose packing differs between kernels as much as their products.
+                Way::Convolution(method) => {
+                    method.pack(k, pool, &tensor, weights);
+                    method.run(k, pool, &mut arena, weights, &bias, Start::Zero, false, scratch);
+                }
+                Way::Gradient(method) => method.run(k, pool, &mut arena, scratch, &mut tensor),
+            }
             if runs > 0 {
                 *best = best.min(start.elapsed().as_secs_f64() * 1e6);
             }

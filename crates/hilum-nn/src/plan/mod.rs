@@ -2,6 +2,7 @@
 
 mod backward;
 mod choice;
+mod conv;
 mod cost;
 mod finite;
 mod inference;
@@ -15,7 +16,7 @@ mod profile;
 mod recompute;
 pub(crate) mod sizes;
 mod training;
-mod window;
+mod training_choice;
 
 pub use choice::{Basis, Choice, Choices, Computation, Kernel, LayerChoice};
 pub use cost::Cost;
@@ -27,7 +28,7 @@ pub use training::Trainer;
 
 use choice::Tables;
 
-use crate::kernels::buffer::{Aligned, View};
+use crate::kernels::buffer::Aligned;
 use crate::kernels::pool::Pool;
 use crate::kernels::{Isa, Kernels};
 use crate::loss::LossError;
@@ -40,10 +41,6 @@ pub const ISA_VARIABLE: &str = "HILUM_NN_ISA";
 /// Environment variable with the most bytes that one plan may take: activations, gradients, weights, the kernels' copies of them and what the optimiser
 /// remembers; without it, 64 GiB. A training plan that would need more computes results of normalisations again in the backward pass.
 pub const MEMORY_VARIABLE: &str = "HILUM_NN_MEMORY";
-
-/// Tiles of a batch from which on Winograd trains a layer faster than the direct kernels, whatever its channels (measured on AVX-512 and AVX2 up to 256
-/// channels; few channels pay from 4 tiles on).
-const MIN_TRAINING_TILES: usize = 16;
 
 /// Batch, height and width of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,12 +135,6 @@ impl Algorithm {
             Self::Direct => false,
             Self::Winograd => true,
         }
-    }
-
-    /// Whether in training, for an output of this shape. Every step transforms the weights anew, and sums their gradient at 36 positions instead of nine: small maps do not pay for that.
-    fn winograd_in_training(self, inputs: usize, outputs: usize, map: &View) -> bool {
-        let tiles = map.n * map.d * map.h.div_ceil(4) * map.w.div_ceil(4);
-        self.winograd(inputs, outputs) && (self == Self::Winograd || tiles >= MIN_TRAINING_TILES)
     }
 }
 
@@ -254,6 +245,9 @@ pub enum CompileError {
     /// The plan was to compute in bf16, and the instruction set has no products of it.
     #[error("{0} multiplies no bf16 on this processor: compute in f32")]
     NoBf16(Isa),
+    /// A training was to compute in another precision than f32.
+    #[error("a training computes in f32, not in {0}")]
+    TrainingPrecision(Precision),
     /// A layer cannot be computed as the caller's choices say, or is none of the network's convolutions.
     #[error("layer {layer} cannot be computed by {kernel} kernels in {precision} here")]
     Choice {

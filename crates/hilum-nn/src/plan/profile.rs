@@ -3,14 +3,18 @@
 use std::fmt;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::cost::multiply_adds;
 use super::layout::{Lowered, Step};
 use crate::graph::{Graph, Shape};
 
 /// What a part of a run does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Act {
     /// A layer's result.
+    #[default]
     Forward,
     /// The gradient of a convolution's weights and bias.
     Weights,
@@ -68,6 +72,8 @@ pub struct Part {
 pub(super) struct Label {
     layer: String,
     kind: String,
+    /// Of the result, of the weights' gradient and of the input's.
+    algorithms: [&'static str; 3],
     n: usize,
     inputs: usize,
     output: Shape,
@@ -106,8 +112,8 @@ impl Floats {
 }
 
 impl Label {
-    /// Of a step, run by that algorithm.
-    pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph, n: usize, algorithm: &str) -> Self {
+    /// Of a step, run by these algorithms: the result, the weights' gradient and the input's.
+    pub(super) fn of(step: &Step, lowered: &Lowered, graph: &Graph, n: usize, algorithms: [&'static str; 3]) -> Self {
         let (x, y) = (step.reads(), step.writes());
         let [d, h, w] = lowered.sizes[y];
         let channels = |value: usize| lowered.lanes[value].iter().sum();
@@ -129,10 +135,10 @@ impl Label {
             let sides: Vec<_> = sides.iter().map(ToString::to_string).collect();
             format!(" {}{stride}", sides.join("x"))
         });
-        let algorithm = if algorithm.is_empty() { String::new() } else { format!(", {algorithm}") };
         Self {
             layer: graph.values()[node + 1].name.clone(),
-            kind: format!("{op}{}{algorithm}", window.unwrap_or_default()),
+            kind: format!("{op}{}", window.unwrap_or_default()),
+            algorithms,
             n,
             inputs: channels(x),
             output,
@@ -158,7 +164,17 @@ impl Label {
         let none = Shape { c: 0, d: 0, h: 0, w: 0 };
         let floats = Floats { weights: floats as u64, ..Floats::default() };
         let (layer, kind) = (String::new(), String::new());
-        Self { layer, kind, n: 0, inputs: 0, output: none, multiply_adds: 0, normalises: false, floats }
+        Self {
+            layer,
+            kind,
+            algorithms: [""; 3],
+            n: 0,
+            inputs: 0,
+            output: none,
+            multiply_adds: 0,
+            normalises: false,
+            floats,
+        }
     }
 }
 
@@ -206,7 +222,13 @@ impl Stopwatch {
 
     fn part(&self, act: Act, step: Option<usize>, seconds: f64) -> Part {
         let label = step.map_or_else(|| self.update.clone(), |step| self.labels[step].clone());
-        let Label { layer, kind, n, inputs, output, multiply_adds, normalises: _, floats } = label;
+        let Label { layer, kind, algorithms, n, inputs, output, multiply_adds, normalises: _, floats } = label;
+        let algorithm = match act {
+            Act::Weights => algorithms[1],
+            Act::Data => algorithms[2],
+            _ => algorithms[0],
+        };
+        let kind = if algorithm.is_empty() { kind } else { format!("{kind}, {algorithm}") };
         let multiplies = matches!(act, Act::Forward | Act::Weights | Act::Data);
         let multiply_adds = if multiplies { multiply_adds } else { 0 };
         Part { layer, kind, n, inputs, output, act, multiply_adds, bytes: floats.bytes(act), seconds }

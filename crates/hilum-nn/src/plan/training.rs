@@ -1,20 +1,21 @@
 //! The training plan: forward, loss, backward and update over one arena, in which activations and gradients share memory by liveness.
 
 use super::backward::Gradients;
-use super::choice::Tables;
+use super::choice::{Choices, Computation, Tables};
 use super::finite::{Place, check_gradients, check_values};
 use super::inference::ForwardPlan;
 use super::layer::TrainLayer;
 use super::layout::{Buffer, Lowered, Step, place};
 use super::profile::{Act, Label, Lap, Part, Stopwatch};
 use super::recompute::Recomputed;
+use super::training_choice::{TrainingChoice, choose_training};
 use super::{Algorithm, CompileError, Options, RunError, VolumeShape, allocate, check_floats, check_length};
 use crate::graph::{Graph, Parameter};
 use crate::kernels::Kernels;
 use crate::kernels::buffer::{Aligned, View};
 use crate::kernels::pointwise;
 use crate::kernels::pool::Pool;
-use crate::loss::{Activation, Extent, Loss, Target};
+use crate::loss::{Activation, Extent, Loss, Target, Workspace};
 use crate::network::Network;
 use crate::optim::{Memory, OptimiserState, StateError, Update};
 use crate::weights::{Tensor, Weights};
@@ -26,6 +27,7 @@ pub struct Trainer {
     loss: Loss,
     update: Update,
     algorithm: Algorithm,
+    choices: Choices,
     kernels: &'static Kernels,
     pool: Pool,
     weights: Weights,
@@ -46,6 +48,7 @@ pub struct Trainer {
     output_gradient: Option<View>,
     output_lanes: Vec<usize>,
     logits: Vec<f32>,
+    workspace: Workspace,
     evaluation: Option<(u64, ForwardPlan)>,
 }
 
@@ -63,7 +66,8 @@ impl Trainer {
         Self::compile_with(network, weights, shape, loss, update, options, Algorithm::Auto)
     }
 
-    /// As [`Trainer::compile`], with the algorithm of all 3x3 convolutions, forward and backward, chosen by the caller.
+    /// As [`Trainer::compile`], with the algorithm of all 3x3 convolutions, forward and backward, or the kernels of every convolution and of its gradients
+    /// chosen by the caller or by measurements ([`Computation`]).
     pub fn compile_with(
         network: &Network,
         weights: Weights,
@@ -71,9 +75,9 @@ impl Trainer {
         loss: impl Into<Loss>,
         update: impl Into<Update>,
         options: Options,
-        algorithm: Algorithm,
+        computation: impl Into<Computation>,
     ) -> Result<Self, CompileError> {
-        let shape = shape.into();
+        let (shape, computation) = (shape.into(), computation.into());
         weights.check(network)?;
         let update = update.into();
         update.check()?;
@@ -87,14 +91,14 @@ impl Trainer {
             (Activation::Softmax, true) => return Err(CompileError::NoLogits(graph.output().name.clone())),
             (Activation::Sigmoid, true) | (Activation::Softmax, false) => {}
         }
-        let pool = options.pool()?;
+        let mut pool = options.pool()?;
         let learning = graph.parameters().iter().zip(weights.tensors());
         let lengths = learning.map(|(p, t)| p.role.trainable().then_some(t.data.len()));
         // Weights, their gradients and the optimiser's memory.
         let own = weights.tensors().iter().map(|t| 2 * t.data.len()).sum::<usize>()
             + update.optimiser.memory_len() * lengths.clone().flatten().sum::<usize>();
-        let planned =
-            |keep| Planned::of(lowered.clone(), &graph, shape.n, own, pool.threads(), kernels, algorithm, keep);
+        let (chosen, choices) = choose_training(&lowered, &graph, shape.n, &computation, kernels, &mut pool)?;
+        let planned = |keep| Planned::of(lowered.clone(), &graph, shape.n, own, pool.threads(), kernels, &chosen, keep);
         let Planned { lowered, gradients, recomputed, mut layers, arena, scratch } =
             planned(true).or_else(|error| match error {
                 CompileError::TooLarge { .. } => planned(false).map_err(|_| error),
@@ -102,7 +106,7 @@ impl Trainer {
             })?;
         layers.iter_mut().try_for_each(TrainLayer::reserve)?;
         let label =
-            |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithm()).with_statistics();
+            |(s, l): (&Step, &TrainLayer)| Label::of(s, &lowered, &graph, shape.n, l.algorithms()).with_statistics();
         let labels = lowered.steps.iter().zip(&layers).map(label).collect();
         let output = lowered.output;
         let output_channels: usize = lowered.lanes[output].iter().sum();
@@ -113,7 +117,8 @@ impl Trainer {
             shape,
             loss,
             update,
-            algorithm,
+            algorithm: computation.algorithm,
+            choices,
             kernels,
             gradients: weights.tensors().iter().map(|t| vec![0.0; t.data.len()]).collect(),
             memory,
@@ -132,6 +137,7 @@ impl Trainer {
             output_gradient: gradients.exists(output).then(|| gradients.view(&lowered, output)),
             output_lanes: lowered.lanes[output].clone(),
             logits: vec![0.0; shape.n * output_channels * pixels],
+            workspace: Workspace::default(),
             evaluation: None,
         };
         trainer.pack(&mut |_, _| {});
@@ -168,10 +174,10 @@ impl Trainer {
 
     fn step_watched(&mut self, x: &[f32], y: Target<'_>, lr: f32, lap: Lap<'_>) -> Result<f32, RunError> {
         let loss = self.backpropagate(x, y, lap)?;
-        let Self { pool, weights, gradients, memory, update, .. } = self;
+        let Self { network, pool, weights, gradients, memory, update, .. } = self;
         // A finite norm says that all gradients are.
-        if !update.clipping.apply(pool, gradients).is_some_and(f64::is_finite) {
-            check_gradients(pool, self.network.graph().parameters(), gradients)?;
+        if !update.clipping.apply(pool, gradients, memory).is_some_and(f64::is_finite) {
+            check_gradients(pool, network, gradients)?;
         }
         update.optimiser.update(pool, &mut weights.tensors, gradients, memory, lr);
         for layer in &self.layers {
@@ -185,15 +191,15 @@ impl Trainer {
     /// The loss of a batch in training mode (batch statistics) with the gradient of every trainable parameter; changes nothing.
     pub fn gradients<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<(f32, Vec<Tensor>), RunError> {
         let loss = self.backpropagate(x, y.into(), &mut |_, _| {})?;
+        check_gradients(&mut self.pool, &self.network, &self.gradients)?;
         let graph = self.network.graph();
-        check_gradients(&mut self.pool, graph.parameters(), &self.gradients)?;
         let trainable = graph.parameters().iter().zip(&self.gradients).filter(|(p, _)| p.role.trainable());
         let tensor =
             |(p, g): (&Parameter, &Vec<f32>)| Tensor { name: p.name.clone(), shape: p.shape.clone(), data: g.clone() };
         Ok((loss, trainable.map(tensor).collect()))
     }
 
-    /// The loss in inference mode (running statistics); changes nothing.
+    /// The loss in inference mode (running statistics), computed as the rule or the named algorithm has it; changes nothing.
     pub fn evaluate<'a>(&mut self, x: &[f32], y: impl Into<Target<'a>>) -> Result<f32, RunError> {
         let (target, extent) = (y.into(), self.extent());
         self.loss.check_target(target, extent)?;
@@ -217,7 +223,13 @@ impl Trainer {
             *version = self.memory.steps;
         }
         plan.run(&mut self.pool, x, &mut self.logits, |v| v, &mut |_, _| {})?;
-        finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent), target)
+        finite_loss(self.loss.value(&mut self.pool, &self.logits, target, extent, &mut self.workspace), target)
+    }
+
+    /// How every convolution and its gradients are computed, and on what that rests. [`Computation::choices`] takes it for another training with the
+    /// same bits.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
     }
 
     /// A copy of the current weights, running statistics included.
@@ -279,7 +291,7 @@ impl Trainer {
                 place.as_ref().map_or(Ok(()), |p| p.check(arena))?;
             }
         }
-        let loss = finite_loss(self.loss.gradient(pool, &mut self.logits, y, extent), y)?;
+        let loss = finite_loss(self.loss.gradient(pool, &mut self.logits, y, extent, &mut self.workspace), y)?;
         if let Some(view) = self.output_gradient {
             pointwise::import(pool, arena, &self.logits, view, &self.output_lanes);
         }
@@ -338,7 +350,7 @@ impl Planned {
         own: usize,
         threads: usize,
         k: &Kernels,
-        algorithm: Algorithm,
+        choices: &[Option<TrainingChoice>],
         keep: bool,
     ) -> Result<Self, CompileError> {
         let mut gradients = Gradients::of(&lowered, graph, n);
@@ -348,7 +360,7 @@ impl Planned {
         // Before the layers are made: a giant is refused at once.
         let arena = allocate(floats)?;
         let layers: Vec<_> = (0..lowered.steps.len())
-            .map(|i| TrainLayer::of(i, &lowered, &gradients, &recomputed, graph, k, algorithm))
+            .map(|i| TrainLayer::of(i, &lowered, &gradients, &recomputed, graph, k, choices))
             .collect();
         let scratch = layers.iter().map(|l| l.scratch_len(threads)).max().unwrap_or(0);
         let packed: usize = layers.iter().map(TrainLayer::packed_len).sum();

@@ -8,6 +8,7 @@ use hilum_nn::{
 
 use crate::gradients::{check, lively_weights};
 use crate::oracle::agree;
+use crate::reference::noise;
 use crate::windows::between;
 
 fn both(size: &[usize]) -> [Op; 2] {
@@ -112,23 +113,76 @@ fn onnx_runtime_agrees_on_adaptive_pools_and_flattened_maps() {
 }
 
 #[test]
-fn adaptive_pools_that_onnx_cannot_express_are_refused_by_name() {
-    let refused = |fixed: Option<[usize; 2]>, size: [usize; 2]| {
+fn onnx_runtime_agrees_on_adaptive_pools_whose_windows_differ_or_whose_size_only_the_input_tells() {
+    for seed in 0..10 {
+        let sides = noise(5, seed).into_iter().map(|v| 1 + ((v + 1.0) * 6.0) as usize);
+        let [out_h, out_w, h, w, channels] = sides.collect::<Vec<_>>()[..] else { panic!("five numbers") };
+        // Now and then an axis keeps its length.
+        let size = [if seed % 4 == 3 { 0 } else { out_h }, if seed % 5 == 4 { 0 } else { out_w }];
+        for op in both(&size) {
+            let mut net = Network::builder(channels);
+            net.then("a", Op::Conv2d { out_channels: 2 * channels + 1, kernel: 3, bias: true });
+            net.then("pool", op);
+            net.then("b", Op::Conv2d { out_channels: 3, kernel: 1, bias: true });
+            let what = format!("to {size:?} of {h}x{w}");
+            let fixed = net.clone().sized(&[h, w]).build().unwrap();
+            agree(&what, &fixed, &lively_weights(&fixed, seed), &[1, 5].map(|n| InputShape { n, h, w }));
+            let free = net.build().unwrap();
+            let shapes = [(1, h, w), (3, 1, 1), (7, w, h), (2, 2 * h, w + 3)].map(|(n, h, w)| InputShape { n, h, w });
+            agree(&what, &free, &lively_weights(&free, seed), &shapes);
+        }
+    }
+    for (size, fixed) in
+        [([2, 3, 0], None), ([3, 1, 4], None), ([2, 3, 5], Some([3, 7, 5])), ([4, 1, 0], Some([3, 2, 2]))]
+    {
+        for op in both(&size) {
+            let mut net = Network::volume_builder(2);
+            net.then("pool", op);
+            net.then("head", Op::Conv(Convolution::new(3, &[1, 1, 1]).with_bias()));
+            let net = fixed.map_or_else(|| net.clone(), |size| net.clone().sized(&size));
+            let network = net.build().unwrap();
+            let any = [[3, 7, 5], [1, 1, 1], [8, 2, 3]];
+            let shapes: Vec<_> = any.into_iter().filter(|s| fixed.is_none_or(|fixed| fixed == *s)).collect();
+            let shapes = if let Some(size) = fixed { vec![size] } else { shapes };
+            let shapes: Vec<_> = shapes.into_iter().map(|[d, h, w]| VolumeShape { n: 2, d, h, w }).collect();
+            agree(&format!("to {size:?} of volumes"), &network, &lively_weights(&network, 4), &shapes);
+        }
+    }
+}
+
+/// The operators of a model, which stand in it as plain text.
+fn has(model: &[u8], operator: &str) -> bool {
+    model.windows(operator.len()).any(|bytes| bytes == operator.as_bytes())
+}
+
+#[test]
+fn adaptive_pools_become_the_plainest_onnx_and_slices_are_refused_by_name_on_the_way_back() {
+    let emitted = |fixed: Option<[usize; 2]>, size: [usize; 2]| {
         let mut net = Network::builder(1);
         net.then("pool", Op::AdaptiveMaxPool { size: size.to_vec() });
         let net = fixed.map_or_else(|| net.clone(), |size| net.clone().sized(&size));
         let network = net.build().unwrap();
-        onnx::encode(&network, &Weights::init(&network, 1)).err().map(|e| e.to_string())
+        onnx::encode(&network, &Weights::init(&network, 1)).unwrap()
     };
-    assert_eq!(refused(Some([6, 10]), [3, 5]), None);
-    assert_eq!(refused(None, [1, 0]), None);
-    let unknown = "ONNX: layer pool (adaptive_max_pool to [3, 5]) needs an input of known size: fix the network's size";
-    assert_eq!(refused(None, [3, 5]).as_deref(), Some(unknown));
-    let uneven = "ONNX: layer pool (adaptive_max_pool to [3, 4]) has windows of different sizes: ONNX has them only where \
-                  the result's sides divide the input's";
-    assert_eq!(refused(Some([6, 10]), [3, 4]).as_deref(), Some(uneven));
-    let small = Some([2, 10]);
-    assert!(refused(small, [3, 5]).unwrap().contains("windows of different sizes"), "larger than its input");
+    for (fixed, size, operator) in [
+        (Some([6, 10]), [3, 5], "MaxPool"),
+        (None, [1, 0], "ReduceMax"),
+        (None, [1, 1], "GlobalMaxPool"),
+        (None, [0, 0], "Identity"),
+    ] {
+        let model = emitted(fixed, size);
+        assert!(has(&model, operator) && !has(&model, "Slice"), "{size:?}");
+    }
+    for fixed in [None, Some([6, 9])] {
+        let model = emitted(fixed, [3, 5]);
+        assert!(has(&model, "Slice") && has(&model, "Shape") == fixed.is_none());
+        let refused = onnx_in::decode(&model).unwrap_err().to_string();
+        assert!(refused.contains("pool:") && (fixed.is_none() || refused.contains("Slice")), "{refused}");
+    }
+}
+
+#[test]
+fn weights_of_another_network_are_refused() {
     let mut net = Network::builder(1);
     net.then("a", Op::Relu);
     let network = net.build().unwrap();

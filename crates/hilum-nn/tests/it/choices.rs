@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use hilum_nn::{
-    Algorithm, Basis, Choice, CompileError, Computation, Inference, InputShape, Isa, Kernel, LayerChoice, Network, Op,
-    Options, Precision, Weights,
+    Act, Algorithm, Basis, Choice, CompileError, Computation, Inference, InputShape, Isa, Kernel, LayerChoice, Network,
+    Op, Options, Precision, Weights,
 };
 
 use crate::reference::noise;
@@ -40,7 +40,7 @@ fn result(plan: &mut Inference) -> Vec<f32> {
     y
 }
 
-fn measured(folder: &Path) -> Computation {
+pub fn measured(folder: &Path) -> Computation {
     Computation { measurements: Some(folder.to_owned()), ..Computation::default() }
 }
 
@@ -52,7 +52,7 @@ fn bases(plan: &Inference) -> Vec<Basis> {
     plan.choices().layers.iter().map(|l| l.basis).collect()
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
@@ -125,7 +125,7 @@ fn other_shapes_instruction_sets_and_classes_of_threads_are_measured_for_themsel
 }
 
 /// Rewrites the times of a file as a machine of other strengths would have measured them.
-fn rewrite(folder: &Path, better: &str) {
+pub fn rewrite(folder: &Path, better: &str) {
     let file = &files(folder)[0];
     let text = std::fs::read_to_string(file).unwrap();
     let (sum, body) = text.split_once('\n').unwrap();
@@ -219,7 +219,12 @@ fn a_folder_that_cannot_be_written_is_told_and_refuses_no_plan() {
 #[test]
 fn choices_that_a_layer_does_not_have_are_refused_by_name() {
     let given = |layer: &str, kernel, precision| {
-        let choice = LayerChoice { layer: layer.to_owned(), choice: Choice { kernel, precision }, basis: Basis::Rule };
+        let choice = LayerChoice {
+            layer: layer.to_owned(),
+            act: Act::Forward,
+            choice: Choice { kernel, precision },
+            basis: Basis::Rule,
+        };
         plan(Computation { choices: vec![choice], ..Computation::default() }, Isa::Portable, 1, SHAPE).err()
     };
     assert_eq!(given("first", Kernel::Winograd, Precision::F32), None);

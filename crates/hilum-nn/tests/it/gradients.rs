@@ -1,8 +1,8 @@
 //! Gradients of the engine against central differences of the f64 reference, on every instruction set of this machine.
 
 use hilum_nn::{
-    AdamConfig, Algorithm, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer, UNet2d,
-    VolumeShape, Weights, unet2d,
+    AdamConfig, Algorithm, Computation, Inference, InputShape, Isa, LossConfig, Network, Op, Options, Tensor, Trainer,
+    UNet2d, VolumeShape, Weights, unet2d,
 };
 
 use crate::reference::{loss, noise, parameters, run, targets};
@@ -28,6 +28,17 @@ pub fn check(what: &str, network: &Network, shape: impl Into<VolumeShape>) {
 }
 
 fn check_on(what: &str, network: &Network, shape: impl Into<VolumeShape>, x: &[f32]) {
+    check_computed(what, network, shape, x, &[Algorithm::Direct.into(), Algorithm::Winograd.into()]);
+}
+
+/// As [`check`], trained by each of these.
+pub fn check_computed(
+    what: &str,
+    network: &Network,
+    shape: impl Into<VolumeShape>,
+    x: &[f32],
+    computations: &[Computation],
+) {
     let shape = shape.into();
     let weights = lively_weights(network, 11);
     let p = parameters(&weights);
@@ -37,12 +48,12 @@ fn check_on(what: &str, network: &Network, shape: impl Into<VolumeShape>, x: &[f
     let y = targets(out.data.len(), 6);
     let config = LossConfig { bce: 0.7, dice: 1.3, smooth: 1.0 };
     let expected_loss = loss(config, &out, &y);
-    for (isa, training) in isas().flat_map(|isa| [(isa, Algorithm::Direct), (isa, Algorithm::Winograd)]) {
+    for (isa, training) in isas().flat_map(|isa| computations.iter().map(move |training| (isa, training))) {
         let what = format!("{what} trained by {training:?}");
         let options = Options { threads: 2, isa: Some(isa) };
         let adam = AdamConfig::default();
         let mut trainer =
-            Trainer::compile_with(network, weights.clone(), shape, config, adam, options, training).unwrap();
+            Trainer::compile_with(network, weights.clone(), shape, config, adam, options, training.clone()).unwrap();
         let (got, gradients) = trainer.gradients(x, &y).unwrap();
         assert!(
             (f64::from(got) - expected_loss).abs() < 2e-5 * (1.0 + expected_loss),

@@ -1,11 +1,11 @@
-//! What a plan allocates, and that a run allocates nothing.
+//! What a plan allocates, and that a run and a training step allocate nothing.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hilum_nn::{
-    Algorithm, Convolution, Inference, InputShape, Network, Op, Options, Pooling, Recurrence, UNet2d, VolumeShape,
-    Weights, unet2d,
+    Algorithm, Convolution, DenseNet, Inference, InputShape, Loss, Network, Op, Options, Pooling, Recurrence, Scores,
+    Target, Trainer, UNet2d, Update, VolumeShape, Weights, densenet, unet2d,
 };
 
 use crate::reference::noise;
@@ -104,6 +104,66 @@ fn allocates_nothing(network: &Network, shape: VolumeShape) {
         ALLOCATIONS.load(Ordering::Relaxed)
     });
     assert_eq!(passes.min(), Some(0));
+}
+
+/// Needs a process of its own, as nextest gives it.
+#[test]
+fn a_second_training_step_allocates_nothing() {
+    if std::env::var_os("NEXTEST").is_none() {
+        println!("SKIPPED: other tests of this process allocate; run with nextest");
+        return;
+    }
+    let unet = unet2d(UNet2d { in_channels: 3, out_channels: 2, base: 16, depth: 2 }).unwrap();
+    let densenet =
+        densenet(&DenseNet { blocks: vec![2, 3], growth: 8, stem: 16, ..DenseNet::d121(3, 5, Scores::Logits) });
+    let densenet = densenet.unwrap();
+    let regions = "activation = \"sigmoid\"\nterm = [{ kind = \"bce\" }, { kind = \"focal\" }, { kind = \"dice\" }, \
+                   { kind = \"tversky\", scope = \"image\" }]";
+    let classes =
+        "activation = \"softmax\"\nterm = [{ kind = \"cross_entropy\" }, { kind = \"focal\" }, { kind = \"dice\" }]";
+    let rules = [
+        "{ rule = \"sgd\" }",
+        "{ rule = \"sgd\", momentum = 0.9, nesterov = true }",
+        "{ rule = \"adam\" }",
+        "{ rule = \"adamw\" }",
+    ];
+    let image = InputShape { n: 2, h: 32, w: 64 };
+    for threads in [1, 2] {
+        for rule in rules {
+            for clipping in ["", "clipping = { value = 0.1 }", "clipping = { value = 0.1, norm = 0.01 }"] {
+                let update = format!("optimiser = {rule}\n{clipping}");
+                steps_allocate_nothing(&unet, image.into(), regions, &update, threads);
+                steps_allocate_nothing(&densenet, image.into(), classes, &update, threads);
+            }
+        }
+        let plain = format!("optimiser = {}", rules[0]);
+        steps_allocate_nothing(&every_operator(), image.into(), classes, &plain, threads);
+        steps_allocate_nothing(&sequences(), VolumeShape { n: 6, d: 5, h: 8, w: 6 }, classes, &plain, threads);
+    }
+}
+
+fn steps_allocate_nothing(network: &Network, shape: VolumeShape, loss: &str, update: &str, threads: usize) {
+    let VolumeShape { n, d, h, w } = shape;
+    let (weights, options) = (Weights::init(network, 1), Options { threads, isa: None });
+    let (objective, rule): (Loss, Update) = (toml::from_str(loss).unwrap(), toml::from_str(update).unwrap());
+    let mut trainer = Trainer::compile(network, weights, shape, objective, rule, options).unwrap();
+    let out = network.cost(shape).unwrap().output;
+    let pixels = n * out.d * out.h * out.w;
+    let labels = noise(pixels * out.c, 2).into_iter().map(|v| f32::from(v > 0.0));
+    let y: Vec<f32> = labels.take(if loss.contains("softmax") { pixels } else { pixels * out.c }).collect();
+    let (x, weights) = (noise(n * 3 * d * h * w, 1), vec![0.5; pixels]);
+    let target = Target { values: &y, weights: Some(&weights) };
+    trainer.step(&x, target, 1e-3).unwrap();
+    // What a step allocates, it allocates every time; a worker that the system starts late allocates once, in one of the steps.
+    let steps = (0..4).map(|_| {
+        ALLOCATIONS.store(0, Ordering::Relaxed);
+        WATCHING.store(true, Ordering::Relaxed);
+        let step = trainer.step(&x, target, 1e-3);
+        WATCHING.store(false, Ordering::Relaxed);
+        step.unwrap();
+        ALLOCATIONS.load(Ordering::Relaxed)
+    });
+    assert_eq!(steps.min(), Some(0), "{} layers, {loss}, {update}, {threads} threads", network.layers().len());
 }
 
 #[test]

@@ -81,12 +81,13 @@ fn gradients_added_to_others_match_the_reference() {
     check("branches", &branches(2, 19, 16), InputShape { n: 2, h: 5, w: 7 });
 }
 
-/// 4160 tiles are summed in ranges, and wide layers share their chunks of tiles between the threads; smaller ones do neither.
+/// 4160 tiles are summed in ranges; wide layers, and those of few tiles, share their chunks of tiles between the threads; others do neither.
 #[test]
 fn gradients_of_large_maps_and_wide_layers_agree_with_the_direct_path_on_any_number_of_threads() {
     let large = (branches(1, 20, 16), InputShape { n: 1, h: 253, w: 258 });
     let wide = (branches(1, 230, 17), InputShape { n: 2, h: 30, w: 19 });
-    for (network, shape) in [large, wide] {
+    let few = (branches(1, 130, 40), InputShape { n: 1, h: 7, w: 13 });
+    for (network, shape) in [large, wide, few] {
         for isa in isas() {
             let direct = gradients(&network, shape, isa, 2, Algorithm::Direct);
             let winograd = gradients(&network, shape, isa, 1, Algorithm::Winograd);
