@@ -364,6 +364,8 @@ enum Mishap {
     Late,
     /// 503 SlowDown, without asking the service.
     SlowDown,
+    /// As that, where it is a PUT.
+    PutsSlowDown,
     /// The connection ends before the service is asked.
     Refused,
     /// The service does what is asked, and its answer is lost.
@@ -425,7 +427,11 @@ fn pass(mut client: TcpStream, service: SocketAddr, next: impl FnOnce() -> Misha
     let at = request.len();
     request.resize(at + length, 0);
     client.read_exact(&mut request[at..])?;
-    let mishap = next();
+    let mishap = match next() {
+        Mishap::PutsSlowDown if request.starts_with(b"PUT ") => Mishap::SlowDown,
+        Mishap::PutsSlowDown => Mishap::None,
+        other => other,
+    };
     match mishap {
         Mishap::Refused => return Ok(()),
         Mishap::SlowDown => {
@@ -435,7 +441,7 @@ fn pass(mut client: TcpStream, service: SocketAddr, next: impl FnOnce() -> Misha
             return client.write_all(format!("{head}{body}").as_bytes());
         }
         Mishap::Late => std::thread::sleep(Duration::from_millis(50)),
-        Mishap::None | Mishap::AnswerLost | Mishap::AnswerCut(_) => {}
+        Mishap::None | Mishap::PutsSlowDown | Mishap::AnswerLost | Mishap::AnswerCut(_) => {}
     }
     let mut upstream = TcpStream::connect(service)?;
     request.splice(at - 2..at - 2, *b"Connection: close\r\n");
@@ -520,11 +526,11 @@ async fn parts_that_fail_leave_no_upload_and_no_object() {
     let data = tempdir().unwrap();
     let Some((way, engine, _)) = on_a_way(data.path()).await else { return };
     let file = Ct { slices: 1, size: 3200, ..Ct::default() }.files().remove(0);
-    // The upload begins; its two parts are refused as long as anybody tries.
-    way.first(std::iter::once(Mishap::None).chain([Mishap::SlowDown; 18]));
+    way.now_on(Mishap::PutsSlowDown);
     let outcome = accept(&engine, &file).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    way.now_on(Mishap::None);
     let cleared = async {
         while uploads(data.path()) > 0 || !in_bucket(data.path(), "objects").is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -86,10 +86,29 @@ impl Stored {
         }
     }
 
-    pub fn remove(&self) {
-        match self {
-            Self::File(file) => std::fs::remove_file(file).unwrap(),
-            Self::Object(address, path) => drop(s3::ask(*address, "DELETE", path, &[]).unwrap()),
+    /// It is not there until it is shown again.
+    pub fn hide(self) -> Hidden {
+        match &self {
+            Self::File(file) => {
+                std::fs::rename(file, file.with_extension("hidden")).unwrap();
+                Hidden(self, Vec::new())
+            }
+            Self::Object(address, path) => {
+                let bytes = self.read();
+                s3::ask(*address, "DELETE", path, &[]).unwrap();
+                Hidden(self, bytes)
+            }
+        }
+    }
+}
+
+pub struct Hidden(Stored, Vec<u8>);
+
+impl Hidden {
+    pub fn show(&self) {
+        match &self.0 {
+            Stored::File(file) => std::fs::rename(file.with_extension("hidden"), file).unwrap(),
+            Stored::Object(..) => self.0.write(&self.1),
         }
     }
 }

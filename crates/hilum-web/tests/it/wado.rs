@@ -4,7 +4,7 @@ use hilum_dicom::pixels::{ImageDescription, read_hu};
 use hilum_dicom::{Instance, TransferSyntaxUid, data_set_digest, read_facts};
 
 use crate::{
-    client::{Running, start},
+    client::{Hidden, Running, Stored, start},
     oracle,
     synthetic::{Series, series},
 };
@@ -143,10 +143,9 @@ async fn metadata_are_packed_once_a_series_settles_and_computed_anew_when_a_slic
     let packed = server.get(&url).await;
     assert!(packed.body == computed.body);
     // What is told comes from the pack: with the objects gone it is still told.
-    let objects: Vec<_> = server.stored("objects").into_iter().map(|stored| (stored.read(), stored)).collect();
-    objects.iter().for_each(|(_, stored)| stored.remove());
+    let hidden: Vec<_> = server.stored("objects").into_iter().map(Stored::hide).collect();
     assert!(server.get(&url).await.body == computed.body);
-    objects.iter().for_each(|(bytes, stored)| stored.write(bytes));
+    hidden.iter().for_each(Hidden::show);
 
     let late = self::series(4, 5, 40);
     server.store(&[&late.instances[4].1]).await;

@@ -13,9 +13,10 @@ fn configuration(data: &Path) -> Option<std::path::PathBuf> {
     let (file, credentials) = (data.with_extension("toml"), data.with_extension("s3.toml"));
     std::fs::write(&credentials, format!("access_key_id = \"{SECRET}-id\"\nsecret_access_key = \"{SECRET}\"\n"))
         .unwrap();
+    let (data, credentials) = (data.display(), credentials.display());
     let text = format!(
-        "data = {data:?}\n[storage]\nurl = \"s3://{bucket}/archive\"\nendpoint = \"http://{address}\"\nallow_http = true\n\
-         credentials = {credentials:?}\n"
+        "data = \"{data}\"\n[storage]\nurl = \"s3://{bucket}/archive\"\nendpoint = \"http://{address}\"\nallow_http = true\n\
+         credentials = \"{credentials}\"\n"
     );
     std::fs::write(&file, text).unwrap();
     Some(file)

@@ -154,15 +154,15 @@ impl Bucket {
         let marker = self.incoming.join(format!("{UPLOAD}{}", Uuid::new_v4()));
         note_upload(&marker, &name, &upload)?;
         let (client, parts) = (self.client.clone(), Parts::new(head, object, sha256));
-        let outcome = self.wait(async move {
+        let (outcome, ended) = self.wait(async move {
             let outcome = client.put_parts(&name, &upload, parts).await;
-            if outcome.is_err() {
-                // Otherwise the next start does it.
-                client.abort_parts(&name, &upload).await?;
-            }
-            outcome
-        });
-        fs::remove_file(&marker).map_err(StorageError::during("forget a large object that is whole"))?;
+            let ended = outcome.is_ok() || client.abort_parts(&name, &upload).await.is_ok();
+            Ok((outcome, ended))
+        })?;
+        // What could not be given up is at the next start.
+        if ended {
+            fs::remove_file(&marker).map_err(StorageError::during("forget an upload that has ended"))?;
+        }
         outcome
     }
 
