@@ -1,6 +1,8 @@
 //! Objects in a bucket of moto's S3, which nobody here wrote. `HILUM_TEST_STORE=s3` runs the other tests over it, too; these are of the
 //! bucket alone.
 
+mod way;
+
 use crate::fixture::{Ct, bucket_place, config, in_bucket, kill_writer_of, number, rows, send, sender_of, texts};
 use crate::s3_server as s3;
 use bytes::Bytes;
@@ -9,13 +11,11 @@ use hilum_engine::{
     AcceptError, Accepted, BucketSettings, CataloguePlace, Endpoint, Engine, EngineConfig, EngineError, ErrorKind,
     Scope, Selection, Source, StoragePlace, StoredInstance, WorkControl, Zone,
 };
-use std::collections::VecDeque;
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
+use way::{Mishap, Way};
 
 fn with(data: &Path, storage: StoragePlace) -> EngineConfig {
     EngineConfig { storage, ..config(data) }
@@ -354,105 +354,6 @@ async fn a_series_that_is_read_in_order_has_several_requests_under_way() {
     let (one_by_one, ahead) = (read(false).await, read(true).await);
     assert!(one_by_one > Duration::from_millis(24 * 50), "{one_by_one:?}");
     assert!(ahead * 2 < one_by_one, "{ahead:?} with several under way, {one_by_one:?} without");
-}
-
-/// What happens to a request on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mishap {
-    None,
-    /// It takes its time, 50 ms, as over a network.
-    Late,
-    /// 503 SlowDown, without asking the service.
-    SlowDown,
-    /// As that, where it is a PUT.
-    PutsSlowDown,
-    /// The connection ends before the service is asked.
-    Refused,
-    /// The service does what is asked, and its answer is lost.
-    AnswerLost,
-    /// The answer ends after so many bytes.
-    AnswerCut(usize),
-}
-
-/// What stands between Hilum and the service.
-struct Way {
-    address: SocketAddr,
-    next: Arc<Mutex<(VecDeque<Mishap>, Mishap)>>,
-}
-
-impl Way {
-    fn to(service: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let next = Arc::new(Mutex::new((VecDeque::new(), Mishap::None)));
-        let mishaps = Arc::clone(&next);
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let mishaps = Arc::clone(&mishaps);
-                std::thread::spawn(move || {
-                    let next = || {
-                        let mut next = mishaps.lock().unwrap();
-                        let otherwise = next.1;
-                        next.0.pop_front().unwrap_or(otherwise)
-                    };
-                    pass(client, service, next).unwrap_or_else(|error| eprintln!("on the way: {error}"));
-                });
-            }
-        });
-        Self { address, next }
-    }
-
-    fn first(&self, mishaps: impl IntoIterator<Item = Mishap>) {
-        self.next.lock().unwrap().0.extend(mishaps);
-    }
-
-    fn now_on(&self, mishap: Mishap) {
-        self.next.lock().unwrap().1 = mishap;
-    }
-}
-
-/// One request of a connection, which ends with its answer.
-fn pass(mut client: TcpStream, service: SocketAddr, next: impl FnOnce() -> Mishap) -> io::Result<()> {
-    let mut request = Vec::new();
-    let mut byte = [0];
-    while !request.ends_with(b"\r\n\r\n") {
-        if client.read(&mut byte)? == 0 {
-            return Ok(());
-        }
-        request.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
-    let length =
-        head.split("content-length: ").nth(1).map_or(0, |rest| rest.split('\r').next().unwrap().parse().unwrap());
-    let at = request.len();
-    request.resize(at + length, 0);
-    client.read_exact(&mut request[at..])?;
-    let mishap = match next() {
-        Mishap::PutsSlowDown if request.starts_with(b"PUT ") => Mishap::SlowDown,
-        Mishap::PutsSlowDown => Mishap::None,
-        other => other,
-    };
-    match mishap {
-        Mishap::Refused => return Ok(()),
-        Mishap::SlowDown => {
-            let body = "<Error><Code>SlowDown</Code></Error>";
-            let length = body.len();
-            let head = format!("HTTP/1.1 503 Slow Down\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-            return client.write_all(format!("{head}{body}").as_bytes());
-        }
-        Mishap::Late => std::thread::sleep(Duration::from_millis(50)),
-        Mishap::None | Mishap::PutsSlowDown | Mishap::AnswerLost | Mishap::AnswerCut(_) => {}
-    }
-    let mut upstream = TcpStream::connect(service)?;
-    request.splice(at - 2..at - 2, *b"Connection: close\r\n");
-    upstream.write_all(&request)?;
-    let mut answer = Vec::new();
-    upstream.read_to_end(&mut answer)?;
-    match mishap {
-        Mishap::AnswerLost => Ok(()),
-        Mishap::AnswerCut(bytes) => client.write_all(&answer[..bytes.min(answer.len())]),
-        _ => client.write_all(&answer),
-    }
 }
 
 /// A bucket behind a way, and the instances of one series.
