@@ -423,6 +423,25 @@ async fn an_answer_that_is_cut_off_is_asked_for_again_and_never_taken_for_the_wh
 }
 
 #[tokio::test]
+async fn who_goes_through_a_large_object_in_small_pieces_asks_for_large_ones() {
+    let data = tempdir().unwrap();
+    let Some((way, engine, _)) = on_a_way(data.path()).await else { return };
+    let file = Ct { slices: 1, size: 3200, ..Ct::default() }.files().remove(0);
+    accept(&engine, &file).await.unwrap();
+    let opened = engine.open_instance(&kept(&engine).await[0]).await.unwrap();
+    let before = way.asked();
+    let (mut at, length, mut read) = (0, file.len() as u64, Vec::new());
+    while at < length {
+        let end = (at + (1 << 20)).min(length);
+        read.extend_from_slice(&opened.read(at..end).await.unwrap());
+        at = end;
+    }
+    assert!(read == file);
+    // The first piece, then 8 MiB at a time of 19.5.
+    assert_eq!(way.asked() - before, 4);
+}
+
+#[tokio::test]
 async fn parts_that_fail_leave_no_upload_and_no_object() {
     let data = tempdir().unwrap();
     let Some((way, engine, _)) = on_a_way(data.path()).await else { return };

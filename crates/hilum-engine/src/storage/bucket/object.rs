@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// More than this is asked for in several requests at a time.
@@ -22,6 +23,8 @@ pub(in crate::storage) struct BucketObject {
     name: String,
     length: u64,
     near: Mutex<Near>,
+    /// Where the last read ended.
+    read_to: AtomicU64,
 }
 
 /// Bytes of an object from `start` on.
@@ -35,10 +38,6 @@ impl Near {
     /// A request brings at least so many bytes: an answer takes longer to begin than these take to come, and the attributes of an
     /// object lie close together.
     pub(super) const LEAST: u64 = 64 << 10;
-
-    fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
 
     fn part(&self, range: &Range<u64>) -> Option<Bytes> {
         let start = usize::try_from(range.start.checked_sub(self.start)?).ok()?;
@@ -55,7 +54,13 @@ impl Bucket {
     ) -> Result<BucketObject, StorageError> {
         let near = self.asked_for(place.name).map_or_else(|| self.ask_for_beginning(place).wait(), Ok)?;
         let name = place.name.to_owned();
-        Ok(BucketObject { bucket: Arc::clone(self), name, length: place.length, near: Mutex::new(near) })
+        Ok(BucketObject {
+            bucket: Arc::clone(self),
+            name,
+            length: place.length,
+            near: Mutex::new(near),
+            read_to: AtomicU64::new(u64::MAX),
+        })
     }
 
     /// A whole object, compared with the digest in its key.
@@ -106,11 +111,11 @@ impl BucketObject {
             return Ok(Bytes::new());
         }
         let near = || self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who goes on where it stopped goes through the object.
+        let goes_on = self.read_to.swap(range.end, Ordering::Relaxed) == range.start;
         if let Some(part) = near().part(&range) {
             return Ok(part);
         }
-        // Who goes on where it stopped goes through the object.
-        let goes_on = range.start == near().end();
         let least = if goes_on { PIECE } else { Near::LEAST };
         let wanted = range.start..range.end.max((range.start + least).min(self.length));
         let in_bucket = wanted.start + HEADER as u64..wanted.end + HEADER as u64;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub enum Mishap {
 /// What stands between Hilum and the service.
 pub struct Way {
     pub address: SocketAddr,
+    asked: Arc<AtomicUsize>,
     next: Arc<Mutex<(VecDeque<Mishap>, Mishap)>>,
 }
 
@@ -36,9 +38,12 @@ impl Way {
         let address = listener.local_addr().unwrap();
         let next = Arc::new(Mutex::new((VecDeque::new(), Mishap::None)));
         let mishaps = Arc::clone(&next);
+        let asked = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&asked);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let mishaps = Arc::clone(&mishaps);
+                counter.fetch_add(1, Ordering::Relaxed);
                 std::thread::spawn(move || {
                     let next = || {
                         let mut next = mishaps.lock().unwrap();
@@ -49,7 +54,12 @@ impl Way {
                 });
             }
         });
-        Self { address, next }
+        Self { address, asked, next }
+    }
+
+    /// Requests so far: each has a connection of its own.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub fn first(&self, mishaps: impl IntoIterator<Item = Mishap>) {
