@@ -11,6 +11,9 @@ mod oracles;
 mod postgres;
 mod requirements;
 mod run;
+#[path = "../../crates/hilum-engine/tests/s3/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod s3;
 mod test;
 mod tidy;
 mod ui;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::{oracles, postgres, requirements, run, tidy, ui};
+use crate::{oracles, postgres, requirements, run, s3, tidy, ui};
 
 /// Options of the verb.
 #[derive(clap::Args)]
@@ -45,6 +45,10 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
     ]))?;
     check_neon()?;
     let server = postgres::Server::start(postgres::THROW_AWAY).context("a throw-away PostgreSQL server")?;
+    let store = match &python {
+        Some(python) => s3::Server::start(python).context("a throw-away S3 service")?,
+        None => None,
+    };
     let tests = || {
         let mut command = Command::new(run::cargo());
         let nextest: &[&str] = if run::exists("cargo-nextest") { &["nextest", "run"] } else { &["test"] };
@@ -58,10 +62,22 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
         if let Some(server) = &server {
             command.env(postgres::SERVER, server.socket());
         }
+        if let Some(store) = &store {
+            command.env(s3::SERVER, store.address().to_string());
+        }
         command
     };
     run::step("tests");
     run::status(&mut tests())?;
+    if store.is_none() {
+        println!("The oracles have no moto: no tests run over S3 (cargo xtask test --install brings it).");
+    } else {
+        run::step("tests over S3");
+        let mut command = tests();
+        command.env("HILUM_TEST_STORE", "s3");
+        only(&mut command, OVER_S3);
+        run::status(&mut command)?;
+    }
     if server.is_none() {
         println!("PostgreSQL is not installed: no tests run over it (cargo xtask test --install brings it).");
         return Ok(());
@@ -69,13 +85,23 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
     run::step("tests over PostgreSQL");
     let mut command = tests();
     command.env("HILUM_TEST_CATALOGUE", "postgres");
+    only(&mut command, OVER_POSTGRES);
+    run::status(&mut command)
+}
+
+/// Restricts a run to some of the tests, as far as the runner can.
+fn only(command: &mut Command, filter: &str) {
     if run::exists("cargo-nextest") {
-        command.args(["--filterset", OVER_POSTGRES]);
+        command.args(["--filterset", filter]);
     } else {
         command.args(["--test", "it"]);
     }
-    run::status(&mut command)
 }
+
+/// The tests in which the store of objects has a part, but for some slow ones in which it has a small one.
+const OVER_S3: &str = "kind(test) & (package(hilum-engine) | package(hilum-web)) \
+    & not test(/^(report|nifti|postgres|s3|find)::|the_queue_distributes|cancelled_while_it_runs\
+    |every_file_of_the_conformance/)";
 
 /// The tests in which the catalogue has a part, but for some slow ones in which it has a small one.
 const OVER_POSTGRES: &str = "kind(test) & (package(hilum-engine) | package(hilum-web)) \

@@ -12,7 +12,7 @@ use crate::promise::Promises;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
 use crate::routing::Rules;
-use crate::storage::Storage;
+use crate::storage::{Storage, StoragePlace};
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
     StudySummary, SystemView,
@@ -36,6 +36,8 @@ pub struct EngineConfig {
     pub data_dir: PathBuf,
     /// Where the catalogue is kept.
     pub catalogue: CataloguePlace,
+    /// Where objects are kept.
+    pub storage: StoragePlace,
     /// A model folder that overrides the shipped model.
     pub model_dir: Option<PathBuf>,
     /// Read with the shipped model where no folder is given; without it nothing is read.
@@ -54,6 +56,7 @@ impl EngineConfig {
         Self {
             data_dir: data_dir.into(),
             catalogue: CataloguePlace::default(),
+            storage: StoragePlace::default(),
             model_dir: None,
             shipped_model: true,
             quiet_after: Duration::from_secs(5),
@@ -189,7 +192,11 @@ const SHOWN_IMPORTS: usize = 20;
 impl Engine {
     /// Opens (or creates) the data folder, brings the catalogue up to date and clears what a crash left behind.
     pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
-        let storage = Arc::new(Storage::open(&config.data_dir)?);
+        let (folder, place) = (config.data_dir.clone(), config.storage.clone());
+        let opened = tokio::task::spawn_blocking(move || Storage::open(&folder, &place)).await;
+        let opened =
+            opened.map_err(|error| EngineError::Internal(format!("opening the store ended early: {error}")))?;
+        let storage = Arc::new(opened?);
         let catalog = Catalog::open(&config.catalogue, &config.data_dir).await?;
         let scope = catalog.system_scope().await?;
         catalog.home(&scope).await?;

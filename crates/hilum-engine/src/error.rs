@@ -139,7 +139,7 @@ pub enum EngineError {
     BadQuery(String),
     /// A kept object cannot be walked.
     #[error(transparent)]
-    Outline(#[from] hilum_dicom::OutlineError),
+    Outline(hilum_dicom::OutlineError),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -158,6 +158,19 @@ pub enum EngineError {
     /// A job ended in a panic or was aborted.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<hilum_dicom::OutlineError> for EngineError {
+    fn from(error: hilum_dicom::OutlineError) -> Self {
+        match error {
+            // That its store failed says nothing of the object.
+            hilum_dicom::OutlineError::Read(error) => match error.downcast() {
+                Ok(error) => Self::Storage(error),
+                Err(error) => Self::Outline(hilum_dicom::OutlineError::Read(error)),
+            },
+            error => Self::Outline(error),
+        }
+    }
 }
 
 impl EngineError {

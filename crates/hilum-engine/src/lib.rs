@@ -41,3 +41,4 @@ pub use import::ImportSummary;
 pub use intake::{Received, Sender};
 pub use models::InstallError;
 pub use reading::measured_stones;
+pub use storage::{BucketSettings, BucketUrl, Credentials, Endpoint, StoragePlace};

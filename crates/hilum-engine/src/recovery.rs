@@ -6,7 +6,7 @@ use crate::catalog::{NewInstance, NewQuarantine, RecordRequest, Recorded, Subjec
 use crate::engine::{Engine, Source};
 use crate::error::{AcceptError, EngineError};
 use crate::intake::{self, Comparison, Examined};
-use crate::storage::segment::{Provenance, Purpose, Record};
+use crate::storage::segment::{Provenance, Purpose};
 use crate::storage::{ObjectKey, Storage, StorageError};
 use hilum_dicom::{AeTitle, Instance, ObjectBytes, ReadAt};
 use std::sync::Arc;
@@ -33,8 +33,8 @@ impl Engine {
         for leftover in self.storage().leftovers()? {
             let left = self.catalog().clear_leftover(self.storage(), &leftover).await?;
             let (mut taken_up, mut failed) = (0, 0);
-            for record in &left.without_row {
-                match self.recover_record(record).await {
+            for object in &left.without_row {
+                match self.recover_object(object).await {
                     Ok(()) => taken_up += 1,
                     Err(error) => {
                         tracing::error!(code = error.code(), "an object of a process that is gone has no row yet");
@@ -50,13 +50,23 @@ impl Engine {
         Ok(())
     }
 
-    async fn recover_record(&self, record: &Record) -> Result<(), AcceptError> {
-        match take_up(self, &record.key, &record.header.provenance, Lost::BeforeItsRow).await {
+    async fn recover_object(&self, object: &ObjectKey) -> Result<(), AcceptError> {
+        let provenance = provenance(self.storage(), object).await?;
+        match take_up(self, object, &provenance, Lost::BeforeItsRow).await {
             // Its sync had not come to an end, so nobody was told that it is there.
-            Err(AcceptError::Storage(StorageError::Corrupt)) => remove(self.storage(), &record.key).await,
+            Err(AcceptError::Storage(StorageError::Corrupt)) if Storage::may_be_torn(object) => {
+                remove(self.storage(), object).await
+            }
             other => other,
         }
     }
+}
+
+/// Whose an object is and how it came in, from the object itself.
+pub(crate) async fn provenance(storage: &Arc<Storage>, key: &ObjectKey) -> Result<Provenance, AcceptError> {
+    let (storage, key) = (Arc::clone(storage), key.clone());
+    let header = tokio::task::spawn_blocking(move || storage.header(&key)).await.map_err(AcceptError::aborted)??;
+    Ok(header.ok_or(StorageError::Corrupt)?.provenance)
 }
 
 /// Gives a durable object its row, by the way that instances come in: the same data set again is one copy, a different one under the
@@ -129,6 +139,6 @@ async fn read(storage: &Arc<Storage>, key: &ObjectKey) -> Result<ObjectBytes, Ac
 
 async fn remove(storage: &Arc<Storage>, key: &ObjectKey) -> Result<(), AcceptError> {
     let (storage, key) = (Arc::clone(storage), key.clone());
-    tokio::task::spawn_blocking(move || storage.remove(&key)).await.map_err(AcceptError::aborted)?;
+    tokio::task::spawn_blocking(move || storage.remove(&[key])).await.map_err(AcceptError::aborted)?;
     Ok(())
 }

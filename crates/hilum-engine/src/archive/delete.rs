@@ -28,8 +28,7 @@ impl Engine {
         }
         let (rows, keys): (Vec<i64>, Vec<_>) = removals.into_iter().unzip();
         let storage = self.storage().clone();
-        let gone =
-            aside("removing objects", move || Ok(keys.iter().map(|key| storage.remove(key)).collect::<Vec<_>>()));
+        let gone = aside("removing objects", move || Ok(storage.remove(&keys)));
         let gone: Vec<i64> = rows.into_iter().zip(gone.await?).filter_map(|(row, gone)| gone.then_some(row)).collect();
         Ok(self.catalog().removed(&gone).await?)
     }

@@ -7,7 +7,7 @@ use crate::access::Scope;
 use crate::catalog::SelectedSeries;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::storage::{ObjectKey, Storage};
+use crate::storage::{ObjectKey, Reading, Storage};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
@@ -49,6 +49,7 @@ impl Engine {
         aside("reading metadata", move || {
             let mut text = String::new();
             for (index, instance) in instances.iter().enumerate() {
+                will_read(&storage, &instances[index..]);
                 if index > 0 {
                     text.push(',');
                 }
@@ -77,6 +78,10 @@ impl Engine {
     }
 }
 
+fn will_read(storage: &Storage, instances: &[StoredInstance]) {
+    storage.will_read(instances.iter().map(|instance| &instance.object), Reading::Beginning);
+}
+
 fn append(storage: &Storage, instance: &StoredInstance, text: &mut String) -> Result<(), EngineError> {
     let StoredInstance { study, series, sop, .. } = instance;
     let bytes = InstanceBytes::open(storage, &instance.object, instance.bytes)?;
@@ -93,6 +98,7 @@ fn packed(storage: &Storage, instances: &[StoredInstance]) -> Result<Vec<u8>, En
     let failed = |error: io::Error| EngineError::Internal(format!("packing metadata: {error}"));
     let mut text = String::new();
     for (index, instance) in instances.iter().enumerate() {
+        will_read(storage, &instances[index..]);
         text.clear();
         if index > 0 {
             text.push(',');

@@ -14,7 +14,7 @@ use crate::access::Scope;
 use crate::catalog::SelectedSeries;
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
-use crate::storage::ObjectKey;
+use crate::storage::{ObjectKey, Reading};
 use bytes::Bytes;
 use hilum_dicom::{ObjectBytes, SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid};
 use std::collections::VecDeque;
@@ -200,6 +200,11 @@ impl Engine {
             instances.append(&mut series);
         }
         Ok(instances)
+    }
+
+    /// Says which instances are about to be read whole, in this order: from a bucket several come at a time. Does not block.
+    pub fn will_read<'a>(&self, instances: impl IntoIterator<Item = &'a StoredInstance>) {
+        self.storage().will_read(instances.into_iter().map(|instance| &instance.object), Reading::Whole);
     }
 
     /// An instance's bytes as received, whole, checked against the digest they were kept under.

@@ -1,11 +1,10 @@
-//! After a crash: folders without a row go, records without one are found, leases of processes that are gone end.
+//! After a crash: folders without a row go, objects without one are found, leases of processes that are gone end.
 
 use super::delete::is_noted_for_removal;
 use super::entity::reading;
 use super::upkeep::holder;
 use super::{Catalog, CatalogError};
 use crate::EngineError;
-use crate::storage::segment::Record;
 use crate::storage::{Leftover, ObjectKey, Storage};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
@@ -14,30 +13,30 @@ const ACT: &str = "clear what a crash left behind";
 
 /// What a process that is gone left.
 pub(crate) struct Left {
-    /// Durable records that have no row: each is to get one.
-    pub(crate) without_row: Vec<Record>,
+    /// Durable objects that have no row: each is to get one.
+    pub(crate) without_row: Vec<ObjectKey>,
     /// Folders and deleted objects that went.
     pub(crate) cleared: usize,
 }
 
 impl Catalog {
-    /// Compares the leftovers of a process that is gone with the catalogue: a folder without a row goes, and so does a record that was
-    /// deleted; a record without a row is handed back. The leases of that process end. This looks after the machine, not after
+    /// Compares the leftovers of a process that is gone with the catalogue: a folder without a row goes, and so does an object that was
+    /// deleted; an object without a row is handed back. The leases of that process end. This looks after the machine, not after
     /// anybody's data, so it takes no scope.
     pub(crate) async fn clear_leftover(&self, storage: &Storage, leftover: &Leftover) -> Result<Left, EngineError> {
         // The write lock keeps every other process from placing the same object meanwhile.
         let txn = self.begin(ACT).await?;
         let mut cleared = displace_without_row(&txn, storage, &leftover.folders).await?;
         let mut without_row = Vec::new();
-        for record in &leftover.records {
-            if holder(&txn, &record.key).await?.is_some() {
+        for object in &leftover.objects {
+            if holder(&txn, object).await?.is_some() {
                 continue;
             }
-            if is_noted_for_removal(&txn, &record.key).await? {
-                storage.displace([&record.key]);
+            if is_noted_for_removal(&txn, object).await? {
+                storage.displace(std::slice::from_ref(object));
                 cleared += 1;
             } else {
-                without_row.push(record.clone());
+                without_row.push(object.clone());
             }
         }
         reading::Entity::update_many()

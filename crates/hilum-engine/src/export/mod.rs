@@ -15,7 +15,7 @@ use crate::archive::{InstanceBytes, Selection, StoredInstance};
 use crate::control::WorkControl;
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Reading, Storage, StorageError};
 use folder::{Folder, Kept};
 use hilum_dicom::dicomdir::{Directory, DirectoryError, Entry, FileId};
 use hilum_dicom::{Outline, OutlineError};
@@ -116,7 +116,8 @@ fn write_all(
     let mut folder = Folder::open(folder, &files)?;
     let mut directory = Directory::new(file_set);
     let mut summary = ExportSummary::default();
-    for (instance, file) in instances.iter().zip(&files) {
+    for (index, (instance, file)) in instances.iter().zip(&files).enumerate() {
+        storage.will_read(instances[index..].iter().map(|instance| &instance.object), Reading::Whole);
         if control.is_cancelled() {
             folder.settle()?;
             return Err(ExportError::Cancelled);

@@ -6,7 +6,7 @@ use crate::catalog::{Claim, Renewal, SeriesInstance, SettledSeries};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::report::{self, KeySlice, ReportError};
-use crate::storage::{Storage, StorageError, hex};
+use crate::storage::{self, Storage, StorageError, hex};
 use crate::tagging::rank::Choice;
 use crate::views::ReadingStatus;
 use hilum_clinical::Message;
@@ -61,6 +61,8 @@ impl Stack {
 
     fn hu(&self, storage: &Storage, slice: usize) -> Result<Array2<i16>, SliceError> {
         let (instance, frame) = self.slices[slice];
+        let next = self.slices[slice..].iter().map(|(instance, _)| &self.instances[*instance].object);
+        storage.will_read(next, storage::Reading::Whole);
         let bytes = storage.read(&self.instances[instance].object)?;
         Ok(read_hu(&bytes, frame)?)
     }

@@ -1,6 +1,7 @@
 //! What a process that died left in its incoming folder.
 
-use super::segment::{FOLDER, MARKER, Record, Records};
+use super::bucket;
+use super::segment::{FOLDER, MARKER, Records};
 use super::{ObjectKey, Storage, StorageError, remove_any, sync_folder};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -19,8 +20,8 @@ pub struct Leftover {
     pub process: Uuid,
     /// Folders that may have no row.
     pub folders: Vec<ObjectKey>,
-    /// Records of the segments that it was writing; some may have no row.
-    pub records: Vec<Record>,
+    /// Objects that it kept lately; some may have no row.
+    pub objects: Vec<ObjectKey>,
     segments: Vec<PathBuf>,
 }
 
@@ -49,7 +50,7 @@ impl Storage {
             if lock.try_lock().is_err() {
                 continue;
             }
-            let (mut folders, mut segments, mut records) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut folders, mut segments, mut objects) = (Vec::new(), Vec::new(), Vec::new());
             for file in fs::read_dir(&folder).map_err(io("list an incoming folder"))? {
                 let name = file.map_err(io("list an incoming folder"))?.file_name();
                 let Some(name) = name.to_str() else { continue };
@@ -57,9 +58,12 @@ impl Storage {
                 segments.extend(name.strip_prefix(MARKER).map(|segment| self.root.join(FOLDER).join(segment)));
             }
             for segment in &segments {
-                records.extend(records_of(segment).map_err(io("read a segment"))?);
+                objects.extend(records_of(segment).map_err(io("read a segment"))?);
             }
-            found.push(Leftover { folder, _dead: lock, process, folders, records, segments });
+            if let Some(since) = bucket::since(&folder) {
+                objects.extend(self.bucket()?.kept_since(process, since)?);
+            }
+            found.push(Leftover { folder, _dead: lock, process, folders, objects, segments });
         }
         Ok(found)
     }
@@ -72,19 +76,22 @@ impl Storage {
         if !leftover.segments.is_empty() && self.root.join(FOLDER).is_dir() {
             sync_folder(&self.root.join(FOLDER))?;
         }
+        if let Some(bucket) = &self.bucket {
+            bucket.give_up_uploads(&leftover.folder)?;
+        }
         remove_any(&leftover.folder)
             .map_err(StorageError::during("clear the incoming folder of a process that is gone"))
     }
 }
 
-fn records_of(segment: &Path) -> io::Result<Vec<Record>> {
+fn records_of(segment: &Path) -> io::Result<Vec<ObjectKey>> {
     let mut records = match Records::open(segment) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened?,
     };
     let mut found = Vec::new();
     while let Some(record) = records.next_record()? {
-        found.push(record);
+        found.push(record.key);
     }
     Ok(found)
 }

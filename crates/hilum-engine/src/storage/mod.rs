@@ -5,22 +5,30 @@
 //! its place WHILE the catalogue's write lock is held, and the row committed. Whatever a crash leaves behind has an incoming name, and
 //! [`Storage::leftovers`] finds it without walking the archive. No file name holds a UID or anything of a patient.
 
+mod bucket;
+mod error;
+mod folder;
+mod holding;
 mod leftovers;
 mod object_file;
 mod object_key;
 pub mod segment;
 
+pub use bucket::{BadBucketUrl, BadEndpoint, BucketSettings, BucketUrl, Credentials, Endpoint, StoragePlace};
+pub use error::StorageError;
+pub use holding::{Found, Holding, Objects};
 pub use leftovers::Leftover;
 pub use object_file::ObjectFile;
 pub use object_key::ObjectKey;
 pub(crate) use object_key::hex;
 
-use crate::error::ErrorKind;
+use crate::control::WorkControl;
+use bucket::{Bucket, Kept};
+pub(crate) use bucket::{Moved, Reading};
 use bytes::Bytes;
 use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes};
 use segment::{Appended, Header, Provenance, Segments};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -28,67 +36,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
+/// So many objects are asked for before they are read.
+const AHEAD: usize = 8;
 /// The file that names the data folder.
 const FOLDER_ID: &str = "folder.id";
 
 /// SHA-256 of bytes as received.
 pub type Sha256Digest = [u8; 32];
 
-/// Why an object could not be kept or read back.
-#[derive(Debug, thiserror::Error)]
-pub enum StorageError {
-    /// The disk is full, or a quota or file-size limit is reached; nothing half-written stays.
-    #[error("the disk under the data folder is full: free some space, then send again")]
-    DiskFull,
-    /// The operating system refused.
-    #[error("storage failed while it tried to {act}: {source}")]
-    Io {
-        /// What was being done.
-        act: &'static str,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// The stored bytes no longer match their digest.
-    #[error("a stored object no longer matches its SHA-256; restore it from a backup")]
-    Corrupt,
-    /// The object was deleted while it was read.
-    #[error("the object was deleted while it was read")]
-    Gone,
-}
-
-impl StorageError {
-    pub(crate) fn during(act: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::DiskFull,
-            _ => Self::Io { act, source },
-        }
-    }
-
-    /// For the status tables.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::DiskFull => ErrorKind::OutOfSpace,
-            Self::Gone => ErrorKind::NotFound,
-            Self::Io { .. } | Self::Corrupt => ErrorKind::Internal,
-        }
-    }
-
-    /// Stable code for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::DiskFull => "disk_full",
-            Self::Io { .. } => "storage_failed",
-            Self::Corrupt => "object_corrupt",
-            Self::Gone => "object_gone",
-        }
-    }
-}
-
 /// The data folder of one running process.
 #[derive(Debug)]
 pub struct Storage {
     root: PathBuf,
     segments: Segments,
+    /// Where new objects go, where one is configured; what lies in segments stays there.
+    bucket: Option<Arc<Bucket>>,
     incoming: Incoming,
     process: Uuid,
     /// Held as long as this process lives: whoever can lock it knows that the process is gone.
@@ -122,6 +84,14 @@ pub struct Staged {
 #[derive(Debug)]
 enum Way {
     Record(Appended),
+    /// In the bucket.
+    Object(Kept),
+    /// The files of a folder in the bucket, where its row will say. The marker stays until the row is committed.
+    Files {
+        bucket: Arc<Bucket>,
+        marker: PathBuf,
+        placed: AtomicBool,
+    },
     /// A folder leaves its incoming name when it moves to its place; the marker stays until the row is committed.
     Folder {
         incoming: PathBuf,
@@ -156,6 +126,19 @@ impl Drop for Staged {
                 (false, true) => appended.leave(),
                 (false, false) => appended.discard(),
             },
+            Way::Object(kept) => match (*self.recorded.get_mut(), *self.stays.get_mut()) {
+                (true, _) => kept.settled(),
+                // As long as its name is not settled, the next start looks for it.
+                (false, true) => {}
+                (false, false) => kept.discard(),
+            },
+            Way::Files { bucket, marker, placed } => {
+                if !placed.load(Ordering::Acquire) {
+                    bucket.take_back_files(self.target.clone(), marker.clone());
+                } else if let Err(error) = remove_any(marker) {
+                    tracing::warn!(kind = ?error.kind(), "an incoming file stays until the next start");
+                }
+            }
             Way::Found => {}
             Way::Folder { incoming, marker } => {
                 for name in [incoming, marker] {
@@ -169,8 +152,9 @@ impl Drop for Staged {
 }
 
 impl Storage {
-    /// Opens (or creates) the data folder for this process. The folder is readable by its owner only.
-    pub fn open(root: &Path) -> Result<Self, StorageError> {
+    /// Opens (or creates) the data folder for this process, and the bucket. The folder is readable by its owner only. Blocks on the
+    /// disk and the network.
+    pub fn open(root: &Path, place: &StoragePlace) -> Result<Self, StorageError> {
         create_private(root).map_err(StorageError::during("create the data folder"))?;
         let process = Uuid::new_v4();
         // Locked before it gets the name that others look at: nobody can take a process that starts for one that is gone.
@@ -181,8 +165,15 @@ impl Storage {
         alive.lock().map_err(StorageError::during("lock the incoming folder"))?;
         let incoming = root.join("incoming").join(process.to_string());
         fs::rename(&unnamed, &incoming).map_err(StorageError::during("name the incoming folder"))?;
-        let segments = Segments::new(root, incoming.clone(), process);
-        Ok(Self { root: root.to_owned(), segments, incoming: Incoming(incoming), process, _alive: alive })
+        // From here on an error takes the folder away again.
+        let incoming = Incoming(incoming);
+        let segments = Segments::new(root, incoming.0.clone(), process);
+        let bucket = match place {
+            StoragePlace::Folder => None,
+            StoragePlace::Bucket(settings) => Some(Bucket::open(settings, root, incoming.0.clone(), process)?),
+        };
+        let bucket = bucket.map(Arc::new);
+        Ok(Self { root: root.to_owned(), segments, bucket, incoming, process, _alive: alive })
     }
 
     /// This process, as leases name it.
@@ -195,7 +186,11 @@ impl Storage {
         &self.root
     }
 
-    /// Appends an object durably. Blocks on the disk.
+    fn bucket(&self) -> Result<&Arc<Bucket>, StorageError> {
+        self.bucket.as_ref().ok_or(StorageError::BucketNotConfigured)
+    }
+
+    /// Keeps an object durably, in a segment or in the bucket. Blocks on the store.
     pub fn append(
         &self,
         provenance: Provenance,
@@ -203,91 +198,33 @@ impl Storage {
         object: &ObjectBytes,
     ) -> Result<Staged, StorageError> {
         let header = Header { provenance, length: object.len(), sha256 };
-        let appended = self.segments.append(&header, object)?;
-        Ok(Staged {
-            target: appended.key.clone(),
-            way: Way::Record(appended),
-            recorded: AtomicBool::new(false),
-            stays: AtomicBool::new(false),
-        })
-    }
-
-    /// Writes a folder of files durably under an incoming name: the files of a report. Blocks on the disk.
-    pub fn stage_folder(&self, target: ObjectKey, files: &[(String, Vec<u8>)]) -> Result<Staged, StorageError> {
-        let name = || self.incoming.0.join(target.incoming_name(Uuid::new_v4()));
-        let (incoming, marker) = (name(), name());
-        // From here on `staged` removes whatever a failure leaves.
-        let way = Way::Folder { incoming: incoming.clone(), marker: marker.clone() };
-        let staged = Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) };
-        fs::create_dir(&marker).map_err(StorageError::during("mark a folder as incoming"))?;
-        fs::create_dir(&incoming).map_err(StorageError::during("create an incoming folder"))?;
-        for (name, bytes) in files {
-            let mut file = File::create_new(incoming.join(name))
-                .map_err(StorageError::during("create a file of an incoming folder"))?;
-            file.write_all(bytes).map_err(StorageError::during("write a file of an incoming folder"))?;
-            file.sync_data().map_err(StorageError::during("sync a file of an incoming folder"))?;
-        }
-        sync_folder(&incoming)?;
-        Ok(staged)
-    }
-
-    /// Moves staged folders to their places, durably; returns the places.
-    ///
-    /// The caller holds the catalogue's write lock and calls [`Self::displace`] with the returned keys if its transaction fails.
-    pub fn place<'a>(&self, staged: impl IntoIterator<Item = &'a Staged>) -> Result<Vec<ObjectKey>, StorageError> {
-        let mut placed = Vec::new();
-        let outcome = self.place_into(staged, &mut placed);
-        if outcome.is_err() {
-            self.displace(&placed);
-        }
-        outcome.map(|()| placed)
-    }
-
-    fn place_into<'a>(
-        &self,
-        staged: impl IntoIterator<Item = &'a Staged>,
-        placed: &mut Vec<ObjectKey>,
-    ) -> Result<(), StorageError> {
-        let mut changed = BTreeSet::new();
-        for item in staged {
-            // A record lies at its place from the beginning.
-            let Way::Folder { incoming, .. } = &item.way else { continue };
-            let target = self.root.join(item.target.as_str());
-            if let Some(folder) = target.parent() {
-                self.create_folders(folder, &mut changed)?;
+        let (target, way) = match &self.bucket {
+            None => {
+                let appended = self.segments.append(&header, object)?;
+                (appended.key.clone(), Way::Record(appended))
             }
-            fs::rename(incoming, &target).map_err(StorageError::during("move a folder to its place"))?;
-            changed.extend(target.parent().map(Path::to_owned));
-            placed.push(item.target.clone());
-        }
-        changed.iter().try_for_each(|folder| sync_folder(folder))
-    }
-
-    fn create_folders(&self, folder: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<(), StorageError> {
-        if folder == self.root || folder.is_dir() {
-            return Ok(());
-        }
-        if let Some(parent) = folder.parent() {
-            self.create_folders(parent, changed)?;
-            changed.insert(parent.to_owned());
-        }
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(StorageError::during("create an object folder")(error))
+            Some(bucket) => {
+                let kept = bucket.keep(&header, object)?;
+                (kept.key.clone(), Way::Object(kept))
             }
-            _ => Ok(()),
-        }
+        };
+        Ok(Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) })
     }
 
-    /// Takes back what [`Self::place`] placed, when the transaction around it failed.
-    pub fn displace<'a>(&self, placed: impl IntoIterator<Item = &'a ObjectKey>) {
-        for key in placed {
-            self.remove(key);
+    /// Removes objects that have no row; says of each whether it is gone. That it was gone already is no failure.
+    pub fn remove(&self, keys: &[ObjectKey]) -> Vec<bool> {
+        let (far, near): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(ObjectKey::lies_in_bucket);
+        let mut far = match &self.bucket {
+            Some(bucket) if !far.is_empty() => bucket.remove(&far),
+            _ => vec![false; far.len()],
         }
+        .into_iter();
+        let mut near = near.iter().map(|key| self.remove_here(key));
+        let gone = keys.iter().map(|key| if key.lies_in_bucket() { far.next() } else { near.next() });
+        gone.map(|gone| gone == Some(true)).collect()
     }
 
-    /// Removes an object that has no row; false when it stays behind. That it is gone already is no failure.
-    pub fn remove(&self, key: &ObjectKey) -> bool {
+    fn remove_here(&self, key: &ObjectKey) -> bool {
         let removed = match key.place() {
             Some(place) => place.remove(&self.root),
             None => remove_any(&self.root.join(key.as_str())),
@@ -298,8 +235,11 @@ impl Storage {
         removed.is_ok()
     }
 
-    /// An object's bytes, checked against the digest in its name.
+    /// A whole object, compared with the digest that its key promises. Blocks on the store.
     pub fn read(&self, key: &ObjectKey) -> Result<Bytes, StorageError> {
+        if let Some(place) = key.in_bucket_as() {
+            return self.bucket()?.read(&place);
+        }
         let object = self.open_object(key)?;
         let bytes = object.read_vec(0..object.size())?;
         match key.sha256() {
@@ -310,10 +250,10 @@ impl Storage {
 
     /// An object checked against the digest in its name, in memory where it is not too long for that.
     pub fn load(&self, key: &ObjectKey) -> Result<ObjectBytes, StorageError> {
-        let file = self.open_object(key)?;
-        if file.size() <= LARGEST_IN_MEMORY {
+        if key.length().is_some_and(|length| length <= LARGEST_IN_MEMORY) {
             return Ok(self.read(key)?.into());
         }
+        let file = self.open_object(key)?;
         let object = ObjectBytes::ByRange(Arc::new(file));
         let mut digest = Sha256::new();
         for piece in object.pieces(0) {
@@ -325,41 +265,61 @@ impl Storage {
         }
     }
 
-    /// The files of the segments, in order of their names.
-    pub fn segment_files(&self) -> Result<Vec<PathBuf>, StorageError> {
-        let failed = || StorageError::during("list the segments");
-        let folder = match fs::read_dir(self.root.join(segment::FOLDER)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            listed => listed.map_err(failed())?,
-        };
-        let paths = folder.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
-        let mut paths = paths.map_err(failed())?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == segment::EXTENSION));
-        paths.sort();
-        Ok(paths)
+    /// Says which objects are about to be read, in this order; those of a bucket are asked for, several at a time. Does not block.
+    pub(crate) fn will_read<'a>(&self, keys: impl IntoIterator<Item = &'a ObjectKey>, reading: Reading) {
+        let Some(bucket) = &self.bucket else { return };
+        for place in keys.into_iter().take(AHEAD).filter_map(ObjectKey::in_bucket_as) {
+            bucket.will_read(&place, reading);
+        }
     }
 
-    /// Whether an object, or the folder of a report, lies where its row says. The bytes are not read.
-    pub fn is_there(&self, key: &ObjectKey) -> Result<bool, StorageError> {
-        match key.place() {
+    /// What stands before an object's bytes; `None` where it is damaged. Blocks on the store.
+    pub fn header(&self, key: &ObjectKey) -> Result<Option<Header>, StorageError> {
+        if let Some(place) = key.in_bucket_as() {
+            return self.bucket()?.header(&place);
+        }
+        let Some(place) = key.place() else { return Ok(None) };
+        place.header(&self.root).map_err(StorageError::during("read what stands before an object"))
+    }
+
+    /// Which of the objects, and folders of reports, lie where their rows say. The bytes are not read. Blocks on the store.
+    pub fn are_there(&self, keys: &[ObjectKey]) -> Result<Vec<bool>, StorageError> {
+        let far: Vec<_> = keys.iter().filter(|key| key.lies_in_bucket()).cloned().collect();
+        let far = if far.is_empty() { Vec::new() } else { self.bucket()?.are_there(&far)? };
+        let mut far = far.into_iter();
+        let there = keys.iter().map(|key| match key.place() {
+            _ if key.lies_in_bucket() => Ok(far.next() == Some(true)),
             Some(place) => place.is_there(&self.root).map_err(StorageError::during("look for an object")),
             None => Ok(self.root.join(key.as_str()).exists()),
-        }
+        });
+        there.collect()
+    }
+
+    /// Copies what the bucket holds into a folder of files; nothing where none is configured. Blocks on both.
+    pub(crate) fn copy_bucket_to(&self, folder: &Path, control: &WorkControl) -> Result<Moved, StorageError> {
+        self.bucket.as_ref().map_or(Ok(Moved::default()), |bucket| bucket.copy_to(folder, control))
+    }
+
+    /// A torn record is one whose sync had not come to an end; a bucket has no torn objects.
+    pub(crate) fn may_be_torn(key: &ObjectKey) -> bool {
+        key.place().is_some()
     }
 
     /// A record that lies in a segment without a row, on its way to get one.
     pub(crate) fn adopt(key: ObjectKey) -> Staged {
         Staged { target: key, way: Way::Found, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) }
     }
+}
 
-    /// One file of a folder object, or `None` when the folder has no such file.
-    pub fn read_file_of(&self, folder: &ObjectKey, name: &str) -> Result<Option<Bytes>, StorageError> {
-        match fs::read(self.root.join(folder.as_str()).join(name)) {
-            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StorageError::during("read a report")(error)),
-        }
-    }
+/// Puts such a folder into the bucket, for a data folder that nobody has opened yet. Blocks on both.
+pub(crate) fn fill_bucket(
+    place: &StoragePlace,
+    root: &Path,
+    folder: &Path,
+    control: &WorkControl,
+) -> Result<Moved, StorageError> {
+    let StoragePlace::Bucket(settings) = place else { return Err(StorageError::BucketNotConfigured) };
+    Bucket::open(settings, root, root.to_owned(), Uuid::new_v4())?.fill_from(folder, control)
 }
 
 /// The data folder as a catalogue outside of it knows it, in a file of the folder; it is named when it is first asked for.

@@ -1,5 +1,6 @@
 //! One object, read by range.
 
+use super::bucket::BucketObject;
 use super::{ObjectKey, Storage, StorageError, segment};
 use bytes::Bytes;
 use hilum_dicom::ReadAt;
@@ -7,41 +8,55 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// An open object. Its length is what the file has, not what anybody says.
+/// An open object. Its length is what its store has, not what anybody says.
 #[derive(Debug)]
-pub struct ObjectFile {
-    file: File,
-    start: u64,
-    len: u64,
+pub struct ObjectFile(Lies);
+
+#[derive(Debug)]
+enum Lies {
+    InFile { file: File, start: u64, len: u64 },
+    InBucket(BucketObject),
 }
 
 impl Storage {
-    /// Opens an object for reading by range. Its digest is not checked: that would read all of it.
+    /// Opens an object for reading by range. Its digest is not checked: that would read all of it. Blocks on the store.
     pub fn open_object(&self, key: &ObjectKey) -> Result<ObjectFile, StorageError> {
+        if let Some(place) = key.in_bucket_as() {
+            return Ok(ObjectFile(Lies::InBucket(self.bucket()?.open_object(&place)?)));
+        }
         let failed = || StorageError::during("open an object");
         let Some(place) = key.place() else {
             let file = File::open(self.root.join(key.as_str())).map_err(failed())?;
             let len = file.metadata().map_err(failed())?.len();
-            return Ok(ObjectFile { file, start: 0, len });
+            return Ok(ObjectFile(Lies::InFile { file, start: 0, len }));
         };
         let (file, start) = place.open(&self.root).map_err(failed())?;
         let reaches = file.metadata().map_err(failed())?.len().saturating_sub(start);
         if reaches < place.length {
             return Err(StorageError::Corrupt);
         }
-        Ok(ObjectFile { file, start, len: place.length })
+        Ok(ObjectFile(Lies::InFile { file, start, len: place.length }))
     }
 }
 
 impl ObjectFile {
     /// Number of bytes.
     pub fn size(&self) -> u64 {
-        self.len
+        match &self.0 {
+            Lies::InFile { len, .. } => *len,
+            Lies::InBucket(object) => object.size(),
+        }
     }
 
-    /// The bytes of `range`. Blocks on the disk.
+    /// The bytes of `range`. Blocks on the store.
     pub fn read(&self, range: Range<u64>) -> Result<Bytes, StorageError> {
-        self.read_vec(range).map(Bytes::from)
+        match &self.0 {
+            Lies::InFile { .. } => self.read_vec(range).map(Bytes::from),
+            Lies::InBucket(object) => {
+                self.check(&range)?;
+                object.read(range)
+            }
+        }
     }
 
     /// As [`Self::read`].
@@ -51,27 +66,40 @@ impl ObjectFile {
         Ok(bytes)
     }
 
-    /// Puts the bytes of `range` behind what `out` holds. Blocks on the disk.
+    /// Puts the bytes of `range` behind what `out` holds. Blocks on the store.
     pub fn append(&self, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), StorageError> {
-        let act = "read a part of an object";
-        if range.start > range.end || range.end > self.len {
-            let beyond = io::Error::new(io::ErrorKind::UnexpectedEof, "the range reaches beyond the object");
-            return Err(StorageError::during(act)(beyond));
-        }
-        let length = usize::try_from(range.end - range.start)
-            .map_err(|_| StorageError::during(act)(io::ErrorKind::OutOfMemory.into()))?;
-        read_at(&self.file, length, self.start + range.start, out).map_err(StorageError::during(act))?;
+        let length = self.check(&range)?;
+        let (file, start) = match &self.0 {
+            Lies::InFile { file, start, .. } => (file, *start),
+            Lies::InBucket(object) => {
+                out.extend_from_slice(&object.read(range)?);
+                return Ok(());
+            }
+        };
+        read_at(file, length, start + range.start, out).map_err(StorageError::during(READ))?;
         // Looked at after the bytes: a record that was deleted meanwhile reads as zeros.
-        if self.start > 0 && !segment::is_record(&self.file, self.start).map_err(StorageError::during(act))? {
+        if start > 0 && !segment::is_record(file, start).map_err(StorageError::during(READ))? {
             return Err(StorageError::Gone);
         }
         Ok(())
     }
+
+    /// Bytes of a range that lies within the object.
+    fn check(&self, range: &Range<u64>) -> Result<usize, StorageError> {
+        if range.start > range.end || range.end > self.size() {
+            let beyond = io::Error::new(io::ErrorKind::UnexpectedEof, "the range reaches beyond the object");
+            return Err(StorageError::during(READ)(beyond));
+        }
+        usize::try_from(range.end - range.start)
+            .map_err(|_| StorageError::during(READ)(io::ErrorKind::OutOfMemory.into()))
+    }
 }
+
+const READ: &str = "read a part of an object";
 
 impl ReadAt for ObjectFile {
     fn size(&self) -> u64 {
-        self.len
+        ObjectFile::size(self)
     }
 
     fn read_at(&self, range: Range<u64>) -> io::Result<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! Where an object lies under the data folder.
+//! Where an object lies, under the data folder or in the bucket.
 
 use super::Sha256Digest;
 use super::segment::{FOLDER, Place};
@@ -6,11 +6,71 @@ use std::fmt::Write;
 use uuid::Uuid;
 
 /// Names made of hashes, numbers and row ids only: `objects/<segment>/<offset>-<length>-<SHA-256>` for an object,
-/// `reports/<institution>/<number>` for the folder of a report, `metadata/<institution>/<number>` for that of packed metadata.
+/// `reports/<institution>/<number>` for the folder of a report, `metadata/<institution>/<number>` for that of packed metadata. In the
+/// bucket, `s3:objects/<process>/<UUID>-<length>-<SHA-256>`, `s3:reports/...` and `s3:metadata/...`; what stands behind `s3:` is the name there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
+/// What the key of an object in the bucket begins with.
+const IN_BUCKET: &str = "s3:";
+
+/// An object of the bucket, by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BucketPlace<'a> {
+    /// Below the prefix.
+    pub(super) name: &'a str,
+    /// Bytes as received.
+    pub(super) length: u64,
+    pub(super) sha256: Sha256Digest,
+}
+
 impl ObjectKey {
+    /// The folder of objects in the bucket.
+    pub(super) const BUCKET_FOLDER: &str = FOLDER;
+
+    /// An object in the bucket.
+    pub(super) fn in_bucket(process: Uuid, uuid: Uuid, length: u64, sha256: &Sha256Digest) -> Self {
+        Self(format!("{IN_BUCKET}{}/{uuid}-{length}-{}", Self::bucket_folder_of(process), hex(sha256)))
+    }
+
+    /// The folder in the bucket of what a process kept.
+    pub(super) fn bucket_folder_of(process: Uuid) -> String {
+        format!("{FOLDER}/{process}")
+    }
+
+    /// The object that has this name in the bucket; `None` where it is not one of ours.
+    pub(super) fn from_bucket(name: &str) -> Option<Self> {
+        let key = Self(format!("{IN_BUCKET}{name}"));
+        key.in_bucket_as().is_some().then_some(key)
+    }
+
+    /// Whether it lies in the bucket, whatever it is.
+    pub(super) fn lies_in_bucket(&self) -> bool {
+        self.0.starts_with(IN_BUCKET)
+    }
+
+    /// The object of the bucket that it names; `None` for folders, and for what lies elsewhere.
+    pub(super) fn in_bucket_as(&self) -> Option<BucketPlace<'_>> {
+        let name = self.0.strip_prefix(IN_BUCKET)?;
+        let (process, record) = name.strip_prefix(FOLDER)?.strip_prefix('/')?.split_once('/')?;
+        // A UUID has 36 characters.
+        let (uuid, rest) = record.split_at_checked(36)?;
+        let (length, sha256) = rest.strip_prefix('-')?.split_once('-')?;
+        (process.parse::<Uuid>().is_ok() && uuid.parse::<Uuid>().is_ok()).then_some(())?;
+        Some(BucketPlace { name, length: length.parse().ok()?, sha256: digest(sha256)? })
+    }
+
+    /// The folder of the bucket that it names.
+    pub(super) fn in_bucket_folder(&self) -> Option<&str> {
+        let name = self.0.strip_prefix(IN_BUCKET)?;
+        is_folder(name).then_some(name)
+    }
+
+    /// The same folder, in the bucket.
+    pub(super) fn moved_to_bucket(&self) -> Self {
+        Self(format!("{IN_BUCKET}{}", self.0))
+    }
+
     /// An object in a segment.
     pub(super) fn record(segment: &str, offset: u64, length: u64, sha256: &Sha256Digest) -> Self {
         Self(format!("{FOLDER}/{segment}/{offset}-{length}-{}", hex(sha256)))
@@ -48,9 +108,14 @@ impl ObjectKey {
         Self(text)
     }
 
+    /// Bytes of the object that the name promises; folders promise none.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.place().map(|place| place.length).or_else(|| self.in_bucket_as().map(|place| place.length))
+    }
+
     /// The digest that the name promises; folders promise none.
     pub fn sha256(&self) -> Option<Sha256Digest> {
-        self.place().map(|place| place.sha256)
+        self.place().map(|place| place.sha256).or_else(|| self.in_bucket_as().map(|place| place.sha256))
     }
 
     /// The name under `incoming/<process>/`, from which [`Self::from_incoming_name`] reads the place.
@@ -61,9 +126,12 @@ impl ObjectKey {
     pub(super) fn from_incoming_name(name: &str) -> Option<Self> {
         let (target, _nonce) = name.rsplit_once('+')?;
         let target = target.replace('+', "/");
-        let known = target.starts_with("reports/") || target.starts_with("metadata/");
-        (known && !target.contains("..")).then_some(Self(target))
+        is_folder(target.strip_prefix(IN_BUCKET).unwrap_or(&target)).then_some(Self(target))
     }
+}
+
+fn is_folder(name: &str) -> bool {
+    (name.starts_with("reports/") || name.starts_with("metadata/")) && !name.contains("..")
 }
 
 fn digest(hexadecimal: &str) -> Option<Sha256Digest> {
@@ -93,6 +161,28 @@ mod tests {
         assert_eq!(ObjectKey::from_incoming_name("reports+..+..+etc+passwd+x"), None);
         assert_eq!(ObjectKey::from_incoming_name("objects+a+x"), None);
         assert_eq!(ObjectKey::from_incoming_name("alive"), None);
+    }
+
+    #[test]
+    fn a_name_in_the_bucket_is_one_of_ours_or_no_key() {
+        let key = ObjectKey::in_bucket(Uuid::new_v4(), Uuid::new_v4(), 528_080, &[0xab; 32]);
+        let place = key.in_bucket_as().unwrap();
+        assert_eq!((place.length, place.sha256), (528_080, [0xab; 32]));
+        assert_eq!(ObjectKey::from_bucket(place.name), Some(key.clone()));
+        assert_eq!((key.place(), key.in_bucket_folder(), key.sha256()), (None, None, Some([0xab; 32])));
+        for wrong in [
+            "objects/a/b",
+            "archive.id",
+            "objects/../x",
+            &place.name.replace("-528080-", "--"),
+            &format!("{}/x", place.name),
+        ] {
+            assert_eq!(ObjectKey::from_bucket(wrong), None, "{wrong}");
+        }
+        let report = ObjectKey::report(7).moved_to_bucket();
+        assert_eq!(report.in_bucket_folder(), report.as_str().strip_prefix("s3:"));
+        assert_eq!(ObjectKey::from_incoming_name(&report.incoming_name(Uuid::new_v4())), Some(report));
+        assert_eq!(ObjectKey::from_incoming_name("s3:reports+..+x+y"), None);
     }
 
     #[test]

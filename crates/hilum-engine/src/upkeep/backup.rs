@@ -1,6 +1,6 @@
 //! `hilum backup` and `hilum restore`.
 //!
-//! A backup is a folder: a copy of the catalogue, the segments, the reports, and a manifest that is written last. It may be made while a
+//! A backup is a folder: a copy of the catalogue, the segments, the reports, what lies in the bucket, and a manifest that is written last. It may be made while a
 //! server runs: the catalogue is copied first, and every object that its rows name was durable before they were. A later backup into
 //! the same folder copies what is new; a segment that somebody still wrote is copied again as a whole.
 
@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, CataloguePlace};
 use crate::control::WorkControl;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::storage::segment;
+use crate::storage::{StoragePlace, fill_bucket, segment};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,8 @@ const CATALOGUE: &str = crate::catalog::FILE;
 /// Segments that were full when they were copied, with their lengths: they do not change any more.
 const SEALED: &str = "sealed.json";
 const FOLDERS: [&str; 3] = [segment::FOLDER, "reports", "metadata"];
+/// What lies in a bucket, as files.
+const BUCKET: &str = "bucket";
 const FORMAT: u32 = 1;
 
 /// Why a backup could not be made or used.
@@ -52,6 +54,11 @@ pub enum BackupError {
     /// There is something in the way.
     #[error("{0} already holds data; restore into an empty or new folder")]
     NotEmpty(PathBuf),
+    /// Objects of a bucket, and no bucket to put them into.
+    #[error(
+        "the backup holds objects of a bucket: name the bucket that they go to, with url under [storage] in the configuration file"
+    )]
+    NeedsBucket,
     /// Stopped by a person.
     #[error("stopped before the end; the same command goes on where it stopped")]
     Cancelled,
@@ -105,11 +112,17 @@ impl Engine {
         let fresh = folder.join(format!("{CATALOGUE}.new"));
         remove(&fresh)?;
         let rows = self.catalog().copy_to(&fresh).await.map_err(EngineError::from)?;
-        let (root, folder, control) = (self.storage().root().to_owned(), folder.to_owned(), control.clone());
+        let (storage, folder, control) = (self.storage().clone(), folder.to_owned(), control.clone());
         let copying = tokio::task::spawn_blocking(move || {
             File::open(&fresh).and_then(|file| file.sync_all()).map_err(during("sync", &fresh))?;
             let mut copied = Copied::default();
-            copy_folders(&root, &folder, &control, &mut copied)?;
+            copy_folders(storage.root(), &folder, &control, &mut copied)?;
+            let moved = storage.copy_bucket_to(&folder.join(BUCKET), &control).map_err(EngineError::from)?;
+            if control.is_cancelled() {
+                return Err(BackupError::Cancelled);
+            }
+            copied.now += moved.now;
+            copied.before += moved.before;
             let target = folder.join(CATALOGUE);
             fs::rename(&fresh, &target).map_err(during("name", &target))?;
             let manifest = Manifest {
@@ -127,11 +140,13 @@ impl Engine {
     }
 }
 
-/// Restores the backup in `backup` into `data`, which is new or empty, and into a new catalogue, in the folder or on a server.
+/// Restores the backup in `backup` into `data`, which is new or empty, into a new catalogue, in the folder or on a server, and what came
+/// from a bucket into a bucket.
 pub async fn restore(
     backup: &Path,
     data: &Path,
     place: &CataloguePlace,
+    store: &StoragePlace,
     control: &WorkControl,
 ) -> Result<RestoreSummary, BackupError> {
     let manifest = read_manifest(backup)?;
@@ -140,6 +155,10 @@ pub async fn restore(
     let taken = ["jobs.lock", "queue.sqlite", "incoming"].iter().any(|name| data.join(name).exists());
     if file.exists() || taken {
         return Err(BackupError::NotEmpty(data.to_owned()));
+    }
+    let objects = backup.join(BUCKET);
+    if objects.exists() && *store == StoragePlace::Folder {
+        return Err(BackupError::NeedsBucket);
     }
     crate::storage::create_private(data).map_err(during("create", data))?;
     let server = match place {
@@ -151,6 +170,7 @@ pub async fn restore(
     }
     let rows_in = if server.is_some() { file.with_extension("restoring") } else { file };
     let (from, to, copy_of_rows, told) = (backup.to_owned(), data.to_owned(), rows_in.clone(), control.clone());
+    let store = store.clone();
     let expected = manifest.catalogue_sha256;
     let copying = tokio::task::spawn_blocking(move || {
         if digest(&from.join(CATALOGUE))? != expected {
@@ -158,6 +178,12 @@ pub async fn restore(
         }
         let mut copied = Copied::default();
         copy_folders(&from, &to, &told, &mut copied)?;
+        if objects.exists() {
+            copied.now += fill_bucket(&store, &to, &objects, &told).map_err(EngineError::from)?.now;
+        }
+        if told.is_cancelled() {
+            return Err(BackupError::Cancelled);
+        }
         copied.now += copy(&from.join(CATALOGUE), &copy_of_rows, &told)?;
         remove(&to.join(SEALED))?;
         sync_folder(&to)?;

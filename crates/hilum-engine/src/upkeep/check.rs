@@ -2,12 +2,10 @@
 
 use crate::control::WorkControl;
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{AcceptError, EngineError};
 use crate::recovery::{self, Lost};
-use crate::storage::ObjectKey;
-use crate::storage::segment::{Record, Records};
+use crate::storage::{Found, Holding, ObjectKey, StorageError};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,27 +100,26 @@ impl Engine {
         control.expect(self.catalog().count_holders().await?);
         control.counted();
         let mut without_row = Vec::new();
-        for segment in self.storage().segment_files()? {
-            self.check_segment(segment, options, control, &mut report, &mut without_row).await?;
+        for holding in self.storage().holdings()? {
+            self.check_holding(holding, options, control, &mut report, &mut without_row).await?;
         }
         self.check_rows(options, control, &mut report).await?;
         if !without_row.is_empty() && !control.is_cancelled() {
             // What a running server has just appended is on its way to a row.
             tokio::time::sleep(UNDER_WAY).await;
         }
-        for record in without_row {
-            if self.catalog().holder_of(&record.key).await?.is_some() || self.catalog().is_deleted(&record.key).await? {
+        for key in without_row {
+            if self.catalog().holder_of(&key).await?.is_some() || self.catalog().is_deleted(&key).await? {
                 continue;
             }
-            let object = record.key.as_str().to_owned();
-            match options.repair.then(|| {
-                Box::pin(recovery::take_up(self, &record.key, &record.header.provenance, Lost::WithTheCatalogue))
-            }) {
-                None => report.faults.push(Fault::WithoutRow { object }),
-                Some(adopted) => match adopted.await {
-                    Ok(()) => report.rows_restored += 1,
-                    Err(error) => report.faults.push(Fault::Refused { object, reason: error.to_string() }),
-                },
+            let object = key.as_str().to_owned();
+            if !options.repair {
+                report.faults.push(Fault::WithoutRow { object });
+                continue;
+            }
+            match Box::pin(self.adopt(&key)).await {
+                Ok(()) => report.rows_restored += 1,
+                Err(error) => report.faults.push(Fault::Refused { object, reason: error.to_string() }),
             }
         }
         if options.repair && !control.is_cancelled() {
@@ -132,20 +129,24 @@ impl Engine {
         Ok(report)
     }
 
-    async fn check_segment(
+    async fn adopt(&self, key: &ObjectKey) -> Result<(), AcceptError> {
+        let provenance = recovery::provenance(self.storage(), key).await?;
+        recovery::take_up(self, key, &provenance, Lost::WithTheCatalogue).await
+    }
+
+    async fn check_holding(
         &self,
-        segment: PathBuf,
+        holding: Holding,
         options: CheckOptions,
         control: &WorkControl,
         report: &mut CheckReport,
-        without_row: &mut Vec<Record>,
+        without_row: &mut Vec<ObjectKey>,
     ) -> Result<(), EngineError> {
-        let name = segment.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        let unreadable =
-            |error: std::io::Error| Fault::Unreadable { segment: name.clone(), reason: error.kind().to_string() };
-        let opened = tokio::task::spawn_blocking(move || Records::open(&segment)).await;
-        let mut records = match opened.map_err(ended_early)? {
-            Ok(records) => records,
+        let name = holding.name().to_owned();
+        let unreadable = |error: StorageError| Fault::Unreadable { segment: name.clone(), reason: reason(&error) };
+        let opened = tokio::task::spawn_blocking(move || holding.open(options.quick)).await;
+        let mut objects = match opened.map_err(ended_early)? {
+            Ok(objects) => objects,
             Err(error) => {
                 report.faults.push(unreadable(error));
                 return Ok(());
@@ -153,13 +154,13 @@ impl Engine {
         };
         while !control.is_cancelled() {
             let (back, step) = tokio::task::spawn_blocking(move || {
-                let step = next(&mut records, options.quick);
-                (records, step)
+                let step = objects.next_object();
+                (objects, step)
             })
             .await
             .map_err(ended_early)?;
-            records = back;
-            let (record, whole) = match step {
+            objects = back;
+            let Found { key, length, whole } = match step {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
                 Err(error) => {
@@ -168,14 +169,14 @@ impl Engine {
                 }
             };
             report.objects += 1;
-            report.bytes += record.header.length;
-            let holder = self.catalog().holder_of(&record.key).await?;
+            report.bytes += length;
+            let holder = self.catalog().holder_of(&key).await?;
             if !whole {
-                let object = record.key.as_str().to_owned();
+                let object = key.as_str().to_owned();
                 let of = holder.as_ref().map_or("none", |holder| holder.kind.as_str()).to_owned();
                 report.faults.push(Fault::Damaged { of, uid: holder.map(|holder| holder.uid), object });
             } else if holder.is_none() {
-                without_row.push(record);
+                without_row.push(key);
             }
         }
         Ok(())
@@ -195,9 +196,7 @@ impl Engine {
             }
             let keys: Vec<ObjectKey> = rows.iter().map(crate::catalog::Holder::key).collect();
             let storage = Arc::clone(self.storage());
-            let there = tokio::task::spawn_blocking(move || {
-                keys.iter().map(|key| storage.is_there(key)).collect::<Result<Vec<bool>, _>>()
-            });
+            let there = tokio::task::spawn_blocking(move || storage.are_there(&keys));
             for (row, there) in rows.iter().zip(there.await.map_err(ended_early)??) {
                 if !there {
                     if options.repair && row.kind == "metadata" {
@@ -216,11 +215,11 @@ impl Engine {
     }
 }
 
-/// The next record, and whether its bytes are whole.
-fn next(records: &mut Records, quick: bool) -> std::io::Result<Option<(Record, bool)>> {
-    let Some(record) = records.next_record()? else { return Ok(None) };
-    let whole = quick || records.is_whole(&record)?;
-    Ok(Some((record, whole)))
+fn reason(error: &StorageError) -> String {
+    match error {
+        StorageError::Io { source, .. } => source.kind().to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn ended_early(error: tokio::task::JoinError) -> EngineError {

@@ -1,6 +1,6 @@
 //! The reading side: what a selection names, in which order, and bytes by range.
 
-use crate::fixture::{Ct, engine, files, send};
+use crate::fixture::{Ct, change_object, engine, send};
 use bytes::Bytes;
 use hilum_dicom::{SopUid, read_facts};
 use hilum_engine::{EngineError, InstitutionCode, PatientKey, Role, Scope, Selection, Zone};
@@ -87,18 +87,15 @@ async fn bytes_come_back_whole_or_by_range_and_no_range_reaches_beyond_them() {
 }
 
 #[tokio::test]
-async fn an_object_that_was_changed_on_the_disk_is_not_handed_out_as_if_it_were_whole() {
+async fn an_object_that_was_changed_where_it_lies_is_not_handed_out_as_if_it_were_whole() {
     let data = tempdir().unwrap();
     let engine = engine(data.path()).await;
     send(&engine, &Ct { slices: 1, ..Ct::default() }.files()).await;
     let all = Selection::study(Ct::default().study_uid());
     let instance = engine.instances(&Scope::local(), Zone::Clinical, &all).await.unwrap().remove(0);
-    let file = files(data.path(), "objects").remove(0);
-    let mut bytes = std::fs::read(&file).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&file, &bytes).unwrap();
+    change_object(data.path(), 0, |bytes| *bytes.last_mut().unwrap() ^= 1);
     let error = engine.read_instance(&instance).await.unwrap_err();
     assert_eq!(error.code(), "object_corrupt");
-    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    change_object(data.path(), 0, |bytes| bytes.truncate(bytes.len() - 1));
     assert_eq!(engine.open_instance(&instance).await.unwrap_err().code(), "object_corrupt");
 }

@@ -1,12 +1,11 @@
 //! Deleting: nothing of it is found, nothing else is lost, and a crash in between leaves nothing half.
 
-use crate::fixture::{Ct, engine, number, reading_engine, send, texts};
+use crate::fixture::{Ct, blocks, engine, number, packs, reading_engine, send, texts};
 use hilum_dicom::matching::{Level, QueryOptions};
 use hilum_dicom::{DataSet, read_facts};
 use hilum_engine::WorkControl;
 use hilum_engine::upkeep::CheckOptions;
 use hilum_engine::{Deleted, Engine, EngineError, Find, Role, Scope, Selection, Zone};
-use std::path::Path;
 use tempfile::tempdir;
 
 async fn found(engine: &Engine, level: Level) -> usize {
@@ -23,12 +22,6 @@ async fn found(engine: &Engine, level: Level) -> usize {
 
 async fn delete(engine: &Engine, selection: &Selection) -> Deleted {
     engine.delete(&Scope::local(), Zone::Clinical, selection).await.unwrap()
-}
-
-/// Blocks that the segments take up on the disk.
-fn blocks(data: &Path) -> u64 {
-    let files = crate::fixture::files(data, "objects");
-    files.iter().map(|file| std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file).unwrap())).sum()
 }
 
 #[tokio::test]
@@ -50,7 +43,7 @@ async fn a_deleted_study_is_gone_with_its_report_and_its_bytes_and_may_be_sent_a
     for (table, rows) in [("report", 1), ("reading", 1), ("series", 1), ("instance", 8), ("removal", 0)] {
         assert_eq!(number(data.path(), &format!("SELECT count(*) FROM {table}")).await, rows, "{table}");
     }
-    assert_eq!(crate::fixture::files(data.path(), "metadata").len(), 1);
+    assert_eq!(packs(data.path()), 1);
     assert!(blocks(data.path()) <= before + 8, "the space is free again");
     let audit = texts(data.path(), "SELECT action || ' ' || object || ' ' || role FROM audit").await;
     assert_eq!(audit, ["delete study operator"]);

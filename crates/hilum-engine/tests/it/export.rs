@@ -1,6 +1,6 @@
 //! An export is a file-set that others read, and the same whatever happened on the way.
 
-use crate::fixture::{Ct, dcmtk, engine, files, python, send, shared};
+use crate::fixture::{Ct, change_object, dcmtk, engine, files, python, send, shared};
 use hilum_dicom::StudyUid;
 use hilum_engine::export::{ExportError, ExportSummary};
 use hilum_engine::{Engine, Scope, Selection, WorkControl, Zone};
@@ -295,13 +295,8 @@ async fn what_is_damaged_is_left_out_by_name_and_the_others_are_exported() {
     let (data, out) = (tempdir().unwrap(), tempdir().unwrap());
     let engine = engine(data.path()).await;
     send(&engine, &Ct { slices: 3, ..Ct::default() }.files()).await;
-    let segment = &files(data.path(), "objects")[0];
-    let mut bytes = fs::read(segment).unwrap();
     // The last byte of pixel data of the second object.
-    let object = &crate::fixture::objects(data.path())[1];
-    let at = bytes.windows(object.len()).position(|window| window == object).unwrap() + object.len() - 1;
-    bytes[at] ^= 1;
-    fs::write(segment, bytes).unwrap();
+    change_object(data.path(), 1, |bytes| *bytes.last_mut().unwrap() ^= 1);
     let done = exported(&engine, out.path()).await;
     assert_eq!((done.instances, done.left_out.len(), done.left_out[0].code), (2, 1, "object_corrupt"));
     assert_eq!(files(out.path(), "DICOM").len(), 2);

@@ -1,12 +1,16 @@
 //! Small CT series, a small model, an engine on a folder of its own, and the effects that can be seen on disk.
 
 use crate::postgres_server as postgres;
+use crate::s3_server as s3;
 use bytes::Bytes;
 use hilum_dicom::charset::SpecificCharacterSet;
 use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKind, ct_series, uid_bits_from_seed};
 use hilum_dicom::{PersonName, SeriesUid, StudyUid, read_facts};
 use hilum_engine::storage::segment::{Purpose, Records};
-use hilum_engine::{Accepted, CataloguePlace, Engine, EngineConfig, Scope, Sender, Source, Zone};
+use hilum_engine::{
+    Accepted, BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, Scope, Sender, Source,
+    StoragePlace, Zone,
+};
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
     Architecture, DenseLevel, DetectionMetrics, FalsePositives, Hashes, InputContract, Metrics, ModelCard, PostFilter,
@@ -120,6 +124,7 @@ pub fn config(data: &Path) -> EngineConfig {
         shipped_model: false,
         quiet_after: Duration::from_millis(200),
         catalogue: place(data),
+        storage: store(data),
         ..EngineConfig::new(data)
     }
 }
@@ -131,6 +136,31 @@ pub fn place(data: &Path) -> CataloguePlace {
     } else {
         CataloguePlace::Folder
     }
+}
+
+/// Where the objects of a data folder are: in the folder, or in a bucket of its own where these tests run over S3.
+pub fn store(data: &Path) -> StoragePlace {
+    if s3::is_asked_for() {
+        bucket_place(data).expect("HILUM_TEST_STORE is s3, and there is no moto")
+    } else {
+        StoragePlace::Folder
+    }
+}
+
+/// A bucket that belongs to the data folder, made when it is first asked for.
+pub fn bucket_place(data: &Path) -> Option<StoragePlace> {
+    let (address, name) = s3::bucket_of(data)?;
+    Some(StoragePlace::Bucket(BucketSettings {
+        url: format!("s3://{name}/archive").parse().unwrap(),
+        endpoint: Some(Endpoint::parse(&format!("http://{address}"), true).unwrap()),
+        region: "us-east-1".into(),
+        ca: None,
+        credentials: Credentials {
+            access_key_id: "test".into(),
+            secret_access_key: "test".into(),
+            session_token: None,
+        },
+    }))
 }
 
 /// A database that belongs to the data folder, made when it is first asked for.
@@ -274,6 +304,9 @@ pub fn aside(data: &Path) -> Vec<Vec<u8>> {
 }
 
 fn records(data: &Path, purpose: Purpose) -> Vec<Vec<u8>> {
+    if s3::is_asked_for() {
+        return records_in_bucket(data, purpose);
+    }
     let mut found = Vec::new();
     for file in files(data, "objects") {
         let mut records = Records::open(&file).unwrap();
@@ -290,10 +323,89 @@ fn records(data: &Path, purpose: Purpose) -> Vec<Vec<u8>> {
     found
 }
 
+/// Changes an object where it lies, behind the engine's back; one that gets shorter is the last of its segment.
+pub fn change_object(data: &Path, index: usize, change: impl FnOnce(&mut Vec<u8>)) {
+    if s3::is_asked_for() {
+        let (address, bucket) = s3::bucket_of(data).unwrap();
+        let path = format!("/{bucket}/{}", in_bucket(data, "objects")[index]);
+        let mut bytes = s3::ask(address, "GET", &path, &[]).unwrap();
+        let mut object = bytes.split_off(512);
+        change(&mut object);
+        s3::ask(address, "PUT", &path, &[bytes, object].concat()).unwrap();
+        return;
+    }
+    let file = files(data, "objects").remove(0);
+    let mut records = Records::open(&file).unwrap();
+    let record = (0..=index).map(|_| records.next_record().unwrap().unwrap()).last().unwrap();
+    let (start, length) = (record.offset as usize + 512, record.header.length as usize);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let mut object = bytes[start..start + length].to_vec();
+    change(&mut object);
+    bytes[start..start + object.len()].copy_from_slice(&object);
+    if object.len() < length {
+        bytes.truncate(start + object.len());
+    }
+    std::fs::write(&file, bytes).unwrap();
+}
+
+/// Names of what lies in a folder of the data folder's bucket.
+pub fn in_bucket(data: &Path, folder: &str) -> Vec<String> {
+    let (address, bucket) = s3::bucket_of(data).unwrap();
+    let names = s3::names(address, &bucket).unwrap();
+    names.into_iter().filter(|name| name.starts_with(&format!("archive/{folder}/"))).collect()
+}
+
+/// Packed metadata of series, in files.
+pub fn packs(data: &Path) -> usize {
+    if s3::is_asked_for() { in_bucket(data, "metadata").len() } else { files(data, "metadata").len() }
+}
+
+/// Blocks of 512 bytes that the objects take up.
+pub fn blocks(data: &Path) -> u64 {
+    if s3::is_asked_for() {
+        return objects(data).iter().map(|object| (object.len() as u64 + 512).div_ceil(512)).sum();
+    }
+    let files = files(data, "objects");
+    files.iter().map(|file| std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file).unwrap())).sum()
+}
+
+/// Makes it look as if the process that wrote the objects had died, and not ended.
+pub fn kill_writer(data: &Path) {
+    if s3::is_asked_for() {
+        kill_writer_of(data, &in_bucket(data, "objects")[0], "00000000-0000-0000-0000-000000000000");
+        return;
+    }
+    let segment = files(data, "objects").remove(0).file_name().unwrap().to_owned();
+    let gone = died(data, "7b0a2f4e-4c57-4a8e-9c80-0d8c5f6f0a11");
+    std::fs::write(gone.join(format!("segment+{}", segment.to_str().unwrap())), []).unwrap();
+}
+
+/// As [`kill_writer`], of an object in the bucket; all that was kept before `since` has its row.
+pub fn kill_writer_of(data: &Path, object: &str, since: &str) {
+    let gone = died(data, object.split('/').nth(2).unwrap());
+    std::fs::write(gone.join("bucket"), since).unwrap();
+}
+
+fn died(data: &Path, process: &str) -> PathBuf {
+    let gone = data.join("incoming").join(process);
+    std::fs::create_dir_all(&gone).unwrap();
+    std::fs::write(gone.join("alive"), []).unwrap();
+    gone
+}
+
+fn records_in_bucket(data: &Path, purpose: Purpose) -> Vec<Vec<u8>> {
+    let (address, bucket) = s3::bucket_of(data).unwrap();
+    let names = in_bucket(data, "objects");
+    let got = names.iter().map(|name| s3::ask(address, "GET", &format!("/{bucket}/{name}"), &[]).unwrap());
+    // docs: a header of 512 bytes, its purpose at 56, then the object.
+    let of = if purpose == Purpose::Instance { 1 } else { 2 };
+    got.filter(|bytes| bytes[56] == of).map(|bytes| bytes[512..].to_vec()).collect()
+}
+
 /// Files and folders that are neither kept nor gone.
 pub fn on_the_way(data: &Path) -> usize {
     let entries = WalkDir::new(data.join("incoming")).min_depth(2).into_iter().filter_map(Result::ok);
-    let settled = |name: &str| name == "alive" || name.starts_with("segment+");
+    let settled = |name: &str| name == "alive" || name == "bucket" || name.starts_with("segment+");
     entries.filter(|entry| !entry.file_name().to_str().is_some_and(settled)).count()
 }
 

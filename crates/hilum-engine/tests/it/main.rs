@@ -18,4 +18,8 @@ mod postgres_server;
 mod promise;
 mod real;
 mod report;
+mod s3;
+#[path = "../s3/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod s3_server;
 mod upkeep;

@@ -1,6 +1,6 @@
 //! What the network node must not forget: forwards, storage commitment, pulls, the worklist.
 
-use crate::fixture::{Ct, config, files, number, sender_of};
+use crate::fixture::{Ct, change_object, config, number, objects, sender_of};
 use dicom_core::Tag;
 use hilum_dicom::matching::{Pattern, QueryOptions};
 use hilum_dicom::{AeTitle, DataSet, read_facts};
@@ -138,10 +138,7 @@ async fn an_object_that_is_not_what_its_sender_said_is_refused_and_nothing_of_it
         let refused = engine.accept_from(&Scope::local(), Zone::Clinical, file.clone(), sender).await;
         assert!(matches!(refused, Err(AcceptError::NotAsAnnounced)), "{refused:?}");
     }
-    assert_eq!(
-        (number(data.path(), "SELECT count(*) FROM instance").await, files(data.path(), "objects").len()),
-        (0, 0)
-    );
+    assert_eq!((number(data.path(), "SELECT count(*) FROM instance").await, objects(data.path()).len()), (0, 0));
     assert!(engine.accept_from(&Scope::local(), Zone::Clinical, file, right).await.is_ok());
 }
 
@@ -178,9 +175,7 @@ async fn safekeeping_is_said_of_what_is_there_with_its_bytes_and_its_class_alone
     assert_eq!(engine.safekeeping(&scope, &asked).await.unwrap(), [Kept, OtherClass, Missing, Kept]);
     let elsewhere = Scope::new(code("SITE_A"), Role::Operator);
     assert_eq!(engine.safekeeping(&elsewhere, &asked[..1]).await.unwrap(), [Missing]);
-    for file in files(data.path(), "objects") {
-        std::fs::File::options().write(true).open(file).unwrap().set_len(100).unwrap();
-    }
+    change_object(data.path(), 0, |bytes| bytes.truncate(100));
     assert_eq!(engine.safekeeping(&scope, &asked[..1]).await.unwrap(), [Damaged]);
 }
 

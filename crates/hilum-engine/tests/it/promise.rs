@@ -1,6 +1,8 @@
 //! What a peer was told before the row was written: it is found at once, whatever the catalogue is doing, and survives everything.
 
-use crate::fixture::{Ct, aside, config, lock, number, objects, on_the_way, refuse_commits, rows, sender_of, texts};
+use crate::fixture::{
+    Ct, aside, config, kill_writer, lock, number, objects, on_the_way, refuse_commits, rows, sender_of, texts,
+};
 use bytes::Bytes;
 use hilum_engine::routing::{Rule, Rules};
 use hilum_engine::upkeep::CheckOptions;
@@ -135,11 +137,7 @@ async fn what_was_deleted_before_a_crash_does_not_come_back() {
         }
     }
     // As a process leaves it that is killed between the commit of a deletion and the removal of the bytes.
-    let segment = std::fs::read_dir(data.path().join("objects")).unwrap().next().unwrap().unwrap().file_name();
-    let gone = data.path().join("incoming").join("7b0a2f4e-4c57-4a8e-9c80-0d8c5f6f0a11");
-    std::fs::create_dir_all(&gone).unwrap();
-    std::fs::write(gone.join("alive"), []).unwrap();
-    std::fs::write(gone.join(format!("segment+{}", segment.to_str().unwrap())), []).unwrap();
+    kill_writer(data.path());
     let note =
         "INSERT INTO removal (object_key, created_at) SELECT object_key, 0 FROM instance WHERE id = 1 RETURNING 1";
     number(data.path(), note).await;

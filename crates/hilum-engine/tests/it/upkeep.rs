@@ -1,7 +1,8 @@
 //! Damage is found and named, an index that was lost is made again, and a backup gives everything back.
 
-use crate::fixture::{Ct, config, engine, files, lose_catalogue, number, objects, place, rows, send, texts};
-use hilum_engine::upkeep::{CheckOptions, CheckReport, Fault, restore};
+use crate::fixture::{Ct, config, engine, files, lose_catalogue, number, objects, place, rows, send, store, texts};
+use crate::s3_server as s3;
+use hilum_engine::upkeep::{BackupError, CheckOptions, CheckReport, Fault, RestoreSummary, restore};
 use hilum_engine::{Engine, Scope, Source, WorkControl, Zone};
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -47,6 +48,10 @@ async fn a_sound_folder_has_no_fault() {
 
 #[tokio::test]
 async fn a_flipped_bit_a_lost_segment_and_a_damaged_header_are_named_by_uid() {
+    if s3::is_asked_for() {
+        println!("SKIPPED: this is of segments; s3.rs has the same of a bucket");
+        return;
+    }
     let data = tempdir().unwrap();
     let engine = filled(data.path()).await;
     let keys = texts(data.path(), "SELECT object_key FROM instance ORDER BY id").await;
@@ -136,15 +141,19 @@ async fn a_backup_made_while_others_send_gives_back_every_row_it_has() {
     drop(engine);
 
     let restored = second.path().join("data");
-    let summary = restore(backup.path(), &restored, &place(&restored), &WorkControl::new()).await.unwrap();
+    let summary = restored_into(backup.path(), &restored).await.unwrap();
     assert_eq!(summary.rows, middle.rows);
     let copy = Engine::open(config(&restored)).await.unwrap();
     let report = check(&copy, CheckOptions::default()).await;
     let lost = report.faults.iter().find(|fault| !matches!(fault, Fault::WithoutRow { .. }));
     assert_eq!((report.rows, lost), (middle.rows, None));
-    let error = restore(backup.path(), &restored, &place(&restored), &WorkControl::new()).await.unwrap_err();
+    let error = restored_into(backup.path(), &restored).await.unwrap_err();
     let in_the_way = ["already holds data", "the catalogue is not empty"];
     assert!(in_the_way.iter().any(|text| error.to_string().contains(text)), "{error}");
+}
+
+async fn restored_into(backup: &Path, folder: &Path) -> Result<RestoreSummary, BackupError> {
+    restore(backup, folder, &place(folder), &store(folder), &WorkControl::new()).await
 }
 
 #[tokio::test]
@@ -164,9 +173,7 @@ async fn a_second_backup_copies_what_is_new_and_an_unfinished_one_is_no_backup()
     cancelled.cancel();
     send(&engine, &Ct { study: 6, slices: 1, ..Ct::default() }.files()).await;
     assert!(engine.backup(backup.path(), &cancelled).await.is_err());
-    let error = restore(backup.path(), &target.path().join("a"), &place(&target.path().join("a")), &WorkControl::new())
-        .await
-        .unwrap_err();
+    let error = restored_into(backup.path(), &target.path().join("a")).await.unwrap_err();
     assert!(error.to_string().contains("no finished backup"), "{error}");
 
     engine.backup(backup.path(), &WorkControl::new()).await.unwrap();
@@ -174,8 +181,6 @@ async fn a_second_backup_copies_what_is_new_and_an_unfinished_one_is_no_backup()
     let mut bytes = fs::read(&file).unwrap();
     bytes[5000] ^= 1;
     fs::write(&file, bytes).unwrap();
-    let error = restore(backup.path(), &target.path().join("b"), &place(&target.path().join("b")), &WorkControl::new())
-        .await
-        .unwrap_err();
+    let error = restored_into(backup.path(), &target.path().join("b")).await.unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }

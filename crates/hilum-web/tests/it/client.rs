@@ -1,8 +1,8 @@
 //! A server on port 0, and an HTTP/1.1 client that says exactly what a test wants said.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
-use hilum_engine::{CataloguePlace, Engine, EngineConfig};
+use hilum_engine::{BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, StoragePlace};
 use hilum_web::{WebConfig, WebServer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::postgres;
+use crate::{postgres, s3};
 
 pub struct Running {
     pub address: SocketAddr,
@@ -29,7 +29,8 @@ pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
     let data = tempfile::tempdir().unwrap();
     let server = postgres::fresh_where_asked_for().map(|url| CataloguePlace::Server(url.parse().unwrap()));
     let catalogue = server.unwrap_or_default();
-    let config = EngineConfig { shipped_model: false, catalogue, ..EngineConfig::new(data.path()) };
+    let storage = store(data.path());
+    let config = EngineConfig { shipped_model: false, catalogue, storage, ..EngineConfig::new(data.path()) };
     let engine = Engine::open(config).await.unwrap();
     let own = engine.clone();
     let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());
@@ -43,6 +44,73 @@ pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
         }
     }));
     Running { address, engine: own, stop: Some(stop), task, folder: data }
+}
+
+/// Where objects are: in the data folder, or in a bucket of its own where these tests run over S3.
+fn store(data: &Path) -> StoragePlace {
+    if !s3::is_asked_for() {
+        return StoragePlace::Folder;
+    }
+    let (address, bucket) = s3::bucket_of(data).expect("HILUM_TEST_STORE is s3, and there is no moto");
+    StoragePlace::Bucket(BucketSettings {
+        url: format!("s3://{bucket}").parse().unwrap(),
+        endpoint: Some(Endpoint::parse(&format!("http://{address}"), true).unwrap()),
+        region: "us-east-1".into(),
+        ca: None,
+        credentials: Credentials {
+            access_key_id: "test".into(),
+            secret_access_key: "test".into(),
+            session_token: None,
+        },
+    })
+}
+
+/// A file, or an object of a bucket, behind the server's back.
+pub enum Stored {
+    File(std::path::PathBuf),
+    Object(SocketAddr, String),
+}
+
+impl Stored {
+    pub fn read(&self) -> Vec<u8> {
+        match self {
+            Self::File(file) => std::fs::read(file).unwrap(),
+            Self::Object(address, path) => s3::ask(*address, "GET", path, &[]).unwrap(),
+        }
+    }
+
+    pub fn write(&self, bytes: &[u8]) {
+        match self {
+            Self::File(file) => std::fs::write(file, bytes).unwrap(),
+            Self::Object(address, path) => drop(s3::ask(*address, "PUT", path, bytes).unwrap()),
+        }
+    }
+
+    /// It is not there until it is shown again.
+    pub fn hide(self) -> Hidden {
+        match &self {
+            Self::File(file) => {
+                std::fs::rename(file, file.with_extension("hidden")).unwrap();
+                Hidden(self, Vec::new())
+            }
+            Self::Object(address, path) => {
+                let bytes = self.read();
+                s3::ask(*address, "DELETE", path, &[]).unwrap();
+                Hidden(self, bytes)
+            }
+        }
+    }
+}
+
+pub struct Hidden(Stored, Vec<u8>);
+
+impl Hidden {
+    pub fn show(&self) {
+        match &self.0 {
+            Stored::File(file) => std::fs::rename(file.with_extension("hidden"), file).unwrap(),
+            Stored::Object(..) => self.0.write(&self.1),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -97,10 +165,16 @@ impl Running {
         self.folder.path()
     }
 
-    /// Packed metadata on the disk.
-    pub fn packs(&self) -> Vec<std::path::PathBuf> {
-        let folder = self.data().join("metadata");
-        if folder.is_dir() { crate::oracle::files(&folder) } else { Vec::new() }
+    /// What is stored below one of the data folder's folders, or of its bucket's.
+    pub fn stored(&self, folder: &str) -> Vec<Stored> {
+        if s3::is_asked_for() {
+            let (address, bucket) = s3::bucket_of(self.data()).unwrap();
+            let names = s3::names(address, &bucket).unwrap().into_iter().filter(|name| name.starts_with(folder));
+            return names.map(|name| Stored::Object(address, format!("/{bucket}/{name}"))).collect();
+        }
+        let folder = self.data().join(folder);
+        let files = if folder.is_dir() { crate::oracle::files(&folder) } else { Vec::new() };
+        files.into_iter().map(Stored::File).collect()
     }
 
     pub async fn stop(mut self) -> std::io::Result<()> {

@@ -9,6 +9,9 @@ mod oracle;
 #[path = "../../../hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod postgres;
+#[path = "../../../hilum-engine/tests/s3/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod s3;
 mod slow;
 mod stow;
 mod synthetic;

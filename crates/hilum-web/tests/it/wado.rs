@@ -4,7 +4,7 @@ use hilum_dicom::pixels::{ImageDescription, read_hu};
 use hilum_dicom::{Instance, TransferSyntaxUid, data_set_digest, read_facts};
 
 use crate::{
-    client::{Running, start},
+    client::{Hidden, Running, Stored, start},
     oracle,
     synthetic::{Series, series},
 };
@@ -139,25 +139,24 @@ async fn metadata_are_packed_once_a_series_settles_and_computed_anew_when_a_slic
     assert!(server.get(&bulk[at..]).await.parts()[0].1 == value.body);
 
     server.engine.run_until_idle().await.unwrap();
-    assert_eq!(server.packs().len(), 1, "one object");
+    assert_eq!(server.stored("metadata").len(), 1, "one object");
     let packed = server.get(&url).await;
     assert!(packed.body == computed.body);
     // What is told comes from the pack: with the objects gone it is still told.
-    let objects = server.data().join("objects");
-    std::fs::rename(&objects, server.data().join("elsewhere")).unwrap();
+    let hidden: Vec<_> = server.stored("objects").into_iter().map(Stored::hide).collect();
     assert!(server.get(&url).await.body == computed.body);
-    std::fs::rename(server.data().join("elsewhere"), &objects).unwrap();
+    hidden.iter().for_each(Hidden::show);
 
     let late = self::series(4, 5, 40);
     server.store(&[&late.instances[4].1]).await;
     assert_eq!(server.get(&url).await.json().as_array().unwrap().len(), 5);
     server.engine.run_until_idle().await.unwrap();
-    assert_eq!(server.packs().len(), 1, "the old pack is gone");
+    assert_eq!(server.stored("metadata").len(), 1, "the old pack is gone");
     assert_eq!(server.get(&url).await.json().as_array().unwrap().len(), 5);
     for _ in 0..2 {
-        std::fs::write(&server.packs()[0], b"damaged").unwrap();
+        server.stored("metadata")[0].write(b"damaged");
         assert_eq!(server.get(&url).await.json().as_array().unwrap().len(), 5, "a pack may be lost");
-        assert!(std::fs::read(&server.packs()[0]).unwrap() != b"damaged", "and is made again");
+        assert!(server.stored("metadata")[0].read() != b"damaged", "and is made again");
     }
 }
 

@@ -114,6 +114,15 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   url = \"postgres://USER@HOST:5432/hilum?sslmode=verify-full\"   the password in it (USER:PASSWORD@), in the file ~/.pgpass, or in
                                  the environment variable PGPASSWORD; objects stay in the data folder
 
+[storage] keeps objects in a bucket of an S3 service (AWS, MinIO, Ceph); the data folder still holds locks, the catalogue and scratch:
+  url = \"s3://BUCKET/PREFIX\"    the bucket, which is there already, and what every key in it begins with; it belongs to one archive
+  endpoint = \"https://minio.example.org:9000\"   the service; AWS where not given
+  region = \"us-east-1\"         region that requests are signed for
+  allow_http = false             an endpoint may be http://; patients' data are readable on the way
+  ca = \"ca.pem\"                who signs the service's certificate; those that everybody knows where not given
+  credentials = \"s3.toml\"      file with access_key_id, secret_access_key and, where there is one, session_token; where not given,
+                                 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN have them
+
 [tls] makes the DICOM node speak TLS alone:
   certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority
   key = \"hilum.key\"              its private key, PEM, without a passphrase

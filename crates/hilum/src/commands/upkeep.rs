@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hilum_engine::{
-    CataloguePlace, Engine, WorkControl,
+    CataloguePlace, Engine, EngineConfig, WorkControl,
     upkeep::{self, CheckOptions, CheckReport, Fault},
 };
 
@@ -100,9 +100,9 @@ pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Res
     settings.start_log("error")?;
     let data_dir = settings.data_dir(DATA);
     let following = WorkControl::new();
-    let place = settings.engine(&data_dir).catalogue;
+    let EngineConfig { catalogue: place, storage, .. } = settings.engine(&data_dir);
     let summary = block_on(async {
-        let work = upkeep::restore(&arguments.backup, &data_dir, &place, &following);
+        let work = upkeep::restore(&arguments.backup, &data_dir, &place, &storage, &following);
         Ok(progress::watched("copying", &following, work).await??)
     })?;
     if arguments.json {
@@ -120,7 +120,9 @@ pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Res
 /// Nothing is made where somebody mistyped a folder.
 pub(super) fn existing(settings: &Settings) -> anyhow::Result<std::path::PathBuf> {
     let data_dir = settings.data_dir(DATA);
-    if data_dir.join("objects").is_dir() || data_dir.join("catalog.sqlite").is_file() {
+    // With catalogue and objects elsewhere, only its name is there.
+    let named = ["catalog.sqlite", "folder.id"].iter().any(|name| data_dir.join(name).is_file());
+    if named || data_dir.join("objects").is_dir() {
         return Ok(data_dir);
     }
     Err(WrongCall(format!("{} is no data folder; name yours with --data", data_dir.display())).into())

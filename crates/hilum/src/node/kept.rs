@@ -9,15 +9,17 @@ use hilum_engine::{Engine, StoredInstance as Kept};
 /// Loads instances of the engine, one after the other.
 pub struct KeptInstances {
     engine: Engine,
-    kept: HashMap<String, Kept>,
+    kept: Vec<Kept>,
+    /// Where in the list they stand, by SOP Instance UID.
+    places: HashMap<String, usize>,
 }
 
 impl KeptInstances {
     /// Of these instances.
     pub fn new(engine: Engine, kept: Vec<Kept>) -> (Vec<StoredInstance>, Self) {
         let instances = kept.iter().map(stored).collect();
-        let kept = kept.into_iter().map(|kept| (kept.sop.to_string(), kept)).collect();
-        (instances, Self { engine, kept })
+        let places = kept.iter().enumerate().map(|(place, kept)| (kept.sop.to_string(), place)).collect();
+        (instances, Self { engine, kept, places })
     }
 }
 
@@ -32,8 +34,9 @@ fn stored(kept: &Kept) -> StoredInstance {
 impl InstanceSource for KeptInstances {
     fn load<'a>(&'a self, instance: &'a StoredInstance) -> LoadFuture<'a> {
         Box::pin(async move {
-            let kept = self.kept.get(instance.sop.as_str()).ok_or(io::ErrorKind::NotFound)?;
-            let object = self.engine.load_instance(kept).await.map_err(io::Error::other)?;
+            let place = *self.places.get(instance.sop.as_str()).ok_or(io::ErrorKind::NotFound)?;
+            self.engine.will_read(&self.kept[place..]);
+            let object = self.engine.load_instance(&self.kept[place]).await.map_err(io::Error::other)?;
             if let ObjectBytes::Held(bytes) = &object
                 && read_meta(bytes).is_ok_and(|(meta, _)| meta == *instance)
             {

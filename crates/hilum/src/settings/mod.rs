@@ -3,6 +3,7 @@
 mod catalogue;
 mod peers;
 mod routing;
+mod storage;
 mod tls;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{CataloguePlace, EngineConfig, routing::Rules};
+use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, routing::Rules};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,7 @@ use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
 pub use routing::{Patients, Pull};
 use routing::{PullEntry, RuleEntry};
+use storage::StorageTable;
 pub use tls::Tls;
 use tls::TlsTable;
 
@@ -45,6 +47,7 @@ struct File {
     quiet_after_seconds: Option<u64>,
     log: Option<String>,
     catalogue: Option<CatalogueTable>,
+    storage: Option<StorageTable>,
     callers: Option<CallersMode>,
     check_host: Option<bool>,
     #[serde(default)]
@@ -69,6 +72,7 @@ pub struct Settings {
     pub max_instance_bytes: u64,
     pub private_storage: Vec<SopClassUid>,
     catalogue: CataloguePlace,
+    storage: StoragePlace,
     model: Option<PathBuf>,
     quiet_after: Duration,
     log: Option<String>,
@@ -116,6 +120,7 @@ impl Settings {
             max_instance_bytes: max_instance_mib * MIB,
             private_storage: file.private_storage.unwrap_or_default(),
             catalogue: catalogue::place(file.catalogue).map_err(anyhow::Error::msg)?,
+            storage: storage::place(file.storage).map_err(anyhow::Error::msg)?,
             model: file.model,
             quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
             log: file.log,
@@ -136,6 +141,7 @@ impl Settings {
     pub fn engine(&self, data_dir: &Path) -> EngineConfig {
         EngineConfig {
             catalogue: self.catalogue.clone(),
+            storage: self.storage.clone(),
             model_dir: self.model.clone(),
             quiet_after: self.quiet_after,
             rules: self.rules.clone(),
@@ -209,7 +215,8 @@ fn read(path: &Path) -> anyhow::Result<File> {
     let mut file: File = toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
-    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls) {
+    let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
+    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls).chain(storage) {
         *path = folder.join(&*path);
     }
     Ok(file)

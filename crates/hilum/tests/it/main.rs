@@ -9,4 +9,8 @@ mod phantom;
 mod predict;
 mod program;
 mod report;
+mod s3;
+#[path = "../../../hilum-engine/tests/s3/mod.rs"]
+#[allow(dead_code, reason = "each that includes it needs some of it")]
+mod s3_server;
 mod serve;

@@ -11,7 +11,8 @@ pub use scan::{Record, Records};
 
 use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
 use hilum_dicom::ObjectBytes;
-use record::{HEADER, MAGIC, extent};
+pub(super) use record::HEADER;
+use record::{MAGIC, extent};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -250,18 +251,23 @@ impl Place<'_> {
 
     /// Whether the record's header lies there and promises the same object.
     pub(super) fn is_there(&self, root: &Path) -> io::Result<bool> {
+        let header = self.header(root)?;
+        Ok(header.is_some_and(|header| header.length == self.length && header.sha256 == self.sha256))
+    }
+
+    /// The record's header, where one lies there and the file reaches over the object.
+    pub(super) fn header(&self, root: &Path) -> io::Result<Option<Header>> {
         let file = match File::open(self.path(root)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
         let reaches = self.offset.checked_add(HEADER as u64).and_then(|start| start.checked_add(self.length));
         if reaches.is_none_or(|end| file.metadata().is_ok_and(|file| file.len() < end)) {
-            return Ok(false);
+            return Ok(None);
         }
         let mut bytes = [0; HEADER];
         super::object_file::read_exact_at(&file, &mut bytes, self.offset)?;
-        let header = Header::read(&bytes, self.segment, self.offset);
-        Ok(header.is_some_and(|header| header.length == self.length && header.sha256 == self.sha256))
+        Ok(Header::read(&bytes, self.segment, self.offset))
     }
 
     /// Frees the record's space. Only what has no row may be removed.

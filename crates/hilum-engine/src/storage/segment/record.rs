@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 /// Records begin at multiples of this many bytes: the block of the usual file systems, so that one record can be punched out.
 pub(super) const BLOCK: u64 = 4096;
 /// Bytes of a header.
-pub(super) const HEADER: usize = 512;
+pub(in crate::storage) const HEADER: usize = 512;
 const SEALED: usize = HEADER - 32;
 pub(super) const MAGIC: &[u8; 8] = b"HILUMOBJ";
 const VERSION: u32 = 1;
@@ -69,7 +69,7 @@ pub(super) fn extent(length: u64) -> Option<u64> {
 }
 
 impl Header {
-    pub(super) fn write(&self, segment: &str, offset: u64) -> [u8; HEADER] {
+    pub(in crate::storage) fn write(&self, segment: &str, offset: u64) -> [u8; HEADER] {
         let Provenance { purpose, zone, institution, source, received_at, file_name } = &self.provenance;
         let mut out = [0; HEADER];
         out[..8].copy_from_slice(MAGIC);
@@ -103,7 +103,7 @@ impl Header {
     }
 
     /// `None` when the bytes are no header of this segment at this offset.
-    pub(super) fn read(bytes: &[u8; HEADER], segment: &str, offset: u64) -> Option<Self> {
+    pub(in crate::storage) fn read(bytes: &[u8; HEADER], segment: &str, offset: u64) -> Option<Self> {
         if &bytes[..8] != MAGIC || bytes[SEALED..] != seal(segment, offset, &bytes[..SEALED]) {
             return None;
         }

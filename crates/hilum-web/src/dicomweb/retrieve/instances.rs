@@ -7,7 +7,7 @@ use axum::{
 };
 use hilum_dicom::TransferSyntaxUid;
 use hilum_engine::{Engine, EngineError, SelectedInstances, StoredInstance, Zone};
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
@@ -86,7 +86,10 @@ fn send_series(
     parts: &Parts,
     sender: &Sender,
 ) -> Result<(), Stopped> {
-    for instance in instances {
+    let mut rest = VecDeque::from(instances);
+    loop {
+        engine.will_read(&rest);
+        let Some(instance) = rest.pop_front() else { return Ok(()) };
         // The peer hears from the part what it is in; of a later series it may be something else than was wanted.
         let (syntax, or_kept) = syntax_for(&instance, wanted)
             .map_or_else(|| (instance.transfer_syntax.clone(), true), |syntax| (syntax, leaves_open(wanted)));
@@ -94,7 +97,6 @@ fn send_series(
         let start = parts.start(&format!("{DICOM}; transfer-syntax={}", prepared.syntax()), "");
         prepared.send(&start, sender)?;
     }
-    Ok(())
 }
 
 fn ended_early(error: tokio::task::JoinError) -> EngineError {
