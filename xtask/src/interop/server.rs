@@ -38,6 +38,13 @@ impl Server {
         Self::spawn(&bench.hilum, data, Some(&file))
     }
 
+    /// The same, and nothing is read or reported before an hour is over.
+    pub fn start_without_reports(hilum: &Path, data: &Path) -> anyhow::Result<Self> {
+        let file = data.with_extension("toml");
+        std::fs::write(&file, "quiet_after_seconds = 3600\n")?;
+        Self::spawn(hilum, data, Some(&file))
+    }
+
     fn spawn(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<Self> {
         let (http, dimse) = (free_port()?, free_port()?);
         let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log"))?;

@@ -38,8 +38,8 @@ const AC_SYMBOLS: [u8; 162] = [
     0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
 ];
 
-/// A picture of fewer blocks is coded by one thread: another would cost more than it saves.
-const FEWEST_BLOCKS: usize = 1024;
+/// Blocks of a stripe, at least: for fewer (512x512 pixels take 0.4 ms) a thread costs more to wake than it saves.
+const FEWEST_BLOCKS: usize = 4096;
 
 /// A grey picture of `width` x `height` bytes, both at least 1, at `quality` (1 to 100, as libjpeg scales its tables).
 pub(super) fn grey(pixels: &[u8], width: u16, height: u16, quality: u8) -> Vec<u8> {

@@ -203,6 +203,8 @@ async fn sqlite(file: &Path, connections: u32) -> Result<DatabaseConnection, DbE
     // The name is replaced below, but it may not be `:memory:`, which sqlx remembers.
     let mut options = ConnectOptions::new("sqlite://catalog.sqlite");
     let file = file.to_owned();
+    // A file does not go away: asking for it before every statement would take two changes of threads each time.
+    options.test_before_acquire(false);
     options.max_connections(connections).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
         options
             .filename(&file)

@@ -1,5 +1,6 @@
 //! `cargo xtask bench archive`: receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue.
 
+mod awake;
 mod catalogue;
 mod floor;
 mod orthanc;

@@ -19,6 +19,15 @@ impl System {
         Ok(if peer { Self::Orthanc(Orthanc::start(folder)?) } else { Self::Hilum(Server::start_with(hilum, folder)?) })
     }
 
+    /// The same, with nothing that follows an arrival: reports of 10,000 studies would be made for minutes.
+    pub fn start_without_reports(hilum: &Path, folder: &Path, peer: bool) -> anyhow::Result<Self> {
+        if peer {
+            Self::start(hilum, folder, true)
+        } else {
+            Ok(Self::Hilum(Server::start_without_reports(hilum, folder)?))
+        }
+    }
+
     pub fn http(&self) -> SocketAddr {
         match self {
             Self::Hilum(server) => server.http,

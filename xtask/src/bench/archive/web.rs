@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
+use super::awake::Awake;
 use super::system::System;
 use super::tiny;
 use crate::bench::process;
@@ -26,7 +27,8 @@ const STUDIES: usize = 10_000;
 /// One request that is measured: how often, and what its answer must hold.
 struct Question {
     what: &'static str,
-    aim: f64,
+    /// How many times as fast as the peer, where there is an aim.
+    aim: Option<f64>,
     /// Asked for in turn.
     paths: Vec<String>,
     accept: &'static str,
@@ -44,7 +46,9 @@ pub fn section(
     let files = dicom_files(study);
     let mut out = format!(
         "### DICOMweb\n\nOver HTTP on one connection kept alive, TCP_NODELAY on both sides. Storing: {} instances of 512x512, {PARTS} a request, durable before \
-         the response. Retrieving: of that series, once whatever follows its arrival is over. Searching: {STUDIES} studies of one small instance each. ",
+         the response. Retrieving: of that series, once whatever follows its arrival is over. Searching: {STUDIES} studies of one small instance each. \
+         While answers are timed a loop of idle priority keeps the processors from halting: to wake a halted virtual one takes up to 0.2 ms, which is a property of \
+         neither system. ",
         files.len()
     );
     let peer = orthanc.map_or("Orthanc or its DICOMweb plug-in is not installed, or was left out (Debian packages orthanc, orthanc-dicomweb).".to_owned(), |version| {
@@ -136,7 +140,7 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
     Ok(vec![
         Question {
             what: "one frame",
-            aim: 4.0,
+            aim: Some(4.0),
             paths: each("frames/1"),
             accept: FRAMES,
             times: 300,
@@ -144,7 +148,7 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
         },
         Question {
             what: "one frame rendered as JPEG",
-            aim: 3.0,
+            aim: Some(3.0),
             paths: each("rendered"),
             accept: "image/jpeg",
             times: 300,
@@ -152,7 +156,7 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
         },
         Question {
             what: "metadata of 300 slices",
-            aim: 40.0,
+            aim: Some(40.0),
             paths: vec![format!("{series}/metadata")],
             accept: JSON,
             times: 20,
@@ -160,7 +164,7 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
         },
         Question {
             what: "the whole series, 158 MB",
-            aim: 2.5,
+            aim: Some(2.5),
             paths: vec![series],
             accept: INSTANCES,
             times: 10,
@@ -171,29 +175,29 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
 
 fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> anyhow::Result<()> {
     let studies: Vec<Vec<u8>> = (0..STUDIES).map(tiny::instance).collect();
-    let question = |what, path: &str, times| Question {
+    let question = |what, aim, path: &str, times| Question {
         what,
-        aim: 100.0,
+        aim,
         paths: vec![path.to_owned()],
         accept: JSON,
         times,
         holds: |body| array(body) == Some(100),
     };
     let questions = [
-        question("QIDO-RS, 100 of 10,000 studies", "/dicom-web/studies?limit=100", 50),
-        question("QIDO-RS, 100 studies of `KIM*`", "/dicom-web/studies?limit=100&PatientName=KIM*", 50),
+        question("QIDO-RS, 100 of 10,000 studies", Some(100.0), "/dicom-web/studies?limit=100", 50),
+        question("QIDO-RS, 100 studies of `KIM*`", None, "/dicom-web/studies?limit=100&PatientName=KIM*", 50),
     ];
     let mut p50 = Vec::new();
     for peer in 0..peers {
         run::step(&format!("searching {STUDIES} studies"));
         let folder = scratch.join(format!("search-{peer}"));
-        let system = System::start(hilum, &folder, peer == 1)?;
+        let system = System::start_without_reports(hilum, &folder, peer == 1)?;
         let mut client = Client::connect(system.http())?;
         for some in studies.chunks(100) {
             post(&mut client, some.iter().map(Vec::as_slice))?;
         }
-        // What follows an arrival is over then; a connection that was not used meanwhile may be closed.
-        std::thread::sleep(Duration::from_secs(8));
+        // Of a connection that is not used meanwhile.
+        std::thread::sleep(Duration::from_secs(3));
         p50.push(ask(&mut Client::connect(system.http())?, &questions)?);
         drop(system);
         std::fs::remove_dir_all(&folder)?;
@@ -203,6 +207,7 @@ fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> an
 
 /// Half of the answers came within so many seconds, for each question. Frames are asked for one after the other, as viewers scroll.
 fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<f64>> {
+    let _awake = Awake::keep()?;
     let mut p50 = Vec::new();
     for question in questions {
         let mut seconds = Vec::new();
@@ -232,12 +237,12 @@ fn rows(out: &mut String, questions: &[Question], p50: &[Vec<f64>]) -> anyhow::R
         };
         writeln!(
             out,
-            "| {}, p50 of {} | {} | {} | {times} | {}x |",
+            "| {}, p50 of {} | {} | {} | {times} | {} |",
             question.what,
             question.times,
             told(0),
             told(1),
-            question.aim
+            question.aim.map_or("-".to_owned(), |aim| format!("{aim}x"))
         )?;
     }
     Ok(())

@@ -11,6 +11,7 @@ use dicom_core::{Tag, VR};
 use hilum_dicom::header::dictionary_vr;
 use hilum_dicom::matching::Level;
 use hilum_dicom::{DataSet, InstanceFacts, PersonName};
+use memchr::memchr_iter;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -312,14 +313,14 @@ impl Page {
         }
         let mut places = Vec::with_capacity(rows as usize);
         let mut start = 0;
-        for row in text.split(ROW_END) {
-            if row.matches(COLUMN_END).count() + 1 != columns(level).len() {
-                return None;
-            }
-            places.push(start..start + row.len());
-            start += row.len() + ROW_END.len_utf8();
+        for end in memchr_iter(ROW_END as u8, text.as_bytes()).chain([text.len()]) {
+            places.push(start..end);
+            start = end + 1;
         }
-        (places.len() as u64 == rows).then(|| Self { level, text: text.into(), rows: places })
+        // No row has fewer dividers than it should: where there are as many as there should be in all, none stands in a text.
+        let dividers = memchr_iter(COLUMN_END as u8, text.as_bytes()).count();
+        let told_apart = places.len() as u64 == rows && dividers == places.len() * (columns(level).len() - 1);
+        told_apart.then(|| Self { level, text: text.into(), rows: places })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -352,8 +353,11 @@ impl Answer {
     pub fn values(&self) -> Values<'_> {
         let mut columns = [""; COLUMNS];
         let row = &self.page[self.row.clone()];
-        for (column, text) in self::columns(self.level).iter().zip(row.split(COLUMN_END)) {
-            columns[*column as usize] = text;
+        let (mut start, mut ends) = (0, memchr_iter(COLUMN_END as u8, row.as_bytes()));
+        for column in self::columns(self.level) {
+            let end = ends.next().unwrap_or(row.len());
+            columns[*column as usize] = &row[start.min(end)..end];
+            start = end + 1;
         }
         Values { columns, facts: OnceCell::new() }
     }

@@ -95,21 +95,25 @@ impl Catalog {
             select.of_patients((studies.len() <= select::RARE).then_some(studies.as_slice()));
         }
         let mut found = Found { unsupported, ..Found::default() };
-        let (mut after, mut chunk) = (find.after, FIRST_CHUNK);
+        // What asks for nothing in particular matches, and one row more than a page tells whether there is more.
+        let everything = query.is_universal();
+        let first = if everything { find.limit.saturating_add(1).min(LARGEST_CHUNK) } else { FIRST_CHUNK };
+        let (mut after, mut chunk, mut last_seen) = (find.after, first, None::<Answer>);
         loop {
             let (page, last) = self.page(&select, after, chunk).await?;
             for answer in page.answers() {
-                // What asks for nothing in particular matches.
-                let matches =
-                    query.is_universal() || query.matches(&answer.data_set_of(|tag| keys.get(tag).is_some())?);
+                let matches = everything || query.matches(&answer.data_set_of(|tag| keys.get(tag).is_some())?);
                 if matches && found.answers.len() == find.limit {
-                    found.next = after;
+                    found.next = last_seen.map_or(Ok(find.after), |answer| answer.cursor().map(Some))?;
                     return Ok(found);
                 }
-                after = Some(answer.cursor()?);
                 if matches {
-                    found.answers.push(answer);
+                    found.answers.push(answer.clone());
                 }
+                last_seen = Some(answer);
+            }
+            if let Some(answer) = &last_seen {
+                after = Some(answer.cursor()?);
             }
             if last {
                 return Ok(found);
