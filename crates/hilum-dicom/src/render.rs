@@ -90,17 +90,29 @@ fn by_table(description: &ImageDescription, samples: &FrameSamples, look: Look) 
     let mask = u16::MAX >> (16 - stored);
     let sign = if description.signed { 1_u16 << (stored - 1) } else { 0 };
     // The order of the values, from 0.
-    let key = |sample: u16| (sample >> shift & mask) ^ sign;
-    let keys: Vec<u16> = if allocated == 8 {
-        samples.bytes.iter().map(|&byte| key(byte.into())).collect()
-    } else {
-        samples.bytes.as_chunks().0.iter().map(|&pair| key(u16::from_le_bytes(pair))).collect()
-    };
-    let (low, high) = keys.iter().fold((u16::MAX, 0), |(low, high), &key| (low.min(key), high.max(key)));
+    let key = move |sample: u16| (sample >> shift & mask) ^ sign;
     let value = |key: u16| i64::from(key) - i64::from(sign);
-    let look = look.over(keys.iter().map(|&key| value(key)));
-    let table: Vec<u8> = (low..=high).map(|key| look.grey(value(key))).collect();
-    Ok(keys.into_iter().map(|key| table[usize::from(key - low)]).collect())
+    Ok(if allocated == 8 {
+        through_table(samples.bytes.iter().map(|&byte| key(byte.into())), value, look)
+    } else {
+        through_table(samples.bytes.as_chunks().0.iter().map(|&pair| key(u16::from_le_bytes(pair))), value, look)
+    })
+}
+
+/// Greys of the values that `keys` stand for, in their order.
+fn through_table(keys: impl Iterator<Item = u16> + Clone, value: impl Fn(u16) -> i64, look: Look) -> Vec<u8> {
+    let (mut low, mut high) = (u16::MAX, 0);
+    for key in keys.clone() {
+        low = low.min(key);
+        high = high.max(key);
+    }
+    let look = look.over(keys.clone().map(&value));
+    // An entry for every key there can be.
+    let mut table = vec![0; 1 << 16];
+    for key in low..=high {
+        table[usize::from(key)] = look.grey(value(key));
+    }
+    keys.map(|key| table[usize::from(key)]).collect()
 }
 
 /// The stored values of one sample a pixel, by sign; bits outside the stored ones fall away.

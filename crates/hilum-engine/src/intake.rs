@@ -25,6 +25,8 @@ pub struct Received {
     pub sha256: Option<Sha256Digest>,
     /// The transfer syntax, where it was agreed on beforehand.
     pub transfer_syntax: Option<TransferSyntaxUid>,
+    /// What its header says, where it was read already.
+    pub facts: Option<Box<InstanceFacts>>,
 }
 
 impl From<Bytes> for Received {
@@ -35,7 +37,7 @@ impl From<Bytes> for Received {
 
 impl From<ObjectBytes> for Received {
     fn from(object: ObjectBytes) -> Self {
-        Self { object, sha256: None, transfer_syntax: None }
+        Self { object, sha256: None, transfer_syntax: None, facts: None }
     }
 }
 
@@ -101,8 +103,11 @@ pub(crate) async fn examine(received: Received) -> Result<Examined, AcceptError>
 }
 
 fn examine_now(received: Received) -> Result<Examined, AcceptError> {
-    let Received { object, sha256, .. } = received;
-    let facts = Box::new(object.facts().map_err(refusal)?);
+    let Received { object, sha256, facts, .. } = received;
+    let facts = match facts {
+        Some(facts) => facts,
+        None => Box::new(object.facts().map_err(refusal)?),
+    };
     check_pixel_data(&facts, object.len())?;
     let sha256 = match sha256 {
         Some(sha256) => sha256,

@@ -21,10 +21,10 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub(super) fn of(facts: InstanceFacts) -> Self {
+    pub(super) fn of(facts: &InstanceFacts) -> Self {
         let InstanceFacts { sop, sop_class, study, series, .. } = facts;
         let path = format!("studies/{}/series/{}/instances/{sop}", study.uid, series.uid);
-        Self { sop_class, sop, study: study.uid, path }
+        Self { sop_class: sop_class.clone(), sop: sop.clone(), study: study.uid.clone(), path }
     }
 }
 

@@ -4,8 +4,9 @@ use axum::{
     extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, header},
 };
-use hilum_dicom::{ObjectBytes, SopUid, StudyUid};
-use hilum_engine::{Accepted, Source, Zone};
+use hilum_dicom::{InstanceFacts, ObjectBytes, SopUid, StudyUid, TransferSyntaxUid};
+use hilum_engine::{Accepted, Received, Source, Zone};
+use memchr::memmem;
 use std::collections::VecDeque;
 use tokio::task::JoinHandle;
 
@@ -177,6 +178,7 @@ fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
 /// An instance that a part holds.
 struct Incoming {
     reference: Reference,
+    facts: Box<InstanceFacts>,
     object: ObjectBytes,
 }
 
@@ -201,28 +203,29 @@ async fn instance_of(study: Option<&StudyUid>, part: Part) -> Result<Incoming, S
     let object = match part.body {
         PartBody::Whole(object) => object,
         PartBody::TooLong(first) => {
-            let facts = read_facts_aside(first.into()).await;
-            return Err(Stored::Failed(facts.map(Reference::of), 0xA700));
+            let facts = facts_of(&first.into()).await;
+            return Err(Stored::Failed(facts.as_ref().map(Reference::of), 0xA700));
         }
     };
     if !dicom {
         return Err(Stored::Failed(None, 0xC000));
     }
-    let Some(facts) = read_facts_aside(object.clone()).await else {
+    let Some(facts) = facts_of(&object).await else {
         return Err(Stored::Failed(None, 0xC000));
     };
     let elsewhere = study.is_some_and(|study| *study != facts.study.uid);
-    let reference = Reference::of(facts);
+    let reference = Reference::of(&facts);
     if elsewhere {
         // A9xx: the data set does not match what the request says.
         return Err(Stored::Failed(Some(reference), 0xA900));
     }
-    Ok(Incoming { reference, object })
+    Ok(Incoming { reference, facts: Box::new(facts), object })
 }
 
 async fn store_instance(app: App, incoming: Incoming) -> Stored {
-    let Incoming { reference, object } = incoming;
-    match app.engine.accept_instance(&app.scope, Zone::Clinical, object, Source::Stow).await {
+    let Incoming { reference, facts, object } = incoming;
+    let received = Received { facts: Some(facts), ..object.into() };
+    match app.engine.accept_instance(&app.scope, Zone::Clinical, received, Source::Stow).await {
         Ok(Accepted::Kept | Accepted::AlreadyThere) => Stored::Kept(reference),
         Ok(Accepted::Quarantined { .. }) => Stored::Quarantined(reference),
         Err(error) => {
@@ -233,7 +236,21 @@ async fn store_instance(app: App, incoming: Incoming) -> Stored {
     }
 }
 
-/// What the object says about itself, read beside the network's thread: a deflated one has to be inflated first.
-async fn read_facts_aside(object: ObjectBytes) -> Option<hilum_dicom::InstanceFacts> {
+/// A header of this much is read in passing: to change threads would take longer.
+const SMALL: u64 = 4 << 20;
+/// Where the transfer syntax stands, if it stands anywhere.
+const META: usize = 2048;
+
+/// What the object says about itself. A long one, or one that has to be inflated first, is read beside the network's thread.
+async fn facts_of(object: &ObjectBytes) -> Option<InstanceFacts> {
+    let deflated = TransferSyntaxUid::deflated_explicit_little_endian();
+    let inflates = |bytes: &[u8]| memmem::find(&bytes[..bytes.len().min(META)], deflated.as_str().as_bytes()).is_some();
+    if let ObjectBytes::Held(bytes) = object
+        && object.len() <= SMALL
+        && !inflates(bytes)
+    {
+        return object.facts().ok();
+    }
+    let object = object.clone();
     tokio::task::spawn_blocking(move || object.facts()).await.ok()?.ok()
 }
