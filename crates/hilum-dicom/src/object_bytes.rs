@@ -204,15 +204,16 @@ fn checked(range: &Range<u64>, size: u64) -> io::Result<usize> {
     length.and_then(|length| usize::try_from(length).ok()).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
+/// Fills `bytes` from `offset` of a file on; two ranges may be read at a time.
 #[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
+/// Fills `bytes` from `offset` of a file on; two ranges may be read at a time.
 #[cfg(not(unix))]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     use std::io::{Read as _, Seek as _};
-    // A handle of its own: two ranges may be read at a time.
     let mut file = file.try_clone()?;
     file.seek(io::SeekFrom::Start(offset))?;
     file.read_exact(bytes)

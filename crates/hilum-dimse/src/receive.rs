@@ -131,23 +131,19 @@ impl<'a> Receiver<'a> {
             if (crowded || self.spool.is_full())
                 && let Err(error) = self.spill().await
             {
-                tracing::warn!(kind = ?error.kind(), "a long instance finds no room on disk while it is received");
-                return self.give_up(messages).await;
+                return self.no_room(&error, messages).await;
             }
         }
-        if self.spool.has_spilled()
-            && let Err(error) = self.spill().await
-        {
-            tracing::warn!(kind = ?error.kind(), "a long instance finds no room on disk while it is received");
-            return self.give_up(messages).await;
-        }
-        match self.spool.take() {
+        let finished = if self.spool.has_spilled() { self.spill().await } else { Ok(()) };
+        match finished.and_then(|()| self.spool.take()) {
             Ok(object) => Ok(Some(Filled { object, data_set_offset, sha256: digest.finalize().into() })),
-            Err(error) => {
-                tracing::warn!(kind = ?error.kind(), "a received instance cannot be read again");
-                self.give_up(messages).await
-            }
+            Err(error) => self.no_room(&error, messages).await,
         }
+    }
+
+    async fn no_room(&mut self, error: &io::Error, messages: &mut Messages) -> Result<Option<Filled>, UlError> {
+        tracing::warn!(kind = ?error.kind(), "a long instance cannot be put on the disk while it is received");
+        self.give_up(messages).await
     }
 
     async fn give_up(&mut self, messages: &mut Messages) -> Result<Option<Filled>, UlError> {

@@ -4,6 +4,8 @@ use super::bucket::BucketObject;
 use super::{ObjectKey, Storage, StorageError, segment};
 use bytes::Bytes;
 use hilum_dicom::ReadAt;
+#[cfg(not(unix))]
+use hilum_dicom::object_bytes::read_exact_at;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -127,18 +129,4 @@ fn read_at(file: &File, length: usize, offset: u64, out: &mut Vec<u8>) -> io::Re
     let before = out.len();
     out.resize(before + length, 0);
     read_exact_at(file, &mut out[before..], offset)
-}
-
-#[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(not(unix))]
-pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    use std::io::{Read, Seek};
-    // A handle of its own: two ranges may be read at a time.
-    let mut file = file.try_clone()?;
-    file.seek(io::SeekFrom::Start(offset))?;
-    file.read_exact(bytes)
 }

@@ -11,6 +11,7 @@ pub use scan::{Record, Records};
 
 use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
 use hilum_dicom::ObjectBytes;
+use hilum_dicom::object_bytes::read_exact_at;
 pub(super) use record::HEADER;
 use record::{MAGIC, extent};
 use sha2::{Digest, Sha256};
@@ -266,7 +267,7 @@ impl Place<'_> {
             return Ok(None);
         }
         let mut bytes = [0; HEADER];
-        super::object_file::read_exact_at(&file, &mut bytes, self.offset)?;
+        read_exact_at(&file, &mut bytes, self.offset)?;
         Ok(Header::read(&bytes, self.segment, self.offset))
     }
 
@@ -286,7 +287,7 @@ impl Place<'_> {
 pub(super) fn is_record(file: &File, start: u64) -> io::Result<bool> {
     let mut magic = [0; 8];
     let at = start.checked_sub(HEADER as u64).ok_or(io::ErrorKind::InvalidInput)?;
-    super::object_file::read_exact_at(file, &mut magic, at)?;
+    read_exact_at(file, &mut magic, at)?;
     Ok(&magic == MAGIC)
 }
 

@@ -1,8 +1,8 @@
 //! The records of a segment, one after another, from the file alone.
 
 use super::record::{BLOCK, HEADER, Header, extent};
-use crate::storage::object_file::read_exact_at;
 use crate::storage::{ObjectKey, Sha256Digest};
+use hilum_dicom::object_bytes::read_exact_at;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
