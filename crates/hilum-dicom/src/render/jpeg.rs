@@ -4,6 +4,7 @@
 //! products over rows of eight, which compilers make vector instructions of. Stripes of rows are coded side by side with a restart marker
 //! between them (T.81 B.2.4.4), where the machine has more than one processor.
 
+use multiversion::multiversion;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread;
@@ -60,7 +61,7 @@ fn grey_in_stripes(pixels: &[u8], width: u16, height: u16, quality: u8, stripes:
     }
     let mut file = Vec::with_capacity(pixels.len() / 4 + 1024);
     coder.head(width, height, restarts.then_some((across * rows) as u16), &mut file);
-    let stripe = |first: usize| coder.stripe(pixels, (width.into(), height.into()), first..(first + rows).min(down));
+    let stripe = |first: usize| stripe(&coder, pixels, (width.into(), height.into()), first..(first + rows).min(down));
     let starts: Vec<usize> = (0..down).step_by(rows).collect();
     let coded: Vec<Vec<u8>> = match starts.as_slice() {
         [only] => vec![stripe(*only)],
@@ -93,8 +94,8 @@ struct Code {
 struct Coder {
     /// In zigzag order, as the file states it.
     quantisation: [u8; 64],
-    /// What a coefficient is multiplied by, in zigzag order.
-    factors: [f32; 64],
+    /// What a coefficient is multiplied by, `[v][u]`.
+    factors: [[f32; 8]; 8],
     dc: [Code; 256],
     ac: [Code; 256],
 }
@@ -105,12 +106,11 @@ impl Coder {
         let scale = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
         let quantisation =
             ZIGZAG.map(|place| ((u32::from(LUMINANCE[usize::from(place)]) * scale + 50) / 100).clamp(1, 255) as u8);
-        Self {
-            quantisation,
-            factors: quantisation.map(|divisor| 1.0 / f32::from(divisor)),
-            dc: codes(&DC_LENGTHS, &DC_SYMBOLS),
-            ac: codes(&AC_LENGTHS, &AC_SYMBOLS),
+        let mut factors = [[0.0; 8]; 8];
+        for (place, divisor) in ZIGZAG.into_iter().zip(quantisation) {
+            factors[usize::from(place / 8)][usize::from(place % 8)] = 1.0 / f32::from(divisor);
         }
+        Self { quantisation, factors, dc: codes(&DC_LENGTHS, &DC_SYMBOLS), ac: codes(&AC_LENGTHS, &AC_SYMBOLS) }
     }
 
     /// Everything before the coded data.
@@ -136,47 +136,30 @@ impl Coder {
         segment(0xDA, &[&[1, 1, 0x00, 0, 63, 0]]);
     }
 
-    /// Rows of blocks, as they stand between two markers.
-    fn stripe(&self, pixels: &[u8], (width, height): (usize, usize), rows: std::ops::Range<usize>) -> Vec<u8> {
-        let mut bits = Bits::new(rows.len() * width * 2);
-        let mut last_dc = 0;
-        let across = width.div_ceil(8);
-        for row in rows {
-            let lines: [&[u8]; 8] = std::array::from_fn(|y| {
-                let start = (row * 8 + y).min(height - 1) * width;
-                &pixels[start..start + width]
-            });
-            for column in 0..across {
-                let block = block(&lines, column * 8);
-                let coefficients = self.coefficients(&block);
-                let dc = i32::from(coefficients[0]);
-                self.code(dc - last_dc, &coefficients, &mut bits);
-                last_dc = dc;
-            }
-        }
-        bits.end()
-    }
-
     /// Quantised, in zigzag order.
+    #[inline(always)]
     fn coefficients(&self, block: &[[u8; 8]; 8]) -> [i16; 64] {
         let grey = u64::from_ne_bytes([block[0][0]; 8]);
         if block.iter().all(|line| u64::from_ne_bytes(*line) == grey) {
             let mut coefficients = [0; 64];
-            coefficients[0] = ((f32::from(block[0][0]) - 128.0) * 8.0 * self.factors[0]).round_ties_even() as i16;
+            coefficients[0] = ((f32::from(block[0][0]) - 128.0) * 8.0 * self.factors[0][0]).round_ties_even() as i16;
             return coefficients;
         }
         let transformed = transformed(block);
-        let mut coefficients = [0; 64];
-        for at in 0..64 {
-            let place = usize::from(ZIGZAG[at]);
-            // Adding 1.5 * 2^23 leaves the nearest whole number in the lower bits.
-            let shifted = transformed[place / 8][place % 8] * self.factors[at] + 12_582_912.0;
-            coefficients[at] = shifted.to_bits() as i16;
+        let mut quantised = [0_i16; 64];
+        for (eight, (line, factors)) in
+            quantised.as_chunks_mut::<8>().0.iter_mut().zip(transformed.iter().zip(&self.factors))
+        {
+            for x in 0..8 {
+                // Adding 1.5 * 2^23 leaves the nearest whole number in the lower bits.
+                eight[x] = (line[x] * factors[x] + 12_582_912.0).to_bits() as i16;
+            }
         }
-        coefficients
+        ZIGZAG.map(|place| quantised[usize::from(place)])
     }
 
     /// Figures F.1 and F.2.
+    #[inline(always)]
     fn code(&self, dc: i32, coefficients: &[i16; 64], bits: &mut Bits) {
         let size = 32 - dc.unsigned_abs().leading_zeros();
         bits.put(self.dc[size as usize]);
@@ -203,6 +186,29 @@ impl Coder {
     }
 }
 
+/// Rows of blocks, as they stand between two markers. What is called here is inlined, so that the whole is compiled for either
+/// instruction set; both compute the same bits.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
+fn stripe(coder: &Coder, pixels: &[u8], (width, height): (usize, usize), rows: std::ops::Range<usize>) -> Vec<u8> {
+    let mut bits = Bits::new(rows.len() * width * 2);
+    let mut last_dc = 0;
+    let across = width.div_ceil(8);
+    for row in rows {
+        let lines: [&[u8]; 8] = std::array::from_fn(|y| {
+            let start = (row * 8 + y).min(height - 1) * width;
+            &pixels[start..start + width]
+        });
+        for column in 0..across {
+            let block = block(&lines, column * 8);
+            let coefficients = coder.coefficients(&block);
+            let dc = i32::from(coefficients[0]);
+            coder.code(dc - last_dc, &coefficients, &mut bits);
+            last_dc = dc;
+        }
+    }
+    bits.end()
+}
+
 /// A bit for each coefficient that is not zero.
 #[inline(always)]
 fn nonzero(coefficients: &[i16; 64]) -> u64 {
@@ -220,6 +226,7 @@ fn nonzero(coefficients: &[i16; 64]) -> u64 {
 }
 
 /// A number's own bits (T.81 F.1.2.1.1): one below zero counts from the other end.
+#[inline(always)]
 fn number(value: i32, size: u32) -> Code {
     let value = value + (value >> 31);
     Code { bits: value as u32 & ((1 << size) - 1), length: size }
@@ -240,6 +247,7 @@ fn codes(lengths: &[u8; 16], symbols: &[u8]) -> [Code; 256] {
 }
 
 /// Eight pixels of eight lines; beyond the right edge its last pixel again.
+#[inline(always)]
 fn block(lines: &[&[u8]; 8], left: usize) -> [[u8; 8]; 8] {
     lines.map(|line| match line[left..].first_chunk() {
         Some(eight) => *eight,
