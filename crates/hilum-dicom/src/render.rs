@@ -10,6 +10,7 @@ pub use voi::{VoiFunction, VoiWindow};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
+use multiversion::multiversion;
 
 use crate::facts::InstanceFacts;
 use crate::header::{Instance, Item};
@@ -86,33 +87,57 @@ fn by_table(description: &ImageDescription, samples: &FrameSamples, look: Look) 
     if samples.bytes.len() != description.pixels() * usize::from(allocated / 8) {
         return Err(PixelError::Bits { allocated, stored, high_bit });
     }
-    let shift = high_bit + 1 - stored;
-    let mask = u16::MAX >> (16 - stored);
     let sign = if description.signed { 1_u16 << (stored - 1) } else { 0 };
-    // The order of the values, from 0.
-    let key = move |sample: u16| (sample >> shift & mask) ^ sign;
-    let value = |key: u16| i64::from(key) - i64::from(sign);
+    let order = Order { shift: high_bit + 1 - stored, mask: u16::MAX >> (16 - stored), sign };
     Ok(if allocated == 8 {
-        through_table(samples.bytes.iter().map(|&byte| key(byte.into())), value, look)
+        let wide: Vec<[u8; 2]> = samples.bytes.iter().map(|&byte| [byte, 0]).collect();
+        through_table(&wide, order, look)
     } else {
-        through_table(samples.bytes.as_chunks().0.iter().map(|&pair| key(u16::from_le_bytes(pair))), value, look)
+        through_table(samples.bytes.as_chunks().0, order, look)
     })
 }
 
-/// Greys of the values that `keys` stand for, in their order.
-fn through_table(keys: impl Iterator<Item = u16> + Clone, value: impl Fn(u16) -> i64, look: Look) -> Vec<u8> {
+/// Where a sample's value stands among all that there can be, from 0.
+#[derive(Clone, Copy)]
+struct Order {
+    shift: u16,
+    mask: u16,
+    sign: u16,
+}
+
+impl Order {
+    #[inline(always)]
+    fn of(self, sample: [u8; 2]) -> u16 {
+        (u16::from_le_bytes(sample) >> self.shift & self.mask) ^ self.sign
+    }
+
+    fn value(self, place: u16) -> i64 {
+        i64::from(place) - i64::from(self.sign)
+    }
+}
+
+/// Greys of the samples, in their order.
+fn through_table(samples: &[[u8; 2]], order: Order, look: Look) -> Vec<u8> {
+    let (low, high) = extremes(samples, order);
+    let look = look.over(samples.iter().map(|&sample| order.value(order.of(sample))));
+    // An entry for every place there can be, so that none is looked for beyond its end.
+    let mut table = [0; 1 << 16];
+    for place in low..=high {
+        table[usize::from(place)] = look.grey(order.value(place));
+    }
+    samples.iter().map(|&sample| table[usize::from(order.of(sample))]).collect()
+}
+
+/// The first and the last place that occurs.
+#[multiversion(targets("x86_64+avx2"))]
+fn extremes(samples: &[[u8; 2]], order: Order) -> (u16, u16) {
     let (mut low, mut high) = (u16::MAX, 0);
-    for key in keys.clone() {
-        low = low.min(key);
-        high = high.max(key);
+    for &sample in samples {
+        let place = order.of(sample);
+        low = low.min(place);
+        high = high.max(place);
     }
-    let look = look.over(keys.clone().map(&value));
-    // An entry for every key there can be.
-    let mut table = vec![0; 1 << 16];
-    for key in low..=high {
-        table[usize::from(key)] = look.grey(value(key));
-    }
-    keys.map(|key| table[usize::from(key)]).collect()
+    (low, high)
 }
 
 /// The stored values of one sample a pixel, by sign; bits outside the stored ones fall away.

@@ -17,7 +17,7 @@ use crate::run;
 /// How many, and how many times as fast as the peer is the aim.
 const ASSOCIATIONS: [(usize, f64); 2] = [(1, 3.0), (4, 6.0)];
 /// Share of the peer's processor time that is the aim.
-const CPU_AIM: f64 = 0.2;
+pub(super) const CPU_AIM: f64 = 0.2;
 
 /// What one system did.
 #[derive(Default)]
