@@ -1,6 +1,9 @@
 //! Who asks: every function of the catalogue takes the caller's [`Scope`].
 
+use crate::error::EngineError;
+use hilum_dicom::AeTitle;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The short code an institution is known by in this installation, e.g. `LOCAL`.
@@ -51,43 +54,211 @@ impl From<InstitutionCode> for String {
     }
 }
 
-/// What the caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an account is to an institution; it may be several things to one, and others to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks at studies and reports.
-    Reader,
-    /// Also sends data, cancels and resumes readings.
-    Operator,
-    /// The engine's own jobs.
+    Viewer,
+    /// Also starts, cancels and resumes readings.
+    Radiologist,
+    /// Works with de-identified data. There are none yet, so it sees nothing.
+    Researcher,
+    /// Takes data in, hands them out, deletes them, and reads the audit trail.
+    DataSteward,
+    /// Manages accounts and their roles, and sees no patient for it.
+    Administrator,
+}
+
+/// One thing that may be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// See studies, images and reports, with the patients' identity.
+    View,
+    /// Start, cancel and resume readings.
+    Predict,
+    /// Send data: STOW-RS, imports, orders of the worklist.
+    Store,
+    /// Write whole studies into files.
+    Export,
+    /// Delete data.
+    Delete,
+    /// Send again what waits to be sent to peers.
+    Operate,
+    /// Manage accounts and roles.
+    Manage,
+    /// Read the audit trail.
+    Audit,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] =
+        [Self::Viewer, Self::Radiologist, Self::Researcher, Self::DataSteward, Self::Administrator];
+
+    /// The word in the catalogue, in JSON and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Radiologist => "radiologist",
+            Self::Researcher => "researcher",
+            Self::DataSteward => "data_steward",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// What it allows.
+    pub fn permissions(self) -> Permissions {
+        use Permission::{Audit, Delete, Export, Manage, Operate, Predict, Store, View};
+        match self {
+            Self::Viewer => [View].into_iter().collect(),
+            Self::Radiologist => [View, Predict].into_iter().collect(),
+            Self::Researcher => Permissions::default(),
+            Self::DataSteward => [View, Store, Export, Delete, Operate, Audit].into_iter().collect(),
+            Self::Administrator => [Operate, Manage].into_iter().collect(),
+        }
+    }
+}
+
+/// No role has this name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a role is viewer, radiologist, researcher, data_steward or administrator")]
+pub struct UnknownRole;
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownRole)
+    }
+}
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Permissions(u16);
+
+impl Permissions {
+    /// Everything.
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// Whether it is among them.
+    pub fn contain(self, permission: Permission) -> bool {
+        self.0 & (1 << permission as u16) != 0
+    }
+
+    /// These and those.
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+}
+
+impl FromIterator<Permission> for Permissions {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().fold(0, |bits, permission| bits | 1 << permission as u16))
+    }
+}
+
+/// Who acts, as the audit trail names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// Somebody who signed in, or a program with one of their tokens.
+    Account(AccountId),
+    /// An application entity.
+    Peer(AeTitle),
+    /// A command on this machine: whoever may read the data folder.
+    Console,
+    /// The engine itself.
     System,
 }
 
-/// The institutions a caller acts for, and the role. New data belong to the first one.
+impl Actor {
+    /// The word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "account",
+            Self::Peer(_) => "peer",
+            Self::Console => "console",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Number of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(pub i64);
+
+/// Who asks, from where, and what it may do in which institutions. New data belong to the first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
+    actor: Actor,
+    address: Option<IpAddr>,
     home: InstitutionCode,
-    others: Vec<InstitutionCode>,
-    role: Role,
+    rights: Vec<(InstitutionCode, Permissions)>,
 }
 
 impl Scope {
-    /// A caller of one institution.
-    pub fn new(institution: InstitutionCode, role: Role) -> Self {
-        Self { home: institution, others: Vec::new(), role }
+    /// An actor that may do this in one institution.
+    pub fn new(actor: Actor, institution: InstitutionCode, permissions: Permissions) -> Self {
+        Self { actor, address: None, home: institution.clone(), rights: vec![(institution, permissions)] }
     }
 
-    /// The local operator: the only caller while the server answers on loopback only.
+    /// The engine's own jobs.
+    pub(crate) fn system(institution: InstitutionCode) -> Self {
+        Self::new(Actor::System, institution, Permissions::ALL)
+    }
+
+    /// A command on this machine, for an institution.
+    pub fn console(institution: InstitutionCode) -> Self {
+        Self::new(Actor::Console, institution, Permissions::ALL)
+    }
+
+    /// A command on this machine, for the institution that stands for it.
     pub fn local() -> Self {
-        Self::new(InstitutionCode::local(), Role::Operator)
+        Self::console(InstitutionCode::local())
     }
 
-    /// The same caller, who may also see `institution`.
+    /// What an application entity may do for an institution: see, and send.
+    pub fn peer(title: AeTitle, institution: InstitutionCode) -> Self {
+        Self::new(Actor::Peer(title), institution, [Permission::View, Permission::Store].into_iter().collect())
+    }
+
+    /// An account with its rights in each institution, none of them twice. Its data belong to the first where it may send.
+    pub fn account(id: AccountId, rights: Vec<(InstitutionCode, Permissions)>) -> Self {
+        let stores = rights.iter().find(|(_, permissions)| permissions.contain(Permission::Store));
+        let home = stores.or(rights.first()).map_or_else(InstitutionCode::local, |(code, _)| code.clone());
+        Self { actor: Actor::Account(id), address: None, home, rights }
+    }
+
+    /// The same caller, at this address.
+    pub fn from_address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The same caller with the same rights, for `institution` alone.
+    pub(crate) fn given_to(&self, institution: InstitutionCode) -> Self {
+        let permissions = self.at(&self.home);
+        Self { home: institution.clone(), rights: vec![(institution, permissions)], ..self.clone() }
+    }
+
+    /// The same caller, who has the rights that it has at home in `institution` too.
     pub fn and(mut self, institution: InstitutionCode) -> Self {
-        if institution != self.home && !self.others.contains(&institution) {
-            self.others.push(institution);
+        if self.rights.iter().all(|(known, _)| *known != institution) {
+            self.rights.push((institution, self.at(&self.home)));
         }
         self
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// From where, if over a network.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The institution that new data belong to.
@@ -95,18 +266,43 @@ impl Scope {
         &self.home
     }
 
-    /// Every institution the caller may see.
+    /// Every institution whose studies the caller may see.
     pub fn institutions(&self) -> impl Iterator<Item = &InstitutionCode> {
-        std::iter::once(&self.home).chain(&self.others)
+        self.where_may(Permission::View)
     }
 
-    /// The caller's role.
-    pub fn role(&self) -> Role {
-        self.role
+    /// Every institution where the caller may do this.
+    pub fn where_may(&self, permission: Permission) -> impl Iterator<Item = &InstitutionCode> {
+        self.rights.iter().filter(move |(_, permissions)| permissions.contain(permission)).map(|(code, _)| code)
     }
 
-    /// Whether the caller may change anything.
-    pub fn may_change(&self) -> bool {
-        self.role != Role::Reader
+    /// What the caller may do in an institution.
+    pub fn at(&self, institution: &InstitutionCode) -> Permissions {
+        self.rights
+            .iter()
+            .find(|(code, _)| code == institution)
+            .map(|(_, permissions)| *permissions)
+            .unwrap_or_default()
+    }
+
+    /// Whether the caller may do this in an institution.
+    pub fn may(&self, permission: Permission, institution: &InstitutionCode) -> bool {
+        self.at(institution).contain(permission)
+    }
+
+    /// Whether the caller may do this anywhere.
+    pub fn may_somewhere(&self, permission: Permission) -> bool {
+        self.where_may(permission).next().is_some()
+    }
+
+    /// The same caller, only in the institutions where it may do this.
+    pub(crate) fn where_it_may(&self, permission: Permission) -> Self {
+        let allowed = self.rights.iter().filter(|(_, permissions)| permissions.contain(permission));
+        Self { rights: allowed.cloned().collect(), ..self.clone() }
+    }
+
+    /// Refused unless the caller may do this anywhere.
+    pub(crate) fn require(&self, permission: Permission) -> Result<(), EngineError> {
+        if self.may_somewhere(permission) { Ok(()) } else { Err(EngineError::Forbidden) }
     }
 }

@@ -1,6 +1,6 @@
 //! Forwards, as a worker that sends and a person who looks see them. The engine keeps what is due; who sends is the caller's.
 
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::archive::StoredInstance;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -136,9 +136,7 @@ impl Engine {
 
     /// Makes everything that is not sent due now, what was given up too; how many that were.
     pub async fn retry_forwards(&self, scope: &Scope, peer: Option<&AeTitle>) -> Result<u64, EngineError> {
-        if !scope.may_change() {
-            return Err(EngineError::Forbidden);
-        }
+        scope.require(Permission::Operate)?;
         Ok(self.catalog().retry_forwards(scope, peer).await?)
     }
 }

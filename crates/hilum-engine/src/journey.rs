@@ -1,6 +1,6 @@
 //! The main path: an instance arrives, its series settles, its study is read and reported. Read top-down.
 
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, Recorded, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
@@ -23,7 +23,7 @@ pub(crate) async fn accept_instance(
     if zone == Zone::Research {
         return Err(AcceptError::ResearchZoneNeedsDeidentification);
     }
-    if !scope.may_change() {
+    if !scope.may(Permission::Store, scope.home()) {
         return Err(AcceptError::Forbidden);
     }
     let Incoming { received, source, file_name, sender } = incoming;
@@ -34,7 +34,7 @@ pub(crate) async fn accept_instance(
     }
     let title = sender.as_ref().map(|sender| &sender.ae_title);
     let Route { institution, forward } = engine.rules().route(title, &new.facts);
-    let scope = &institution.map_or_else(|| scope.clone(), |institution| Scope::new(institution, scope.role()));
+    let scope = &institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
     let study = new.facts.study.uid.clone();
     let sop = new.facts.sop.clone();
     engine.settled(scope, zone, &sop).await;

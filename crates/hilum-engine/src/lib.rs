@@ -29,7 +29,7 @@ pub mod upkeep;
 pub mod views;
 pub mod worklist;
 
-pub use access::{InstitutionCode, Role, Scope};
+pub use access::{AccountId, Actor, InstitutionCode, Permission, Permissions, Role, Scope};
 pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{
     Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Find, Found, PostgresUrl, Values, attributes,

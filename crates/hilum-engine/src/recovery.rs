@@ -1,7 +1,7 @@
 //! Objects that lie durable without a row get one: at the start after a crash, in `hilum check --repair`, and when the row of an
 //! acknowledged instance could not be written at once.
 
-use crate::access::{Role, Scope};
+use crate::access::Scope;
 use crate::catalog::{NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 use crate::engine::{Engine, Source};
 use crate::error::{AcceptError, EngineError};
@@ -77,7 +77,7 @@ pub(crate) async fn take_up(
     provenance: &Provenance,
     lost: Lost,
 ) -> Result<(), AcceptError> {
-    let scope = Scope::new(provenance.institution.clone(), Role::System);
+    let scope = Scope::system(provenance.institution.clone());
     let new = intake::examine(read(engine.storage(), object).await?.into()).await?;
     let institution = engine.catalog().home(&scope).await?;
     loop {

@@ -1,6 +1,6 @@
 //! The modality worklist: imported orders, and what a C-FIND finds among them (PS3.4 Annex K).
 
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use dicom_core::Tag;
@@ -103,7 +103,7 @@ impl Engine {
         orders: Vec<Order>,
         replace: bool,
     ) -> Result<WorklistSummary, EngineError> {
-        if !scope.may_change() {
+        if !scope.may(Permission::Store, scope.home()) {
             return Err(EngineError::Forbidden);
         }
         let orders: Vec<(String, DataSet)> = orders.into_iter().map(|order| (order.key(), order.0)).collect();

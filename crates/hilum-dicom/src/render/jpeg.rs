@@ -365,7 +365,9 @@ impl Bits {
             }
             self.length += 8;
         } else {
-            bytes.into_iter().for_each(|byte| self.push(byte));
+            for byte in bytes {
+                self.push(byte);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::entity::{audit, finding, instance, patient, reading, removal, report,
 use super::search::{index, text};
 use super::{Catalog, CatalogError, now};
 use crate::EngineError;
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::archive::Selection;
 use crate::engine::Zone;
 use crate::storage::ObjectKey;
@@ -44,9 +44,7 @@ impl Catalog {
         zone: Zone,
         selection: &Selection,
     ) -> Result<Deleted, EngineError> {
-        if !scope.may_change() {
-            return Err(EngineError::Forbidden);
-        }
+        scope.require(Permission::Delete)?;
         let selected = self.selected_series(scope, zone, selection).await?;
         if selected.is_empty() {
             return Err(EngineError::NotFound { what: "instances" });
@@ -64,6 +62,7 @@ impl Catalog {
                 .await
                 .map_err(CatalogError::during(ACT))?;
             let Some(row) = row else { continue };
+            self.require(scope, Permission::Delete, row.institution_id)?;
             if studies.insert(row.study_row) {
                 refuse_while_read(&txn, row.study_row).await?;
             }
@@ -271,7 +270,7 @@ async fn note_deletion(
     audit::ActiveModel {
         institution_id: Set(institution),
         at: Set(now()),
-        role: Set(format!("{:?}", scope.role()).to_lowercase()),
+        role: Set(scope.actor().kind().to_owned()),
         action: Set("delete".to_owned()),
         object: Set(object.to_owned()),
         object_row: Set(row),

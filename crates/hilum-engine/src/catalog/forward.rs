@@ -6,7 +6,7 @@
 use super::entity::forward;
 use super::instances::{InstanceRow, instance_columns, stored};
 use super::{Catalog, CatalogError, now, rfc3339};
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::archive::StoredInstance;
 use crate::error::EngineError;
 use crate::forwarding::{DueForward, ForwardEnd, ForwardOutcome, ForwardSearch, ForwardState, ForwardView};
@@ -210,7 +210,7 @@ impl Catalog {
             )
             .col_expr(forward::Column::NextAt, Expr::value(now()))
             .filter(forward::Column::State.ne(ForwardState::Sent.as_str()))
-            .filter(forward::Column::InstitutionId.is_in(self.visible(scope).await?));
+            .filter(forward::Column::InstitutionId.is_in(self.where_may(scope, Permission::Operate).await?));
         if let Some(peer) = peer {
             update = update.filter(forward::Column::Peer.eq(peer.as_str()));
         }

@@ -41,7 +41,7 @@ pub use search::{Answer, Attribute, Cursor, Find, Found, Values, attributes};
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 pub(crate) use upkeep::Holder;
 
-use crate::access::{InstitutionCode, Role, Scope};
+use crate::access::{InstitutionCode, Permission, Scope};
 use crate::error::{EngineError, ErrorKind};
 use connect::Connections;
 use dialect::Trouble;
@@ -209,7 +209,7 @@ impl Catalog {
     pub async fn system_scope(&self) -> Result<Scope, CatalogError> {
         let rows =
             institution::Entity::find().all(&self.read).await.map_err(CatalogError::during("list the institutions"))?;
-        rows.into_iter().try_fold(Scope::new(InstitutionCode::local(), Role::System), |scope, row| {
+        rows.into_iter().try_fold(Scope::system(InstitutionCode::local()), |scope, row| {
             let code = row.code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
             Ok(scope.and(code))
         })
@@ -247,12 +247,17 @@ impl Catalog {
 
     /// Row ids of the institutions that the caller may see.
     async fn visible(&self, scope: &Scope) -> Result<Vec<i64>, CatalogError> {
-        let known: Option<Vec<i64>> = scope.institutions().map(|code| self.known_institution(code)).collect();
+        self.where_may(scope, Permission::View).await
+    }
+
+    /// Row ids of the institutions where the caller may do this.
+    async fn where_may(&self, scope: &Scope, permission: Permission) -> Result<Vec<i64>, CatalogError> {
+        let known: Option<Vec<i64>> = scope.where_may(permission).map(|code| self.known_institution(code)).collect();
         if let Some(ids) = known {
             return Ok(ids);
         }
         let rows = institution::Entity::find()
-            .filter(institution::Column::Code.is_in(scope.institutions().map(InstitutionCode::as_str)))
+            .filter(institution::Column::Code.is_in(scope.where_may(permission).map(InstitutionCode::as_str)))
             .all(&self.read)
             .await
             .map_err(CatalogError::during("look up institutions"))?;
@@ -262,6 +267,13 @@ impl Catalog {
             known.insert(code, row.id);
         }
         Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// Refused unless the caller may do this in the institution of a row that it sees.
+    fn require(&self, scope: &Scope, permission: Permission, institution: i64) -> Result<(), EngineError> {
+        let known = self.institutions.read().unwrap_or_else(PoisonError::into_inner);
+        let may = scope.where_may(permission).any(|code| known.get(code) == Some(&institution));
+        if may { Ok(()) } else { Err(EngineError::Forbidden) }
     }
 }
 

@@ -4,7 +4,7 @@ use super::entity::{audit, reading, report, study};
 use super::report::insert_report;
 use super::{Catalog, CatalogError, NewReport, now};
 use crate::EngineError;
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::storage::{Staged, Storage};
 use crate::views::{Note, ReadingStatus};
 use hilum_dicom::StudyUid;
@@ -287,9 +287,7 @@ impl Catalog {
         scope: &Scope,
         uid: &StudyUid,
     ) -> Result<(DatabaseTransaction, study::Model, reading::Model), EngineError> {
-        if !scope.may_change() {
-            return Err(EngineError::Forbidden);
-        }
+        scope.require(Permission::Predict)?;
         let visible = self.visible(scope).await?;
         let txn = self.begin(ACT).await?;
         let study = study::Entity::find()
@@ -299,6 +297,7 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(ACT))?
             .ok_or(EngineError::NotFound { what: "study" })?;
+        self.require(scope, Permission::Predict, study.institution_id)?;
         let row = reading_row(&txn, &study).await?;
         Ok((txn, study, row))
     }
@@ -316,7 +315,7 @@ impl Catalog {
         audit::ActiveModel {
             institution_id: Set(study.institution_id),
             at: Set(now()),
-            role: Set(format!("{:?}", scope.role()).to_lowercase()),
+            role: Set(scope.actor().kind().to_owned()),
             action: Set(action.to_owned()),
             object: Set("study".to_owned()),
             object_row: Set(study.id),

@@ -10,7 +10,7 @@ mod layout;
 
 pub use hilum_dicom::dicomdir::FileSetId;
 
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
 use crate::archive::{InstanceBytes, Selection, StoredInstance};
 use crate::control::WorkControl;
 use crate::engine::{Engine, Zone};
@@ -92,7 +92,8 @@ impl Engine {
         folder: &Path,
         control: &WorkControl,
     ) -> Result<ExportSummary, ExportError> {
-        let instances = self.instances(scope, zone, selection).await?;
+        scope.require(Permission::Export)?;
+        let instances = self.instances(&scope.where_it_may(Permission::Export), zone, selection).await?;
         if instances.is_empty() {
             return Err(ExportError::Nothing);
         }

@@ -1,10 +1,10 @@
 //! One instance through the door, and its effects.
 
-use crate::fixture::{Ct, aside, dcmtk, engine, files, number, objects, on_the_way, rows, send, texts};
+use crate::fixture::{Ct, aside, dcmtk, engine, files, number, objects, on_the_way, rows, send, texts, viewer};
 use bytes::Bytes;
 use hilum_dicom::write::SeriesKind;
 use hilum_engine::views::StudySearch;
-use hilum_engine::{AcceptError, Accepted, ErrorKind, Role, Scope, Source, Zone};
+use hilum_engine::{AcceptError, Accepted, ErrorKind, Scope, Source, Zone};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -178,11 +178,11 @@ async fn a_reader_may_not_send_and_another_institution_sees_nothing() {
     let engine = engine(data.path()).await;
     let series = Ct { slices: 1, ..Ct::default() };
     let bytes = series.files().remove(0);
-    let reader = Scope::new("LOCAL".parse().unwrap(), Role::Reader);
+    let reader = viewer("LOCAL".parse().unwrap());
     let error = engine.accept_instance(&reader, Zone::Clinical, bytes.clone(), Source::Stow).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
 
-    let other = Scope::new("OTHER".parse().unwrap(), Role::Operator);
+    let other = Scope::console("OTHER".parse().unwrap());
     send(&engine, std::slice::from_ref(&bytes)).await;
     assert_eq!(engine.study(&other, &series.study_uid()).await.unwrap_err().kind(), ErrorKind::NotFound);
     // The same UID in another institution is another instance.

@@ -3,7 +3,7 @@
 use crate::fixture::{Ct, change_object, engine, send};
 use bytes::Bytes;
 use hilum_dicom::{SopUid, read_facts};
-use hilum_engine::{EngineError, InstitutionCode, PatientKey, Role, Scope, Selection, Zone};
+use hilum_engine::{EngineError, InstitutionCode, PatientKey, Scope, Selection, Zone};
 use tempfile::tempdir;
 
 fn sop(file: &Bytes) -> SopUid {
@@ -64,7 +64,7 @@ async fn lists_of_each_level_narrow_a_selection_and_nothing_at_all_is_refused() 
     let refused = engine.instances(&scope, Zone::Clinical, &Selection::default()).await;
     assert!(matches!(refused, Err(EngineError::BadRequest { field: "selection", .. })));
     assert!(engine.instances(&scope, Zone::Research, &Selection::study(study.clone())).await.unwrap().is_empty());
-    let stranger = Scope::new("ELSEWHERE".parse::<InstitutionCode>().unwrap(), Role::Operator);
+    let stranger = Scope::console("ELSEWHERE".parse::<InstitutionCode>().unwrap());
     assert!(engine.instances(&stranger, Zone::Clinical, &Selection::study(study)).await.unwrap().is_empty());
 }
 

@@ -1,11 +1,11 @@
 //! Deleting: nothing of it is found, nothing else is lost, and a crash in between leaves nothing half.
 
-use crate::fixture::{Ct, blocks, engine, number, packs, reading_engine, send, texts};
+use crate::fixture::{Ct, blocks, engine, number, packs, reading_engine, send, texts, viewer};
 use hilum_dicom::matching::{Level, QueryOptions};
 use hilum_dicom::{DataSet, read_facts};
 use hilum_engine::WorkControl;
 use hilum_engine::upkeep::CheckOptions;
-use hilum_engine::{Deleted, Engine, EngineError, Find, Role, Scope, Selection, Zone};
+use hilum_engine::{Deleted, Engine, EngineError, Find, Scope, Selection, Zone};
 use tempfile::tempdir;
 
 async fn found(engine: &Engine, level: Level) -> usize {
@@ -89,9 +89,9 @@ async fn who_may_only_look_deletes_nothing_and_a_study_that_is_being_read_stays(
     let engine = engine(data.path()).await;
     send(&engine, &Ct::default().files()).await;
     let selection = Selection::study(Ct::default().study_uid());
-    let reader = Scope::new(Scope::local().home().clone(), Role::Reader);
+    let reader = viewer(Scope::local().home().clone());
     assert!(matches!(engine.delete(&reader, Zone::Clinical, &selection).await, Err(EngineError::Forbidden)));
-    let stranger = Scope::new("ELSEWHERE".parse().unwrap(), Role::Operator);
+    let stranger = Scope::console("ELSEWHERE".parse().unwrap());
     assert!(matches!(engine.delete(&stranger, Zone::Clinical, &selection).await, Err(EngineError::NotFound { .. })));
 
     engine.run_until_idle().await.unwrap();

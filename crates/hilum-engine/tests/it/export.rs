@@ -1,6 +1,6 @@
 //! An export is a file-set that others read, and the same whatever happened on the way.
 
-use crate::fixture::{Ct, change_object, dcmtk, engine, files, python, send, shared};
+use crate::fixture::{Ct, change_object, dcmtk, engine, files, python, send, shared, viewer};
 use hilum_dicom::StudyUid;
 use hilum_engine::export::{ExportError, ExportSummary};
 use hilum_engine::{Engine, Scope, Selection, WorkControl, Zone};
@@ -316,7 +316,7 @@ async fn nothing_selected_is_an_error_and_makes_no_folder() {
     let file_set = "HILUM".parse().unwrap();
     let none = engine.export(&Scope::local(), Zone::Clinical, &selection, file_set, &target, &WorkControl::new()).await;
     assert!(matches!(none, Err(ExportError::Nothing)) && !target.exists());
-    let other = Scope::new("OTHER".parse().unwrap(), hilum_engine::Role::Reader);
+    let other = viewer("OTHER".parse().unwrap());
     let all = Selection { study: Some(studies(&engine).await), ..Selection::default() };
     let file_set = "HILUM".parse().unwrap();
     let none = engine.export(&other, Zone::Clinical, &all, file_set, &target, &WorkControl::new()).await;

@@ -250,7 +250,7 @@ async fn pages_meet_without_gap_or_overlap_while_others_send() {
 async fn a_caller_sees_studies_of_the_own_institution_only() {
     let data = tempdir().unwrap();
     let engine = filled(data.path()).await;
-    let other = Scope::new("OTHER".parse().unwrap(), hilum_engine::Role::Operator);
+    let other = Scope::console("OTHER".parse().unwrap());
     assert!(engine.find(&other, &ask(Level::Study, &[])).await.unwrap().answers.is_empty());
     let bytes = archive()[0].files().remove(0);
     engine.accept_instance(&other, Zone::Clinical, bytes, Source::Stow).await.unwrap();

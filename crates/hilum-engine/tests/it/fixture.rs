@@ -8,8 +8,8 @@ use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKi
 use hilum_dicom::{PersonName, SeriesUid, StudyUid, read_facts};
 use hilum_engine::storage::segment::{Purpose, Records};
 use hilum_engine::{
-    Accepted, BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, Scope, Sender, Source,
-    StoragePlace, Zone,
+    Accepted, AccountId, BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, InstitutionCode,
+    Role, Scope, Sender, Source, StoragePlace, Zone,
 };
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
@@ -523,4 +523,10 @@ pub fn dcmtk(program: &str, arguments: &[&Path]) -> Option<()> {
     };
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     Some(())
+}
+
+/// Somebody who may look at the studies of an institution.
+pub fn viewer(institution: InstitutionCode) -> Scope {
+    let permissions = Role::Viewer.permissions();
+    Scope::account(AccountId(1), vec![(institution, permissions)])
 }

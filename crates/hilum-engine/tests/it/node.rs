@@ -1,6 +1,6 @@
 //! What the network node must not forget: forwards, storage commitment, pulls, the worklist.
 
-use crate::fixture::{Ct, change_object, config, number, objects, sender_of};
+use crate::fixture::{Ct, change_object, config, number, objects, sender_of, viewer};
 use dicom_core::Tag;
 use hilum_dicom::matching::{Pattern, QueryOptions};
 use hilum_dicom::{AeTitle, DataSet, read_facts};
@@ -8,7 +8,7 @@ use hilum_engine::commitment::{CommitmentOutcome, CommitmentReference, Safekeepi
 use hilum_engine::forwarding::{ForwardEnd, ForwardOutcome, ForwardSearch, ForwardState};
 use hilum_engine::routing::{Route, Rule, Rules};
 use hilum_engine::worklist::{Order, OrderError};
-use hilum_engine::{AcceptError, Accepted, Engine, EngineConfig, InstitutionCode, Role, Scope, Sender, Zone};
+use hilum_engine::{AcceptError, Accepted, Engine, EngineConfig, InstitutionCode, Scope, Sender, Zone};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -86,7 +86,7 @@ async fn a_forward_is_there_with_its_instance_once_and_after_the_engine_is_opene
     assert_eq!(engine.peers_with_due_forwards().await.unwrap(), [title("VNA")]);
     let sent = ForwardSearch { state: Some(ForwardState::Sent), ..ForwardSearch::default() };
     assert_eq!(engine.forwards(&Scope::local(), &sent).await.unwrap().items.len(), 2);
-    let other = Scope::new(code("SITE_B"), Role::Operator);
+    let other = Scope::console(code("SITE_B"));
     assert_eq!(engine.forwards(&other, &ForwardSearch::default()).await.unwrap().items.len(), 0);
     let first = ForwardSearch { limit: Some(3), ..ForwardSearch::default() };
     let page = engine.forwards(&Scope::local(), &first).await.unwrap();
@@ -149,7 +149,7 @@ async fn what_a_rule_gives_to_an_institution_is_seen_there_alone() {
     let engine = engine_with(data.path(), vec![rule]).await;
     let ct = Ct { slices: 1, ..Ct::default() };
     send_as(&engine, "CT1", &ct).await;
-    let there = Scope::new(code("SITE_A"), Role::Reader);
+    let there = viewer(code("SITE_A"));
     assert!(engine.study(&there, &ct.study_uid()).await.is_ok());
     assert!(engine.study(&Scope::local(), &ct.study_uid()).await.is_err());
 }
@@ -173,7 +173,7 @@ async fn safekeeping_is_said_of_what_is_there_with_its_bytes_and_its_class_alone
     use Safekeeping::{Damaged, Kept, Missing, OtherClass};
     let scope = Scope::local();
     assert_eq!(engine.safekeeping(&scope, &asked).await.unwrap(), [Kept, OtherClass, Missing, Kept]);
-    let elsewhere = Scope::new(code("SITE_A"), Role::Operator);
+    let elsewhere = Scope::console(code("SITE_A"));
     assert_eq!(engine.safekeeping(&elsewhere, &asked[..1]).await.unwrap(), [Missing]);
     change_object(data.path(), 0, |bytes| bytes.truncate(100));
     assert_eq!(engine.safekeeping(&scope, &asked[..1]).await.unwrap(), [Damaged]);
@@ -267,10 +267,10 @@ async fn orders_are_found_page_by_page_in_their_institution() {
     let mut keys = DataSet::new();
     keys.set(NAME, "*길동*");
     assert_eq!(all(&scope, &keys).await, 450);
-    assert_eq!(all(&Scope::new(code("SITE_A"), Role::Operator), &keys).await, 0);
+    assert_eq!(all(&Scope::console(code("SITE_A")), &keys).await, 0);
     keys.set(ID, "P449");
     assert_eq!(all(&scope, &keys).await, 1);
-    assert!(engine.import_worklist(&Scope::new(code("SITE_A"), Role::Reader), Vec::new(), true).await.is_err());
+    assert!(engine.import_worklist(&viewer(code("SITE_A")), Vec::new(), true).await.is_err());
 
     let mut nobody = order("", "A", "CT");
     nobody.set(NAME, "");

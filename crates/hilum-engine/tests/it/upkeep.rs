@@ -32,7 +32,7 @@ async fn filled(data: &Path) -> Engine {
     send(&engine, &Ct { slices: 4, ..Ct::default() }.files()).await;
     send(&engine, &Ct { study: 2, slices: 3, patient_id: "B", ..Ct::default() }.files()).await;
     send(&engine, &Ct { slices: 1, hu: 900, ..Ct::default() }.files()).await;
-    let other = Scope::new("OTHER".parse().unwrap(), hilum_engine::Role::Operator);
+    let other = Scope::console("OTHER".parse().unwrap());
     let bytes = Ct { slices: 1, ..Ct::default() }.files().remove(0);
     engine.accept_instance(&other, Zone::Clinical, bytes, Source::Dimse).await.unwrap();
     engine

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use hilum_dicom::{StudyUid, matching::Level};
-use hilum_engine::{Engine, Find, Role, Scope, Selection, WorkControl, Zone, export::ExportSummary};
+use hilum_engine::{Engine, Find, Scope, Selection, WorkControl, Zone, export::ExportSummary};
 
 use crate::{
     cli::ExportArguments,
@@ -19,7 +19,7 @@ pub fn run(settings: &Settings, arguments: &ExportArguments) -> anyhow::Result<(
     settings.start_log("error")?;
     let asked = keys::studies(&arguments.keys, "export")?;
     let data_dir = existing(settings)?;
-    let scope = Scope::new(arguments.institution.clone(), Role::Reader);
+    let scope = Scope::console(arguments.institution.clone());
     let find = Find {
         zone: Zone::Clinical,
         level: Level::Study,

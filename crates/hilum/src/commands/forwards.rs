@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use hilum_engine::{
-    Engine, Role, Scope,
+    Engine, Scope,
     forwarding::{ForwardSearch, ForwardState},
 };
 
@@ -20,7 +20,7 @@ pub fn run(settings: &Settings, arguments: &ForwardsArguments) -> anyhow::Result
     if !data_dir.exists() {
         return Err(WrongCall(format!("data folder {} does not exist", data_dir.display())).into());
     }
-    let scope = Scope::new(arguments.institution.clone(), Role::Operator);
+    let scope = Scope::console(arguments.institution.clone());
     let search = ForwardSearch {
         state: arguments.state.map(|state| match state {
             ForwardStateArgument::Waiting => ForwardState::Waiting,

@@ -1,7 +1,7 @@
 //! `hilum import`
 
 use anyhow::{Context, bail};
-use hilum_engine::{Engine, ImportSummary, Role, Scope, WorkControl, Zone};
+use hilum_engine::{Engine, ImportSummary, Scope, WorkControl, Zone};
 
 use crate::{
     cli::ImportArguments,
@@ -24,7 +24,7 @@ pub fn run(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<(
         }
     }
     let data_dir = settings.data_dir(DATA);
-    let scope = Scope::new(arguments.institution.clone(), Role::Operator);
+    let scope = Scope::console(arguments.institution.clone());
     let summary = block_on(async {
         let engine = Engine::open(settings.engine(&data_dir))
             .await

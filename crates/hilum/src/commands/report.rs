@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::StudyUid;
 use hilum_engine::{
-    Engine, EngineError, Language, ReportPart, Role, Scope,
+    Engine, EngineError, Language, ReportPart, Scope,
     views::{ReadingState, ReadingStatus},
 };
 use indicatif::ProgressBar;
@@ -32,7 +32,7 @@ pub fn run(settings: &Settings, arguments: &ReportArguments) -> anyhow::Result<(
     if !data_dir.exists() {
         return Err(WrongCall(format!("data folder {} does not exist", data_dir.display())).into());
     }
-    let scope = Scope::new(arguments.institution.clone(), Role::Operator);
+    let scope = Scope::console(arguments.institution.clone());
     let file = block_on(async {
         let engine = Engine::open(settings.engine(&data_dir))
             .await

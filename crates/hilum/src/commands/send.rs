@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use hilum_dimse::{CommitmentRequest, Peer, ReferencedInstance, SentOutcome, Services, StoreReport, StoredInstance};
-use hilum_engine::{Engine, Role, Scope, Selection, Zone, commitment::CommitmentOutcome};
+use hilum_engine::{Engine, Scope, Selection, Zone, commitment::CommitmentOutcome};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ pub fn run(settings: &Settings, arguments: &SendArguments) -> anyhow::Result<()>
     let known = settings.peer(&arguments.peer)?;
     let peer = &known.peer;
     let data_dir = settings.data_dir(DATA);
-    let scope = Scope::new(arguments.institution.clone(), Role::Operator);
+    let scope = Scope::console(arguments.institution.clone());
     block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let engine = Engine::open(settings.engine(&data_dir))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use hilum_dicom::{DataSet, Instance};
-use hilum_engine::{Engine, Role, Scope, worklist::Order};
+use hilum_engine::{Engine, Scope, worklist::Order};
 
 use crate::{
     cli::WorklistImportArguments,
@@ -22,7 +22,7 @@ pub fn run(settings: &Settings, arguments: &WorklistImportArguments) -> anyhow::
         orders.extend(read);
     }
     let data_dir = settings.data_dir(DATA);
-    let scope = Scope::new(arguments.institution.clone(), Role::Operator);
+    let scope = Scope::console(arguments.institution.clone());
     let summary = block_on(async {
         let engine = Engine::open(settings.engine(&data_dir))
             .await

@@ -2,7 +2,7 @@
 
 use hilum_dicom::AeTitle;
 use hilum_dimse::{Allowed, Callers, Peer, PeerCertificate};
-use hilum_engine::{InstitutionCode, Role, Scope};
+use hilum_engine::{InstitutionCode, Scope};
 use serde::Deserialize;
 
 /// One `[[peers]]` of the file.
@@ -66,7 +66,7 @@ pub struct KnownPeer {
 impl KnownPeer {
     /// What the peer may see and add to.
     pub fn scope(&self) -> Scope {
-        Scope::new(self.institution.clone(), Role::Operator)
+        Scope::peer(self.peer.ae_title.clone(), self.institution.clone())
     }
 }
 
@@ -129,7 +129,8 @@ impl Peers {
 
     /// What a caller may see and add to: its own institution's, or this machine's where anybody may call.
     pub fn scope_of(&self, title: &AeTitle) -> Scope {
-        self.find(title).map_or_else(Scope::local, KnownPeer::scope)
+        let stranger = || Scope::peer(title.clone(), InstitutionCode::local());
+        self.find(title).map_or_else(stranger, KnownPeer::scope)
     }
 
     /// Who may call the network node.
