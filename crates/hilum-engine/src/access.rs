@@ -92,6 +92,12 @@ pub enum Permission {
     Audit,
 }
 
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 8] =
+        [Self::View, Self::Predict, Self::Store, Self::Export, Self::Delete, Self::Operate, Self::Manage, Self::Audit];
+}
+
 impl Role {
     /// Every role.
     pub const ALL: [Self; 5] =
@@ -184,6 +190,16 @@ impl Actor {
     }
 }
 
+/// A role in an institution.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Where.
+    pub institution: InstitutionCode,
+    /// What.
+    pub role: Role,
+}
+
 /// Number of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -269,6 +285,11 @@ impl Scope {
     /// Every institution whose studies the caller may see.
     pub fn institutions(&self) -> impl Iterator<Item = &InstitutionCode> {
         self.where_may(Permission::View)
+    }
+
+    /// Every institution that the caller has to do with, whatever it may do there.
+    pub fn everywhere(&self) -> impl Iterator<Item = &InstitutionCode> {
+        self.rights.iter().map(|(code, _)| code)
     }
 
     /// Every institution where the caller may do this.

@@ -1,6 +1,7 @@
 //! The engine's door: everything that a command, the web server or the network node may ask.
 
 use crate::access::Scope;
+use crate::accounts::{AccountRules, Known};
 use crate::catalog::{Catalog, CataloguePlace, summary};
 use crate::control::WorkControl;
 use crate::error::{AcceptError, EngineError};
@@ -48,6 +49,8 @@ pub struct EngineConfig {
     pub demo: bool,
     /// Whose data instances are, and where they go on to.
     pub rules: Rules,
+    /// How long sessions and links are valid.
+    pub accounts: AccountRules,
 }
 
 impl EngineConfig {
@@ -62,6 +65,7 @@ impl EngineConfig {
             quiet_after: Duration::from_secs(5),
             demo: false,
             rules: Rules::default(),
+            accounts: AccountRules::default(),
         }
     }
 }
@@ -176,6 +180,7 @@ struct Inner {
     imports: Mutex<Vec<RunningImport>>,
     pages: Pages,
     promises: Promises,
+    known: Known,
 }
 
 #[derive(Debug)]
@@ -217,6 +222,7 @@ impl Engine {
                 imports: Mutex::default(),
                 pages: Pages::default(),
                 promises: Promises::default(),
+                known: Known::default(),
             }),
         };
         engine.recover().await?;
@@ -278,6 +284,12 @@ impl Engine {
     /// Settles and reads everything that is due now (a series still within its quiet time counts as due), then returns.
     pub async fn run_until_idle(&self) -> Result<(), EngineError> {
         jobs::run_until_idle(self).await
+    }
+
+    /// The catalogue answers.
+    pub async fn answers(&self) -> Result<(), EngineError> {
+        self.catalog().system_scope().await?;
+        Ok(())
     }
 
     /// A page of studies, the last received first.
@@ -415,6 +427,14 @@ impl Engine {
 
     pub(crate) fn pages(&self) -> &Pages {
         &self.inner.pages
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
+    }
+
+    pub(crate) fn account_rules(&self) -> &AccountRules {
+        &self.inner.config.accounts
     }
 
     pub(crate) fn promises(&self) -> &Promises {

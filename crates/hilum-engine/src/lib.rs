@@ -1,6 +1,7 @@
 //! The application: journey, catalogue, storage, reading, reports, jobs.
 
 pub mod access;
+pub mod accounts;
 pub mod archive;
 pub mod catalog;
 pub mod commitment;
@@ -29,7 +30,7 @@ pub mod upkeep;
 pub mod views;
 pub mod worklist;
 
-pub use access::{AccountId, Actor, InstitutionCode, Permission, Permissions, Role, Scope};
+pub use access::{AccountId, Actor, Grant, InstitutionCode, Permission, Permissions, Role, Scope};
 pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{
     Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Find, Found, PostgresUrl, Values, attributes,

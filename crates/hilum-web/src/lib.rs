@@ -5,10 +5,13 @@
 //! a body or a name.
 
 mod api;
+mod cookie;
 mod dicomweb;
+mod doors;
 mod error;
 mod guard;
 mod server;
 mod ui;
 
+pub use doors::{Door, Needs};
 pub use server::{BindError, WebConfig, WebServer};

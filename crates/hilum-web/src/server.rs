@@ -8,9 +8,8 @@ use axum::{
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
 };
-use hilum_engine::{Engine, Scope};
+use hilum_engine::Engine;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -20,6 +19,7 @@ use hyper_util::{
 use thiserror::Error;
 use tokio::{net::TcpListener, time::timeout};
 
+use crate::doors::{Door, Doors, Needs};
 use crate::{api, dicomweb, error::ApiError, guard, ui};
 
 /// How the server behaves.
@@ -69,16 +69,16 @@ pub enum BindError {
     },
 }
 
-/// What every handler sees.
+/// What every handler sees, whoever asks.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct Server {
     pub(crate) engine: Engine,
-    /// The one caller there is until access control exists.
-    pub(crate) scope: Scope,
     pub(crate) max_instance_bytes: u64,
     pub(crate) read_timeout: Duration,
     /// Where the server listens.
     pub(crate) port: u16,
+    /// Requests come over TLS.
+    pub(crate) secure: bool,
 }
 
 /// An HTTP server that is listening.
@@ -99,6 +99,18 @@ impl WebServer {
         Ok(Self { listener, config, engine })
     }
 
+    /// Every address that is answered, and who may come in there.
+    pub fn doors(&self) -> Vec<Door> {
+        let server = Server {
+            port: 0,
+            secure: false,
+            engine: self.engine.clone(),
+            max_instance_bytes: self.config.max_instance_bytes,
+            read_timeout: self.config.read_timeout,
+        };
+        doors(&server).list()
+    }
+
     /// The address listened on, with the port that port 0 became.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
@@ -107,16 +119,16 @@ impl WebServer {
     /// Serves until `shutdown` is done, then finishes the requests in hand, within the configured grace.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let port = self.listener.local_addr()?.port();
-        let app = App {
+        let server = Server {
             port,
+            secure: false,
             engine: self.engine,
-            scope: Scope::local(),
             max_instance_bytes: self.config.max_instance_bytes,
             read_timeout: self.config.read_timeout,
         };
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(self.config.head_timeout);
-        let service = TowerToHyperService::new(router(app));
+        let service = TowerToHyperService::new(router(server));
         let connections = GracefulShutdown::new();
         let mut shutdown = pin!(shutdown);
         loop {
@@ -151,24 +163,28 @@ impl WebServer {
     }
 }
 
-fn router(app: App) -> Router {
-    Router::new()
-        .nest("/api/v1", api::routes())
-        .nest("/dicom-web", dicomweb::routes())
-        .route("/wado", dicomweb::wado_uri())
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+fn doors(server: &Server) -> Doors {
+    Doors::below(server, "")
+        .get("/healthz", Needs::Nobody, || async { "ok" })
+        .get("/readyz", Needs::Nobody, ready)
+        .and(api::doors(server))
+        .and(dicomweb::doors(server))
+}
+
+fn router(server: Server) -> Router {
+    doors(&server)
+        .router()
         .fallback(ui::serve)
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn(guard::log))
         .layer(middleware::from_fn(guard::check_and_protect))
-        .with_state(app)
+        .with_state(server)
 }
 
 /// Ready means that the catalogue answers.
-async fn ready(State(app): State<App>) -> Response {
-    match timeout(Duration::from_secs(5), app.engine.activity(&app.scope)).await {
-        Ok(Ok(_)) => "ready".into_response(),
+async fn ready(State(server): State<Server>) -> Response {
+    match timeout(Duration::from_secs(5), server.engine.answers()).await {
+        Ok(Ok(())) => "ready".into_response(),
         Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response(),
     }
 }

@@ -42,6 +42,9 @@ fn main() -> ExitCode {
         Command::Train(arguments) => commands::train::run(&settings, &arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::Phantom(arguments) => commands::phantom::run(&arguments),
+        Command::User(command) => commands::accounts::user(&settings, &command),
+        Command::Token(command) => commands::accounts::token(&settings, &command),
+        Command::Institution(command) => commands::accounts::institution(&settings, &command),
         Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
         Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),
     });

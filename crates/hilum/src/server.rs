@@ -8,6 +8,7 @@ use hilum_engine::{Engine, EngineConfig};
 use hilum_web::{WebConfig, WebServer};
 
 use crate::{
+    commands::demo,
     failure::WrongCall,
     job_lock::JobLock,
     node::{self, Node, worker},
@@ -44,16 +45,31 @@ impl Server {
         let node = Node::new(engine.clone(), settings)?;
         scp.calling.spool_folder = engine.spool_folder();
         let scp = Scp::bind(scp, node.services()).await?;
+        let first = match engine.system().demo {
+            true => {
+                let (login, password) = demo::account(&engine).await?;
+                Some(format!("sign in as        {login} with the password {password}"))
+            }
+            // Whoever starts the server is its first administrator. The secret is a fragment, which browsers send to nobody.
+            false => {
+                let link = engine.first_administrator_link().await?;
+                let address = web.local_addr()?;
+                link.map(|link| format!("first account     http://{address}/welcome#{link}"))
+            }
+        };
         let server = Self { engine, web, scp, node, pulls: settings.pulls.clone(), _lock: lock };
-        server.announce(settings, data_dir)?;
+        server.announce(settings, data_dir, first.as_deref())?;
         Ok(server)
     }
 
     /// Standard output, one fact a line: scripts read it.
-    fn announce(&self, settings: &Settings, data_dir: &Path) -> std::io::Result<()> {
+    fn announce(&self, settings: &Settings, data_dir: &Path, first: Option<&str>) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "Hilum {}", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "web page and API  http://{}", self.web.local_addr()?)?;
+        if let Some(first) = first {
+            writeln!(out, "{first}")?;
+        }
         writeln!(out, "DICOM node        {} at {}", settings.ae_title, self.scp.local_addr()?)?;
         match settings.callers() {
             CallersMode::Anybody if settings.peers.is_empty() => {

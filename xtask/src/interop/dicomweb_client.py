@@ -1,7 +1,7 @@
 """Every method of dicomweb-client on one study of CT files; pydicom reads every answer. Fails at the first thing that is not so.
 
 Arguments: the service's address, a folder with the files (Explicit VR Little Endian, one study, one series) of a patient with a
-Korean name. Ends with the study deleted, so that it can be run again.
+Korean name, a token. Ends with the study deleted, so that it can be run again.
 """
 
 import io
@@ -13,7 +13,7 @@ import pydicom
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
 
-client = DICOMwebClient(url=sys.argv[1], chunk_size=100_000)
+client = DICOMwebClient(url=sys.argv[1], chunk_size=100_000, headers={"Authorization": f"Bearer {sys.argv[3]}"})
 files = [pydicom.dcmread(path) for path in sorted(pathlib.Path(sys.argv[2]).rglob("*")) if path.suffix == ".dcm"]
 assert files, "no DICOM files (*.dcm) below the folder"
 files.sort(key=lambda file: int(file.InstanceNumber))

@@ -2,8 +2,8 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    audit, commitment, finding, forward, instance, institution, patient, pulled_study, quarantine, reading, removal,
-    report, series, study, study_conflict, worklist_item,
+    account, api_token, audit, commitment, finding, forward, instance, institution, membership, patient, pulled_study,
+    quarantine, reading, removal, report, series, study, study_conflict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -60,9 +60,12 @@ pub(super) async fn expect_empty(connection: &impl ConnectionTrait) -> Result<()
 }
 
 /// In the order of the foreign keys. Which processes recorded is not copied: a copy beside newer objects must not pass judgement on
-/// them. Nor is the data folder: the copy goes into another one.
+/// them. Nor is the data folder: the copy goes into another one. Who was signed in is not copied, nor links that worked once.
 async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Result<(), DbErr> {
     table::<institution::Entity>(from, to, institution::Column::Id).await?;
+    table::<account::Entity>(from, to, account::Column::Id).await?;
+    table::<membership::Entity>(from, to, membership::Column::Id).await?;
+    table::<api_token::Entity>(from, to, api_token::Column::Id).await?;
     table::<patient::Entity>(from, to, patient::Column::Id).await?;
     table::<study::Entity>(from, to, study::Column::Id).await?;
     table::<study_conflict::Entity>(from, to, study_conflict::Column::Id).await?;

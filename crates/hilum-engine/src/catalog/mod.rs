@@ -4,6 +4,7 @@
 //! PostgreSQL server; where their SQL differs, [`dialect`] has both. One transaction writes at a time (`BEGIN IMMEDIATE`, or an advisory
 //! lock), and `synchronous = FULL` or `synchronous_commit = on` makes a commit survive a power cut.
 
+mod accounts;
 mod commitment;
 mod connect;
 mod copy;
@@ -23,12 +24,14 @@ mod record;
 mod report;
 mod rows;
 mod search;
+mod sessions;
 mod settle;
 #[cfg(feature = "bench")]
 mod synthetic;
 mod upkeep;
 mod worklist;
 
+pub(crate) use accounts::{AccountChange, AccountRow};
 pub use connect::{BadPostgresUrl, CataloguePlace, PostgresUrl};
 pub use delete::Deleted;
 pub use due::Due;
@@ -38,6 +41,7 @@ pub use reading::{Claim, ReadingEnd, Renewal};
 pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 pub use report::{CurrentReport, NewReport};
 pub use search::{Answer, Attribute, Cursor, Find, Found, Values, attributes};
+pub(crate) use sessions::TokenRow;
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 pub(crate) use upkeep::Holder;
 
@@ -207,9 +211,18 @@ impl Catalog {
 
     /// Every institution there is: the scope of this machine's own jobs.
     pub async fn system_scope(&self) -> Result<Scope, CatalogError> {
+        self.everywhere(Scope::system(InstitutionCode::local())).await
+    }
+
+    /// Every institution there is, for a command on this machine.
+    pub(crate) async fn console_scope(&self) -> Result<Scope, CatalogError> {
+        self.everywhere(Scope::local()).await
+    }
+
+    async fn everywhere(&self, scope: Scope) -> Result<Scope, CatalogError> {
         let rows =
             institution::Entity::find().all(&self.read).await.map_err(CatalogError::during("list the institutions"))?;
-        rows.into_iter().try_fold(Scope::system(InstitutionCode::local()), |scope, row| {
+        rows.into_iter().try_fold(scope, |scope, row| {
             let code = row.code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
             Ok(scope.and(code))
         })

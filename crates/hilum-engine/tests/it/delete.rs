@@ -46,7 +46,7 @@ async fn a_deleted_study_is_gone_with_its_report_and_its_bytes_and_may_be_sent_a
     assert_eq!(packs(data.path()), 1);
     assert!(blocks(data.path()) <= before + 8, "the space is free again");
     let audit = texts(data.path(), "SELECT action || ' ' || object || ' ' || role FROM audit").await;
-    assert_eq!(audit, ["delete study operator"]);
+    assert_eq!(audit, ["delete study console"]);
 
     let again = engine.delete(&Scope::local(), Zone::Clinical, &selection).await;
     assert!(matches!(again, Err(EngineError::NotFound { .. })));

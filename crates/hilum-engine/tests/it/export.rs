@@ -3,7 +3,7 @@
 use crate::fixture::{Ct, change_object, dcmtk, engine, files, python, send, shared, viewer};
 use hilum_dicom::StudyUid;
 use hilum_engine::export::{ExportError, ExportSummary};
-use hilum_engine::{Engine, Scope, Selection, WorkControl, Zone};
+use hilum_engine::{Engine, EngineError, Scope, Selection, WorkControl, Zone};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -316,11 +316,15 @@ async fn nothing_selected_is_an_error_and_makes_no_folder() {
     let file_set = "HILUM".parse().unwrap();
     let none = engine.export(&Scope::local(), Zone::Clinical, &selection, file_set, &target, &WorkControl::new()).await;
     assert!(matches!(none, Err(ExportError::Nothing)) && !target.exists());
-    let other = viewer("OTHER".parse().unwrap());
+    let other = Scope::console("OTHER".parse().unwrap());
     let all = Selection { study: Some(studies(&engine).await), ..Selection::default() };
     let file_set = "HILUM".parse().unwrap();
     let none = engine.export(&other, Zone::Clinical, &all, file_set, &target, &WorkControl::new()).await;
     assert!(matches!(none, Err(ExportError::Nothing)), "another institution's studies are not there");
+    let here = viewer("LOCAL".parse().unwrap());
+    let file_set = "HILUM".parse().unwrap();
+    let refused = engine.export(&here, Zone::Clinical, &all, file_set, &target, &WorkControl::new()).await;
+    assert!(matches!(refused, Err(ExportError::Engine(EngineError::Forbidden))), "{refused:?}");
     for wrong in ["lower", "TWO WORDS", "SEVENTEEN_LETTERS", "Ä"] {
         assert!(wrong.parse::<hilum_engine::export::FileSetId>().is_err(), "{wrong}");
     }

@@ -1,45 +1,64 @@
 //! `/api/v1`: what the user interface and scripts ask. JSON in the words of `hilum_engine::views`.
 
+mod accounts;
 mod report;
+mod session;
 mod studies;
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::{get, post},
-};
+use axum::{Json, extract::Path, http::Method};
 use hilum_dicom::StudyUid;
+use hilum_engine::Permission;
 use hilum_engine::views::{Activity, QuarantineEntry, SystemView};
 
-use crate::{error::ApiError, server::App};
+use crate::{
+    doors::{App, Doors, Needs},
+    error::ApiError,
+    server::Server,
+};
 
 type ApiResult<T> = Result<Json<T>, ApiError>;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/system", get(system))
-        .route("/activity", get(activity))
-        .route("/quarantine", get(quarantine))
-        .route("/studies/search", post(studies::search))
-        .route("/studies/{study_uid}", get(studies::study))
-        .route("/studies/{study_uid}/reading/cancel", post(studies::cancel_reading))
-        .route("/studies/{study_uid}/reading/resume", post(studies::resume_reading))
-        .route("/studies/{study_uid}/report", get(report::json))
-        .route("/studies/{study_uid}/report.pdf", get(report::pdf))
-        .route("/studies/{study_uid}/report.xlsx", get(report::xlsx))
-        .route("/studies/{study_uid}/report/key-images/{file}", get(report::key_image))
-        .fallback(|| async { ApiError::not_found() })
+pub(crate) fn doors(server: &Server) -> Doors {
+    let (view, predict, manage) =
+        (Needs::May(Permission::View), Needs::May(Permission::Predict), Needs::May(Permission::Manage));
+    Doors::below(server, "/api/v1")
+        .get("/session", Needs::SignedIn, session::show)
+        .post("/session", Needs::Nobody, session::sign_in)
+        .delete("/session", Needs::SignedIn, session::sign_out)
+        .open(Method::PUT, "/session/password", Needs::SignedIn, session::change_password)
+        .post("/links/check", Needs::Nobody, session::check_link)
+        .post("/links/use", Needs::Nobody, session::use_link)
+        .get("/accounts", manage, accounts::list)
+        .post("/accounts", manage, accounts::add)
+        .open(Method::PATCH, "/accounts/{id}", manage, accounts::change)
+        .post("/accounts/{id}/link", manage, accounts::link)
+        .get("/institutions", Needs::SignedIn, accounts::institutions)
+        .post("/institutions", manage, accounts::add_institution)
+        .get("/tokens", Needs::SignedIn, accounts::tokens)
+        .post("/tokens", Needs::SignedIn, accounts::add_token)
+        .delete("/tokens/{id}", Needs::SignedIn, accounts::revoke_token)
+        .get("/system", Needs::SignedIn, system)
+        .get("/activity", view, activity)
+        .get("/quarantine", view, quarantine)
+        .post("/studies/search", view, studies::search)
+        .get("/studies/{study_uid}", view, studies::study)
+        .post("/studies/{study_uid}/reading/cancel", predict, studies::cancel_reading)
+        .post("/studies/{study_uid}/reading/resume", predict, studies::resume_reading)
+        .get("/studies/{study_uid}/report", view, report::json)
+        .get("/studies/{study_uid}/report.pdf", view, report::pdf)
+        .get("/studies/{study_uid}/report.xlsx", view, report::xlsx)
+        .get("/studies/{study_uid}/report/key-images/{file}", view, report::key_image)
 }
 
-async fn system(State(app): State<App>) -> Json<SystemView> {
+async fn system(app: App) -> Json<SystemView> {
     Json(app.engine.system())
 }
 
-async fn activity(State(app): State<App>) -> ApiResult<Activity> {
+async fn activity(app: App) -> ApiResult<Activity> {
     Ok(Json(app.engine.activity(&app.scope).await?))
 }
 
-async fn quarantine(State(app): State<App>) -> ApiResult<Vec<QuarantineEntry>> {
+async fn quarantine(app: App) -> ApiResult<Vec<QuarantineEntry>> {
     Ok(Json(app.engine.quarantine(&app.scope).await?))
 }
 

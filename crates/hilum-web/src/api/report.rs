@@ -1,7 +1,7 @@
 //! The files of a study's current report.
 
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, Query, rejection::QueryRejection},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -9,20 +9,20 @@ use hilum_engine::{Language, ReportPart};
 use serde::Deserialize;
 
 use super::{StudyPath, study_uid};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 #[derive(Deserialize)]
 pub(super) struct ReportQuery {
     lang: Option<Language>,
 }
 
-pub(super) async fn json(State(app): State<App>, study: StudyPath) -> Result<Response, ApiError> {
+pub(super) async fn json(app: App, study: StudyPath) -> Result<Response, ApiError> {
     part(&app, study, ReportPart::Json, "application/json", None).await
 }
 
 /// English unless `lang=ko` asks for Korean.
 pub(super) async fn pdf(
-    State(app): State<App>,
+    app: App,
     study: StudyPath,
     query: Result<Query<ReportQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
@@ -31,16 +31,13 @@ pub(super) async fn pdf(
     part(&app, study, ReportPart::Pdf(language), "application/pdf", Some("inline; filename=\"report.pdf\"")).await
 }
 
-pub(super) async fn xlsx(State(app): State<App>, study: StudyPath) -> Result<Response, ApiError> {
+pub(super) async fn xlsx(app: App, study: StudyPath) -> Result<Response, ApiError> {
     let media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
     part(&app, study, ReportPart::Xlsx, media_type, Some("attachment; filename=\"report.xlsx\"")).await
 }
 
 /// `{n}.png`; 0 is the first.
-pub(super) async fn key_image(
-    State(app): State<App>,
-    Path((study, file)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
+pub(super) async fn key_image(app: App, Path((study, file)): Path<(String, String)>) -> Result<Response, ApiError> {
     let number = file.strip_suffix(".png").and_then(|number| number.parse::<usize>().ok());
     let number = number.ok_or_else(|| ApiError::bad_request("a key image is <number>.png, and 0.png is the first"))?;
     let study = StudyPath(study_uid(&study)?);

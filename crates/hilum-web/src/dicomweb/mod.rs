@@ -8,20 +8,19 @@ mod retrieve;
 mod store_response;
 mod stow;
 
-use axum::{Router, routing::post};
+use crate::doors::{Doors, Needs};
+use crate::server::Server;
+use hilum_engine::Permission;
 
-use crate::{error::ApiError, server::App};
+const VIEW: Needs = Needs::May(Permission::View);
 
-/// WADO-URI, which has an address of its own.
-pub(crate) fn wado_uri() -> axum::routing::MethodRouter<App> {
-    axum::routing::get(retrieve::retrieve_by_uri)
-}
-
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/studies", post(stow::store))
-        .route("/studies/{study_uid}", post(stow::store_in_study))
-        .merge(qido::routes())
-        .merge(retrieve::routes())
-        .fallback(|| async { ApiError::not_found() })
+pub(crate) fn doors(server: &Server) -> Doors {
+    let store = Needs::May(Permission::Store);
+    let below = Doors::below(server, "/dicom-web").post("/studies", store, stow::store).post(
+        "/studies/{study_uid}",
+        store,
+        stow::store_in_study,
+    );
+    let below = retrieve::doors(qido::doors(below));
+    below.and(Doors::below(server, "").get("/wado", VIEW, retrieve::retrieve_by_uri))
 }

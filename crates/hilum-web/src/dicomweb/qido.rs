@@ -1,11 +1,9 @@
 //! QIDO-RS: the Search transaction (PS3.18 10.6) over the engine's search by keys.
 
 use axum::{
-    Router,
-    extract::{RawPathParams, State},
+    extract::RawPathParams,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
@@ -17,9 +15,13 @@ use hilum_dicom::{DataSet, json, native_model};
 use hilum_engine::{Answer, Attribute, EngineError, Find, Found, Zone, attributes};
 use std::collections::BTreeSet;
 
+use super::VIEW;
 use super::query::Parameters;
 use super::retrieve::{Accept, BodyParts, Model, base};
-use crate::{error::ApiError, server::App};
+use crate::{
+    doors::{App, Doors},
+    error::ApiError,
+};
 
 /// Matches in an answer where no limit is asked for, and at most.
 const DEFAULT_LIMIT: usize = 100;
@@ -27,18 +29,18 @@ const LARGEST_LIMIT: usize = 5000;
 /// Items that one key may lie below.
 const DEEPEST_KEY: usize = 4;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/studies", get(studies))
-        .route("/series", get(series))
-        .route("/instances", get(instances))
-        .route("/studies/{study_uid}/series", get(series))
-        .route("/studies/{study_uid}/instances", get(instances))
-        .route("/studies/{study_uid}/series/{series_uid}/instances", get(instances))
+pub(super) fn doors(doors: Doors) -> Doors {
+    doors
+        .get("/studies", VIEW, studies)
+        .get("/series", VIEW, series)
+        .get("/instances", VIEW, instances)
+        .get("/studies/{study_uid}/series", VIEW, series)
+        .get("/studies/{study_uid}/instances", VIEW, instances)
+        .get("/studies/{study_uid}/series/{series_uid}/instances", VIEW, instances)
 }
 
 async fn studies(
-    app: State<App>,
+    app: App,
     path: RawPathParams,
     uri: Uri,
     headers: HeaderMap,
@@ -48,7 +50,7 @@ async fn studies(
 }
 
 async fn series(
-    app: State<App>,
+    app: App,
     path: RawPathParams,
     uri: Uri,
     headers: HeaderMap,
@@ -58,7 +60,7 @@ async fn series(
 }
 
 async fn instances(
-    app: State<App>,
+    app: App,
     path: RawPathParams,
     uri: Uri,
     headers: HeaderMap,
@@ -68,7 +70,7 @@ async fn instances(
 }
 
 async fn search(
-    State(app): State<App>,
+    app: App,
     level: Level,
     path: &RawPathParams,
     uri: &Uri,

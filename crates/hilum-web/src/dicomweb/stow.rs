@@ -1,7 +1,7 @@
 //! STOW-RS: the Store transaction (PS3.18 10.5).
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{HeaderMap, StatusCode, header},
 };
 use hilum_dicom::{InstanceFacts, ObjectBytes, SopUid, StudyUid, TransferSyntaxUid};
@@ -17,8 +17,8 @@ use super::{
     store_response::{Reference, StoreResponse},
 };
 use crate::{
+    doors::App,
     error::{ApiError, outside},
-    server::App,
 };
 
 const DICOM: &str = "application/dicom";
@@ -26,13 +26,13 @@ const DICOM_JSON: &str = "application/dicom+json";
 const ACCEPTED_REQUEST: &str = "multipart/related; type=\"application/dicom\"; boundary=...";
 
 /// `POST /dicom-web/studies`
-pub(super) async fn store(State(app): State<App>, request: Request) -> Result<StoreResponse, ApiError> {
+pub(super) async fn store(app: App, request: Request) -> Result<StoreResponse, ApiError> {
     receive(&app, None, request).await
 }
 
 /// `POST /dicom-web/studies/{study_uid}`: instances of other studies fail.
 pub(super) async fn store_in_study(
-    State(app): State<App>,
+    app: App,
     Path(study): Path<String>,
     request: Request,
 ) -> Result<StoreResponse, ApiError> {

@@ -2,8 +2,12 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use hilum_engine::{BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, StoragePlace};
-use hilum_web::{WebConfig, WebServer};
+use hilum_engine::accounts::{InstitutionView, NewAccount};
+use hilum_engine::{
+    BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, Grant, InstitutionCode, Role,
+    StoragePlace,
+};
+use hilum_web::{Door, WebConfig, WebServer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -16,6 +20,9 @@ use crate::{postgres, s3};
 pub struct Running {
     pub address: SocketAddr,
     pub engine: Engine,
+    pub doors: Vec<Door>,
+    /// Of an account that may do everything.
+    pub token: String,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
     folder: tempfile::TempDir,
@@ -26,6 +33,17 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
+    let mut running = started(change).await;
+    running.token = token(&running.engine, "all", &Role::ALL).await;
+    running
+}
+
+/// A server that nobody has an account on.
+pub async fn start_fresh() -> Running {
+    started(|_| {}).await
+}
+
+async fn started(change: impl FnOnce(&mut WebConfig)) -> Running {
     let data = tempfile::tempdir().unwrap();
     let server = postgres::fresh_where_asked_for().map(|url| CataloguePlace::Server(url.parse().unwrap()));
     let catalogue = server.unwrap_or_default();
@@ -37,13 +55,32 @@ pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
     change(&mut config);
     let server = WebServer::bind(config, engine).await.unwrap();
     let address = server.local_addr().unwrap();
+    let doors = server.doors();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(server.serve(async {
         if stopped.await.is_err() {
             std::future::pending::<()>().await;
         }
     }));
-    Running { address, engine: own, stop: Some(stop), task, folder: data }
+    Running { address, doors, engine: own, token: String::new(), stop: Some(stop), task, folder: data }
+}
+
+/// A token of a new account with these roles in this installation's own institution.
+pub async fn token(engine: &Engine, login: &str, roles: &[Role]) -> String {
+    token_at(engine, login, "LOCAL", roles).await
+}
+
+/// The same, in any institution, which is made where it is missing.
+pub async fn token_at(engine: &Engine, login: &str, institution: &str, roles: &[Role]) -> String {
+    let code: InstitutionCode = institution.parse().unwrap();
+    let scope = engine.console_scope().await.unwrap();
+    let new = InstitutionView { code: code.clone(), name: String::new() };
+    engine.add_institution(&scope, &new).await.unwrap();
+    let scope = engine.console_scope().await.unwrap();
+    let roles: Vec<Grant> = roles.iter().map(|&role| Grant { institution: code.clone(), role }).collect();
+    let new = NewAccount { login: login.to_owned(), name: String::new(), roles: roles.clone() };
+    let (account, _) = engine.add_account(&scope, &new).await.unwrap();
+    engine.add_token(&scope, account.id, "tests", &roles, 1).await.unwrap().0
 }
 
 /// Where objects are: in the data folder, or in a bucket of its own where these tests run over S3.
@@ -199,8 +236,15 @@ impl Running {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    /// One request on a connection of its own, with the headers a client must send and those given.
+    /// One request on a connection of its own, with the headers a client must send, those given, and the token.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        let headers: Vec<(&str, &str)> = headers.iter().copied().chain([("Authorization", bearer.as_str())]).collect();
+        self.send_bare(method, path, &headers, body).await
+    }
+
+    /// The same without the token.
+    pub async fn send_bare(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let own = [("Connection", "close".to_owned()), ("Host", self.address.to_string())];
         let own =
             own.into_iter().filter(|(name, _)| !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));

@@ -14,7 +14,8 @@ async fn dicomweb_client_stores_finds_retrieves_and_deletes_with_all_its_methods
     for (sop, bytes) in &sent.instances {
         std::fs::write(folder.path().join(format!("{sop}.dcm")), bytes).unwrap();
     }
-    let arguments = vec![format!("http://{}/dicom-web", server.address), folder.path().to_string_lossy().into_owned()];
+    let folder = folder.path().to_string_lossy().into_owned();
+    let arguments = vec![format!("http://{}/dicom-web", server.address), folder, server.token.clone()];
     let Some(said) = oracle::python(DICOMWEB_CLIENT, arguments).await else { return };
     assert_eq!(said, "5 instances\n");
 }

@@ -1,5 +1,6 @@
 //! The server over a real socket, on a real engine in a temporary folder.
 
+mod access;
 mod api;
 mod client;
 mod clients;
@@ -12,6 +13,7 @@ mod postgres;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3;
+mod sign_in;
 mod slow;
 mod stow;
 mod synthetic;

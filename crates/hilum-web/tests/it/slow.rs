@@ -17,11 +17,11 @@ async fn a_peer_that_dribbles_is_cut_and_others_are_served_meanwhile() {
         config.read_timeout = Duration::from_millis(500);
     })
     .await;
-    let host = server.address;
+    let (host, token) = (server.address, server.token.clone());
     // The head of a request byte by byte; and a request whose body falls silent.
     let head = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nX-Long: {}\r\n\r\n", "x".repeat(4_000));
     let body = format!(
-        "POST /dicom-web/studies HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100000\r\n\
+        "POST /dicom-web/studies HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Length: 100000\r\n\
          Content-Type: multipart/related; type=\"application/dicom\"; boundary=bound\r\n\r\n\
          --bound\r\nContent-Type: application/dicom\r\n\r\n"
     );

@@ -198,14 +198,14 @@ async fn dicomweb_client_stores_in_chunks_without_a_content_length() {
     }
     let script = "import sys, glob, pydicom\n\
         from dicomweb_client.api import DICOMwebClient\n\
-        client = DICOMwebClient(url=sys.argv[1], chunk_size=1000)\n\
+        client = DICOMwebClient(url=sys.argv[1], chunk_size=1000, headers={'Authorization': 'Bearer ' + sys.argv[3]})\n\
         sets = [pydicom.dcmread(path) for path in sorted(glob.glob(sys.argv[2] + '/*'))]\n\
         print(len(client.store_instances(sets).ReferencedSOPSequence))\n\
         print(len(client.store_instances(sets, study_instance_uid=sets[0].StudyInstanceUID).ReferencedSOPSequence))\n";
-    let url = format!("http://{}/dicom-web", server.address);
+    let (url, token) = (format!("http://{}/dicom-web", server.address), server.token.clone());
     let path = folder.path().to_owned();
     let output = tokio::task::spawn_blocking(move || {
-        Command::new(python).args(["-c", script, &url]).arg(path).output().unwrap()
+        Command::new(python).args(["-c", script, &url]).arg(path).arg(token).output().unwrap()
     })
     .await
     .unwrap();

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod accounts;
 mod node;
 mod upkeep;
 
@@ -8,6 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hilum_engine::{InstitutionCode, Zone};
 
+pub use accounts::{InstitutionCommand, TokenCommand, UserCommand};
 pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
@@ -76,6 +78,15 @@ pub enum Command {
     Backup(BackupArguments),
     /// Make a data folder out of a backup
     Restore(RestoreArguments),
+    /// Look after accounts: who may sign in, and with which roles
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Look after tokens, with which programs ask in the name of an account
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Look after institutions: whose studies there are
+    #[command(subcommand)]
+    Institution(InstitutionCommand),
     /// Look at models
     #[command(subcommand)]
     Model(ModelCommand),

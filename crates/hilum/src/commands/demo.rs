@@ -1,7 +1,8 @@
 //! `hilum demo`: the server, with synthetic patients that arrive while it runs.
 
 use anyhow::Context;
-use hilum_engine::{Engine, EngineConfig, EngineError, Scope, WorkControl, Zone};
+use hilum_engine::accounts::NewAccount;
+use hilum_engine::{Engine, EngineConfig, EngineError, Grant, InstitutionCode, Role, Scope, WorkControl, Zone};
 use hilum_imaging::phantom::{PatientPosition, PhantomRecipe, StonePlan};
 
 use crate::{
@@ -45,6 +46,26 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
         let (served, ()) = tokio::join!(server.run(&shutdown), patients);
         served
     })
+}
+
+const LOGIN: &str = "demo";
+
+/// An account for whoever looks on, with a password that is new at every start.
+pub async fn account(engine: &Engine) -> anyhow::Result<(&'static str, String)> {
+    let scope = engine.console_scope().await?;
+    let id = match engine.account_with_login(&scope, LOGIN).await {
+        Ok(account) => account.id,
+        Err(EngineError::NotFound { .. }) => {
+            let roles = [Role::Administrator, Role::DataSteward, Role::Radiologist];
+            let roles = roles.map(|role| Grant { institution: InstitutionCode::local(), role }).to_vec();
+            let new = NewAccount { login: LOGIN.to_owned(), name: "Demo".to_owned(), roles };
+            engine.add_account(&scope, &new).await?.0.id
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let password = uuid::Uuid::new_v4().to_string();
+    engine.set_password(&scope, id, &password).await?;
+    Ok((LOGIN, password))
 }
 
 /// The patients: with stones and without, supine and prone. No model was trained or tuned on these seeds.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub mod accounts;
 pub mod demo;
 pub mod echo;
 pub mod evaluate;

@@ -11,6 +11,8 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub code: String,
     pub created_at: i64,
+    #[sea_orm(column_type = "Text")]
+    pub name: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

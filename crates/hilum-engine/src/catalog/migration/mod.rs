@@ -8,6 +8,7 @@ mod m0005_removals;
 mod m0006_processes;
 mod m0007_no_processes;
 mod m0008_data_folder;
+mod m0009_accounts;
 
 use sea_orm_migration::prelude::*;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_processes::Processes),
             Box::new(m0007_no_processes::NoProcesses),
             Box::new(m0008_data_folder::DataFolder),
+            Box::new(m0009_accounts::Accounts),
         ]
     }
 }

@@ -1,7 +1,6 @@
 //! Bulk values: what a `BulkDataURI` of the metadata names.
 
 use axum::{
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -14,16 +13,12 @@ use super::accept::{Accept, Form};
 use super::body::{PIECE, Parts, Stopped, channel};
 use super::frames::location;
 use super::{Resource, aside, not_acceptable};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 const OCTETS: &str = "application/octet-stream";
 
 /// `GET .../bulkdata/{path}`: the value in little endian. Compressed pixel data come as a part a fragment.
-pub(super) async fn bulk_data(
-    State(app): State<App>,
-    accept: Accept,
-    resource: Resource,
-) -> Result<Response, ApiError> {
+pub(super) async fn bulk_data(app: App, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
     let path = resource.bulk.clone().unwrap_or_default();
     let steps = steps(&path)?;
     let instance = resource.instance(&app).await?;

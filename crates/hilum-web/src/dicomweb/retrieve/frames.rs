@@ -2,7 +2,6 @@
 
 use axum::{
     body::Body,
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -14,7 +13,7 @@ use hilum_engine::InstanceBytes;
 use super::accept::{Accept, Form, Range, Syntax};
 use super::body::{Parts, Stopped, channel, pieces};
 use super::{Resource, aside, not_acceptable};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -22,7 +21,7 @@ const OCTETS: &str = "application/octet-stream";
 const MOST_FRAMES: usize = 10_000;
 
 /// `GET .../frames/{list}`
-pub(super) async fn frames(State(app): State<App>, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
+pub(super) async fn frames(app: App, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
     let list = list(resource.frames.as_deref().unwrap_or_default())?;
     let instance = resource.instance(&app).await?;
     let location = location(&instance);

@@ -1,7 +1,6 @@
 //! Whole instances of a study, a series, or one of them.
 
 use axum::{
-    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -13,14 +12,14 @@ use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
 use super::transcode::{can_become, prepare};
 use super::{Resource, aside, not_acceptable};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 const DICOM: &str = "application/dicom";
 const OFFERED: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=* (as kept), 1.2.840.10008.1.2.1 or \
      1.2.840.10008.1.2.4.80, and application/dicom for one instance";
 
 /// `GET .../studies/{}`, `.../series/{}`, `.../instances/{}`
-pub(super) async fn retrieve(State(app): State<App>, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
+pub(super) async fn retrieve(app: App, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
     let mut selected = app.engine.select(&app.scope, Zone::Clinical, &resource.selection).await?;
     let Some(first) = selected.next_series().await? else { return Err(resource.not_found()) };
     let ranges: Vec<_> = accept
@@ -51,7 +50,7 @@ pub(super) async fn retrieve(State(app): State<App>, accept: Accept, resource: R
 }
 
 /// `DELETE .../studies/{}`, `.../series/{}`, `.../instances/{}`
-pub(super) async fn delete(State(app): State<App>, resource: Resource) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete(app: App, resource: Resource) -> Result<StatusCode, ApiError> {
     match app.engine.delete(&app.scope, Zone::Clinical, &resource.selection).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(EngineError::NotFound { .. }) => Err(resource.not_found()),

@@ -2,7 +2,6 @@
 
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
@@ -14,7 +13,7 @@ use memchr::memchr_iter;
 use super::accept::{Accept, Form, Range};
 use super::body::{Parts, Stopped, channel};
 use super::{Resource, not_acceptable};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 const DICOM_JSON: &str = "application/dicom+json";
 const OFFERED: &str = "application/dicom+json, or multipart/related; type=\"application/dicom+xml\"";
@@ -45,7 +44,7 @@ impl Model {
 
 /// `GET .../metadata`
 pub(super) async fn metadata(
-    State(app): State<App>,
+    app: App,
     headers: HeaderMap,
     accept: Accept,
     resource: Resource,

@@ -16,38 +16,39 @@ pub(super) use metadata::{Model, base};
 pub(super) use uri::retrieve as retrieve_by_uri;
 
 use axum::{
-    Router,
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
-    routing::get,
 };
 use hilum_dicom::pixels::PixelError;
 use hilum_dicom::{HeaderError, OutlineError, UidError};
-use hilum_engine::{EngineError, Selection, StoredInstance, Zone};
+use hilum_engine::{EngineError, Permission, Selection, StoredInstance, Zone};
 
-use crate::{error::ApiError, server::App};
+use super::VIEW;
+use crate::{
+    doors::{App, Doors, Needs},
+    error::ApiError,
+};
 
 /// Routes below `/studies/{study_uid}`.
-pub(super) fn routes() -> Router<App> {
+pub(super) fn doors(mut doors: Doors) -> Doors {
+    let delete = Needs::May(Permission::Delete);
     let study = "/studies/{study_uid}";
     let series = format!("{study}/series/{{series_uid}}");
     let instance = format!("{series}/instances/{{sop_uid}}");
     let frames = format!("{instance}/frames/{{frames}}");
-    let mut router = Router::new();
     for level in [study, &series, &instance] {
-        router = router
-            .route(&format!("{level}/metadata"), get(metadata::metadata))
-            .route(&format!("{level}/rendered"), get(rendered::rendered))
-            .route(&format!("{level}/thumbnail"), get(rendered::thumbnail));
+        doors = doors
+            .get(level, VIEW, instances::retrieve)
+            .delete(level, delete, instances::delete)
+            .get(&format!("{level}/metadata"), VIEW, metadata::metadata)
+            .get(&format!("{level}/rendered"), VIEW, rendered::rendered)
+            .get(&format!("{level}/thumbnail"), VIEW, rendered::thumbnail);
     }
-    router
-        .route(study, get(instances::retrieve).delete(instances::delete))
-        .route(&series, get(instances::retrieve).delete(instances::delete))
-        .route(&instance, get(instances::retrieve).delete(instances::delete))
-        .route(&frames, get(frames::frames))
-        .route(&format!("{frames}/rendered"), get(rendered::rendered))
-        .route(&format!("{frames}/thumbnail"), get(rendered::thumbnail))
-        .route(&format!("{instance}/bulkdata/{{*path}}"), get(bulk::bulk_data))
+    doors
+        .get(&frames, VIEW, frames::frames)
+        .get(&format!("{frames}/rendered"), VIEW, rendered::rendered)
+        .get(&format!("{frames}/thumbnail"), VIEW, rendered::thumbnail)
+        .get(&format!("{instance}/bulkdata/{{*path}}"), VIEW, bulk::bulk_data)
 }
 
 /// The resource that an address names.

@@ -2,7 +2,6 @@
 
 use axum::{
     body::Body,
-    extract::State,
     http::{Uri, header},
     response::{IntoResponse, Response},
 };
@@ -16,7 +15,7 @@ use super::super::query::Parameters;
 use super::accept::{Accept, Form};
 use super::body::{Parts, pieces};
 use super::{Resource, aside, not_acceptable};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 const JPEG: &str = "image/jpeg";
 const PNG: &str = "image/png";
@@ -29,24 +28,14 @@ pub(super) const LARGEST_SIDE: u32 = 8192;
 const THUMBNAIL: u32 = 200;
 
 /// `GET .../rendered`: a frame, the first one of an instance, or of the middle instance of a series or study.
-pub(super) async fn rendered(
-    State(app): State<App>,
-    accept: Accept,
-    uri: Uri,
-    resource: Resource,
-) -> Result<Response, ApiError> {
+pub(super) async fn rendered(app: App, accept: Accept, uri: Uri, resource: Resource) -> Result<Response, ApiError> {
     let parameters = Parameters::of(uri.query())?;
     let viewport = parameters.first("viewport").map(Viewport::read).transpose()?;
     picture(&app, &accept, &parameters, viewport, &resource).await
 }
 
 /// `GET .../thumbnail`
-pub(super) async fn thumbnail(
-    State(app): State<App>,
-    accept: Accept,
-    uri: Uri,
-    resource: Resource,
-) -> Result<Response, ApiError> {
+pub(super) async fn thumbnail(app: App, accept: Accept, uri: Uri, resource: Resource) -> Result<Response, ApiError> {
     let parameters = Parameters::of(uri.query())?;
     let small = Viewport { width: THUMBNAIL, height: THUMBNAIL, part: None };
     let viewport = parameters.first("viewport").map_or(Ok(small), Viewport::read)?;

@@ -2,7 +2,6 @@
 
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -15,16 +14,12 @@ use super::accept::{Accept, Syntax};
 use super::instances::alone;
 use super::rendered::{LARGEST_SIDE, QUALITY, Viewport, encoded, picture_of};
 use super::{Resource, aside, not_acceptable};
-use crate::{error::ApiError, server::App};
+use crate::{doors::App, error::ApiError};
 
 const OFFERED: &str = "image/jpeg, image/png and application/dicom (contentType)";
 
 /// `GET /wado?requestType=WADO&studyUID=...&seriesUID=...&objectUID=...`
-pub(in super::super) async fn retrieve(
-    State(app): State<App>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, ApiError> {
+pub(in super::super) async fn retrieve(app: App, headers: HeaderMap, uri: Uri) -> Result<Response, ApiError> {
     let parameters = Parameters::of(uri.query())?;
     if !parameters.first("requestType").is_some_and(|kind| kind.eq_ignore_ascii_case("WADO")) {
         return Err(ApiError::bad_request("parameter requestType is missing or unknown; expected WADO"));

@@ -1,0 +1,171 @@
+//! Looking after accounts, institutions and tokens.
+
+use super::sign_in::{AccountError, LOGIN, login_of};
+use super::{
+    AccountPatch, AccountView, Caller, InstitutionView, LinkPurpose, NewAccount, TokenView, account_view, manages,
+    secret, token_view,
+};
+use crate::access::{AccountId, Grant, InstitutionCode, Permission, Scope};
+use crate::catalog::{AccountChange, AccountRow};
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// A token is valid for so many days at most.
+const MOST_DAYS: u32 = 366;
+/// Characters of a name.
+const LONGEST_NAME: usize = 200;
+
+impl Engine {
+    /// A command on this machine, for every institution.
+    pub async fn console_scope(&self) -> Result<Scope, EngineError> {
+        Ok(self.catalog().console_scope().await?)
+    }
+
+    /// Accounts of the institutions whose accounts the caller manages.
+    pub async fn accounts(&self, scope: &Scope) -> Result<Vec<AccountView>, EngineError> {
+        manages(scope)?;
+        let mut views = Vec::new();
+        for row in self.catalog().accounts(scope).await? {
+            views.push(self.view_of(scope, row).await?);
+        }
+        Ok(views)
+    }
+
+    async fn view_of(&self, scope: &Scope, row: AccountRow) -> Result<AccountView, EngineError> {
+        let locked_until = self.catalog().locked_until(scope, &secret::digest(&row.login)).await?;
+        Ok(account_view(row, locked_until)?)
+    }
+
+    /// Adds an account, with a link that lets its holder choose a password.
+    pub async fn add_account(&self, scope: &Scope, new: &NewAccount) -> Result<(AccountView, String), EngineError> {
+        manages(scope)?;
+        let login = login_of(&new.login).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?;
+        let name = name_of(&new.name)?;
+        let id = self.catalog().add_account(scope, &login, name, &new.roles).await?;
+        let link = self.new_link(Some(id), LinkPurpose::Invitation).await?;
+        Ok((self.managed(scope, id).await?, link))
+    }
+
+    /// Changes an account. What it could do is over at once.
+    pub async fn change_account(
+        &self,
+        scope: &Scope,
+        id: AccountId,
+        patch: &AccountPatch,
+    ) -> Result<AccountView, EngineError> {
+        manages(scope)?;
+        let AccountPatch { name, disabled, roles } = patch.clone();
+        let name = name.map(|name| name_of(&name).map(str::to_owned)).transpose()?;
+        self.catalog().change_account(scope, id, &AccountChange { name, disabled, grants: roles }).await?;
+        if disabled == Some(true) {
+            self.catalog().end_sessions_of(scope, id).await?;
+        }
+        self.known().forget();
+        self.managed(scope, id).await
+    }
+
+    async fn managed(&self, scope: &Scope, id: AccountId) -> Result<AccountView, EngineError> {
+        let row = self.catalog().accounts(scope).await?.into_iter().find(|row| row.id == id);
+        self.view_of(scope, row.ok_or(EngineError::NotFound { what: "account" })?).await
+    }
+
+    /// A link with which the account's holder chooses a password; only from who manages all of the account's institutions, for it
+    /// opens them all.
+    pub async fn account_link(&self, scope: &Scope, id: AccountId) -> Result<String, EngineError> {
+        manages(scope)?;
+        self.managed(scope, id).await?;
+        let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        if !manages_all_of(scope, &account) {
+            return Err(EngineError::Forbidden);
+        }
+        let purpose = if account.password.is_some() { LinkPurpose::Reset } else { LinkPurpose::Invitation };
+        self.new_link(Some(id), purpose).await
+    }
+
+    /// The account with a login, where the caller manages accounts.
+    pub async fn account_with_login(&self, scope: &Scope, login: &str) -> Result<AccountView, EngineError> {
+        let login = login_of(login).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?;
+        let accounts = self.accounts(scope).await?;
+        accounts.into_iter().find(|account| account.login == login).ok_or(EngineError::NotFound { what: "account" })
+    }
+
+    /// A password for an account, from whoever may read the data folder.
+    pub async fn set_password(&self, scope: &Scope, id: AccountId, password: &str) -> Result<(), AccountError> {
+        manages(scope)?;
+        let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        if !manages_all_of(scope, &account) {
+            return Err(EngineError::Forbidden.into());
+        }
+        self.put_password(&account, password).await
+    }
+
+    /// The institutions that the caller has to do with.
+    pub async fn institutions(&self, scope: &Scope) -> Result<Vec<InstitutionView>, EngineError> {
+        let rows = self.catalog().institutions(scope).await?;
+        Ok(rows.into_iter().map(|(code, name)| InstitutionView { code, name }).collect())
+    }
+
+    /// Adds an institution, or names one; for who manages the accounts of this installation's own institution.
+    pub async fn add_institution(&self, scope: &Scope, new: &InstitutionView) -> Result<(), EngineError> {
+        if !scope.may(Permission::Manage, &InstitutionCode::local()) {
+            return Err(EngineError::Forbidden);
+        }
+        self.catalog().add_institution(scope, &new.code, name_of(&new.name)?).await?;
+        self.known().forget();
+        Ok(())
+    }
+
+    /// The caller's own tokens.
+    pub async fn tokens(&self, scope: &Scope, caller: &Caller) -> Result<Vec<TokenView>, EngineError> {
+        self.tokens_of(scope, caller.id).await
+    }
+
+    /// An account's tokens.
+    pub async fn tokens_of(&self, scope: &Scope, account: AccountId) -> Result<Vec<TokenView>, EngineError> {
+        let rows = self.catalog().tokens_of(scope, account).await?;
+        Ok(rows.into_iter().map(token_view).collect::<Result<_, _>>()?)
+    }
+
+    /// A token for one of the caller's programs; it may be what its owner is, or less. The secret is shown once.
+    pub async fn add_token(
+        &self,
+        scope: &Scope,
+        account: AccountId,
+        name: &str,
+        roles: &[Grant],
+        days: u32,
+    ) -> Result<(String, TokenView), EngineError> {
+        let row = self.catalog().account(scope, account).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        if name.trim().is_empty() {
+            return Err(EngineError::BadRequest { field: "name", expected: "what the token is for" });
+        }
+        if !(1..=MOST_DAYS).contains(&days) {
+            return Err(EngineError::BadRequest { field: "days", expected: "1 to 366" });
+        }
+        if roles.is_empty() || !roles.iter().all(|role| row.grants.contains(role)) {
+            return Err(EngineError::BadRequest { field: "roles", expected: "some of the account's own roles" });
+        }
+        self.make_token(&row, name_of(name)?, roles, days).await
+    }
+
+    /// A token works no longer.
+    pub async fn revoke_token(&self, scope: &Scope, account: AccountId, id: i64) -> Result<(), EngineError> {
+        let gone = self.catalog().revoke_token(scope, account, id).await?;
+        self.known().forget();
+        if gone { Ok(()) } else { Err(EngineError::NotFound { what: "token" }) }
+    }
+}
+
+/// Whether the caller manages every institution that an account belongs to.
+fn manages_all_of(scope: &Scope, account: &AccountRow) -> bool {
+    !account.grants.is_empty() && account.grants.iter().all(|grant| scope.may(Permission::Manage, &grant.institution))
+}
+
+/// Names are shown; control characters and endless ones are not.
+fn name_of(text: &str) -> Result<&str, EngineError> {
+    let name = text.trim();
+    if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(EngineError::BadRequest { field: "name", expected: "at most 200 characters in one line" });
+    }
+    Ok(name)
+}

@@ -1,0 +1,336 @@
+//! Signing in and out, and who shows what.
+
+use super::{Caller, LinkPurpose, LinkView, Shown, WeakPassword, password, secret};
+use crate::access::{AccountId, Grant, InstitutionCode, Role, Scope};
+use crate::catalog::{AccountRow, now};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many tries may fail before a login is locked.
+const FREE_TRIES: i64 = 5;
+const FIRST_LOCK_MS: i64 = 30_000;
+const LONGEST_LOCK_MS: i64 = 3_600_000;
+/// A session that is in use is noted no more often than this.
+const SEEN_MS: i64 = 60_000;
+/// What a token begins with, so that secret scanners know one when they see it.
+const TOKEN: &str = "hilum_";
+
+/// Why somebody is not signed in, or a password not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Login or password are wrong; which is not said.
+    #[error("login or password are wrong")]
+    WrongCredentials,
+    /// Too many tries failed.
+    #[error("too many tries to sign in failed; try again in {0} seconds")]
+    Locked(u64),
+    /// The link was used, is over, or was never there.
+    #[error("this link does not work any longer; ask your administrator for a new one")]
+    LinkUnknown,
+    /// The password is not taken.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// Everything else.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<crate::catalog::CatalogError> for AccountError {
+    fn from(error: crate::catalog::CatalogError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// Somebody signed in.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// What the browser keeps in its cookie.
+    pub session: String,
+    /// What the page shows with each change.
+    pub csrf: String,
+    /// Who.
+    pub caller: Arc<Caller>,
+}
+
+/// How long a login is locked after so many failed tries, ms.
+fn lock_after(failures: i64) -> i64 {
+    if failures < FREE_TRIES {
+        return 0;
+    }
+    let doublings = (failures - FREE_TRIES).min(16) as u32;
+    FIRST_LOCK_MS.saturating_mul(1 << doublings).min(LONGEST_LOCK_MS)
+}
+
+/// The form in which logins are kept: 1 to 64 lower-case letters, digits and `.` `_` `-` `@`.
+pub(super) fn login_of(text: &str) -> Option<String> {
+    let login = text.trim().to_ascii_lowercase();
+    let letters = login.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-@".contains(&b));
+    (letters && (1..=64).contains(&login.len())).then_some(login)
+}
+
+impl Engine {
+    /// Signs in with a password. Whether there is such a login is told by nothing: not by the answer, its time, or the lock.
+    pub async fn sign_in(&self, login: &str, password: &str) -> Result<Signed, AccountError> {
+        let system = Scope::system(InstitutionCode::local());
+        let login = login_of(login);
+        let tried = secret::digest(login.as_deref().unwrap_or_default());
+        let wait = self.catalog().locked_until(&system, &tried).await? - now();
+        if wait > 0 {
+            return Err(AccountError::Locked(wait.unsigned_abs().div_ceil(1000)));
+        }
+        let account = match &login {
+            Some(login) => self.catalog().account_with(&system, login).await?.filter(|account| !account.disabled),
+            None => None,
+        };
+        let kept = account.as_ref().and_then(|account| account.password.clone());
+        let right = self.verify(password.to_owned(), kept).await?;
+        let Some(account) = account.filter(|_| right) else {
+            self.catalog().failed(&system, &tried, lock_after).await?;
+            return Err(AccountError::WrongCredentials);
+        };
+        self.begin_session(account, &tried).await
+    }
+
+    async fn begin_session(&self, account: AccountRow, login_digest: &str) -> Result<Signed, AccountError> {
+        let system = Scope::system(InstitutionCode::local());
+        let session = secret::new()?;
+        let digest = secret::digest(&session);
+        self.catalog().begin_session(&system, account.id, &digest, login_digest).await?;
+        let over = now()
+            - i64::try_from(self.account_rules().session.max(Duration::from_hours(24)).as_millis())
+                .unwrap_or(i64::MAX / 2);
+        self.catalog().forget_what_is_over(&system, over).await?;
+        let caller = Arc::new(caller(account, Shown::Session, None));
+        self.known().put(digest, &caller);
+        Ok(Signed { csrf: secret::csrf(&session), session, caller })
+    }
+
+    /// Who has this session, and what its page shows with each change.
+    pub async fn caller_of_session(&self, session: &str) -> Result<Option<(Arc<Caller>, String)>, EngineError> {
+        let digest = secret::digest(session);
+        if let Some(caller) = self.known().get(&digest) {
+            return Ok(Some((caller, secret::csrf(session))));
+        }
+        let system = Scope::system(InstitutionCode::local());
+        let ago = |time: Duration| now() - i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2);
+        let (begun, seen) = (ago(self.account_rules().session), ago(self.account_rules().idle));
+        let Some((account, seen_at)) = self.catalog().session(&system, &digest, begun, seen).await? else {
+            return Ok(None);
+        };
+        let account = self.catalog().account(&system, account).await?.filter(|account| !account.disabled);
+        let Some(account) = account else { return Ok(None) };
+        if now() - seen_at > SEEN_MS {
+            self.catalog().saw_session(&system, &digest).await?;
+        }
+        let caller = Arc::new(caller(account, Shown::Session, None));
+        self.known().put(digest, &caller);
+        Ok(Some((caller, secret::csrf(session))))
+    }
+
+    /// Who has this token: its owner, with those of the token's roles that the owner still has.
+    pub async fn caller_of_token(&self, token: &str) -> Result<Option<Arc<Caller>>, EngineError> {
+        let digest = secret::digest(token);
+        if let Some(caller) = self.known().get(&digest) {
+            return Ok(Some(caller));
+        }
+        let system = Scope::system(InstitutionCode::local());
+        let Some(row) = self.catalog().token(&system, &digest).await? else { return Ok(None) };
+        let account = self.catalog().account(&system, row.account).await?.filter(|account| !account.disabled);
+        let Some(account) = account else { return Ok(None) };
+        if row.used_at.is_none_or(|used| now() - used > SEEN_MS) {
+            self.catalog().used_token(&system, row.id).await?;
+        }
+        let caller = Arc::new(caller(account, Shown::Token(row.id), Some(&row.grants)));
+        self.known().put(digest, &caller);
+        Ok(Some(caller))
+    }
+
+    /// Ends a session.
+    pub async fn sign_out(&self, session: &str) -> Result<(), EngineError> {
+        let system = Scope::system(InstitutionCode::local());
+        self.catalog().end_session(&system, &secret::digest(session)).await?;
+        self.known().forget();
+        Ok(())
+    }
+
+    /// A new password for whoever knows the old one. Every session of the account ends, and a new one begins.
+    pub async fn change_password(&self, caller: &Caller, old: &str, new: &str) -> Result<Signed, AccountError> {
+        let system = Scope::system(InstitutionCode::local());
+        let account = self.catalog().account(&system, caller.id).await?.ok_or(AccountError::WrongCredentials)?;
+        let tried = secret::digest(&account.login);
+        let wait = self.catalog().locked_until(&system, &tried).await? - now();
+        if wait > 0 {
+            return Err(AccountError::Locked(wait.unsigned_abs().div_ceil(1000)));
+        }
+        if !self.verify(old.to_owned(), account.password.clone()).await? {
+            self.catalog().failed(&system, &tried, lock_after).await?;
+            return Err(AccountError::WrongCredentials);
+        }
+        self.put_password(&account, new).await?;
+        self.begin_session(account, &tried).await
+    }
+
+    /// A link for the first account, as long as nobody manages accounts. The one before works no longer.
+    pub async fn first_administrator_link(&self) -> Result<Option<String>, EngineError> {
+        let system = Scope::system(InstitutionCode::local());
+        if self.catalog().has_administrator(&system).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.new_link(None, LinkPurpose::FirstAdministrator).await?))
+    }
+
+    pub(super) async fn new_link(
+        &self,
+        account: Option<AccountId>,
+        purpose: LinkPurpose,
+    ) -> Result<String, EngineError> {
+        let system = Scope::system(InstitutionCode::local());
+        let link = secret::new()?;
+        let until = now() + i64::try_from(self.account_rules().link.as_millis()).unwrap_or(i64::MAX / 2);
+        self.catalog().put_link(&system, account, purpose.as_str(), &secret::digest(&link), until).await?;
+        Ok(link)
+    }
+
+    /// What a link is for.
+    pub async fn check_link(&self, link: &str) -> Result<LinkView, AccountError> {
+        let (purpose, account) = self.linked(link).await?;
+        let (login, name) = account.map(|account| (account.login, account.name)).unzip();
+        Ok(LinkView { purpose, login, name })
+    }
+
+    async fn linked(&self, link: &str) -> Result<(LinkPurpose, Option<AccountRow>), AccountError> {
+        let system = Scope::system(InstitutionCode::local());
+        let row = self.catalog().link(&system, &secret::digest(link)).await?.ok_or(AccountError::LinkUnknown)?;
+        let purpose = LinkPurpose::of(&row.purpose).ok_or(AccountError::LinkUnknown)?;
+        let account = match row.account {
+            Some(id) => Some(
+                self.catalog()
+                    .account(&system, id)
+                    .await?
+                    .filter(|account| !account.disabled)
+                    .ok_or(AccountError::LinkUnknown)?,
+            ),
+            None if self.catalog().has_administrator(&system).await? => return Err(AccountError::LinkUnknown),
+            None => None,
+        };
+        Ok((purpose, account))
+    }
+
+    /// Uses a link: the account gets its password, the first one is made. The link works no longer, and whoever used it is signed in.
+    pub async fn use_link(
+        &self,
+        link: &str,
+        login: Option<&str>,
+        name: Option<&str>,
+        new: &str,
+    ) -> Result<Signed, AccountError> {
+        let system = self.catalog().system_scope().await?;
+        let (_, account) = self.linked(link).await?;
+        let chosen = match &account {
+            Some(account) => account.login.clone(),
+            None => login.and_then(login_of).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?,
+        };
+        let named = name.unwrap_or_default().trim();
+        let known = account.as_ref().map_or(named, |account| account.name.as_str());
+        password::check(new, &[&chosen, known])?;
+        if !self.catalog().use_link(&system, &secret::digest(link)).await? {
+            return Err(AccountError::LinkUnknown);
+        }
+        let account = if let Some(account) = account {
+            account
+        } else {
+            let institution = InstitutionCode::local();
+            let roles = [Role::Administrator, Role::DataSteward, Role::Radiologist];
+            let grants = roles.map(|role| Grant { institution: institution.clone(), role });
+            let id = self.catalog().add_account(&system, &chosen, named, &grants).await?;
+            self.catalog().account(&system, id).await?.ok_or(AccountError::LinkUnknown)?
+        };
+        self.put_password(&account, new).await?;
+        self.begin_session(account, &secret::digest(&chosen)).await
+    }
+
+    pub(super) async fn put_password(&self, account: &AccountRow, new: &str) -> Result<(), AccountError> {
+        password::check(new, &[&account.login, &account.name])?;
+        let system = Scope::system(InstitutionCode::local());
+        let new = new.to_owned();
+        let hash = self.while_hashing(move || password::hash(&new)).await?.map_err(EngineError::Internal)?;
+        self.catalog().set_password(&system, account.id, &hash).await?;
+        self.known().forget();
+        Ok(())
+    }
+
+    async fn verify(&self, password: String, kept: Option<String>) -> Result<bool, EngineError> {
+        self.while_hashing(move || password::verify(&password, kept.as_deref())).await
+    }
+
+    async fn while_hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let turn = self.known().hashing.acquire().await;
+        let _turn = turn.map_err(|error| EngineError::Internal(error.to_string()))?;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| EngineError::Internal(format!("hashing a password ended early: {error}")))
+    }
+
+    pub(super) async fn make_token(
+        &self,
+        account: &AccountRow,
+        name: &str,
+        grants: &[Grant],
+        days: u32,
+    ) -> Result<(String, super::TokenView), EngineError> {
+        let system = Scope::system(InstitutionCode::local());
+        let secret = format!("{TOKEN}{}", secret::new()?);
+        let until = now() + i64::from(days) * 86_400_000;
+        let row = self.catalog().add_token(&system, account.id, name, &secret::digest(&secret), grants, until).await?;
+        Ok((secret, super::token_view(row)?))
+    }
+}
+
+pub(super) const LOGIN: &str = "1 to 64 letters, digits and . _ - @";
+
+impl LinkPurpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstAdministrator => "first_administrator",
+            Self::Invitation => "invitation",
+            Self::Reset => "reset",
+        }
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        [Self::FirstAdministrator, Self::Invitation, Self::Reset].into_iter().find(|purpose| purpose.as_str() == text)
+    }
+}
+
+/// An account as a caller; with a token, what both may be.
+fn caller(account: AccountRow, shown: Shown, token: Option<&[Grant]>) -> Caller {
+    let AccountRow { id, login, name, mut grants, .. } = account;
+    if let Some(token) = token {
+        grants.retain(|grant| token.contains(grant));
+    }
+    Caller { id, login, name, grants, shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_locked_for_longer_each_time() {
+        let locks: Vec<i64> = (1..=14).map(|failures| lock_after(failures) / 1000).collect();
+        assert_eq!(locks, [0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+        assert_eq!(lock_after(i64::MAX), LONGEST_LOCK_MS);
+    }
+
+    #[test]
+    fn logins_are_of_one_form() {
+        assert_eq!(login_of(" Kim.MinJi@hospital.example "), Some("kim.minji@hospital.example".to_owned()));
+        for bad in ["", "  ", "a b", "민지", "a\u{0}", "<img>", &"x".repeat(65)] {
+            assert_eq!(login_of(bad), None, "{bad}");
+        }
+    }
+}

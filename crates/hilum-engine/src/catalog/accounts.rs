@@ -1,0 +1,319 @@
+//! Accounts, what they are to which institution, and the institutions themselves.
+
+use super::entity::{account, institution, membership};
+use super::{Catalog, CatalogError, now};
+use crate::access::{AccountId, Grant, InstitutionCode, Permission, Scope};
+use crate::error::EngineError;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Set,
+};
+use std::collections::{BTreeSet, HashMap};
+
+const ACT: &str = "look after accounts";
+
+/// An account as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountRow {
+    pub(crate) id: AccountId,
+    pub(crate) login: String,
+    pub(crate) name: String,
+    /// A PHC string.
+    pub(crate) password: Option<String>,
+    pub(crate) disabled: bool,
+    pub(crate) signed_in_at: Option<i64>,
+    pub(crate) grants: Vec<Grant>,
+}
+
+/// What is changed of an account; what is not given stays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AccountChange {
+    pub(crate) name: Option<String>,
+    pub(crate) disabled: Option<bool>,
+    /// Instead of all that it has where the caller may say so.
+    pub(crate) grants: Option<Vec<Grant>>,
+}
+
+impl Catalog {
+    /// Whether anybody who is not disabled manages accounts.
+    pub(crate) async fn has_administrator(&self, _scope: &Scope) -> Result<bool, CatalogError> {
+        let active = account::Entity::find()
+            .select_only()
+            .column(account::Column::Id)
+            .filter(account::Column::DisabledAt.is_null())
+            .into_query();
+        let count = membership::Entity::find()
+            .filter(membership::Column::Role.eq(crate::access::Role::Administrator.as_str()))
+            .filter(membership::Column::AccountId.in_subquery(active))
+            .count(&self.read)
+            .await;
+        Ok(count.map_err(CatalogError::during(ACT))? > 0)
+    }
+
+    /// Accounts of the institutions whose accounts the caller manages, with what they are there.
+    pub(crate) async fn accounts(&self, scope: &Scope) -> Result<Vec<AccountRow>, EngineError> {
+        let managed = self.where_may(scope, Permission::Manage).await?;
+        let members = membership::Entity::find()
+            .select_only()
+            .column(membership::Column::AccountId)
+            .filter(membership::Column::InstitutionId.is_in(managed.iter().copied()))
+            .into_query();
+        let rows = account::Entity::find()
+            .filter(account::Column::Id.in_subquery(members))
+            .order_by_asc(account::Column::Login)
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        let mut accounts = self.with_grants(&self.read, rows).await?;
+        for account in &mut accounts {
+            account.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
+        }
+        Ok(accounts)
+    }
+
+    /// The account with a login, whoever asks: to sign in, and for commands.
+    pub(crate) async fn account_with(&self, _scope: &Scope, login: &str) -> Result<Option<AccountRow>, CatalogError> {
+        let row = account::Entity::find().filter(account::Column::Login.eq(login)).one(&self.read).await;
+        let rows = row.map_err(CatalogError::during(ACT))?.into_iter().collect();
+        Ok(self.with_grants(&self.read, rows).await?.pop())
+    }
+
+    /// An account by its number, whoever asks.
+    pub(crate) async fn account(&self, _scope: &Scope, id: AccountId) -> Result<Option<AccountRow>, CatalogError> {
+        let row = account::Entity::find_by_id(id.0).one(&self.read).await;
+        let rows = row.map_err(CatalogError::during(ACT))?.into_iter().collect();
+        Ok(self.with_grants(&self.read, rows).await?.pop())
+    }
+
+    async fn with_grants(
+        &self,
+        connection: &impl ConnectionTrait,
+        rows: Vec<account::Model>,
+    ) -> Result<Vec<AccountRow>, CatalogError> {
+        let grants: Vec<(i64, String, String)> = membership::Entity::find()
+            .select_only()
+            .column(membership::Column::AccountId)
+            .column(institution::Column::Code)
+            .column(membership::Column::Role)
+            .join(
+                sea_orm::JoinType::InnerJoin,
+                membership::Entity::belongs_to(institution::Entity)
+                    .from(membership::Column::InstitutionId)
+                    .to(institution::Column::Id)
+                    .into(),
+            )
+            .filter(membership::Column::AccountId.is_in(rows.iter().map(|row| row.id)))
+            .order_by_asc(membership::Column::Id)
+            .into_tuple()
+            .all(connection)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        let mut of: HashMap<i64, Vec<Grant>> = HashMap::new();
+        for (account, code, role) in grants {
+            let institution = code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
+            let role = role.parse().map_err(|_| CatalogError::Corrupt { what: "role" })?;
+            of.entry(account).or_default().push(Grant { institution, role });
+        }
+        let account = |row: account::Model| AccountRow {
+            id: AccountId(row.id),
+            grants: of.remove(&row.id).unwrap_or_default(),
+            login: row.login,
+            name: row.name,
+            password: row.password,
+            disabled: row.disabled_at.is_some(),
+            signed_in_at: row.signed_in_at,
+        };
+        Ok(rows.into_iter().map(account).collect())
+    }
+
+    /// Adds an account; its login is taken by nobody else.
+    pub(crate) async fn add_account(
+        &self,
+        scope: &Scope,
+        login: &str,
+        name: &str,
+        grants: &[Grant],
+    ) -> Result<AccountId, EngineError> {
+        let institutions = self.institutions_of(scope, grants).await?;
+        let txn = self.begin(ACT).await?;
+        let taken = account::Entity::find().filter(account::Column::Login.eq(login)).count(&txn).await;
+        if taken.map_err(CatalogError::during(ACT))? > 0 {
+            return Err(EngineError::Conflict("there is an account with this login"));
+        }
+        let row = account::ActiveModel {
+            login: Set(login.to_owned()),
+            name: Set(name.to_owned()),
+            created_at: Set(now()),
+            ..Default::default()
+        };
+        let row = row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
+        put_grants(&txn, row.id, &institutions).await?;
+        txn.commit().await.map_err(CatalogError::during(ACT))?;
+        Ok(AccountId(row.id))
+    }
+
+    /// Changes an account. Only who manages every institution that it belongs to may disable it; roles are changed where the caller
+    /// manages accounts, and stay elsewhere.
+    pub(crate) async fn change_account(
+        &self,
+        scope: &Scope,
+        id: AccountId,
+        change: &AccountChange,
+    ) -> Result<(), EngineError> {
+        let managed = self.where_may(scope, Permission::Manage).await?;
+        let institutions = match &change.grants {
+            Some(grants) => Some(self.institutions_of(scope, grants).await?),
+            None => None,
+        };
+        let txn = self.begin(ACT).await?;
+        let row = account::Entity::find_by_id(id.0).one(&txn).await.map_err(CatalogError::during(ACT))?;
+        let known = membership::Entity::find().filter(membership::Column::AccountId.eq(id.0)).all(&txn).await;
+        let known = known.map_err(CatalogError::during(ACT))?;
+        let (Some(row), true) = (row, known.iter().any(|one| managed.contains(&one.institution_id))) else {
+            return Err(EngineError::NotFound { what: "account" });
+        };
+        let mut changed: account::ActiveModel = row.clone().into();
+        if change.name.is_some() || change.disabled.is_some() {
+            if known.iter().any(|one| !managed.contains(&one.institution_id)) {
+                return Err(EngineError::Forbidden);
+            }
+            changed.name = Set(change.name.clone().unwrap_or(row.name));
+            changed.disabled_at = Set(match change.disabled {
+                Some(true) => row.disabled_at.or(Some(now())),
+                Some(false) => None,
+                None => row.disabled_at,
+            });
+            changed.update(&txn).await.map_err(CatalogError::during(ACT))?;
+        }
+        if let Some(institutions) = institutions {
+            membership::Entity::delete_many()
+                .filter(membership::Column::AccountId.eq(id.0))
+                .filter(membership::Column::InstitutionId.is_in(managed.iter().copied()))
+                .exec(&txn)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+            put_grants(&txn, id.0, &institutions).await?;
+        }
+        if !administrator_left(&txn).await? {
+            return Err(EngineError::Conflict("somebody must be left who manages accounts"));
+        }
+        txn.commit().await.map_err(CatalogError::during(ACT))?;
+        Ok(())
+    }
+
+    /// Rows of the institutions where grants are made; refused where the caller does not manage accounts.
+    async fn institutions_of(&self, scope: &Scope, grants: &[Grant]) -> Result<Vec<(i64, &'static str)>, EngineError> {
+        if grants.is_empty() {
+            return Err(EngineError::BadRequest { field: "roles", expected: "at least one role in an institution" });
+        }
+        let mut rows = BTreeSet::new();
+        for grant in grants {
+            if !scope.may(Permission::Manage, &grant.institution) {
+                return Err(EngineError::Forbidden);
+            }
+            let row = institution::Entity::find()
+                .filter(institution::Column::Code.eq(grant.institution.as_str()))
+                .one(&self.read)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+            let row = row.ok_or(EngineError::NotFound { what: "institution" })?;
+            rows.insert((row.id, grant.role.as_str()));
+        }
+        Ok(rows.into_iter().collect())
+    }
+
+    /// A new password. Whoever was signed in is not any longer.
+    pub(crate) async fn set_password(&self, _scope: &Scope, id: AccountId, password: &str) -> Result<(), CatalogError> {
+        let txn = self.begin(ACT).await?;
+        account::Entity::update_many()
+            .col_expr(account::Column::Password, Expr::value(password))
+            .filter(account::Column::Id.eq(id.0))
+            .exec(&txn)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        super::sessions::end_sessions(&txn, id).await?;
+        txn.commit().await.map_err(CatalogError::during(ACT))
+    }
+
+    /// The institutions that the caller has to do with, by code.
+    pub(crate) async fn institutions(&self, scope: &Scope) -> Result<Vec<(InstitutionCode, String)>, CatalogError> {
+        let rows = institution::Entity::find()
+            .filter(institution::Column::Code.is_in(scope.everywhere().map(InstitutionCode::as_str)))
+            .order_by_asc(institution::Column::Code)
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        rows.into_iter()
+            .map(|row| {
+                let code = row.code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
+                Ok((code, row.name))
+            })
+            .collect()
+    }
+
+    /// Adds an institution, or gives it a name. Whoever adds one manages its accounts.
+    pub(crate) async fn add_institution(
+        &self,
+        scope: &Scope,
+        code: &InstitutionCode,
+        name: &str,
+    ) -> Result<(), EngineError> {
+        let txn = self.begin(ACT).await?;
+        let known = institution::Entity::find().filter(institution::Column::Code.eq(code.as_str())).one(&txn).await;
+        let id = if let Some(known) = known.map_err(CatalogError::during(ACT))? {
+            if !scope.may(Permission::Manage, code) {
+                return Err(EngineError::Conflict("there is an institution with this code"));
+            }
+            let mut row: institution::ActiveModel = known.into();
+            row.name = Set(name.to_owned());
+            row.update(&txn).await.map_err(CatalogError::during(ACT))?.id
+        } else {
+            let row = institution::ActiveModel {
+                code: Set(code.as_str().to_owned()),
+                created_at: Set(now()),
+                name: Set(name.to_owned()),
+                ..Default::default()
+            };
+            row.insert(&txn).await.map_err(CatalogError::during(ACT))?.id
+        };
+        if let crate::access::Actor::Account(account) = scope.actor() {
+            put_grants(&txn, account.0, &[(id, crate::access::Role::Administrator.as_str())]).await?;
+        }
+        txn.commit().await.map_err(CatalogError::during(ACT))?;
+        Ok(())
+    }
+}
+
+async fn put_grants(txn: &DatabaseTransaction, account: i64, grants: &[(i64, &str)]) -> Result<(), CatalogError> {
+    use membership::Column;
+    let rows = grants.iter().map(|(institution, role)| membership::ActiveModel {
+        account_id: Set(account),
+        institution_id: Set(*institution),
+        role: Set((*role).to_owned()),
+        ..Default::default()
+    });
+    membership::Entity::insert_many(rows)
+        .on_conflict(
+            OnConflict::columns([Column::AccountId, Column::InstitutionId, Column::Role]).do_nothing().to_owned(),
+        )
+        .exec_without_returning(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    Ok(())
+}
+
+/// Locked out of one's own archive is what nobody wants.
+async fn administrator_left(txn: &DatabaseTransaction) -> Result<bool, CatalogError> {
+    let active = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        .filter(account::Column::DisabledAt.is_null())
+        .into_query();
+    let left = membership::Entity::find()
+        .filter(membership::Column::Role.eq(crate::access::Role::Administrator.as_str()))
+        .filter(membership::Column::AccountId.in_subquery(active))
+        .count(txn)
+        .await;
+    Ok(left.map_err(CatalogError::during(ACT))? > 0)
+}

@@ -1,0 +1,167 @@
+//! Signing in and out, passwords, and links that work once.
+
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use hilum_engine::accounts::{AccountError, Caller, LinkView, Shown, Signed};
+use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
+use serde::{Deserialize, Serialize};
+
+use super::ApiResult;
+use crate::{cookie, doors::App, error::ApiError, server::Server};
+
+/// `GET /api/v1/session`
+#[derive(Serialize)]
+pub(super) struct SessionView {
+    account: AccountName,
+    /// What a page sends as X-Hilum-Csrf with each change; programs with a token need none.
+    csrf: Option<String>,
+    institutions: Vec<Membership>,
+}
+
+#[derive(Serialize)]
+struct AccountName {
+    id: AccountId,
+    login: String,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Membership {
+    code: InstitutionCode,
+    name: String,
+    roles: Vec<Role>,
+    permissions: Vec<Permission>,
+}
+
+async fn view(server: &Server, caller: &Caller, csrf: Option<String>) -> Result<SessionView, ApiError> {
+    let scope = caller.scope();
+    let institutions = server.engine.institutions(&scope).await?.into_iter().map(|institution| {
+        let roles = caller.grants.iter().filter(|grant| grant.institution == institution.code).map(|grant| grant.role);
+        let permissions = Permission::ALL.into_iter().filter(|one| scope.may(*one, &institution.code)).collect();
+        Membership { roles: roles.collect(), permissions, code: institution.code, name: institution.name }
+    });
+    let account = AccountName { id: caller.id, login: caller.login.clone(), name: caller.name.clone() };
+    Ok(SessionView { account, csrf, institutions: institutions.collect() })
+}
+
+/// Who is signed in.
+pub(super) async fn show(app: App, headers: HeaderMap) -> ApiResult<SessionView> {
+    let csrf = match (app.caller.shown, cookie::session(&headers)) {
+        (Shown::Session, Some(session)) => app.engine.caller_of_session(session).await?.map(|(_, csrf)| csrf),
+        _ => None,
+    };
+    Ok(Json(view(&app.server, &app.caller, csrf).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credentials {
+    login: String,
+    password: String,
+}
+
+pub(super) async fn sign_in(
+    State(server): State<Server>,
+    credentials: Result<Json<Credentials>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(Credentials { login, password }) = credentials?;
+    let signed = server.engine.sign_in(&login, &password).await?;
+    signed_in(&server, signed).await
+}
+
+async fn signed_in(server: &Server, signed: Signed) -> Result<Response, ApiError> {
+    let shown = view(server, &signed.caller, Some(signed.csrf)).await?;
+    let mut response = Json(shown).into_response();
+    let cookie = cookie::set(&signed.session, server.secure);
+    let cookie = cookie.ok_or_else(|| ApiError::bad_request("the session cannot be written as a cookie"))?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+pub(super) async fn sign_out(app: App, headers: HeaderMap) -> Result<Response, ApiError> {
+    if let Some(session) = cookie::session(&headers) {
+        app.engine.sign_out(session).await?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    for cookie in cookie::remove() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    old: String,
+    new: String,
+}
+
+/// With a session only: a program's token is no proof of its owner's presence.
+pub(super) async fn change_password(
+    app: App,
+    passwords: Result<Json<NewPassword>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(NewPassword { old, new }) = passwords?;
+    with_session(&app)?;
+    let signed = app.engine.change_password(&app.caller, &old, &new).await?;
+    signed_in(&app.server, signed).await
+}
+
+pub(super) fn with_session(app: &App) -> Result<(), ApiError> {
+    if app.caller.shown == Shown::Session {
+        return Ok(());
+    }
+    let message = "this is for those who signed in; a token may not do it";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "needs_session", message))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    link: String,
+}
+
+pub(super) async fn check_link(
+    State(server): State<Server>,
+    link: Result<Json<Link>, JsonRejection>,
+) -> ApiResult<LinkView> {
+    let Json(Link { link }) = link?;
+    Ok(Json(server.engine.check_link(&link).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UsedLink {
+    link: String,
+    login: Option<String>,
+    name: Option<String>,
+    password: String,
+}
+
+pub(super) async fn use_link(
+    State(server): State<Server>,
+    link: Result<Json<UsedLink>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(UsedLink { link, login, name, password }) = link?;
+    let signed = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password).await?;
+    signed_in(&server, signed).await
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let message = error.to_string();
+        match error {
+            AccountError::WrongCredentials => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message),
+            AccountError::Locked(seconds) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message).retry_after(seconds)
+            }
+            AccountError::LinkUnknown => Self::new(StatusCode::NOT_FOUND, "link_unknown", message),
+            AccountError::WeakPassword(_) => Self::new(StatusCode::BAD_REQUEST, "weak_password", message),
+            AccountError::Engine(error) => error.into(),
+        }
+    }
+}

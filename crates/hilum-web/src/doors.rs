@@ -1,0 +1,210 @@
+//! Every address that is answered, and who may come in there. A route is made here only, so that none is without its lock.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, Request},
+    handler::Handler,
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, on},
+};
+use hilum_engine::accounts::{Caller, Shown};
+use hilum_engine::{Permission, Role, Scope};
+
+use crate::{cookie, error::ApiError, server::Server};
+
+/// Who may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody: signing in, and whether the server is there.
+    Nobody,
+    /// Whoever is signed in, or shows a token.
+    SignedIn,
+    /// Whoever may do this in some institution. In which ones is the catalogue's to say, for every row.
+    May(Permission),
+}
+
+/// One address with one method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// `GET`, `POST` ...
+    pub method: Method,
+    /// `/api/v1/studies/{study_uid}`
+    pub path: String,
+    /// Who may come in.
+    pub needs: Needs,
+}
+
+/// Routes with their locks.
+pub(crate) struct Doors {
+    server: Server,
+    prefix: &'static str,
+    router: Router<Server>,
+    list: Vec<Door>,
+}
+
+impl Doors {
+    pub(crate) fn below(server: &Server, prefix: &'static str) -> Self {
+        Self { server: server.clone(), prefix, router: Router::new(), list: Vec::new() }
+    }
+
+    /// Answers a method at an address below the prefix.
+    pub(crate) fn open<H, T>(mut self, method: Method, path: &str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Server>,
+        T: 'static,
+    {
+        let server = self.server.clone();
+        let lock = from_fn(move |request: Request, next: Next| {
+            let server = server.clone();
+            async move { pass(&server, needs, request, next).await }
+        });
+        // A method without a filter is none that is ever used here; its door then stays shut.
+        let Ok(filter) = MethodFilter::try_from(method.clone()) else { return self };
+        let path = format!("{}{path}", self.prefix);
+        self.router = self.router.route(&path, on(filter, handler).layer(lock));
+        self.list.push(Door { method, path, needs });
+        self
+    }
+
+    pub(crate) fn get<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Server>,
+        T: 'static,
+    {
+        self.open(Method::GET, path, needs, handler)
+    }
+
+    pub(crate) fn post<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Server>,
+        T: 'static,
+    {
+        self.open(Method::POST, path, needs, handler)
+    }
+
+    pub(crate) fn delete<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Server>,
+        T: 'static,
+    {
+        self.open(Method::DELETE, path, needs, handler)
+    }
+
+    /// These and those.
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.router = self.router.merge(others.router);
+        self.list.extend(others.list);
+        self
+    }
+
+    pub(crate) fn router(self) -> Router<Server> {
+        self.router
+    }
+
+    pub(crate) fn list(self) -> Vec<Door> {
+        self.list
+    }
+}
+
+/// The server as a caller sees it: what a handler asks for is asked in the caller's name.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) server: Server,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) scope: Scope,
+}
+
+impl std::ops::Deref for App {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Who came in.
+#[derive(Clone)]
+struct Entered(Arc<Caller>, Scope);
+
+impl FromRequestParts<Server> for App {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, ApiError> {
+        // Behind a door that needs nobody there is nobody.
+        let Entered(caller, scope) = parts.extensions.get::<Entered>().cloned().ok_or_else(not_signed_in)?;
+        Ok(Self { server: server.clone(), caller, scope })
+    }
+}
+
+async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -> Response {
+    if needs == Needs::Nobody {
+        return next.run(request).await;
+    }
+    match entered(server, needs, request.method(), request.headers()).await {
+        Ok(entered) => {
+            request.extensions_mut().insert(entered);
+            next.run(request).await
+        }
+        Err(error) => {
+            let unknown = error.status == StatusCode::UNAUTHORIZED;
+            let mut response = error.into_response();
+            if unknown {
+                let challenge = header::HeaderValue::from_static("Bearer realm=\"hilum\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
+    }
+}
+
+async fn entered(server: &Server, needs: Needs, method: &Method, headers: &HeaderMap) -> Result<Entered, ApiError> {
+    let bearer = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let caller = match bearer {
+        // What is shown on purpose counts, and nothing else beside it.
+        Some(shown) => match shown.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                server.engine.caller_of_token(token.trim()).await?.map(|caller| (caller, String::new()))
+            }
+            _ => None,
+        },
+        None => match cookie::session(headers) {
+            Some(session) => server.engine.caller_of_session(session).await?,
+            None => None,
+        },
+    };
+    let (caller, csrf) = caller.ok_or_else(not_signed_in)?;
+    let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if changes && caller.shown == Shown::Session {
+        let shown = headers.get(cookie::CSRF).map(header::HeaderValue::as_bytes).unwrap_or_default();
+        if !same(shown, csrf.as_bytes()) {
+            let message = format!("a change needs the header {} with what GET /api/v1/session says", cookie::CSRF);
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf", message));
+        }
+    }
+    let scope = caller.scope();
+    match needs {
+        Needs::May(permission) if !scope.may_somewhere(permission) => Err(forbidden(permission)),
+        _ => Ok(Entered(caller, scope)),
+    }
+}
+
+/// In a time that does not tell where they differ.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+}
+
+pub(crate) fn not_signed_in() -> ApiError {
+    let message = "sign in, or send a token as Authorization: Bearer ...";
+    ApiError::new(StatusCode::UNAUTHORIZED, "not_signed_in", message)
+}
+
+fn forbidden(permission: Permission) -> ApiError {
+    let roles = Role::ALL.into_iter().filter(|role| role.permissions().contain(permission));
+    let roles: Vec<&str> = roles.map(Role::as_str).collect();
+    let message = format!("this needs the role {}; ask your administrator", roles.join(" or "));
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+}

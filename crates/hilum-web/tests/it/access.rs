@@ -1,0 +1,250 @@
+//! Who comes in where: every door, with nobody's, a lesser role's and another institution's key.
+
+use std::collections::BTreeMap;
+
+use hilum_engine::{Permission, Role};
+use hilum_web::{Door, Needs};
+use serde_json::{Value, json};
+
+use crate::client::{Running, start, token, token_at};
+use crate::synthetic::series;
+
+/// Every door there is, and who may come in. One that is missing here, or says otherwise, fails: so nobody opens one by accident.
+const DOORS: &str = "\
+GET /api/v1/accounts manage
+POST /api/v1/accounts manage
+PATCH /api/v1/accounts/{id} manage
+POST /api/v1/accounts/{id}/link manage
+GET /api/v1/activity view
+GET /api/v1/institutions signed in
+POST /api/v1/institutions manage
+POST /api/v1/links/check nobody
+POST /api/v1/links/use nobody
+GET /api/v1/quarantine view
+DELETE /api/v1/session signed in
+GET /api/v1/session signed in
+POST /api/v1/session nobody
+PUT /api/v1/session/password signed in
+POST /api/v1/studies/search view
+GET /api/v1/studies/{study_uid} view
+POST /api/v1/studies/{study_uid}/reading/cancel predict
+POST /api/v1/studies/{study_uid}/reading/resume predict
+GET /api/v1/studies/{study_uid}/report view
+GET /api/v1/studies/{study_uid}/report.pdf view
+GET /api/v1/studies/{study_uid}/report.xlsx view
+GET /api/v1/studies/{study_uid}/report/key-images/{file} view
+GET /api/v1/system signed in
+GET /api/v1/tokens signed in
+POST /api/v1/tokens signed in
+DELETE /api/v1/tokens/{id} signed in
+GET /dicom-web/instances view
+GET /dicom-web/series view
+GET /dicom-web/studies view
+POST /dicom-web/studies store
+DELETE /dicom-web/studies/{study_uid} delete
+GET /dicom-web/studies/{study_uid} view
+POST /dicom-web/studies/{study_uid} store
+GET /dicom-web/studies/{study_uid}/instances view
+GET /dicom-web/studies/{study_uid}/metadata view
+GET /dicom-web/studies/{study_uid}/rendered view
+GET /dicom-web/studies/{study_uid}/series view
+DELETE /dicom-web/studies/{study_uid}/series/{series_uid} delete
+GET /dicom-web/studies/{study_uid}/series/{series_uid} view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances view
+DELETE /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid} delete
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid} view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/bulkdata/{*path} view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{frames} view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{frames}/rendered view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{frames}/thumbnail view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/metadata view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/rendered view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/thumbnail view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/metadata view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/rendered view
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/thumbnail view
+GET /dicom-web/studies/{study_uid}/thumbnail view
+GET /healthz nobody
+GET /readyz nobody
+GET /wado view
+";
+
+fn told(needs: Needs) -> String {
+    match needs {
+        Needs::Nobody => "nobody".to_owned(),
+        Needs::SignedIn => "signed in".to_owned(),
+        Needs::May(permission) => serde_json::to_value(permission).unwrap().as_str().unwrap().to_owned(),
+    }
+}
+
+/// A study that is there, with the parts of its address.
+async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
+    let series = series(1, 3, 40);
+    server.store(&series.instances.iter().map(|(_, bytes)| bytes.as_slice()).collect::<Vec<_>>()).await;
+    let (sop, bytes) = &series.instances[1];
+    let facts = hilum_dicom::read_facts(bytes).unwrap();
+    BTreeMap::from([
+        ("{study_uid}", series.study.to_string()),
+        ("{series_uid}", facts.series.uid.to_string()),
+        ("{sop_uid}", sop.clone()),
+        ("{frames}", "1".to_owned()),
+        ("{*path}", "7FE00010".to_owned()),
+        ("{file}", "0.png".to_owned()),
+        ("{id}", "1".to_owned()),
+    ])
+}
+
+/// The address of a door, with what is kept.
+fn path(door: &Door, parts: &BTreeMap<&str, String>) -> String {
+    let filled = parts.iter().fold(door.path.clone(), |path, (name, value)| path.replace(name, value));
+    if filled != "/wado" {
+        return filled;
+    }
+    let [study, series, sop] = ["{study_uid}", "{series_uid}", "{sop_uid}"].map(|name| &parts[name]);
+    format!("/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={sop}")
+}
+
+async fn knock(
+    server: &Running,
+    door: &Door,
+    parts: &BTreeMap<&str, String>,
+    key: Option<&str>,
+) -> crate::client::Answer {
+    let authorization = key.map(|key| format!("Bearer {key}"));
+    let headers = [("Authorization", authorization.as_deref().unwrap_or("")), ("Content-Type", "application/json")];
+    let headers = if key.is_some() { &headers[..] } else { &headers[1..] };
+    let body: &[u8] = if door.method == "GET" || door.method == "DELETE" { b"" } else { b"{}" };
+    server.send_bare(door.method.as_str(), &path(door, parts), headers, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_is_listed_with_who_may_come_in() {
+    let server = start().await;
+    let mut lines: Vec<String> =
+        server.doors.iter().map(|door| format!("{} {} {}", door.method, door.path, told(door.needs))).collect();
+    lines.sort_by_key(|line| line.split(' ').nth(1).map(str::to_owned));
+    let listed: Vec<&str> = DOORS.lines().collect();
+    let missing: Vec<&String> = lines.iter().filter(|line| !listed.contains(&line.as_str())).collect();
+    let gone: Vec<&&str> = listed.iter().filter(|line| !lines.iter().any(|own| own == *line)).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "not listed: {missing:#?}; listed and not there: {gone:#?}");
+    assert_eq!(lines.len(), listed.len(), "a door is there twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_without_a_key() {
+    let server = start().await;
+    let parts = kept(&server).await;
+    for door in server.doors.iter().filter(|door| door.needs != Needs::Nobody) {
+        for key in [None, Some("hilum_0000000000000000000000000000000000000000000000000000000000000000"), Some("")] {
+            let answer = knock(&server, door, &parts, key).await;
+            assert_eq!(answer.status, 401, "{} {} {key:?}: {}", door.method, door.path, answer.text());
+            assert_eq!(answer.json()["code"], "not_signed_in");
+            assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+        }
+        let basic = [("Authorization", "Basic aGlsdW06aGlsdW0="), ("Content-Type", "application/json")];
+        let answer = server.send_bare(door.method.as_str(), &path(door, &parts), &basic, b"").await;
+        assert_eq!(answer.status, 401, "{} {}", door.method, door.path);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lesser_role_is_refused_and_told_which_one_may() {
+    let server = start().await;
+    let parts = kept(&server).await;
+    let mut keys = Vec::new();
+    for role in Role::ALL {
+        keys.push((role, token(&server.engine, role.as_str(), &[role]).await));
+    }
+    for door in &server.doors {
+        let Needs::May(permission) = door.needs else { continue };
+        for (role, key) in &keys {
+            if role.permissions().contain(permission) {
+                continue;
+            }
+            let answer = knock(&server, door, &parts, Some(key)).await;
+            assert_eq!(answer.status, 403, "{} {} as {role:?}: {}", door.method, door.path, answer.text());
+            let message = answer.json()["message"].as_str().unwrap().to_owned();
+            let may = Role::ALL.into_iter().find(|role| role.permissions().contain(permission)).unwrap();
+            assert!(message.contains(may.as_str()), "{message}");
+        }
+    }
+    // It is all still there.
+    assert_eq!(server.get("/dicom-web/instances").await.json().as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_institution_sees_nothing_not_even_that_something_is_there() {
+    let server = start().await;
+    let parts = kept(&server).await;
+    let stranger = token_at(&server.engine, "stranger", "ELSEWHERE", &Role::ALL).await;
+    for door in &server.doors {
+        let own = door.path.contains("{study_uid}") || door.path == "/wado";
+        if !matches!(door.needs, Needs::May(_)) || !own || door.method == "POST" && door.path.starts_with("/dicom-web")
+        {
+            continue;
+        }
+        let answer = knock(&server, door, &parts, Some(&stranger)).await;
+        // A search below a study finds nothing; what is named is not there.
+        let nothing = answer.status == 204 || answer.status == 200 && answer.body == b"[]";
+        assert!(answer.status == 404 || nothing, "{} {}: {} {}", door.method, door.path, answer.status, answer.text());
+        assert!(!answer.text().contains(&parts["{study_uid}"]), "{}", answer.text());
+    }
+    let auth = format!("Bearer {stranger}");
+    let headers = [("Authorization", auth.as_str())];
+    for path in ["/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances", "/dicom-web/studies?PatientName=*"]
+    {
+        let answer = server.send_bare("GET", path, &headers, b"").await;
+        assert!(answer.status == 204 || answer.json() == json!([]), "{path}: {}", answer.text());
+    }
+    let activity = server.send_bare("GET", "/api/v1/activity", &headers, b"").await.json();
+    let nothing = |value: &Value| match value {
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::Array(list) => list.is_empty(),
+        Value::Null | Value::Bool(_) => true,
+        _ => false,
+    };
+    assert!(activity.as_object().unwrap().values().all(nothing), "{activity}");
+    assert_eq!(server.send_bare("GET", "/api/v1/quarantine", &headers, b"").await.json(), json!([]));
+    // The same study of theirs is another one.
+    let series = series(1, 1, 40);
+    let body = crate::synthetic::multipart("bound", &[&series.instances[0].1]);
+    let headers = [headers[0], ("Content-Type", "multipart/related; type=\"application/dicom\"; boundary=bound")];
+    assert_eq!(server.send_bare("POST", "/dicom-web/studies", &headers, &body).await.status, 200);
+    let found = server.send_bare("GET", "/dicom-web/instances", &headers[..1], b"").await.json();
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(server.get("/dicom-web/instances").await.json().as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_in_one_institution_are_none_in_another_that_one_may_only_look_at() {
+    let server = start().await;
+    let parts = kept(&server).await;
+    let both = token_at(&server.engine, "both", "ELSEWHERE", &Role::ALL).await;
+    let scope = server.engine.console_scope().await.unwrap();
+    let account = server.engine.account_with_login(&scope, "both").await.unwrap();
+    let look = hilum_engine::Grant { institution: "LOCAL".parse().unwrap(), role: Role::Viewer };
+    let roles: Vec<_> = account.roles.iter().cloned().chain([look]).collect();
+    let patch = hilum_engine::accounts::AccountPatch { roles: Some(roles.clone()), ..Default::default() };
+    server.engine.change_account(&scope, account.id, &patch).await.unwrap();
+    let key = server.engine.add_token(&scope, account.id, "both", &roles, 1).await.unwrap().0;
+    let study = format!("/dicom-web/studies/{}", parts["{study_uid}"]);
+    let bearer = format!("Bearer {key}");
+    let headers = [("Authorization", bearer.as_str())];
+    assert_eq!(server.send_bare("GET", &format!("{study}/metadata"), &headers, b"").await.status, 200);
+    assert_eq!(server.send_bare("DELETE", &study, &headers, b"").await.status, 403);
+    let cancel = format!("/api/v1/studies/{}/reading/cancel", parts["{study_uid}"]);
+    assert_eq!(server.send_bare("POST", &cancel, &headers, b"").await.status, 403);
+    // The token that was made before knows nothing of the new role.
+    let bearer = format!("Bearer {both}");
+    let headers = [("Authorization", bearer.as_str())];
+    assert_eq!(server.send_bare("GET", &format!("{study}/metadata"), &headers, b"").await.status, 404);
+    assert_eq!(server.get("/dicom-web/instances").await.json().as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn every_permission_has_a_role_and_none_has_all() {
+    for permission in Permission::ALL {
+        let roles = Role::ALL.into_iter().filter(|role| role.permissions().contain(permission)).count();
+        assert!((1..Role::ALL.len()).contains(&roles), "{permission:?}");
+    }
+}
