@@ -14,6 +14,8 @@ pub struct Client {
     ended: bool,
     /// Memory of an answer that is no longer looked at.
     spare: Vec<u8>,
+    /// The header line that lets this client in.
+    authorization: String,
 }
 
 /// What came back.
@@ -39,18 +41,23 @@ fn stream(address: SocketAddr) -> anyhow::Result<BufReader<TcpStream>> {
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self { address, stream: stream(address)?, ended: false, spare: Vec::new() })
+    /// `token` is sent with each request, where there is one.
+    pub fn connect(address: SocketAddr, token: Option<&str>) -> anyhow::Result<Self> {
+        let authorization = token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
+        Ok(Self { address, stream: stream(address)?, ended: false, spare: Vec::new(), authorization })
     }
 
     pub fn get(&mut self, path: &str, accept: &str) -> anyhow::Result<Answer> {
-        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: {accept}\r\n\r\n", self.address), &[])
+        let (address, authorization) = (self.address, &self.authorization);
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Accept: {accept}\r\n\r\n");
+        self.request(&head, &[])
     }
 
     pub fn post(&mut self, path: &str, content_type: &str, accept: &str, body: &[u8]) -> anyhow::Result<Answer> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nAccept: {accept}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\n{}Accept: {accept}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
             self.address,
+            self.authorization,
             body.len()
         );
         self.request(&head, body)

@@ -45,17 +45,13 @@ impl Server {
         let node = Node::new(engine.clone(), settings)?;
         scp.calling.spool_folder = engine.spool_folder();
         let scp = Scp::bind(scp, node.services()).await?;
-        let first = match engine.system().demo {
-            true => {
-                let (login, password) = demo::account(&engine).await?;
-                Some(format!("sign in as        {login} with the password {password}"))
-            }
+        let first = if engine.system().demo {
+            let (login, password) = demo::account(&engine).await?;
+            Some(format!("sign in as        {login} with the password {password}"))
+        } else {
             // Whoever starts the server is its first administrator. The secret is a fragment, which browsers send to nobody.
-            false => {
-                let link = engine.first_administrator_link().await?;
-                let address = web.local_addr()?;
-                link.map(|link| format!("first account     http://{address}/welcome#{link}"))
-            }
+            let (link, address) = (engine.first_administrator_link().await?, web.local_addr()?);
+            link.map(|link| format!("first account     http://{address}/welcome#{link}"))
         };
         let server = Self { engine, web, scp, node, pulls: settings.pulls.clone(), _lock: lock };
         server.announce(settings, data_dir, first.as_deref())?;

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use super::Bench;
+use crate::run;
 
 /// A running server.
 pub struct Server {
@@ -18,6 +19,8 @@ pub struct Server {
     pub http: SocketAddr,
     /// Where it answers DICOM.
     pub dimse: SocketAddr,
+    /// Of an account that may look, send, delete and read.
+    pub token: String,
 }
 
 impl Server {
@@ -46,6 +49,7 @@ impl Server {
     }
 
     fn spawn(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<Self> {
+        let token = token(hilum, data, configuration)?;
         let (http, dimse) = (free_port()?, free_port()?);
         let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log"))?;
         let child = Command::new(hilum)
@@ -58,11 +62,16 @@ impl Server {
             .stderr(log)
             .spawn()
             .context("could not start hilum serve")?;
-        let mut server = Self { child, http, dimse };
+        let mut server = Self { child, http, dimse, token };
         server.wait(Duration::from_secs(30), "be ready", |server| {
             Ok(server.get("/readyz").is_ok_and(|(status, _)| status == 200))
         })?;
         Ok(server)
+    }
+
+    /// Login and password of its account.
+    pub fn account(&self) -> (&'static str, &'static str) {
+        (LOGIN, PASSWORD)
     }
 
     /// Its process.
@@ -99,15 +108,20 @@ impl Server {
 
     /// `GET`, with status and body.
     pub fn get(&self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
-        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http))
+        let (host, token) = (self.http, &self.token);
+        self.request(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        ))
     }
 
     /// Studies of the list.
     pub fn studies(&self) -> anyhow::Result<Vec<Value>> {
         let body = "{}";
         let (status, answer) = self.request(&format!(
-            "POST /api/v1/studies/search HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            "POST /api/v1/studies/search HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.http,
+            self.token,
             body.len()
         ))?;
         if status != 200 {
@@ -169,6 +183,30 @@ fn unchunk(mut body: &[u8]) -> anyhow::Result<Vec<u8>> {
         whole.extend_from_slice(body.get(line + 2..line + 2 + size).context("chunk cut short")?);
         body = &body[line + size + 4..];
     }
+}
+
+/// The account of the checks. Its password opens nothing but data folders that are gone a moment later.
+const LOGIN: &str = "checks";
+const PASSWORD: &str = "only for folders that are gone soon";
+
+/// A token of an account on a data folder, made as people make one; beside a running server, or before one starts.
+fn token(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<String> {
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(hilum);
+        command.args(arguments).arg("--data").arg(data);
+        command.args(configuration.into_iter().flat_map(|file| [Path::new("--config"), file]));
+        command
+    };
+    let users = run::output(&mut command(&["user", "list", "--json"]))?;
+    let users: Value = serde_json::from_str(&users)?;
+    if users.as_array().is_none_or(Vec::is_empty) {
+        let roles = ["--role", "data_steward", "--role", "radiologist", "--role", "administrator"];
+        let mut add = command(&[&["user", "add", LOGIN, "--password-stdin"], &roles[..]].concat());
+        let mut adding = add.stdin(Stdio::piped()).spawn()?;
+        adding.stdin.take().context("standard input")?.write_all(PASSWORD.as_bytes())?;
+        ensure!(adding.wait()?.success(), "hilum user add failed");
+    }
+    Ok(run::output(&mut command(&["token", "add", LOGIN, "--name", "checks"]))?.trim().to_owned())
 }
 
 pub fn free_port() -> anyhow::Result<SocketAddr> {

@@ -1,11 +1,13 @@
 //! Running the program.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -57,6 +59,41 @@ pub fn small_study(folder: &Path, seed: u64) -> PathBuf {
 /// Configuration: no series settles while a test runs, so that what the catalogue holds are instances alone.
 pub const NO_REPORTS: &str = "quiet_after_seconds = 600\n";
 
+/// What opens the servers that run, by their addresses.
+static KEYS: LazyLock<Mutex<HashMap<String, Key>>> = LazyLock::new(Mutex::default);
+
+enum Key {
+    /// For this data folder and configuration.
+    NotMade(PathBuf, Option<PathBuf>),
+    Token(String),
+}
+
+/// The header line with which a request to a server comes in; its token is made, as people make one, when the first asks.
+pub fn authorization(http: &str) -> String {
+    let keys = &mut *KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = keys.get_mut(http).expect("a server that was started here");
+    if let Key::NotMade(data, configuration) = key {
+        let run = |arguments: &[&str]| {
+            let mut command = command();
+            command.args(arguments).arg("--data").arg(&*data);
+            command.args(configuration.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]));
+            command.output().unwrap()
+        };
+        let steward = "--role=data_steward";
+        let added = run(&["user", "add", "tests", steward, "--role=radiologist", "--role=administrator"]);
+        assert!(
+            added.status.success() || err(&added).contains("there is an account with this login"),
+            "{}",
+            err(&added)
+        );
+        let token = run(&["token", "add", "tests", "--name", "tests"]);
+        assert_code(&token, 0);
+        *key = Key::Token(out(&token).trim().to_owned());
+    }
+    let Key::Token(token) = key else { unreachable!() };
+    format!("Authorization: Bearer {token}\r\n")
+}
+
 /// A server that has said where it listens; killed when dropped.
 pub struct Server {
     child: Child,
@@ -94,6 +131,7 @@ impl Server {
 
     /// By a command that becomes, or runs, `serve`.
     pub fn run(mut command: Command, data: &Path) -> Self {
+        let configuration = command.get_args().skip_while(|argument| *argument != "--config").nth(1).map(PathBuf::from);
         let mut child = command
             .args(["--http", "127.0.0.1:0", "--data"])
             .arg(data)
@@ -105,13 +143,15 @@ impl Server {
         let (mut http, mut dimse) = (String::new(), String::new());
         for line in stdout.lines() {
             let line = line.expect("text");
-            if let Some((_, address)) = line.split_once("http://") {
+            if let Some(address) = line.strip_prefix("web page and API  http://") {
                 address.clone_into(&mut http);
             }
             if let Some((_, address)) = line.split_once(" at ") {
                 address.clone_into(&mut dimse);
             }
             if line.starts_with("Ctrl-C") {
+                let keys = &mut *KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+                keys.insert(http.clone(), Key::NotMade(data.to_owned(), configuration));
                 return Self { child, http, dimse };
             }
         }
@@ -127,16 +167,17 @@ impl Server {
 
     /// The body of a GET.
     pub fn get(&self, path: &str) -> String {
-        let host = &self.http;
-        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+        let (host, key) = (&self.http, authorization(&self.http));
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{key}Connection: close\r\n\r\n"))
     }
 
     /// The study list, as JSON.
     pub fn studies(&self) -> String {
         self.request(&format!(
-            "POST /api/v1/studies/search HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+            "POST /api/v1/studies/search HTTP/1.1\r\nHost: {}\r\n{}Content-Type: application/json\r\n\
              Content-Length: 2\r\nConnection: close\r\n\r\n{{}}",
-            self.http
+            self.http,
+            authorization(&self.http)
         ))
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::orthanc::Orthanc;
+use crate::http::Client;
 use crate::interop::server::Server;
 
 /// One of the two that are measured.
@@ -28,10 +29,11 @@ impl System {
         }
     }
 
-    pub fn http(&self) -> SocketAddr {
+    /// A connection that is let in.
+    pub fn client(&self) -> anyhow::Result<Client> {
         match self {
-            Self::Hilum(server) => server.http,
-            Self::Orthanc(orthanc) => orthanc.http,
+            Self::Hilum(server) => Client::connect(server.http, Some(&server.token)),
+            Self::Orthanc(orthanc) => Client::connect(orthanc.http, None),
         }
     }
 

@@ -1,7 +1,6 @@
 //! DICOMweb over HTTP: storing, searching and retrieving, beside Orthanc with its DICOMweb plug-in.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -96,7 +95,7 @@ fn storing(
             let system = System::start(hilum, &folder, peer == 1)?;
             let before = process::usage(system.pid())?;
             let start = Instant::now();
-            store(system.http(), sent)?;
+            store(&system, sent)?;
             let wall = start.elapsed().as_secs_f64();
             let after = process::usage(system.pid())?;
             rates[peer].push(instances as f64 / wall);
@@ -171,9 +170,9 @@ fn retrieving(
         run::step("retrieving");
         let folder = scratch.join(format!("retrieve-{peer}"));
         let mut system = System::start(hilum, &folder, peer == 1)?;
-        store(system.http(), sent)?;
+        store(&system, sent)?;
         system.at_rest()?;
-        let mut client = Client::connect(system.http())?;
+        let mut client = system.client()?;
         if questions.is_empty() {
             questions = of_a_series(&mut client)?;
         }
@@ -254,13 +253,13 @@ fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> an
         run::step(&format!("searching {STUDIES} studies"));
         let folder = scratch.join(format!("search-{peer}"));
         let system = System::start_without_reports(hilum, &folder, peer == 1)?;
-        let mut client = Client::connect(system.http())?;
+        let mut client = system.client()?;
         for some in studies.chunks(100) {
             post(&mut client, &request(some.iter().map(Vec::as_slice)))?;
         }
         // Of a connection that is not used meanwhile.
         std::thread::sleep(Duration::from_secs(3));
-        p50.push(ask(&mut Client::connect(system.http())?, &questions)?);
+        p50.push(ask(&mut system.client()?, &questions)?);
         drop(system);
         std::fs::remove_dir_all(&folder)?;
     }
@@ -314,8 +313,8 @@ fn array(body: &[u8]) -> Option<usize> {
     Some(serde_json::from_slice::<Value>(body).ok()?.as_array()?.len())
 }
 
-fn store(address: SocketAddr, requests: &[Vec<u8>]) -> anyhow::Result<()> {
-    let mut client = Client::connect(address)?;
+fn store(system: &System, requests: &[Vec<u8>]) -> anyhow::Result<()> {
+    let mut client = system.client()?;
     requests.iter().try_for_each(|request| post(&mut client, request))
 }
 

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::wire::{CT, SERIES, STUDY, header, http, sop};
-use crate::program::{NO_REPORTS, Server, assert_sound};
+use crate::program::{NO_REPORTS, Server, assert_sound, authorization};
 
 const SIDE: u16 = 1024;
 const FRAME: u64 = 2 * SIDE as u64 * SIDE as u64;
@@ -119,8 +119,9 @@ impl StoreHandler for Taken {
 async fn stow_in_chunks(address: &str, object: &ObjectBytes) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "POST /dicom-web/studies HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
-         Content-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n"
+        "POST /dicom-web/studies HTTP/1.1\r\nHost: {address}\r\n{}Connection: close\r\nTransfer-Encoding: chunked\r\n\
+         Content-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n",
+        authorization(address)
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     let start = std::iter::once("--b\r\nContent-Type: application/dicom\r\n\r\n".into());
@@ -171,7 +172,8 @@ async fn an_object_of_2_gb_comes_and_goes_in_bounded_memory() {
     let address = &server.http;
     let path = format!("/dicom-web/studies/{STUDY}/series/{SERIES}/instances/{}/frames/{}", sop(1), FRAMES);
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAccept: application/octet-stream\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\n{}Connection: close\r\nAccept: application/octet-stream\r\n\r\n",
+        authorization(address)
     );
     let (status, frame) = http(&server.http, request.as_bytes()).await;
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&frame[..frame.len().min(1000)]));

@@ -10,6 +10,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::program::authorization;
+
 pub const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 /// The presentation context of Deflated Explicit VR Little Endian.
@@ -195,8 +197,9 @@ pub fn multipart(files: &[Vec<u8>]) -> Vec<u8> {
 
 pub fn stow_head(http: &str, length: usize) -> String {
     format!(
-        "POST /dicom-web/studies HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\
-         Content-Type: multipart/related; type=\"application/dicom\"; boundary=bound\r\nContent-Length: {length}\r\n\r\n"
+        "POST /dicom-web/studies HTTP/1.1\r\nHost: {http}\r\n{}Connection: close\r\n\
+         Content-Type: multipart/related; type=\"application/dicom\"; boundary=bound\r\nContent-Length: {length}\r\n\r\n",
+        authorization(http)
     )
 }
 
@@ -236,7 +239,8 @@ pub async fn stow(address: &str, files: &[Vec<u8>]) -> (u16, serde_json::Value) 
 }
 
 pub async fn get(address: &str, path: &str) -> (u16, serde_json::Value) {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let key = authorization(address);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n");
     let (status, body) = http(address, request.as_bytes()).await;
     (status, serde_json::from_slice(&body).unwrap_or(serde_json::Value::Null))
 }
