@@ -1,6 +1,6 @@
 //! The engine's door: everything that a command, the web server or the network node may ask.
 
-use crate::access::Scope;
+use crate::access::{InstitutionCode, Permission, Scope};
 use crate::accounts::{AccountRules, Known};
 use crate::catalog::{Catalog, CataloguePlace, summary};
 use crate::control::WorkControl;
@@ -186,6 +186,7 @@ struct Inner {
 #[derive(Debug)]
 struct RunningImport {
     id: u64,
+    institution: InstitutionCode,
     kind: &'static str,
     control: WorkControl,
     state: ImportState,
@@ -270,7 +271,7 @@ impl Engine {
         zone: Zone,
         control: &WorkControl,
     ) -> Result<ImportSummary, EngineError> {
-        let id = self.note_import(paths, control);
+        let id = self.note_import(scope, paths, control);
         let outcome = import::run(self, scope, paths, zone, control).await;
         self.end_import(id, &outcome);
         outcome
@@ -346,7 +347,7 @@ impl Engine {
         self.caught_up().await;
         let readings = self.catalog().open_readings(scope).await?;
         let waiting = readings.iter().filter(|reading| reading.state != ReadingStatus::Reading).count();
-        Ok(Activity { imports: self.imports(), readings, queue_depth: waiting as u64 })
+        Ok(Activity { imports: self.imports(scope), readings, queue_depth: waiting as u64 })
     }
 
     /// What was kept aside, newest first.
@@ -371,7 +372,7 @@ impl Engine {
         Ok(summary(row)?.reading)
     }
 
-    fn note_import(&self, paths: &[PathBuf], control: &WorkControl) -> u64 {
+    fn note_import(&self, scope: &Scope, paths: &[PathBuf], control: &WorkControl) -> u64 {
         let kind = match paths {
             [path] if path.is_dir() => "folder",
             [path] if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) => "zip",
@@ -381,7 +382,8 @@ impl Engine {
         };
         let mut imports = self.inner.imports.lock().unwrap_or_else(PoisonError::into_inner);
         let id = imports.last().map_or(1, |last| last.id + 1);
-        imports.push(RunningImport { id, kind, control: control.clone(), state: ImportState::Running });
+        let institution = scope.home().clone();
+        imports.push(RunningImport { id, institution, kind, control: control.clone(), state: ImportState::Running });
         if imports.len() > SHOWN_IMPORTS
             && let Some(ended) = imports.iter().position(|import| import.state != ImportState::Running)
         {
@@ -402,7 +404,7 @@ impl Engine {
         }
     }
 
-    fn imports(&self) -> Vec<ImportView> {
+    fn imports(&self, scope: &Scope) -> Vec<ImportView> {
         let imports = self.inner.imports.lock().unwrap_or_else(PoisonError::into_inner);
         let view = |import: &RunningImport| ImportView {
             id: import.id,
@@ -411,7 +413,8 @@ impl Engine {
             total: import.control.total(),
             state: import.state,
         };
-        imports.iter().map(view).collect()
+        let seen = |import: &&RunningImport| scope.may(Permission::View, &import.institution);
+        imports.iter().filter(seen).map(view).collect()
     }
 }
 

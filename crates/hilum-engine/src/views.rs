@@ -194,7 +194,7 @@ pub struct ReadingState {
 /// `GET /api/v1/activity`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Activity {
-    /// Imports of this process, the running ones and the last finished ones.
+    /// Imports of this process for the caller's institutions, the running ones and the last finished ones.
     pub imports: Vec<ImportView>,
     /// Readings that wait or run.
     pub readings: Vec<ReadingView>,

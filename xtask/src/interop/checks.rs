@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use super::server::{LOGIN, PASSWORD};
 use super::{Bench, Server};
 use crate::run;
 
@@ -23,6 +24,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("a kill -9 while a study arrives and is read loses nothing that was acknowledged", kill_in_the_middle),
     ("the report of a synthetic patient has one page, is Korean and English, and opens in Excel", report_opens),
     ("Chromium shows the list and the report in Korean and English", chromium_shows_pages),
+    ("markup in DICOM text is shown in Chromium as text, and runs nothing", markup_is_text),
     ("a real chest CT gives an honest report", real_chest),
     ("a real head CT with mixed spacing gives no millimetres", real_head),
 ];
@@ -263,6 +265,50 @@ fn report_opens(bench: &Bench) -> anyhow::Result<String> {
     Ok(rows.trim().into())
 }
 
+/// Path, picture and text of each page, opened by somebody who signed in.
+fn open_pages(bench: &Bench, server: &Server, pages: &[String]) -> anyhow::Result<()> {
+    let script = bench.scratch.join("pages.mjs");
+    std::fs::write(&script, include_str!("pages.mjs"))?;
+    let address = format!("http://{}", server.http);
+    let mut command = Command::new("node");
+    command.arg(script).env("HILUM_PASSWORD", PASSWORD).args([&address, LOGIN]).args(pages);
+    let said = command.output().context("could not start node")?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout).trim());
+    Ok(())
+}
+
+/// What runs, should anything run, is seen by pages.mjs.
+fn markup_is_text(bench: &Bench) -> anyhow::Result<String> {
+    let folder = bench.scratch.join("markup");
+    std::fs::create_dir_all(&folder)?;
+    let first = dicom_files(&phantom(bench)?).into_iter().next().context("no synthetic slice")?;
+    python(
+        bench,
+        r#"
+import sys
+from pydicom import dcmread
+data_set = dcmread(sys.argv[1])
+hostile = "window.hilumHostile=true"
+data_set.PatientName = f"<img src=x onerror={hostile}>"
+data_set.PatientID = f"'><svg onload={hostile}>"
+data_set.StudyDescription = f"<script>{hostile}</script>"
+data_set.SeriesDescription = f"<iframe srcdoc='<script>parent.hilumHostile=true</script>'>"[:64]
+data_set.AccessionNumber = "javascript:1"
+data_set.ProtocolName = "{{constructor.constructor('hilumHostile=true')()}}"
+data_set.save_as(sys.argv[2])
+"#,
+        &[&first.display().to_string(), &folder.join("1.dcm").display().to_string()],
+    )?;
+    let (server, uid) = read_study(bench, "markup-data", &folder)?;
+    let mut pages = Vec::new();
+    for (name, path) in [("list", "/".to_owned()), ("report", format!("/studies/{uid}"))] {
+        let picture = bench.keep.join(format!("markup-{name}.png"));
+        pages.extend([path, picture.display().to_string(), "<script>window.hilumHostile".to_owned()]);
+    }
+    open_pages(bench, &server, &pages)?;
+    Ok("list and report".into())
+}
+
 fn chromium_shows_pages(bench: &Bench) -> anyhow::Result<String> {
     let (server, uid) = read_study(bench, "pages", &phantom(bench)?)?;
     let mut shown = Vec::new();
@@ -276,14 +322,7 @@ fn chromium_shows_pages(bench: &Bench) -> anyhow::Result<String> {
             shown.push(format!("{page}-{language}"));
         }
     }
-    let script = bench.scratch.join("pages.mjs");
-    std::fs::write(&script, include_str!("pages.mjs"))?;
-    let (login, password) = server.account();
-    let address = format!("http://{}", server.http);
-    let mut command = Command::new("node");
-    command.arg(script).env("HILUM_PASSWORD", password).args([&address, login]).args(&pages);
-    let said = command.output().context("could not start node")?;
-    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout).trim());
+    open_pages(bench, &server, &pages)?;
     Ok(shown.join(", "))
 }
 

@@ -79,6 +79,7 @@ async function main() {
       value("[...document.images].every((image) => image.complete) && document.getAnimations().every((one) => one.playState !== 'running' || one.effect?.getComputedTiming().iterations === Infinity)"),
     );
     await pause(300);
+    if (await value("window.hilumHostile === true")) throw new Error(`${path} ran what stands in a DICOM text`);
     const { data } = await page("Page.captureScreenshot", { format: "png" });
     writeFileSync(picture, Buffer.from(data, "base64"));
   }

@@ -69,11 +69,6 @@ impl Server {
         Ok(server)
     }
 
-    /// Login and password of its account.
-    pub fn account(&self) -> (&'static str, &'static str) {
-        (LOGIN, PASSWORD)
-    }
-
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -186,8 +181,8 @@ fn unchunk(mut body: &[u8]) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The account of the checks. Its password opens nothing but data folders that are gone a moment later.
-const LOGIN: &str = "checks";
-const PASSWORD: &str = "only for folders that are gone soon";
+pub const LOGIN: &str = "checks";
+pub const PASSWORD: &str = "only for folders that are gone soon";
 
 /// A token of an account on a data folder, made as people make one; beside a running server, or before one starts.
 fn token(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! The engine through its door: what is kept, what is refused, what is read, and what a crash leaves.
 
 mod accept;
+mod access;
 mod archive;
 mod crash;
 mod delete;

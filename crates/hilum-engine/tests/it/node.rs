@@ -233,7 +233,7 @@ const ACCESSION: Tag = Tag(0x0008, 0x0050);
 const STEPS: Tag = Tag(0x0040, 0x0100);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
 
-fn order(id: &str, accession: &str, modality: &str) -> DataSet {
+pub fn order(id: &str, accession: &str, modality: &str) -> DataSet {
     let mut step = DataSet::new();
     step.set(MODALITY, modality);
     let mut order = DataSet::new();

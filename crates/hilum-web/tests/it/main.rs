@@ -5,6 +5,7 @@ mod api;
 mod client;
 mod clients;
 mod guard;
+mod hostile;
 mod native_model;
 mod oracle;
 #[path = "../../../hilum-engine/tests/postgres/mod.rs"]

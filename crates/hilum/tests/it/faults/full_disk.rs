@@ -3,11 +3,13 @@
 use std::{path::Path, process::Command};
 
 use super::wire::{associate, data_set, kept, part10, store, stow};
-use crate::program::{NO_REPORTS, Server};
+use crate::program::{NO_REPORTS, Server, let_in};
 
-/// Mounts 24 MiB over the data folder, serves until it is told to stop, and then says what `hilum check` finds there.
+/// Mounts 24 MiB over the data folder, makes a token there, serves until it is told to stop, and then says what `hilum check` finds there.
 const SCRIPT: &str = r#"
     mount -t tmpfs -o size=24m hilum-test "$DATA" || exit 9
+    "$HILUM" user add tests --role data_steward --data "$DATA" > "$TOKEN" || exit 8
+    "$HILUM" token add tests --name tests --data "$DATA" > "$TOKEN" || exit 8
     "$@" &
     trap 'kill -TERM $!' TERM
     wait $!
@@ -32,12 +34,14 @@ async fn a_full_disk_is_told_by_its_code_and_what_is_small_enough_is_kept_after_
     }
     let hilum = env!("CARGO_BIN_EXE_hilum");
     let mut command = Command::new("unshare");
-    command.env("DATA", &data).env("HILUM", hilum).env("REPORT", &report);
+    let token = folder.path().join("token");
+    command.env("DATA", &data).env("HILUM", hilum).env("REPORT", &report).env("TOKEN", &token);
     command.args(["-rm", "sh", "-c", SCRIPT, "sh", hilum, "serve", "--dimse", "127.0.0.1:0"]);
     let configuration = data.with_extension("toml");
     std::fs::write(&configuration, NO_REPORTS).unwrap();
     command.arg("--config").arg(configuration);
     let server = Server::run(command, &data);
+    let_in(&server.http, std::fs::read_to_string(&token).unwrap().trim());
     let mut socket = associate(&server.dimse).await;
     assert_eq!(store(&mut socket, 3, 0, &data_set(0, 16)).await, 0);
     // 3600 x 3600 x 2 bytes are 26 MB.
