@@ -17,7 +17,7 @@ use tempfile::tempdir;
 
 const INSTITUTIONS: [&str; 3] = ["LOCAL", "SITE_A", "SITE_B"];
 const PATIENTS: [(&str, &str); 3] =
-    [("P1", "Hong^Gildong==홍^길동"), ("P2", "Kim^Minji==김^민지"), ("P1", "Lee^Same ID==이^동명")];
+    [("P1", "Hong^Gildong==홍^길동"), ("P2", "Kim^Minji==김^민지"), ("P3", "Lee^Dongmyung==이^동명")];
 
 fn code(index: usize) -> InstitutionCode {
     INSTITUTIONS[index].parse().unwrap()

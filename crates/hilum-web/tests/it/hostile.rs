@@ -14,9 +14,9 @@ const STATEMENTS: [&str; 16] = [
     "1 AND (SELECT pg_sleep(5))",
     "') OR 1=1 --",
     "*' AND randomblob(100000000) --",
-    "\\",
-    "\\' OR 1=1 #",
-    "\u{0}",
+    "x\\y",
+    "x\\' OR 1=1 #",
+    "a\u{0}b",
     "%' ESCAPE '\\",
     "a\" NEAR \"b\" OR *",
     "NOT *",
@@ -70,8 +70,9 @@ async fn statements_in_keys_are_looked_for_as_text() {
                     let answer = server.get(&path).await;
                     assert!([200, 204, 400].contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
                     // A key that is not one is left out, and said so; a value finds nothing that is not called so.
-                    let found = answer.status == 200 && path.contains(&format!("{key}={statement_in_url}"));
-                    assert!(!found || ["includefield", "limit", "offset"].contains(&key), "{path}: {}", answer.text());
+                    let shows_all = answer.status == 200 && answer.header("warning").is_none();
+                    let no_match_wanted = ["includefield", "limit", "offset"].contains(&key);
+                    assert!(!shows_all || no_match_wanted, "{path}: {}", answer.text());
                 }
             }
         }
@@ -144,7 +145,7 @@ async fn bodies_that_are_none_are_refused_and_the_server_goes_on() {
     let server = start().await;
     let deep = "[".repeat(100_000);
     let long = json!({ "text": "x".repeat(3 << 20) }).to_string();
-    for body in ["", "null", "[]", "{", "{\"text\":1}", "\u{feff}{}", "{\"text\":\"\\ud800\"}", &deep, &long] {
+    for body in ["", "null", "[1]", "{", "{\"text\":1}", "\u{feff}{}", "{\"text\":\"\\ud800\"}", &deep, &long] {
         for (method, path) in [
             ("POST", "/api/v1/studies/search"),
             ("POST", "/api/v1/session"),
