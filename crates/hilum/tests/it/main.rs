@@ -1,5 +1,6 @@
 //! The real binary: what it prints, writes and exits with.
 
+mod accounts;
 mod calls;
 mod export;
 mod faults;

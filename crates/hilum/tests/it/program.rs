@@ -104,11 +104,20 @@ pub struct Server {
     child: Child,
     pub http: String,
     pub dimse: String,
+    /// Of the address where the first account is made, where one was said.
+    link: String,
 }
 
 impl Server {
     pub fn start(data: &Path) -> Self {
         Self::start_as("serve", data)
+    }
+
+    /// With the secret of the first account's address, which is empty where somebody manages accounts.
+    pub fn start_with_link(data: &Path) -> (Self, String) {
+        let server = Self::start(data);
+        let link = server.link.clone();
+        (server, link)
     }
 
     /// `serve` or `demo`.
@@ -145,11 +154,14 @@ impl Server {
             .spawn()
             .expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (mut http, mut dimse) = (String::new(), String::new());
+        let (mut http, mut dimse, mut link) = (String::new(), String::new(), String::new());
         for line in stdout.lines() {
             let line = line.expect("text");
             if let Some(address) = line.strip_prefix("web page and API  http://") {
                 address.clone_into(&mut http);
+            }
+            if let Some((_, secret)) = line.split_once("/welcome#") {
+                secret.clone_into(&mut link);
             }
             if let Some((_, address)) = line.split_once(" at ") {
                 address.clone_into(&mut dimse);
@@ -157,7 +169,7 @@ impl Server {
             if line.starts_with("Ctrl-C") {
                 let keys = &mut *KEYS.lock().unwrap_or_else(PoisonError::into_inner);
                 keys.insert(http.clone(), Key::NotMade(data.to_owned(), configuration));
-                return Self { child, http, dimse };
+                return Self { child, http, dimse, link };
             }
         }
         panic!("the server ended: {:?}", child.wait());
@@ -186,12 +198,31 @@ impl Server {
         ))
     }
 
+    /// A POST of JSON by nobody; the whole answer.
+    pub fn post(&self, path: &str, body: &str) -> String {
+        let (host, length) = (&self.http, body.len());
+        self.answer(&format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        ))
+    }
+
+    /// A GET with these header lines alone; the whole answer.
+    pub fn get_with(&self, path: &str, headers: &str) -> String {
+        let host = &self.http;
+        self.answer(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n"))
+    }
+
     fn request(&self, request: &str) -> String {
+        self.answer(request).split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer")
+    }
+
+    fn answer(&self, request: &str) -> String {
         let mut socket = TcpStream::connect(&self.http).expect("the server listens");
         socket.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         socket.read_to_string(&mut text).unwrap();
-        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer")
+        text
     }
 
     /// Sends a signal by its name and waits for the exit code.
