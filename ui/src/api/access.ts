@@ -100,7 +100,7 @@ export const sessionApi = {
     answer<Session>(await sendAsIs(session, json("POST", { login, password }))),
   signOut: async () => answer<void>(await sendAsIs(session, { method: "DELETE" })),
   changePassword: (old: string, fresh: string) =>
-    request<void>(`${session}/password`, json("PUT", { old, new: fresh })),
+    request<Session>(`${session}/password`, json("PUT", { old, new: fresh })),
   checkLink: async (link: string) => answer<LinkView>(await sendAsIs("/api/v1/links/check", json("POST", { link }))),
   useLink: async (use: { link: string; login?: string; name?: string; password: string }) =>
     answer<Session>(await sendAsIs("/api/v1/links/use", json("POST", use))),
@@ -125,6 +125,12 @@ export const accessApi = {
     return request<{ items: AuditItem[]; next: string | null }>(`/api/v1/audit?${new URLSearchParams(asked).toString()}`);
   },
 };
+
+/** As hilum_engine::accounts takes a login: 1 to 64 of these, in lower case in the end. */
+export const loginPattern = /^[a-z0-9._@-]{1,64}$/i;
+
+/** The institution that stands for this installation: who manages it adds others. */
+export const ownInstitution = "LOCAL";
 
 /** The address that a one-time link is opened with. The secret stands in the fragment, which no browser sends. */
 export function linkAddress(link: string): string {

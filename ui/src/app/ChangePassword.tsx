@@ -9,7 +9,7 @@ import { useProblem } from "../components/access";
 import { isGood } from "../components/password";
 import { PasswordFields } from "../components/PasswordFields";
 import { Refusal } from "../components/Refusal";
-import { loadSession } from "./session";
+import { beginSession } from "./session";
 
 interface Props {
   opened: boolean;
@@ -41,9 +41,8 @@ function PasswordForm({ login, onDone }: { login: string; onDone: () => void }) 
     setBusy(true);
     setFailure(null);
     try {
-      await sessionApi.changePassword(old, fresh.password);
-      // The server may have begun a new session with a new proof.
-      await loadSession();
+      // Every session of the account has ended, and this one has begun.
+      beginSession(await sessionApi.changePassword(old, fresh.password));
       notifications.show({ message: t("account.passwordChanged") });
       onDone();
     } catch (error) {

@@ -52,6 +52,11 @@ export function may(session: Session, permission: Permission): boolean {
   return session.institutions.some((institution) => institution.permissions.includes(permission));
 }
 
+/** Whether it may do this in that institution. */
+export function mayAt(session: Session, permission: Permission, code: string): boolean {
+  return session.institutions.some((one) => one.code === code && one.permissions.includes(permission));
+}
+
 export function useMay(permission: Permission): boolean {
   return may(useSession(), permission);
 }

@@ -2,7 +2,7 @@ import { List, PasswordInput, Stack, Text, VisuallyHidden } from "@mantine/core"
 import { useId } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
 
-import { kept, type NewPassword, rules, shortestPassword } from "./password";
+import { characters, kept, type NewPassword, rules, shortestPassword } from "./password";
 
 interface Props {
   value: NewPassword;
@@ -50,7 +50,7 @@ export function PasswordFields({ value, onChange, login, error, autoFocus = fals
           <List.Item key={rule}>
             <Text span size="sm" c={done[rule] ? "hilum" : "dimmed"} fw={done[rule] ? 600 : 400}>
               <span aria-hidden>{done[rule] ? "✓" : "○"}</span>{" "}
-              {t(`password.rule.${rule}`, { shortest: shortestPassword, count: [...value.password].length })}
+              {t(`password.rule.${rule}`, { shortest: shortestPassword, count: characters(value.password) })}
               <VisuallyHidden>{t(done[rule] ? "password.kept" : "password.open")}</VisuallyHidden>
             </Text>
           </List.Item>

@@ -12,13 +12,14 @@ export interface Choice {
 interface Props {
   label: string;
   description?: string;
+  error?: string | false;
   choices: Choice[];
   value: RoleAt[];
   onChange: (value: RoleAt[]) => void;
 }
 
 /** Roles, for each institution its own. What stands outside of the choices stays as it is. */
-export function RolesField({ label, description, choices, value, onChange }: Props) {
+export function RolesField({ label, description, error, choices, value, onChange }: Props) {
   const { t } = useTranslation();
   const at = (code: string) => value.filter(({ institution }) => institution === code).map(({ role }) => role as string);
   const set = (choice: Choice, chosen: string[]) =>
@@ -28,7 +29,7 @@ export function RolesField({ label, description, choices, value, onChange }: Pro
     ]);
   const shown = [...new Set(choices.flatMap((choice) => choice.roles))];
   return (
-    <Input.Wrapper label={label} description={description} labelElement="div">
+    <Input.Wrapper label={label} description={description} error={error} labelElement="div">
       <Stack gap="sm" mt="xs">
         {choices.map((choice) => (
           <div key={choice.code} role="group" aria-label={choice.name || choice.code}>

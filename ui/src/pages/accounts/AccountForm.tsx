@@ -2,37 +2,42 @@ import { Button, Group, Stack, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { type Account, accessApi, type Institution, type RoleAt, roles as allRoles } from "../../api/access";
+import { type Account, accessApi, loginPattern, type RoleAt, roles as allRoles } from "../../api/access";
 import { useAct } from "../../api/accessHooks";
 import { loadSession, useSession } from "../../app/session";
-import { useProblem } from "../../components/access";
 import { Refusal } from "../../components/Refusal";
 import { RolesField } from "../../components/RolesField";
 import type { LinkFor } from "./NewLink";
+import { useAccountProblem } from "./problem";
 
 interface Props {
   /** The account to change; a new one where there is none. */
   account: Account | null;
-  institutions: Institution[];
   onLink: (link: LinkFor) => void;
   onDone: () => void;
 }
 
-export function AccountForm({ account, institutions, onLink, onDone }: Props) {
+export function AccountForm({ account, onLink, onDone }: Props) {
   const { t } = useTranslation();
-  const problem = useProblem();
-  const own = useSession().account.id;
+  const problem = useAccountProblem(account === null);
+  const session = useSession();
+  const managed = session.institutions.filter(({ permissions }) => permissions.includes("manage"));
   const [login, setLogin] = useState(account?.login ?? "");
   const [name, setName] = useState(account?.name ?? "");
   const [roles, setRoles] = useState<RoleAt[]>(account?.roles ?? []);
+  const wrongLogin = login !== "" && !loginPattern.test(login.trim());
   const save = useAct("accounts", async () => {
-    const values = { name: name.trim(), roles };
+    const named = name.trim();
     if (account === null) {
-      const added = await accessApi.addAccount({ login: login.trim(), ...values });
-      return { secret: added.link, name: values.name, purpose: "invitation" } as const;
+      const added = await accessApi.addAccount({ login: login.trim(), name: named, roles });
+      return { secret: added.link, name: named, purpose: "invitation" } as const;
     }
-    await accessApi.changeAccount(account.id, values);
-    if (account.id === own) await loadSession();
+    // What was not changed is not sent: somebody else may have to answer for it.
+    await accessApi.changeAccount(account.id, {
+      ...(named !== account.name && { name: named }),
+      ...(roles !== account.roles && { roles }),
+    });
+    if (account.id === session.account.id) await loadSession();
     return null;
   });
 
@@ -43,7 +48,7 @@ export function AccountForm({ account, institutions, onLink, onDone }: Props) {
 
   return (
     <form onSubmit={submit}>
-      <Refusal text={save.isError ? problem(save.error, "manage") : null} />
+      <Refusal text={save.isError ? problem(save.error) : null} />
       <Stack>
         <Group grow align="start">
           <TextInput
@@ -62,6 +67,7 @@ export function AccountForm({ account, institutions, onLink, onDone }: Props) {
             withAsterisk={false}
             autoCapitalize="none"
             spellCheck={false}
+            error={wrongLogin && t("accounts.loginWrong")}
             readOnly={account !== null}
             variant={account ? "filled" : "default"}
             value={login}
@@ -71,7 +77,8 @@ export function AccountForm({ account, institutions, onLink, onDone }: Props) {
         <RolesField
           label={t("accounts.roles")}
           description={t("accounts.rolesHelp")}
-          choices={institutions.map((institution) => ({ ...institution, roles: allRoles }))}
+          error={account !== null && roles.length === 0 && t("accounts.noRoleLeft")}
+          choices={managed.map(({ code, name }) => ({ code, name, roles: allRoles }))}
           value={roles}
           onChange={setRoles}
         />
@@ -79,7 +86,7 @@ export function AccountForm({ account, institutions, onLink, onDone }: Props) {
           <Button variant="default" onClick={onDone}>
             {t("form.cancel")}
           </Button>
-          <Button type="submit" loading={save.isPending} disabled={login.trim() === "" || name.trim() === ""}>
+          <Button type="submit" loading={save.isPending} disabled={wrongLogin || login === "" || name.trim() === "" || roles.length === 0}>
             {t(account ? "form.save" : "accounts.addAndInvite")}
           </Button>
         </Group>

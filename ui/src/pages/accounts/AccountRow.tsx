@@ -5,8 +5,9 @@ import { useTranslation } from "react-i18next";
 import { type Account, accessApi } from "../../api/access";
 import { useAct } from "../../api/accessHooks";
 import { useSession } from "../../app/session";
-import { useMoment, useProblem } from "../../components/access";
+import { useMoment } from "../../components/access";
 import { RoleBadges } from "../../components/RoleBadges";
+import { useAccountProblem } from "./problem";
 
 interface Props {
   account: Account;
@@ -19,7 +20,7 @@ interface Props {
 export function AccountRow({ account, names, onEdit, onDisable, onLink }: Props) {
   const { t } = useTranslation();
   const moment = useMoment();
-  const problem = useProblem();
+  const problem = useAccountProblem();
   const own = useSession().account.id === account.id;
   const enable = useAct("accounts", () => accessApi.changeAccount(account.id, { disabled: false }));
   return (
@@ -60,7 +61,7 @@ export function AccountRow({ account, names, onEdit, onDisable, onLink }: Props)
               <Menu.Item
                 onClick={() =>
                   enable.mutate(undefined, {
-                    onError: (error) => notifications.show({ color: "red", message: problem(error, "manage") }),
+                    onError: (error) => notifications.show({ color: "red", message: problem(error) }),
                   })
                 }
               >

@@ -3,7 +3,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Account } from "../../api/access";
-import { useAccounts, useInstitutions } from "../../api/accessHooks";
+import { useAccounts } from "../../api/accessHooks";
+import { useSession } from "../../app/session";
 import { PageHead } from "../../components/PageHead";
 import { TableCard } from "../../components/TableCard";
 import { AccountForm } from "./AccountForm";
@@ -20,10 +21,10 @@ type Dialog =
 export function AccountsPage() {
   const { t } = useTranslation();
   const accounts = useAccounts();
-  const institutions = useInstitutions();
+  const { institutions } = useSession();
   const [text, setText] = useState("");
   const [dialog, setDialog] = useState<Dialog | null>(null);
-  const names = new Map(institutions.data?.map(({ code, name }) => [code, name]));
+  const names = new Map(institutions.map(({ code, name }) => [code, name]));
   const wanted = text.trim().toLowerCase();
   const shown = (accounts.data ?? []).filter(({ name, login }) => `${name}\n${login}`.toLowerCase().includes(wanted));
   const close = () => setDialog(null);
@@ -38,7 +39,7 @@ export function AccountsPage() {
           value={text}
           onChange={(event) => setText(event.currentTarget.value)}
         />
-        <Button onClick={() => setDialog({ kind: "add" })} disabled={!institutions.isSuccess}>
+        <Button onClick={() => setDialog({ kind: "add" })}>
           {t("accounts.add")}
         </Button>
       </PageHead>
@@ -70,10 +71,10 @@ export function AccountsPage() {
         title={dialog && t(`accounts.dialog.${dialog.kind}`)}
       >
         {dialog?.kind === "add" && (
-          <AccountForm account={null} institutions={institutions.data ?? []} onLink={showLink} onDone={close} />
+          <AccountForm account={null} onLink={showLink} onDone={close} />
         )}
         {dialog?.kind === "edit" && (
-          <AccountForm account={dialog.account} institutions={institutions.data ?? []} onLink={showLink} onDone={close} />
+          <AccountForm account={dialog.account} onLink={showLink} onDone={close} />
         )}
         {dialog?.kind === "disable" && <DisableForm account={dialog.account} onDone={close} />}
         {dialog?.kind === "link" && <NewLinkForm account={dialog.account} onLink={showLink} onDone={close} />}

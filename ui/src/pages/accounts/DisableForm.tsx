@@ -3,16 +3,16 @@ import { useTranslation } from "react-i18next";
 
 import { type Account, accessApi } from "../../api/access";
 import { useAct } from "../../api/accessHooks";
-import { useProblem } from "../../components/access";
 import { Refusal } from "../../components/Refusal";
+import { useAccountProblem } from "./problem";
 
 export function DisableForm({ account, onDone }: { account: Account; onDone: () => void }) {
   const { t } = useTranslation();
-  const problem = useProblem();
+  const problem = useAccountProblem();
   const disable = useAct("accounts", () => accessApi.changeAccount(account.id, { disabled: true }));
   return (
     <div>
-      <Refusal text={disable.isError ? problem(disable.error, "manage") : null} />
+      <Refusal text={disable.isError ? problem(disable.error) : null} />
       <Stack>
         <Text size="sm">{t("accounts.disableHelp", { name: account.name || account.login })}</Text>
         <Group justify="end">

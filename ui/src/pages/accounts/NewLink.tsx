@@ -3,9 +3,9 @@ import { useTranslation } from "react-i18next";
 
 import { type Account, accessApi, linkAddress } from "../../api/access";
 import { useAct } from "../../api/accessHooks";
-import { useProblem } from "../../components/access";
 import { Refusal } from "../../components/Refusal";
 import { SecretShown } from "../../components/SecretShown";
+import { useAccountProblem } from "./problem";
 
 /** A one-time link, and whom it is for. */
 export interface LinkFor {
@@ -23,12 +23,12 @@ interface Props {
 /** Makes a link with which somebody chooses a new password. */
 export function NewLinkForm({ account, onLink, onDone }: Props) {
   const { t } = useTranslation();
-  const problem = useProblem();
+  const problem = useAccountProblem();
   const make = useAct("accounts", () => accessApi.newLink(account.id));
   const name = account.name || account.login;
   return (
     <div>
-      <Refusal text={make.isError ? problem(make.error, "manage") : null} />
+      <Refusal text={make.isError ? problem(make.error) : null} />
       <Stack>
         <Text size="sm">{t("accounts.newLinkHelp", { name })}</Text>
         <Group justify="end">

@@ -1,11 +1,11 @@
 import { Button, Code, Group, Modal, Stack, Table, TextInput } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { accessApi } from "../../api/access";
+import { accessApi, type Institution, ownInstitution } from "../../api/access";
 import { useAct, useInstitutions } from "../../api/accessHooks";
-import { loadSession } from "../../app/session";
+import { ApiError } from "../../api/http";
+import { loadSession, mayAt, useSession } from "../../app/session";
 import { useProblem } from "../../components/access";
 import { PageHead } from "../../components/PageHead";
 import { Refusal } from "../../components/Refusal";
@@ -14,17 +14,21 @@ import { TableCard } from "../../components/TableCard";
 export function InstitutionsPage() {
   const { t } = useTranslation();
   const institutions = useInstitutions();
-  const [adding, { open, close }] = useDisclosure(false);
+  const session = useSession();
+  const adds = mayAt(session, "manage", ownInstitution);
+  const [edited, setEdited] = useState<Institution | "new" | null>(null);
+  const close = () => setEdited(null);
   return (
     <>
       <PageHead title={t("institutions.title")} text={t("institutions.text")}>
-        <Button onClick={open}>{t("institutions.add")}</Button>
+        {adds && <Button onClick={() => setEdited("new")}>{t("institutions.add")}</Button>}
       </PageHead>
       <TableCard
         query={institutions}
         needs="manage"
         columns={[t("institutions.name"), t("institutions.code")]}
         empty={t("institutions.empty")}
+        acts
         minWidth={320}
       >
         {(institutions.data ?? []).map((institution) => (
@@ -33,11 +37,28 @@ export function InstitutionsPage() {
             <Table.Td>
               <Code>{institution.code}</Code>
             </Table.Td>
+            <Table.Td ta="right">
+              {adds && mayAt(session, "manage", institution.code) && (
+                <Button
+                  variant="default"
+                  size="xs"
+                  aria-label={t("institutions.renameOne", { code: institution.code })}
+                  onClick={() => setEdited(institution)}
+                >
+                  {t("institutions.rename")}
+                </Button>
+              )}
+            </Table.Td>
           </Table.Tr>
         ))}
       </TableCard>
-      <Modal opened={adding} onClose={close} title={t("institutions.add")} centered>
-        <InstitutionForm onDone={close} />
+      <Modal
+        opened={edited !== null}
+        onClose={close}
+        title={edited && t(edited === "new" ? "institutions.add" : "institutions.rename")}
+        centered
+      >
+        {edited && <InstitutionForm institution={edited === "new" ? null : edited} onDone={close} />}
       </Modal>
     </>
   );
@@ -46,12 +67,13 @@ export function InstitutionsPage() {
 /** As hilum_engine::access::InstitutionCode has it. */
 const codePattern = /^[A-Za-z0-9_-]{1,32}$/;
 
-function InstitutionForm({ onDone }: { onDone: () => void }) {
+function InstitutionForm({ institution, onDone }: { institution: Institution | null; onDone: () => void }) {
   const { t } = useTranslation();
   const problem = useProblem();
-  const [code, setCode] = useState("");
-  const [name, setName] = useState("");
+  const [code, setCode] = useState(institution?.code ?? "");
+  const [name, setName] = useState(institution?.name ?? "");
   const add = useAct("institutions", accessApi.addInstitution);
+  const taken = add.error instanceof ApiError && add.error.code === "conflict";
   const wrong = code !== "" && !codePattern.test(code);
 
   function submit(event: FormEvent) {
@@ -60,7 +82,7 @@ function InstitutionForm({ onDone }: { onDone: () => void }) {
       { code, name: name.trim() },
       {
         onSuccess: () => {
-          // Whoever adds an institution may have got a role in it.
+          // Whoever adds an institution manages it.
           void loadSession();
           onDone();
         },
@@ -70,14 +92,16 @@ function InstitutionForm({ onDone }: { onDone: () => void }) {
 
   return (
     <form onSubmit={submit}>
-      <Refusal text={add.isError ? problem(add.error, "manage") : null} />
+      <Refusal text={add.error && (taken ? t("institutions.taken") : problem(add.error, "manage"))} />
       <Stack>
         <TextInput
           label={t("institutions.code")}
           description={t("institutions.codeHelp")}
           required
           withAsterisk={false}
-          data-autofocus
+          data-autofocus={institution === null || undefined}
+          readOnly={institution !== null}
+          variant={institution ? "filled" : "default"}
           spellCheck={false}
           error={wrong && t("institutions.codeWrong")}
           value={code}
@@ -85,6 +109,7 @@ function InstitutionForm({ onDone }: { onDone: () => void }) {
         />
         <TextInput
           label={t("institutions.name")}
+          data-autofocus={institution !== null || undefined}
           required
           withAsterisk={false}
           value={name}
@@ -95,7 +120,7 @@ function InstitutionForm({ onDone }: { onDone: () => void }) {
             {t("form.cancel")}
           </Button>
           <Button type="submit" loading={add.isPending} disabled={!codePattern.test(code) || name.trim() === ""}>
-            {t("institutions.add")}
+            {t(institution ? "form.save" : "institutions.add")}
           </Button>
         </Group>
       </Stack>

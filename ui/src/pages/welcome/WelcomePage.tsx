@@ -4,7 +4,7 @@ import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useNavigate } from "react-router";
 
-import { type LinkView, sessionApi } from "../../api/access";
+import { type LinkView, loginPattern, sessionApi } from "../../api/access";
 import { ApiError } from "../../api/http";
 import { FrontDoor } from "../../app/FrontDoor";
 import { beginSession } from "../../app/session";
@@ -92,7 +92,7 @@ function LinkForm({ secret, link, onGone }: { secret: string; link: LinkView; on
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const weak = failure instanceof ApiError && failure.code === "weak_password";
-  const ready = isGood(fresh, login) && login.trim() !== "" && (!first || name.trim() !== "");
+  const ready = isGood(fresh, login) && (!first || loginPattern.test(login.trim())) && (!first || name.trim() !== "");
 
   async function submit(event: FormEvent) {
     event.preventDefault();
@@ -128,6 +128,7 @@ function LinkForm({ secret, link, onGone }: { secret: string; link: LinkView; on
           required
           withAsterisk={false}
           autoFocus={first}
+          error={first && login !== "" && !loginPattern.test(login.trim()) && t("accounts.loginWrong")}
           readOnly={!first}
           variant={first ? "default" : "filled"}
           value={login}
