@@ -1,4 +1,4 @@
-import { Button, Group, Modal, PasswordInput, Stack } from "@mantine/core";
+import { Button, Group, PasswordInput, Stack } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { sessionApi } from "../api/access";
 import { ApiError } from "../api/http";
 import { useProblem } from "../components/access";
+import { Dialog } from "../components/Dialog";
 import { isGood } from "../components/password";
 import { PasswordFields } from "../components/PasswordFields";
 import { Refusal } from "../components/Refusal";
@@ -20,9 +21,9 @@ interface Props {
 export function ChangePassword({ opened, onClose, login }: Props) {
   const { t } = useTranslation();
   return (
-    <Modal opened={opened} onClose={onClose} title={t("account.changePassword")} centered closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title={t("account.changePassword")}>
       <PasswordForm login={login} onDone={onClose} />
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -20,7 +20,7 @@ function NothingYet() {
   useDocumentTitle("Hilum");
   return (
     <Stack align="center" py={80} gap="xs">
-      <Title order={2}>{t("nothing.title")}</Title>
+      <Title order={1} size="h2">{t("nothing.title")}</Title>
       <Text c="dimmed" ta="center" maw={480}>
         {t("nothing.text")}
       </Text>

@@ -18,7 +18,7 @@ function Forbidden({ permission }: { permission: Permission }) {
   useDocumentTitle(`${t("forbidden.title")} · Hilum`);
   return (
     <Stack align="center" py={80} gap="xs" role="alert">
-      <Title order={2}>{t("forbidden.title")}</Title>
+      <Title order={1} size="h2">{t("forbidden.title")}</Title>
       <Text c="dimmed" ta="center" maw={480}>
         {t("forbidden.text", { roles: roleList(rolesThatMay(permission)) })}
       </Text>

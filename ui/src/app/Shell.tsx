@@ -20,11 +20,13 @@ export function Shell() {
       <AppShell.Header className="no-print">
         <Container size="xl" h="100%">
           <Group h="100%" justify="space-between" wrap="nowrap">
-            <Group gap="sm" wrap="nowrap" component={Link} renderRoot={(props) => <Link to="/" {...props} style={{ textDecoration: "none", color: "inherit" }} />}>
-              <img src="/hilum.svg" alt="" width={30} height={30} />
-              <Text fw={700} size="lg" lts={-0.3} visibleFrom="xs">
-                Hilum
-              </Text>
+            <Group gap="sm" wrap="nowrap">
+              <Link to="/" aria-label="Hilum" className="home">
+                <img src="/hilum.svg" alt="" width={30} height={30} />
+                <Text fw={700} size="lg" lts={-0.3} visibleFrom="xs">
+                  Hilum
+                </Text>
+              </Link>
               {views && (
                 <Tooltip label={t("shell.zoneHelp")} multiline w={280}>
                   <Badge variant="light" visibleFrom="sm">

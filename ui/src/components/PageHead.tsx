@@ -8,7 +8,7 @@ export function PageHead({ title, text, children }: { title: string; text: strin
   return (
     <Group justify="space-between" mb="md" align="end">
       <Stack gap={2} flex="1 1 320px">
-        <Title order={2}>{title}</Title>
+        <Title order={1} size="h2">{title}</Title>
         <Text c="dimmed" size="sm" maw={720}>
           {text}
         </Text>

@@ -69,9 +69,7 @@ export function AccountRow({ account, names, onEdit, onDisable, onLink }: Props)
               </Menu.Item>
             )}
             {!account.disabled && !own && (
-              <Menu.Item color="red" onClick={onDisable}>
-                {t("accounts.disable")}
-              </Menu.Item>
+              <Menu.Item onClick={onDisable}>{t("accounts.disable")}</Menu.Item>
             )}
           </Menu.Dropdown>
         </Menu>

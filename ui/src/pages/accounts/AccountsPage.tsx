@@ -1,10 +1,11 @@
-import { Button, Modal, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Account } from "../../api/access";
 import { useAccounts } from "../../api/accessHooks";
 import { useSession } from "../../app/session";
+import { Dialog } from "../../components/Dialog";
 import { PageHead } from "../../components/PageHead";
 import { TableCard } from "../../components/TableCard";
 import { AccountForm } from "./AccountForm";
@@ -62,12 +63,10 @@ export function AccountsPage() {
           />
         ))}
       </TableCard>
-      <Modal
+      <Dialog
         opened={dialog !== null}
         onClose={close}
         size="lg"
-        centered
-        closeOnClickOutside={false}
         title={dialog && t(`accounts.dialog.${dialog.kind}`)}
       >
         {dialog?.kind === "add" && (
@@ -79,7 +78,7 @@ export function AccountsPage() {
         {dialog?.kind === "disable" && <DisableForm account={dialog.account} onDone={close} />}
         {dialog?.kind === "link" && <NewLinkForm account={dialog.account} onLink={showLink} onDone={close} />}
         {dialog?.kind === "shown" && <LinkShown link={dialog.link} onDone={close} />}
-      </Modal>
+      </Dialog>
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Code, Group, Modal, Stack, Table, TextInput } from "@mantine/core";
+import { Button, Code, Group, Stack, Table, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -7,6 +7,7 @@ import { useAct, useInstitutions } from "../../api/accessHooks";
 import { ApiError } from "../../api/http";
 import { loadSession, mayAt, useSession } from "../../app/session";
 import { useProblem } from "../../components/access";
+import { Dialog } from "../../components/Dialog";
 import { PageHead } from "../../components/PageHead";
 import { Refusal } from "../../components/Refusal";
 import { TableCard } from "../../components/TableCard";
@@ -52,14 +53,13 @@ export function InstitutionsPage() {
           </Table.Tr>
         ))}
       </TableCard>
-      <Modal
+      <Dialog
         opened={edited !== null}
         onClose={close}
         title={edited && t(edited === "new" ? "institutions.add" : "institutions.rename")}
-        centered
       >
         {edited && <InstitutionForm institution={edited === "new" ? null : edited} onDone={close} />}
-      </Modal>
+      </Dialog>
     </>
   );
 }

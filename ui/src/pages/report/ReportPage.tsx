@@ -94,7 +94,7 @@ function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: bool
           ← {t("report.back")}
         </Anchor>
         <Group gap="sm">
-          <Title order={2}>{name.main || t("studies.nameless")}</Title>
+          <Title order={1} size="h2">{name.main || t("studies.nameless")}</Title>
           {name.beside && (
             <Text size="lg" c="dimmed">
               {name.beside}

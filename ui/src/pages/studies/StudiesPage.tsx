@@ -32,7 +32,7 @@ export function StudiesPage() {
     <DropArea enabled={stores}>
       <Group justify="space-between" mb="md" align="end">
         <Stack gap={2}>
-          <Title order={2}>{t("studies.title")}</Title>
+          <Title order={1} size="h2">{t("studies.title")}</Title>
           <Text c="dimmed" size="sm">
             {t(stores ? "studies.subtitleStore" : "studies.subtitle")}
           </Text>

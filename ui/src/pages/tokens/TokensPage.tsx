@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Modal, Stack, Table, Text } from "@mantine/core";
+import { Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,6 +7,7 @@ import { accessApi, type ApiToken } from "../../api/access";
 import { useAct, useTokens } from "../../api/accessHooks";
 import { useSession } from "../../app/session";
 import { useMoment, useProblem } from "../../components/access";
+import { Dialog } from "../../components/Dialog";
 import { PageHead } from "../../components/PageHead";
 import { RoleBadges } from "../../components/RoleBadges";
 import { TableCard } from "../../components/TableCard";
@@ -33,12 +34,12 @@ export function TokensPage() {
           <TokenRow key={token.id} token={token} onRevoke={() => setRevoking(token)} />
         ))}
       </TableCard>
-      <Modal opened={adding} onClose={close} title={t("tokens.add")} size="lg" centered closeOnClickOutside={false}>
+      <Dialog opened={adding} onClose={close} title={t("tokens.add")} size="lg">
         <TokenForm onDone={close} />
-      </Modal>
-      <Modal opened={revoking !== null} onClose={() => setRevoking(null)} title={t("tokens.revoke")} centered>
+      </Dialog>
+      <Dialog opened={revoking !== null} onClose={() => setRevoking(null)} title={t("tokens.revoke")}>
         {revoking && <RevokeForm token={revoking} onDone={() => setRevoking(null)} />}
-      </Modal>
+      </Dialog>
     </>
   );
 }
