@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   plugins: [react()],
   build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 900 },
-  server: { proxy: { "/api": "http://127.0.0.1:8080", "/dicom-web": "http://127.0.0.1:8080" } },
-  test: { environment: "jsdom" },
+  // The roles in Rust are what a test compares ours with.
+  server: { fs: { allow: [".."] }, proxy: { "/api": "http://127.0.0.1:8080", "/dicom-web": "http://127.0.0.1:8080" } },
+  test: { environment: "jsdom", testTimeout: 60_000 },
 });

@@ -1,34 +1,10 @@
+import { json, request } from "./http";
 import type {
   Activity, Page, QuarantineEntry, StudyDetail, StudySummary, SystemView, UrinaryStoneReport,
 } from "./types";
 
-/** An answer of the server that is not a success. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-async function request<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(path, { headers: { Accept: "application/json" }, ...init });
-  if (response.ok) {
-    const text = await response.text();
-    return (text === "" ? undefined : JSON.parse(text)) as T;
-  }
-  const problem = (await response.json().catch(() => null)) as { code?: string; message?: string } | null;
-  throw new ApiError(response.status, problem?.code ?? "unknown", problem?.message ?? response.statusText);
-}
-
 function post<T>(path: string, body: unknown): Promise<T> {
-  return request(path, {
-    method: "POST",
-    headers: { Accept: "application/json", "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  return request(path, json("POST", body));
 }
 
 const study = (uid: string) => `/api/v1/studies/${encodeURIComponent(uid)}`;

@@ -1,6 +1,7 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
-import { api, ApiError } from "./client";
+import { api } from "./client";
+import { ApiError } from "./http";
 import type { ReadingState } from "./types";
 
 const busyInterval = 1_000;

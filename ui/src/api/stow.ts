@@ -1,3 +1,5 @@
+import { problemOf, send } from "./http";
+
 /** Sends DICOM files to the archive as a browser can: STOW-RS (PS3.18 10.5), a few files a request. */
 
 export interface Stored {
@@ -26,7 +28,7 @@ async function storeBatch(files: File[]): Promise<Stored> {
     parts.push(`--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`, file, "\r\n");
   }
   parts.push(`--${boundary}--\r\n`);
-  const response = await fetch("/dicom-web/studies", {
+  const response = await send("/dicom-web/studies", {
     method: "POST",
     headers: {
       Accept: "application/dicom+json",
@@ -34,10 +36,12 @@ async function storeBatch(files: File[]): Promise<Stored> {
     },
     body: new Blob(parts),
   });
-  const answer = (await response.json().catch(() => null)) as Record<string, { Value?: unknown[] }> | null;
+  const answer = (await response.clone().json().catch(() => null)) as Record<string, { Value?: unknown[] }> | null;
   const failed = answer?.["00081198"]?.Value?.length;
   const kept = answer?.["00081199"]?.Value?.length;
   if (kept === undefined && failed === undefined && !response.ok) {
+    // Not about the files: about the one who sends them, or about the server.
+    if ([401, 403, 429].includes(response.status) || response.status >= 500) throw await problemOf(response);
     return { kept: 0, refused: files.length };
   }
   return { kept: kept ?? 0, refused: failed ?? 0 };

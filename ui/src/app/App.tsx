@@ -1,36 +1,28 @@
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createBrowserRouter, RouterProvider } from "react-router";
+import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider, type RouterProviderProps } from "react-router";
 
-import { ReportPage } from "../pages/report/ReportPage";
-import { StudiesPage } from "../pages/studies/StudiesPage";
-import { NotFound } from "./NotFound";
-import { Shell } from "./Shell";
+import { useForgetting } from "./session";
 import { theme } from "./theme";
 
-const queryClient = new QueryClient({
-  defaultOptions: { queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true } },
-});
+interface Props {
+  client: QueryClient;
+  router: RouterProviderProps["router"];
+}
 
-const router = createBrowserRouter([
-  {
-    element: <Shell />,
-    children: [
-      { path: "/", element: <StudiesPage /> },
-      { path: "/studies/:studyUid", element: <ReportPage /> },
-      { path: "*", element: <NotFound /> },
-    ],
-  },
-]);
-
-export function App() {
+export function App({ client, router }: Props) {
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <Notifications position="bottom-right" />
-      <QueryClientProvider client={queryClient}>
-        <RouterProvider router={router} />
+      <QueryClientProvider client={client}>
+        <Pages router={router} />
       </QueryClientProvider>
     </MantineProvider>
   );
+}
+
+function Pages({ router }: Pick<Props, "router">) {
+  useForgetting();
+  return <RouterProvider router={router} />;
 }

@@ -6,7 +6,7 @@ export function NotFound() {
   const { t } = useTranslation();
   return (
     <Stack align="center" py={80}>
-      <Title order={2}>{t("notFound.title")}</Title>
+      <Title order={1} size="h2">{t("notFound.title")}</Title>
       <Text c="dimmed">{t("notFound.text")}</Text>
       <Anchor component={Link} to="/">
         {t("notFound.back")}

@@ -9,7 +9,7 @@ export const fonts = "'Inter Variable', 'Noto Sans KR Variable', sans-serif";
 export const theme = createTheme({
   colors: { hilum },
   primaryColor: "hilum",
-  primaryShade: { light: 8, dark: 5 },
+  primaryShade: 8,
   fontFamily: fonts,
   fontFamilyMonospace: "ui-monospace, 'SFMono-Regular', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', 'Noto Sans KR Variable', monospace",
   headings: { fontFamily: fonts, fontWeight: "650" },

@@ -16,7 +16,7 @@ export function CoverageCard({ report }: { report: UrinaryStoneReport }) {
   ];
   return (
     <Paper withBorder p="md" h="100%">
-      <Title order={4} mb="xs">
+      <Title order={2} size="h4" mb="xs">
         {t("coverage.title")}
       </Title>
       <Text size="sm" c="dimmed" mb="sm">

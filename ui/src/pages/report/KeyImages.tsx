@@ -55,6 +55,7 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
         opened={current !== undefined}
         onClose={() => setShown(null)}
         size="xl"
+        closeButtonProps={{ "aria-label": t("form.close") }}
         title={current && `${t("keyImages.stone", { number: current.number })} · ${caption(current)}`}
       >
         {current && image(current)}

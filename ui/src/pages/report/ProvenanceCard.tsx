@@ -20,7 +20,7 @@ export function ProvenanceCard({ report }: { report: UrinaryStoneReport }) {
   ];
   return (
     <Paper withBorder p="md">
-      <Title order={4}>{t("provenance.title")}</Title>
+      <Title order={2} size="h4">{t("provenance.title")}</Title>
       {provenance.model && (
         <Text size="sm" c="dimmed" mb="xs">
           {provenance.model.first_line}

@@ -6,7 +6,10 @@ import { Link, useNavigate, useParams } from "react-router";
 
 import { api } from "../../api/client";
 import { isPending, useReadingSwitch, useReport, useStudy } from "../../api/hooks";
+import { ApiError } from "../../api/http";
 import type { StudyDetail } from "../../api/types";
+import { useMay } from "../../app/session";
+import { useProblem } from "../../components/access";
 import { ReadingBadge } from "../../components/ReadingBadge";
 import { patientName, useNote } from "../../components/text";
 import { CoverageCard } from "./CoverageCard";
@@ -20,6 +23,7 @@ const SliceScores = lazy(() => import("./SliceScores"));
 
 export function ReportPage() {
   const { t } = useTranslation();
+  const problem = useProblem();
   const { studyUid = "" } = useParams();
   const navigate = useNavigate();
   useHotkeys([["Escape", () => void navigate("/")]]);
@@ -29,10 +33,11 @@ export function ReportPage() {
     document.title = `${t("report.title")} · Hilum`;
   }, [t]);
 
-  if (study.isError) {
+  if (study.isError && !study.data) {
+    const absent = study.error instanceof ApiError && study.error.status === 404;
     return (
-      <Alert color="red" title={t("report.notFound")}>
-        {study.error.message} <Anchor component={Link} to="/">{t("report.back")}</Anchor>
+      <Alert color={absent ? "yellow" : "red"} title={t(absent ? "report.notFound" : "report.failed")}>
+        {absent ? t("report.notFoundHelp") : problem(study.error, "view")} <Anchor component={Link} to="/">{t("report.back")}</Anchor>
       </Alert>
     );
   }
@@ -89,7 +94,7 @@ function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: bool
           ← {t("report.back")}
         </Anchor>
         <Group gap="sm">
-          <Title order={2}>{name.main || t("studies.nameless")}</Title>
+          <Title order={1} size="h2">{name.main || t("studies.nameless")}</Title>
           {name.beside && (
             <Text size="lg" c="dimmed">
               {name.beside}
@@ -135,6 +140,7 @@ function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: bool
 function ReadingProgress({ study }: { study: StudyDetail }) {
   const { t } = useTranslation();
   const note = useNote();
+  const predicts = useMay("predict");
   const reading = useReadingSwitch(study.study_uid);
   const { state, progress, reason } = study.reading;
   if (isPending(study.reading)) {
@@ -145,9 +151,11 @@ function ReadingProgress({ study }: { study: StudyDetail }) {
           <Text size="sm" w={44} ta="right">
             {Math.round(100 * progress)} %
           </Text>
-          <Button size="xs" variant="default" loading={reading.isPending} onClick={() => reading.mutate("cancel")}>
-            {t("report.cancel")}
-          </Button>
+          {predicts && (
+            <Button size="xs" variant="default" loading={reading.isPending} onClick={() => reading.mutate("cancel")}>
+              {t("report.cancel")}
+            </Button>
+          )}
         </Group>
       </Alert>
     );
@@ -157,9 +165,11 @@ function ReadingProgress({ study }: { study: StudyDetail }) {
       <Alert color={state === "failed" ? "red" : "yellow"} title={t(`reading.${state}`)}>
         <Group justify="space-between">
           <Text size="sm">{reason ? note(reason) : ""}</Text>
-          <Button size="xs" loading={reading.isPending} onClick={() => reading.mutate("resume")}>
-            {t("report.resume")}
-          </Button>
+          {predicts && (
+            <Button size="xs" loading={reading.isPending} onClick={() => reading.mutate("resume")}>
+              {t("report.resume")}
+            </Button>
+          )}
         </Group>
       </Alert>
     );

@@ -17,7 +17,7 @@ export function SeriesTable({ series, report }: { series: SeriesSummary[]; repor
   };
   return (
     <Paper withBorder>
-      <Title order={4} px="md" pt="md">
+      <Title order={2} size="h4" px="md" pt="md">
         {t("series.title")}
       </Title>
       <Table.ScrollContainer minWidth={760}>

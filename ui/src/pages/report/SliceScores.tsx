@@ -58,7 +58,7 @@ export default function SliceScores({ slices, threshold }: { slices: SliceRow[];
   }, [slices, threshold, scheme, t]);
   return (
     <Paper withBorder p="md" h="100%">
-      <Title order={4}>{t("slices.title")}</Title>
+      <Title order={2} size="h4">{t("slices.title")}</Title>
       <Text size="sm" c="dimmed">
         {t("slices.help")}
       </Text>

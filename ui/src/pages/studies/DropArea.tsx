@@ -5,10 +5,12 @@ import { type DragEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { droppedFiles, storeFiles } from "../../api/stow";
+import { useProblem } from "../../components/access";
 
-/** Files and folders dropped on the list are stored. */
-export function DropArea({ children }: { children: ReactNode }) {
+/** Files and folders dropped on the list are stored, by those who may send. */
+export function DropArea({ enabled, children }: { enabled: boolean; children: ReactNode }) {
   const { t } = useTranslation();
+  const problem = useProblem();
   const client = useQueryClient();
   const [over, setOver] = useState(false);
   const [sending, setSending] = useState<{ done: number; total: number } | null>(null);
@@ -16,6 +18,7 @@ export function DropArea({ children }: { children: ReactNode }) {
   async function drop(event: DragEvent) {
     event.preventDefault();
     setOver(false);
+    if (!enabled) return;
     const files = await droppedFiles(event.dataTransfer);
     if (files.length === 0) return;
     setSending({ done: 0, total: files.length });
@@ -27,7 +30,7 @@ export function DropArea({ children }: { children: ReactNode }) {
         message: stored.refused > 0 ? t("drop.refused", { count: stored.refused }) : t("drop.willBeRead"),
       });
     } catch (error) {
-      notifications.show({ color: "red", title: t("drop.failed"), message: String(error) });
+      notifications.show({ color: "red", title: t("drop.failed"), message: problem(error, "store") });
     } finally {
       setSending(null);
       await client.invalidateQueries();
@@ -39,7 +42,9 @@ export function DropArea({ children }: { children: ReactNode }) {
       className={over ? "dropping" : ""}
       onDragOver={(event) => {
         event.preventDefault();
-        setOver(true);
+        // What may not be dropped must not be opened by the browser in this page's place either.
+        if (enabled) setOver(true);
+        else event.dataTransfer.dropEffect = "none";
       }}
       onDragLeave={(event) => event.currentTarget.contains(event.relatedTarget as Node | null) || setOver(false)}
       onDrop={(event) => void drop(event)}

@@ -2,7 +2,7 @@ import { Center, Code, Loader, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 /** What to do when nothing is there, or nothing matches. */
-export function EmptyList({ searched, demo }: { searched: string; demo: boolean }) {
+export function EmptyList({ searched, demo, stores }: { searched: string; demo: boolean; stores: boolean }) {
   const { t } = useTranslation();
   if (demo && !searched) {
     return (
@@ -25,10 +25,14 @@ export function EmptyList({ searched, demo }: { searched: string; demo: boolean 
         <Stack align="center" gap="xs">
           <Text fw={600}>{t("studies.empty")}</Text>
           <Text c="dimmed" ta="center" maw={560}>
-            {t("studies.emptyHelp")}
+            {t(stores ? "studies.emptyHelpStore" : "studies.emptyHelp")}
           </Text>
-          <Code>hilum import /path/to/ct</Code>
-          <Code>storescu -aec HILUM 127.0.0.1 11112 *.dcm</Code>
+          {stores && (
+            <>
+              <Code>hilum import /path/to/ct</Code>
+              <Code>storescu -aec HILUM 127.0.0.1 11112 *.dcm</Code>
+            </>
+          )}
         </Stack>
       )}
     </Center>

@@ -4,6 +4,8 @@ import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useQuarantine, useStudies, useSystem } from "../../api/hooks";
+import { useMay } from "../../app/session";
+import { useProblem } from "../../components/access";
 import { DropArea } from "./DropArea";
 import { EmptyList } from "./EmptyList";
 import { QuarantineNotice } from "./QuarantineNotice";
@@ -13,6 +15,8 @@ const columns = ["patient", "study", "series", "reading"] as const;
 
 export function StudiesPage() {
   const { t } = useTranslation();
+  const problem = useProblem();
+  const stores = useMay("store");
   const [text, setText] = useState("");
   const [wanted] = useDebouncedValue(text.trim(), 200);
   const search = useRef<HTMLInputElement>(null);
@@ -25,12 +29,12 @@ export function StudiesPage() {
   const quarantine = useQuarantine();
   const rows = studies.data?.pages.flatMap((page) => page.items) ?? [];
   return (
-    <DropArea>
+    <DropArea enabled={stores}>
       <Group justify="space-between" mb="md" align="end">
         <Stack gap={2}>
-          <Title order={2}>{t("studies.title")}</Title>
+          <Title order={1} size="h2">{t("studies.title")}</Title>
           <Text c="dimmed" size="sm">
-            {t("studies.subtitle")}
+            {t(stores ? "studies.subtitleStore" : "studies.subtitle")}
           </Text>
         </Stack>
         <TextInput
@@ -63,10 +67,10 @@ export function StudiesPage() {
         )}
         {studies.isError && (
           <Alert color="red" title={t("studies.failed")}>
-            {studies.error.message}
+            {problem(studies.error, "view")}
           </Alert>
         )}
-        {studies.isSuccess && rows.length === 0 && <EmptyList searched={wanted} demo={system.data?.demo ?? false} />}
+        {studies.isSuccess && rows.length === 0 && <EmptyList searched={wanted} demo={system.data?.demo ?? false} stores={stores} />}
         {rows.length > 0 && (
           <Table.ScrollContainer minWidth={820}>
             <Table highlightOnHover verticalSpacing="sm" horizontalSpacing="md">

@@ -1,0 +1,138 @@
+/** Who may sign in and what they may do, as crates/hilum-engine/src/access.rs and accounts/ define it. */
+
+import { answer, json, request, sendAsIs } from "./http";
+
+export const roles = ["viewer", "radiologist", "researcher", "data_steward", "administrator"] as const;
+export type Role = (typeof roles)[number];
+
+export type Permission = "view" | "predict" | "store" | "export" | "delete" | "operate" | "manage" | "audit";
+
+/** What each role allows; the server decides, and this tells whom to ask. */
+export const permissionsOf: Record<Role, Permission[]> = {
+  viewer: ["view"],
+  radiologist: ["view", "predict"],
+  researcher: [],
+  data_steward: ["view", "store", "export", "delete", "operate", "audit"],
+  administrator: ["operate", "manage"],
+};
+
+export function rolesThatMay(permission: Permission): Role[] {
+  return roles.filter((role) => permissionsOf[role].includes(permission));
+}
+
+export interface Membership {
+  code: string;
+  name: string;
+  roles: Role[];
+  permissions: Permission[];
+}
+
+export interface Session {
+  account: { id: number; login: string; name: string };
+  csrf: string;
+  institutions: Membership[];
+}
+
+export interface RoleAt {
+  institution: string;
+  role: Role;
+}
+
+export interface Account {
+  id: number;
+  login: string;
+  name: string;
+  disabled: boolean;
+  locked_until: string | null;
+  last_sign_in: string | null;
+  roles: RoleAt[];
+}
+
+export interface Institution {
+  code: string;
+  name: string;
+}
+
+export interface ApiToken {
+  id: number;
+  name: string;
+  roles: RoleAt[];
+  created_at: string;
+  expires_at: string;
+  last_used_at: string | null;
+}
+
+export interface LinkView {
+  purpose: "first_administrator" | "invitation" | "reset";
+  login: string | null;
+  name: string | null;
+}
+
+export interface AuditItem {
+  id: string | number;
+  at: string;
+  actor: { kind: string; name: string };
+  address: string | null;
+  action: string;
+  outcome: string;
+  institution: string | null;
+  studies: string[];
+  detail: unknown;
+}
+
+export interface AuditSearch {
+  action: string;
+  actor: string;
+  study: string;
+  /** RFC 3339; the first moment that counts. */
+  from: string;
+  /** RFC 3339; the first moment that no longer counts. */
+  to: string;
+}
+
+const session = "/api/v1/session";
+const accounts = "/api/v1/accounts";
+
+/** Requests that are answered without a session, and those that change it. */
+export const sessionApi = {
+  current: async () => answer<Session>(await sendAsIs(session)),
+  signIn: async (login: string, password: string) =>
+    answer<Session>(await sendAsIs(session, json("POST", { login, password }))),
+  signOut: async () => answer<void>(await sendAsIs(session, { method: "DELETE" })),
+  changePassword: (old: string, fresh: string) =>
+    request<Session>(`${session}/password`, json("PUT", { old, new: fresh })),
+  checkLink: async (link: string) => answer<LinkView>(await sendAsIs("/api/v1/links/check", json("POST", { link }))),
+  useLink: async (use: { link: string; login?: string; name?: string; password: string }) =>
+    answer<Session>(await sendAsIs("/api/v1/links/use", json("POST", use))),
+};
+
+export const accessApi = {
+  accounts: () => request<Account[]>(accounts),
+  addAccount: (account: { login: string; name: string; roles: RoleAt[] }) =>
+    request<{ account: Account; link: string }>(accounts, json("POST", account)),
+  changeAccount: (id: number, change: { name?: string; disabled?: boolean; roles?: RoleAt[] }) =>
+    request<Account>(`${accounts}/${id}`, json("PATCH", change)),
+  newLink: (id: number) => request<{ link: string }>(`${accounts}/${id}/link`, json("POST", {})),
+  institutions: () => request<Institution[]>("/api/v1/institutions"),
+  addInstitution: (institution: Institution) =>
+    request<Institution>("/api/v1/institutions", json("POST", institution)),
+  tokens: () => request<ApiToken[]>("/api/v1/tokens"),
+  addToken: (token: { name: string; days: number; roles: RoleAt[] }) =>
+    request<{ token: string }>("/api/v1/tokens", json("POST", token)),
+  revokeToken: (id: number) => request<void>(`/api/v1/tokens/${id}`, { method: "DELETE" }),
+  audit: (search: AuditSearch, after: string) => {
+    const asked = Object.entries({ ...search, after, limit: "50" }).filter(([, value]) => value !== "");
+    return request<{ items: AuditItem[]; next: string | null }>(`/api/v1/audit?${new URLSearchParams(asked).toString()}`);
+  },
+};
+
+/** As hilum_engine::accounts takes a login: 1 to 64 of these, in lower case in the end. */
+export const loginPattern = /^[a-z0-9._@-]{1,64}$/i;
+
+/** The institution that stands for this installation: who manages it adds others. */
+export const ownInstitution = "LOCAL";
+
+/** The address that a one-time link is opened with. The secret stands in the fragment, which no browser sends. */
+export function linkAddress(link: string): string {
+  return `${window.location.origin}/welcome#${link}`;
+}

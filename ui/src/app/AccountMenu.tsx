@@ -1,0 +1,90 @@
+import { Button, Menu, Stack, Text } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { notifications } from "@mantine/notifications";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+
+import { inOrder } from "../components/access";
+import { ChangePassword } from "./ChangePassword";
+import { endSession, may, useSession } from "./session";
+
+/** Who is signed in, what they are to which institution, and what is theirs to do beside reading. */
+export function AccountMenu() {
+  const { t } = useTranslation();
+  const session = useSession();
+  const [changing, { open, close }] = useDisclosure(false);
+  const { account, institutions } = session;
+  const manages = may(session, "manage");
+  const audits = may(session, "audit");
+
+  function signOut() {
+    endSession().catch(() =>
+      notifications.show({ color: "red", autoClose: false, title: t("session.notEnded"), message: t("session.notEndedHelp") }),
+    );
+  }
+
+  return (
+    <>
+      <Menu position="bottom-end" width={280} withinPortal>
+        <Menu.Target>
+          <Button variant="default" size="xs" h={30} maw={180} aria-label={t("account.menu", { name: account.name })} rightSection="▾">
+            <Text span size="sm" truncate>
+              {account.name || account.login}
+            </Text>
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Stack gap={8} px="sm" py={8}>
+            <div>
+              <Text fw={600} size="sm">
+                {account.name}
+              </Text>
+              <Text size="xs" c="dimmed">
+                {account.login}
+              </Text>
+            </div>
+            {institutions.length === 0 && (
+              <Text size="xs" c="dimmed">
+                {t("account.noRoles")}
+              </Text>
+            )}
+            {institutions.map((institution) => (
+              <div key={institution.code}>
+                <Text size="xs" fw={500}>
+                  {institution.name || institution.code}
+                </Text>
+                <Text size="xs" c="dimmed">
+                  {inOrder(institution.roles).map((role) => t(`role.${role}`)).join(", ")}
+                </Text>
+              </div>
+            ))}
+          </Stack>
+          <Menu.Divider />
+          <Menu.Item onClick={open}>{t("account.changePassword")}</Menu.Item>
+          <Menu.Item component={Link} to="/settings/tokens">
+            {t("tokens.title")}
+          </Menu.Item>
+          {(manages || audits) && <Menu.Divider />}
+          {manages && (
+            <>
+              <Menu.Item component={Link} to="/admin/accounts">
+                {t("accounts.title")}
+              </Menu.Item>
+              <Menu.Item component={Link} to="/admin/institutions">
+                {t("institutions.title")}
+              </Menu.Item>
+            </>
+          )}
+          {audits && (
+            <Menu.Item component={Link} to="/admin/audit">
+              {t("audit.title")}
+            </Menu.Item>
+          )}
+          <Menu.Divider />
+          <Menu.Item onClick={signOut}>{t("account.signOut")}</Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <ChangePassword opened={changing} onClose={close} login={account.login} />
+    </>
+  );
+}

@@ -1,0 +1,37 @@
+import type { RouteObject } from "react-router";
+
+import { AccountsPage } from "../pages/accounts/AccountsPage";
+import { AuditPage } from "../pages/audit/AuditPage";
+import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
+import { ReportPage } from "../pages/report/ReportPage";
+import { SignInPage } from "../pages/sign-in/SignInPage";
+import { TokensPage } from "../pages/tokens/TokensPage";
+import { WelcomePage } from "../pages/welcome/WelcomePage";
+import { Home } from "./Home";
+import { Needs } from "./Needs";
+import { NotFound } from "./NotFound";
+import { Shell } from "./Shell";
+import { SignedIn } from "./SignedIn";
+
+/** Every page by its address. */
+export const routes: RouteObject[] = [
+  { path: "/sign-in", element: <SignInPage /> },
+  { path: "/welcome", element: <WelcomePage /> },
+  {
+    element: <SignedIn />,
+    children: [
+      {
+        element: <Shell />,
+        children: [
+          { path: "/", element: <Home /> },
+          { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
+          { path: "/settings/tokens", element: <TokensPage /> },
+          { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },
+          { path: "/admin/institutions", element: <Needs permission="manage" children={<InstitutionsPage />} /> },
+          { path: "/admin/audit", element: <Needs permission="audit" children={<AuditPage />} /> },
+          { path: "*", element: <NotFound /> },
+        ],
+      },
+    ],
+  },
+];

@@ -1,0 +1,15 @@
+/** The words of the audit trail, as crates/hilum-engine/src/audit/event.rs has them. */
+
+export const actions = [
+  "process_start", "process_end", "audit_read", "sign_in", "sign_out", "add_account", "change_account", "change_roles",
+  "add_token", "revoke_token", "add_link", "configure", "query", "view", "receive", "import", "import_worklist", "export",
+  "backup", "send", "delete", "predict", "cancel_reading", "resume_reading", "retry_forwards", "admit",
+] as const;
+
+/** A day of a date field (`2026-11-26`), as the moment it begins where the reader is; `after`: that many days later. */
+export function dayBegins(day: string, after = 0): string {
+  const [year, month, date] = day.split("-").map(Number);
+  if (year === undefined || month === undefined || date === undefined) return "";
+  const begin = new Date(year, month - 1, date + after);
+  return Number.isNaN(begin.getTime()) ? "" : begin.toISOString();
+}
