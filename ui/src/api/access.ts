@@ -68,16 +68,18 @@ export interface LinkView {
   name: string | null;
 }
 
+/** An event of the audit trail, as crates/hilum-engine/src/audit/trail.rs shows it. */
 export interface AuditItem {
-  id: string | number;
+  number: number;
   at: string;
-  actor: { kind: string; name: string };
+  /** `id`: number of the account or AE title of the peer. `name`: what the server calls it, where it does. */
+  actor: { kind: string; id: string | null; name?: string | null };
   address: string | null;
   action: string;
   outcome: string;
   institution: string | null;
   studies: string[];
-  detail: unknown;
+  detail: Record<string, unknown>;
 }
 
 export interface AuditSearch {

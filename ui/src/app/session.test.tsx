@@ -4,22 +4,18 @@ import { QueryClient } from "@tanstack/react-query";
 import { cleanup, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import i18next from "i18next";
 import { createMemoryRouter } from "react-router";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { Role } from "../api/access";
 import { refused, signedOut } from "../api/session";
+import { furnish } from "../testing/browser";
 import { type Heard, refusal, serve, sessionOf, unknown } from "../testing/server";
 import { App } from "./App";
 import { routes } from "./routes";
 
-/** What jsdom lacks and Mantine asks for. */
 beforeAll(async () => {
+  furnish();
   configure({ asyncUtilTimeout: 10_000 });
-  vi.stubGlobal("matchMedia", (media: string) => ({
-    media, matches: false, addEventListener: () => undefined, removeEventListener: () => undefined,
-  }));
-  vi.stubGlobal("ResizeObserver", class { observe() {} unobserve() {} disconnect() {} });
-  Element.prototype.scrollIntoView = () => undefined;
   await i18next.changeLanguage("en");
 });
 

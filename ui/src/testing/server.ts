@@ -6,6 +6,7 @@ import { permissionsOf, type Role, type Session } from "../api/access";
 export interface Heard {
   act: string;
   csrf: string | null;
+  query: Record<string, string>;
   body: unknown;
 }
 
@@ -15,9 +16,14 @@ type Answer = (heard: Heard) => Response | Promise<Response>;
 export function serve(answers: Record<string, Answer>): Heard[] {
   const heard: Heard[] = [];
   vi.stubGlobal("fetch", async (address: string, init: RequestInit = {}) => {
-    const path = address.split("?")[0];
+    const [path, query] = address.split("?");
     const body = typeof init.body === "string" ? (JSON.parse(init.body) as unknown) : init.body;
-    const one = { act: `${init.method ?? "GET"} ${path}`, csrf: new Headers(init.headers).get("X-Hilum-Csrf"), body };
+    const one = {
+      act: `${init.method ?? "GET"} ${path}`,
+      csrf: new Headers(init.headers).get("X-Hilum-Csrf"),
+      query: Object.fromEntries(new URLSearchParams(query)),
+      body,
+    };
     heard.push(one);
     return answers[one.act]?.(one) ?? refusal(404, "not_found");
   });

@@ -64,12 +64,19 @@ async function main() {
     await page("Page.navigate", { url: `${server}${path}` });
     await until(`${path} was not loaded`, () => value("document.readyState === 'complete'"));
   };
-  await open("/healthz");
-  const body = JSON.stringify(JSON.stringify({ login, password: process.env.HILUM_PASSWORD }));
-  const status = await value(
-    `fetch("/api/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: ${body} }).then((answer) => answer.status)`,
-  );
-  if (status !== 200) throw new Error(`signing in was answered ${status}`);
+  await open("/");
+  const type = async (name, text) => {
+    const field = `document.querySelector("input[name=${name}]")`;
+    await until(`the page to sign in has no ${name}`, () => value(`${field} !== null`));
+    await value(`${field}.focus()`);
+    await page("Input.insertText", { text });
+  };
+  await type("login", login);
+  await type("password", process.env.HILUM_PASSWORD);
+  const enter = { key: "Enter", code: "Enter", windowsVirtualKeyCode: 13 };
+  await page("Input.dispatchKeyEvent", { type: "keyDown", text: "\r", ...enter });
+  await page("Input.dispatchKeyEvent", { type: "keyUp", ...enter });
+  await until("signing in did not open the page that was asked for", () => value("location.pathname === '/'"));
   for (let at = 0; at < pages.length; at += 3) {
     const [path, picture, text] = pages.slice(at, at + 3);
     await open(path);

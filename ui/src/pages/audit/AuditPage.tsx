@@ -86,7 +86,7 @@ export function AuditPage() {
         minWidth={980}
       >
         {(trail.data?.pages ?? []).flatMap((page) => page.items).map((item) => (
-          <AuditRow key={item.id} item={item} />
+          <AuditRow key={item.number} item={item} />
         ))}
       </TableCard>
       {trail.hasNextPage && (

@@ -10,6 +10,8 @@ export function AuditRow({ item }: { item: AuditItem }) {
   const at = new Date(item.at);
   const said = useDetail(item.detail);
   const kind = t(`audit.actor.${item.actor.kind}`, { defaultValue: item.actor.kind });
+  const numbered = item.actor.kind === "account" && item.actor.id ? t("audit.account", { number: item.actor.id }) : kind;
+  const called = item.actor.name || (item.actor.kind === "account" ? null : item.actor.id);
   return (
     <Table.Tr>
       <Table.Td style={{ whiteSpace: "nowrap" }}>
@@ -21,9 +23,9 @@ export function AuditRow({ item }: { item: AuditItem }) {
         </Text>
       </Table.Td>
       <Table.Td>
-        <Text size="sm">{item.actor.name || kind}</Text>
+        <Text size="sm">{called ?? numbered}</Text>
         <Text size="xs" c="dimmed">
-          {[item.actor.name && kind, item.address].filter(Boolean).join(" · ")}
+          {[called && numbered, item.address].filter(Boolean).join(" · ")}
         </Text>
       </Table.Td>
       <Table.Td>
@@ -59,10 +61,8 @@ export function AuditRow({ item }: { item: AuditItem }) {
 }
 
 /** What else an event says, in words; what has no words here stands as the server says it. */
-function useDetail(detail: unknown): string[] {
+function useDetail(detail: Record<string, unknown>): string[] {
   const { t, i18n } = useTranslation();
-  if (typeof detail === "string") return detail === "" ? [] : [detail];
-  if (typeof detail !== "object" || detail === null) return [];
   const word = (key: string, value: unknown): string => {
     if (Array.isArray(value)) return value.map((one) => word(key, one)).join(", ");
     const text = typeof value === "string" || typeof value === "number" ? String(value) : JSON.stringify(value);
