@@ -40,7 +40,7 @@ export function TableCard({ query, needs, columns, empty, acts = false, minWidth
         </Text>
       )}
       {children.length > 0 && (
-        <Table.ScrollContainer minWidth={minWidth}>
+        <Table.ScrollContainer minWidth={minWidth} type="native" tabIndex={0}>
           <Table verticalSpacing="sm" horizontalSpacing="md">
             <Table.Thead>
               <Table.Tr>
