@@ -61,7 +61,10 @@ impl Engine {
             self.catalog().end_sessions_of(scope, id).await?;
         }
         self.known().forget();
-        self.managed(scope, id).await
+        // Whoever lost every role is looked after by nobody any longer; what it was changed to is told once more.
+        let mut row = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        row.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
+        self.view_of(scope, row).await
     }
 
     async fn managed(&self, scope: &Scope, id: AccountId) -> Result<AccountView, EngineError> {
