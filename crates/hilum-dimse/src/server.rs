@@ -31,7 +31,7 @@ const REFUSED_AT_ONCE: usize = 16;
 /// How the service class provider behaves.
 #[derive(Debug, Clone)]
 pub struct ScpConfig {
-    /// Where to listen. Only loopback addresses, until access control exists.
+    /// Where to listen; beyond loopback only with known callers.
     pub address: SocketAddr,
     /// Our AE title.
     pub ae_title: AeTitle,
@@ -88,12 +88,12 @@ impl ScpConfig {
 /// Why the service cannot listen.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// The address can be reached from other machines.
+    /// The address can be reached from other machines, and anybody may call.
     #[error(
-        "DIMSE address {0} can be reached from other machines. Until access control exists, Hilum answers on loopback only: \
-         use 127.0.0.1 or [::1]."
+        "DIMSE address {0} can be reached from other machines, and anybody could call there. Configure [[peers]], who then are the only \
+         callers, or use 127.0.0.1 or [::1]."
     )]
-    NotLoopback(SocketAddr),
+    OpenToAnybody(SocketAddr),
     /// The operating system refuses the address.
     #[error("cannot listen for DICOM on {address}: {source}. Is another program using this port?")]
     Listen {
@@ -114,8 +114,8 @@ impl Scp {
     /// Listens; nothing is accepted before [`Scp::serve`].
     pub async fn bind(config: ScpConfig, services: Services) -> Result<Self, BindError> {
         let address = config.address;
-        if !address.ip().is_loopback() {
-            return Err(BindError::NotLoopback(address));
+        if !address.ip().is_loopback() && matches!(config.callers, Callers::Anybody) {
+            return Err(BindError::OpenToAnybody(address));
         }
         let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
         Ok(Self { listener, shared: Arc::new(Shared { config, services, in_flight: AtomicU64::new(0) }) })

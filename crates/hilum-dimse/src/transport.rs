@@ -3,7 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     task::{Context, Poll},
 };
 
@@ -42,7 +42,7 @@ impl Transport {
         socket.set_nodelay(true)?;
         match tls {
             None => Ok(Self::Plain(socket)),
-            Some(tls) => Ok(Self::Tls(Box::new(tls.0.accept(socket).await?.into()))),
+            Some(tls) => Ok(Self::Tls(Box::new(tls.acceptor().accept(socket).await?.into()))),
         }
     }
 
@@ -54,7 +54,7 @@ impl Transport {
             Some(PeerCertificate::Name(name)) => name.clone(),
             _ => ServerName::try_from(peer.host.clone()).map_err(io::Error::other)?,
         };
-        let connected = Self::Tls(Box::new(tls.0.connect(name, socket).await?.into()));
+        let connected = Self::Tls(Box::new(tls.connector().connect(name, socket).await?.into()));
         let is_another = |known: &PeerCertificate| !connected.peer_certificate().is_some_and(|shown| known.is(shown));
         if peer.certificate.as_ref().is_some_and(is_another) {
             return Err(io::Error::other("the peer showed another certificate than the one it is known by"));
@@ -164,9 +164,9 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// TLS 1.2 and 1.3 on the accepting side.
+/// TLS 1.2 and 1.3 on the accepting side. Clones share what they show, so that a certificate can be replaced while a server runs.
 #[derive(Clone)]
-pub struct TlsServer(TlsAcceptor);
+pub struct TlsServer(Arc<RwLock<TlsAcceptor>>);
 
 /// Whether callers prove who they are by a certificate of one of some authorities (PEM).
 #[derive(Clone, Copy)]
@@ -196,13 +196,23 @@ impl TlsServer {
             Some(verifier) => builder.with_client_cert_verifier(verifier.build().map_err(unusable)?),
         };
         let config = builder.with_single_cert(chain, key).map_err(unusable)?;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self(Arc::new(RwLock::new(TlsAcceptor::from(Arc::new(config))))))
+    }
+
+    /// Takes connections as `other` does from now on; those that are open go on.
+    pub fn replace_by(&self, other: &Self) {
+        let acceptor = other.acceptor();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// TLS 1.2 and 1.3 on the calling side.
+/// TLS 1.2 and 1.3 on the calling side. Clones share what they show, as those of [`TlsServer`].
 #[derive(Clone)]
-pub struct TlsClient(TlsConnector);
+pub struct TlsClient(Arc<RwLock<TlsConnector>>);
 
 impl TlsClient {
     /// Peers must have a certificate of one of `authorities` (PEM); `identity` is shown to those that ask for ours.
@@ -216,7 +226,17 @@ impl TlsClient {
                 builder.with_client_auth_cert(chain, key).map_err(unusable)?
             }
         };
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Ok(Self(Arc::new(RwLock::new(TlsConnector::from(Arc::new(config))))))
+    }
+
+    /// Calls as `other` does from now on.
+    pub fn replace_by(&self, other: &Self) {
+        let connector = other.connector();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = connector;
+    }
+
+    fn connector(&self) -> TlsConnector {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -33,7 +33,8 @@ pub mod worklist;
 pub use access::{AccountId, Actor, Grant, InstitutionCode, Permission, Permissions, Role, Scope};
 pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{
-    Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Find, Found, PostgresUrl, Values, attributes,
+    Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Encryption, Find, Found, PostgresUrl, Values,
+    attributes,
 };
 pub use control::WorkControl;
 pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};

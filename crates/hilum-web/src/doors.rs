@@ -7,14 +7,14 @@ use axum::{
     extract::{FromRequestParts, Request},
     handler::Handler,
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
 use hilum_engine::accounts::{Caller, Shown};
 use hilum_engine::{Permission, Role, Scope};
 
-use crate::{cookie, error::ApiError, server::Server};
+use crate::{connection::Connection, cookie, error::ApiError, limits, server::Server};
 
 /// Who may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +44,18 @@ pub(crate) struct Doors {
     prefix: &'static str,
     router: Router<Server>,
     list: Vec<Door>,
+    whole_bodies: bool,
 }
 
 impl Doors {
     pub(crate) fn below(server: &Server, prefix: &'static str) -> Self {
-        Self { server: server.clone(), prefix, router: Router::new(), list: Vec::new() }
+        Self { server: server.clone(), prefix, router: Router::new(), list: Vec::new(), whole_bodies: false }
+    }
+
+    /// What is sent to the next doors is taken whole, within the limits of [`limits::whole_body`], once the caller is let in.
+    pub(crate) fn with_whole_bodies(mut self) -> Self {
+        self.whole_bodies = true;
+        self
     }
 
     /// Answers a method at an address below the prefix.
@@ -65,7 +72,11 @@ impl Doors {
         // A method without a filter is none that is ever used here; its door then stays shut.
         let Ok(filter) = MethodFilter::try_from(method.clone()) else { return self };
         let path = format!("{}{path}", self.prefix);
-        self.router = self.router.route(&path, on(filter, handler).layer(lock));
+        let mut route = on(filter, handler);
+        if self.whole_bodies {
+            route = route.layer(from_fn_with_state(self.server.clone(), limits::whole_body));
+        }
+        self.router = self.router.route(&path, route.layer(lock));
         self.list.push(Door { method, path, needs });
         self
     }
@@ -144,7 +155,10 @@ async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -
     if needs == Needs::Nobody {
         return next.run(request).await;
     }
-    match entered(server, needs, request.method(), request.headers()).await {
+    let Some(connection) = request.extensions().get::<Connection>().copied() else {
+        return ApiError::internal("a request that did not pass the guard").into_response();
+    };
+    match entered(server, needs, connection, request.method(), request.headers()).await {
         Ok(entered) => {
             request.extensions_mut().insert(entered);
             next.run(request).await
@@ -161,7 +175,13 @@ async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -
     }
 }
 
-async fn entered(server: &Server, needs: Needs, method: &Method, headers: &HeaderMap) -> Result<Entered, ApiError> {
+async fn entered(
+    server: &Server,
+    needs: Needs,
+    connection: Connection,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Entered, ApiError> {
     let bearer = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let caller = match bearer {
         // What is shown on purpose counts, and nothing else beside it.
@@ -177,6 +197,9 @@ async fn entered(server: &Server, needs: Needs, method: &Method, headers: &Heade
         },
     };
     let (caller, csrf) = caller.ok_or_else(not_signed_in)?;
+    if !connection.address.is_loopback() {
+        server.requests.take(caller.id).map_err(ApiError::too_many_requests)?;
+    }
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if changes && caller.shown == Shown::Session {
         let shown = headers.get(cookie::CSRF).map(header::HeaderValue::as_bytes).unwrap_or_default();
@@ -185,7 +208,7 @@ async fn entered(server: &Server, needs: Needs, method: &Method, headers: &Heade
             return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf", message));
         }
     }
-    let scope = caller.scope();
+    let scope = caller.scope().from_address(connection.address);
     match needs {
         Needs::May(permission) if !scope.may_somewhere(permission) => Err(forbidden(permission)),
         _ => Ok(Entered(caller, scope)),

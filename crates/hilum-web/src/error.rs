@@ -1,5 +1,7 @@
 //! One table: what a failure of the engine is in HTTP and in a STOW-RS response.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::rejection::JsonRejection,
@@ -30,7 +32,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// Seconds after which the same may be asked again.
+    /// Seconds after which the same may be asked again (RFC 9110 10.2.3).
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -47,6 +49,19 @@ impl ApiError {
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// RFC 6585 4.
+    pub(crate) fn too_many_requests(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let message = format!("too many requests; go on in {seconds} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(seconds)
+    }
+
+    /// What went wrong inside is for the log; the caller can do nothing with it.
+    pub(crate) fn internal(what: &str) -> Self {
+        tracing::error!(what, "request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error; the server's log says more")
     }
 
     pub(crate) fn not_found() -> Self {

@@ -1,17 +1,25 @@
 //! HTTP, and the only crate that knows it: STOW-RS, the application's API and the embedded user interface.
 //!
-//! The server answers on loopback only until access control exists; [`guard`] keeps web pages of other sites out of it. What an
-//! error means in HTTP stands in one table, in [`error`]. Logs hold method, route pattern, status and time, never an address,
-//! a body or a name.
+//! In the clear the server answers on loopback, and to the proxies that it is told to trust; everybody else comes by HTTPS. [`guard`] keeps web
+//! pages of other sites out. What an error means in HTTP stands in one table, in [`error`]. Logs hold method, route pattern, status, time and
+//! the request's number, never an address, a body or a name.
 
+mod accept;
 mod api;
+mod connection;
 mod cookie;
 mod dicomweb;
 mod doors;
 mod error;
 mod guard;
+mod https;
+mod limits;
+mod names;
 mod server;
+mod stream;
 mod ui;
 
 pub use doors::{Door, Needs};
+pub use https::{Https, HttpsError};
+pub use names::{InvalidPublicName, PublicName};
 pub use server::{BindError, WebConfig, WebServer};

@@ -1,6 +1,13 @@
 //! The listening side and the routes.
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -9,42 +16,69 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use hilum_engine::Engine;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
+use hilum_engine::{AccountId, Engine};
+use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::doors::{Door, Doors, Needs};
-use crate::{api, dicomweb, error::ApiError, guard, ui};
+use crate::{
+    accept::Acceptor,
+    api, dicomweb,
+    doors::{Door, Doors, Needs},
+    error::ApiError,
+    guard::{self, Gate},
+    https::Https,
+    limits::Buckets,
+    names::PublicName,
+    ui,
+};
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
 pub struct WebConfig {
-    /// Where to listen. Only loopback addresses, until access control exists.
+    /// Where to listen. In the clear only on loopback, or for trusted proxies.
     pub address: SocketAddr,
+    /// HTTPS instead of HTTP.
+    pub https: Option<Https>,
+    /// Names in Host headers that are answered, besides those of loopback and the address that a caller reached.
+    pub public_names: Vec<PublicName>,
+    /// Whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed, and who may speak HTTP from other machines.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Connections at the same time; the next one waits. One caller has at most a quarter of them.
+    pub max_connections: usize,
+    /// Requests of one address (of IPv6: one /64 network) in the long run; ten seconds' worth may come at once. Callers on this machine
+    /// have no limit.
+    pub requests_per_second: u32,
     /// Longest instance of a STOW-RS request in bytes; a longer one is read past and reported as failed.
     pub max_instance_bytes: u64,
+    /// A TLS handshake must be complete within this.
+    pub handshake_timeout: Duration,
     /// A request's head must be complete within this, counted from when the connection waits for one.
     pub head_timeout: Duration,
-    /// Longest silence of a sender in the middle of a STOW-RS request.
+    /// Longest silence of a sender in the middle of a STOW-RS request; what other requests hold must arrive whole within it.
     pub read_timeout: Duration,
+    /// How long a peer may take nothing of an answer.
+    pub write_timeout: Duration,
     /// How long a shutdown waits for requests in hand.
     pub shutdown_grace: Duration,
 }
 
 impl WebConfig {
-    /// The defaults: 8 GiB an instance, 60 s for a head, 60 s of silence, 10 s at shutdown.
+    /// The defaults: HTTP, 512 connections, 200 requests a second, 8 GiB an instance, 10 s for a handshake, 60 s for a head, 60 s of silence
+    /// either way, 10 s at shutdown.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            https: None,
+            public_names: Vec::new(),
+            trusted_proxies: Vec::new(),
+            max_connections: 512,
+            requests_per_second: 200,
             max_instance_bytes: 8 << 30,
+            handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_mins(1),
             read_timeout: Duration::from_mins(1),
+            write_timeout: Duration::from_mins(1),
             shutdown_grace: Duration::from_secs(10),
         }
     }
@@ -53,12 +87,12 @@ impl WebConfig {
 /// Why the server cannot listen.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// The address can be reached from other machines.
+    /// What it says could be read, and changed, on the way.
     #[error(
-        "HTTP address {0} can be reached from other machines. Until access control exists, Hilum answers on loopback only: \
-         use 127.0.0.1 or [::1]."
+        "HTTP address {0} can be reached from other machines, and HTTP is readable on the way. Configure [https] (a certificate, or \
+         self_signed = true), or name the proxy that speaks HTTPS in front of Hilum in trusted_proxies, or use 127.0.0.1 or [::1]."
     )]
-    NotLoopback(SocketAddr),
+    InTheClear(SocketAddr),
     /// The operating system refuses the address.
     #[error("cannot listen for HTTP on {address}: {source}. Is another program using this port?")]
     Listen {
@@ -77,8 +111,10 @@ pub(crate) struct Server {
     pub(crate) read_timeout: Duration,
     /// Where the server listens.
     pub(crate) port: u16,
-    /// Requests come over TLS.
-    pub(crate) secure: bool,
+    /// Whether it can be reached from this machine alone.
+    pub(crate) loopback_only: bool,
+    /// Requests of each account.
+    pub(crate) requests: Arc<Buckets<AccountId>>,
 }
 
 /// An HTTP server that is listening.
@@ -92,8 +128,8 @@ impl WebServer {
     /// Listens; nothing is answered before [`WebServer::serve`].
     pub async fn bind(config: WebConfig, engine: Engine) -> Result<Self, BindError> {
         let address = config.address;
-        if !address.ip().is_loopback() {
-            return Err(BindError::NotLoopback(address));
+        if !address.ip().is_loopback() && config.https.is_none() && config.trusted_proxies.is_empty() {
+            return Err(BindError::InTheClear(address));
         }
         let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
         Ok(Self { listener, config, engine })
@@ -101,14 +137,7 @@ impl WebServer {
 
     /// Every address that is answered, and who may come in there.
     pub fn doors(&self) -> Vec<Door> {
-        let server = Server {
-            port: 0,
-            secure: false,
-            engine: self.engine.clone(),
-            max_instance_bytes: self.config.max_instance_bytes,
-            read_timeout: self.config.read_timeout,
-        };
-        doors(&server).list()
+        doors(&server(&self.config, self.engine.clone(), self.config.address)).list()
     }
 
     /// The address listened on, with the port that port 0 became.
@@ -118,48 +147,45 @@ impl WebServer {
 
     /// Serves until `shutdown` is done, then finishes the requests in hand, within the configured grace.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let port = self.listener.local_addr()?.port();
-        let server = Server {
-            port,
-            secure: false,
-            engine: self.engine,
-            max_instance_bytes: self.config.max_instance_bytes,
-            read_timeout: self.config.read_timeout,
-        };
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(self.config.head_timeout);
-        let service = TowerToHyperService::new(router(server));
+        let Self { listener, config, engine } = self;
+        let server = server(&config, engine, listener.local_addr()?);
+        let grace = config.shutdown_grace;
+        let acceptor = Acceptor::new(config, server);
         let connections = GracefulShutdown::new();
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = acceptor.next(&listener) => accepted,
                 () = &mut shutdown => break,
             };
-            let socket = match accepted {
-                Ok((socket, _)) => socket,
+            match accepted {
+                Ok((socket, peer, place)) => {
+                    let (acceptor, watcher) = (acceptor.clone(), connections.watcher());
+                    tokio::spawn(async move { acceptor.take(socket, peer, place, watcher).await });
+                }
                 Err(error) => {
                     // Out of file descriptors, most likely: wait for connections to end instead of spinning.
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
                 }
-            };
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
             }
-            let connection = connections.watch(http.serve_connection(TokioIo::new(socket), service.clone()));
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-            });
         }
-        drop(self.listener);
-        if timeout(self.config.shutdown_grace, connections.shutdown()).await.is_err() {
+        drop(listener);
+        if timeout(grace, connections.shutdown()).await.is_err() {
             tracing::warn!("requests cut at shutdown");
         }
         Ok(())
+    }
+}
+
+fn server(config: &WebConfig, engine: Engine, address: SocketAddr) -> Server {
+    Server {
+        port: address.port(),
+        loopback_only: address.ip().is_loopback() && config.trusted_proxies.is_empty(),
+        requests: Arc::new(Buckets::new(config.requests_per_second)),
+        engine,
+        max_instance_bytes: config.max_instance_bytes,
+        read_timeout: config.read_timeout,
     }
 }
 
@@ -171,13 +197,13 @@ fn doors(server: &Server) -> Doors {
         .and(dicomweb::doors(server))
 }
 
-fn router(server: Server) -> Router {
+pub(crate) fn router(server: Server, gate: Arc<Gate>) -> Router {
     doors(&server)
         .router()
         .fallback(ui::serve)
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(middleware::from_fn(guard::log))
-        .layer(middleware::from_fn(guard::check_and_protect))
+        .layer(middleware::from_fn_with_state(gate, guard::check_and_protect))
+        .layer(middleware::from_fn(guard::number_and_log))
         .with_state(server)
 }
 

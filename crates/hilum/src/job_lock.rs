@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use hilum_engine::storage::create_private;
 
 /// Held as long as this process runs jobs.
 pub struct JobLock {
@@ -19,7 +20,7 @@ impl JobLock {
     /// None when another process holds it.
     pub fn acquire(data_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = data_dir.join("jobs.lock");
-        std::fs::create_dir_all(data_dir).with_context(|| format!("data folder {}", data_dir.display()))?;
+        create_private(data_dir).with_context(|| format!("data folder {}", data_dir.display()))?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.with_context(|| format!("lock file {}", path.display()))?;
         match file.try_lock() {

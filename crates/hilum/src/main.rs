@@ -1,7 +1,10 @@
 //! The Hilum binary: one program for server, import, reading and training.
 
+mod certificate;
+mod certificates;
 mod cli;
 mod commands;
+mod doctor;
 mod failure;
 mod job_lock;
 mod node;
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::upkeep::check(&settings, &arguments),
         Command::Backup(arguments) => commands::upkeep::backup(&settings, &arguments),
         Command::Restore(arguments) => commands::upkeep::restore(&settings, &arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&settings, &arguments),
         Command::Export(arguments) => commands::export::run(&settings, &arguments),
         Command::Report(arguments) => commands::report::run(&settings, &arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),

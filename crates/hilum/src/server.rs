@@ -1,13 +1,14 @@
 //! Everything in one process: web, DICOM network node, jobs.
 
-use std::{io::Write, net::SocketAddr, path::Path, sync::Arc};
+use std::{io::Write, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use hilum_dimse::Scp;
 use hilum_engine::{Engine, EngineConfig};
-use hilum_web::{WebConfig, WebServer};
+use hilum_web::{BindError, WebConfig, WebServer};
 
 use crate::{
+    certificates::Certificates,
     commands::demo,
     failure::WrongCall,
     job_lock::JobLock,
@@ -22,6 +23,7 @@ pub struct Server {
     web: WebServer,
     scp: Scp,
     node: Arc<Node>,
+    certificates: Certificates,
     pulls: Vec<Pull>,
     _lock: JobLock,
 }
@@ -29,9 +31,8 @@ pub struct Server {
 impl Server {
     /// Locks the data folder, opens the engine and listens.
     pub async fn open(settings: &Settings, data_dir: &Path, engine: EngineConfig) -> anyhow::Result<Self> {
-        for (address, what) in [(settings.http, "http"), (settings.dimse, "dimse")] {
-            refuse_open_address(address, what)?;
-        }
+        refuse_open_addresses(settings)?;
+        let certificates = Certificates::open(settings)?;
         let mut scp = node::scp_config(settings)?;
         let Some(lock) = JobLock::acquire(data_dir)? else {
             bail!(
@@ -40,7 +41,15 @@ impl Server {
             );
         };
         let engine = Engine::open(engine).await.with_context(|| format!("data folder {}", data_dir.display()))?;
-        let web = WebConfig { max_instance_bytes: settings.max_instance_bytes, ..WebConfig::new(settings.http) };
+        let web = WebConfig {
+            https: certificates.https(),
+            public_names: settings.answered_names(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            max_connections: settings.max_connections,
+            requests_per_second: settings.requests_per_second,
+            max_instance_bytes: settings.max_instance_bytes,
+            ..WebConfig::new(settings.http)
+        };
         let web = WebServer::bind(web, engine.clone()).await?;
         let node = Node::new(engine.clone(), settings)?;
         scp.calling.spool_folder = engine.spool_folder();
@@ -51,18 +60,22 @@ impl Server {
         } else {
             // Whoever starts the server is its first administrator. The secret is a fragment, which browsers send to nobody.
             let (link, address) = (engine.first_administrator_link().await?, web.local_addr()?);
-            link.map(|link| format!("first account     http://{address}/welcome#{link}"))
+            link.map(|link| format!("first account     {}://{address}/welcome#{link}", settings.scheme()))
         };
-        let server = Self { engine, web, scp, node, pulls: settings.pulls.clone(), _lock: lock };
+        let server = Self { engine, web, scp, node, certificates, pulls: settings.pulls.clone(), _lock: lock };
         server.announce(settings, data_dir, first.as_deref())?;
         Ok(server)
     }
 
     /// Standard output, one fact a line: scripts read it.
-    fn announce(&self, settings: &Settings, data_dir: &Path, first: Option<&str>) -> std::io::Result<()> {
+    fn announce(&self, settings: &Settings, data_dir: &Path, first: Option<&str>) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "Hilum {}", env!("CARGO_PKG_VERSION"))?;
-        writeln!(out, "web page and API  http://{}", self.web.local_addr()?)?;
+        writeln!(out, "web page and API  {}://{}", settings.scheme(), self.web.local_addr()?)?;
+        if let Some(facts) = self.certificates.facts()? {
+            let own = if facts.self_signed { ", self-signed" } else { "" };
+            writeln!(out, "certificate       until {}{own}, SHA-256 {}", facts.last_day(), facts.fingerprint)?;
+        }
         if let Some(first) = first {
             writeln!(out, "{first}")?;
         }
@@ -79,12 +92,12 @@ impl Server {
         }
         writeln!(out, "data folder       {}", data_dir.display())?;
         writeln!(out, "Ctrl-C stops it.")?;
-        out.flush()
+        Ok(out.flush()?)
     }
 
     /// Serves and reads until the shutdown is asked for, or until one part cannot go on.
     pub async fn run(self, shutdown: &Shutdown) -> anyhow::Result<()> {
-        let Self { engine, web, scp, node, pulls, _lock } = self;
+        let Self { engine, web, scp, node, certificates, pulls, _lock } = self;
         let web = async {
             let ended = web.serve(shutdown.asked()).await.context("web server");
             shutdown.ask();
@@ -96,19 +109,23 @@ impl Server {
             ended
         };
         let worker = worker::run(node, pulls, shutdown.asked());
-        let (web, jobs, (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker);
+        let certificates = certificates.keep_fresh(shutdown);
+        let (web, jobs, (), (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker, certificates);
         engine.caught_up().await;
         web.and(jobs)
     }
 }
 
-fn refuse_open_address(address: SocketAddr, what: &str) -> anyhow::Result<()> {
-    if address.ip().is_loopback() {
-        return Ok(());
+/// What others could overhear, or use without being known, is a wrong call.
+fn refuse_open_addresses(settings: &Settings) -> anyhow::Result<()> {
+    let Settings { http, dimse, .. } = settings;
+    if !http.ip().is_loopback() && settings.https().is_none() && settings.trusted_proxies.is_empty() {
+        let message = BindError::InTheClear(*http);
+        return Err(WrongCall(message.to_string()).into());
     }
-    let message = format!(
-        "--{what} {address} can be reached from other machines. Until access control exists, Hilum answers on loopback only: \
-         use 127.0.0.1 or [::1]."
-    );
-    Err(WrongCall(message).into())
+    if !dimse.ip().is_loopback() && (settings.callers() == CallersMode::Anybody || settings.peers.is_empty()) {
+        let message = hilum_dimse::BindError::OpenToAnybody(*dimse);
+        return Err(WrongCall(message.to_string()).into());
+    }
+    Ok(())
 }

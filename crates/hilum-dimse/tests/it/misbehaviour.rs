@@ -404,13 +404,16 @@ async fn a_shutdown_cuts_idle_associations_at_once_and_a_stuck_one_after_the_gra
 }
 
 #[tokio::test]
-async fn an_address_that_others_can_reach_is_refused_with_a_sentence() {
+async fn an_address_that_others_can_reach_needs_known_callers() {
     let recorder = start(config()).await.recorder;
     let mut open = config();
     open.address = "0.0.0.0:0".parse().unwrap();
-    let error = Scp::bind(open, Services::storing(recorder)).await.err().expect("refused");
-    assert!(matches!(error, BindError::NotLoopback(_)));
-    assert!(error.to_string().contains("Until access control exists"), "{error}");
+    let error = Scp::bind(open.clone(), Services::storing(recorder.clone())).await.err().expect("refused");
+    assert!(matches!(error, BindError::OpenToAnybody(_)));
+    assert!(error.to_string().contains("Configure [[peers]]"), "{error}");
+    let peers = vec![hilum_dimse::Peer::new("CT1".parse().unwrap(), "127.0.0.1", 104)];
+    open.callers = hilum_dimse::Callers::Known { peers, check_host: true };
+    Scp::bind(open, Services::storing(recorder)).await.unwrap();
 }
 
 proptest! {

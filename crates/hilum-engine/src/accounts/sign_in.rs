@@ -172,6 +172,11 @@ impl Engine {
         self.begin_session(account, &tried).await
     }
 
+    /// Whether somebody looks after accounts.
+    pub async fn has_administrator(&self) -> Result<bool, EngineError> {
+        Ok(self.catalog().has_administrator(&Scope::system(InstitutionCode::local())).await?)
+    }
+
     /// A link for the first account, as long as nobody manages accounts. The one before works no longer.
     pub async fn first_administrator_link(&self) -> Result<Option<String>, EngineError> {
         let system = Scope::system(InstitutionCode::local());

@@ -3,7 +3,7 @@
 use super::CatalogError;
 use super::dialect::Dialect;
 use super::migration::Migrator;
-use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{Connection as _, PgConnection};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr};
@@ -71,7 +71,37 @@ impl FromStr for PostgresUrl {
     }
 }
 
+/// How a connection to a server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all, or only if the server likes.
+    None,
+    /// By TLS, but whoever sits between may be the server.
+    Unverified,
+    /// By TLS with the certificate of an authority.
+    Verified,
+}
+
 impl PostgresUrl {
+    /// What the address asks for, in libpq's words sslmode.
+    pub fn encryption(&self) -> Encryption {
+        match self.options().map(|options| options.get_ssl_mode()) {
+            Ok(PgSslMode::VerifyCa | PgSslMode::VerifyFull) => Encryption::Verified,
+            Ok(PgSslMode::Require) => Encryption::Unverified,
+            Ok(PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer) | Err(_) => Encryption::None,
+        }
+    }
+
+    /// Whether it is reached without a network: by a socket of this machine, or over loopback.
+    pub fn is_on_this_machine(&self) -> bool {
+        let is_here = |options: &PgConnectOptions| {
+            let host = options.get_host();
+            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            options.get_socket().is_some() || host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        };
+        self.options().is_ok_and(|options| is_here(&options))
+    }
+
     fn options(&self) -> Result<PgConnectOptions, DbErr> {
         // The error of the parser may repeat what it could not read.
         self.0.parse().map_err(|_| DbErr::Custom("the address of the server cannot be read".to_owned()))

@@ -32,7 +32,7 @@ mod upkeep;
 mod worklist;
 
 pub(crate) use accounts::{AccountChange, AccountRow};
-pub use connect::{BadPostgresUrl, CataloguePlace, PostgresUrl};
+pub use connect::{BadPostgresUrl, CataloguePlace, Encryption, PostgresUrl};
 pub use delete::Deleted;
 pub use due::Due;
 pub(crate) use instances::SelectedSeries;

@@ -89,7 +89,7 @@ impl Finder {
                 };
                 let zip = asked_for || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
                 if zip && sniff::kind(&first) == sniff::Kind::Zip {
-                    return archive::find(self, &shown, file, 0);
+                    return archive::find(self, &shown, file);
                 }
                 self.content(shown, name, &first, length, &mut file, asked_for)
             }

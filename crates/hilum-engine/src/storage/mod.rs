@@ -343,7 +343,8 @@ pub(crate) fn folder_id(root: &Path) -> Result<Uuid, StorageError> {
     text.trim().parse().map_err(|_| failed()(io::Error::other(format!("{FOLDER_ID} holds no UUID"))))
 }
 
-pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
+/// Makes a folder, and those above it that are missing, for its owner alone.
+pub fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -91,6 +91,11 @@ const CHUNK: u64 = 1000;
 const UNDER_WAY: Duration = Duration::from_secs(3);
 
 impl Engine {
+    /// What the database finds wrong with itself; empty when it is sound.
+    pub async fn catalogue_faults(&self) -> Result<Vec<String>, EngineError> {
+        Ok(self.catalog().faults().await?)
+    }
+
     /// Checks the data folder. Damage is named by UID and place, never by patient.
     pub async fn check(&self, options: CheckOptions, control: &WorkControl) -> Result<CheckReport, EngineError> {
         self.caught_up().await;

@@ -118,6 +118,72 @@ async fn a_bomb_of_zeros_costs_no_time_and_no_memory() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
+/// A member that looks like DICOM and goes on for ever, told of once or many times over: in 40 central records that share one local one
+/// (as in D. Fifield's "A better zip bomb"), and in an archive inside the archive.
+#[tokio::test]
+async fn an_archive_that_inflates_to_far_more_than_its_length_is_given_up() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let mut bomb = vec![0_u8; 128];
+    bomb.extend(b"DICM");
+    bomb.resize(40 << 20, 0);
+    let overlapping = with_records(&zipped(&[("00.dcm", &bomb)]), 40);
+    let members = [("a.dcm", &Ct { slices: 1, ..Ct::default() }.files()[0][..]), ("next.zip", &overlapping)];
+    for (name, bytes) in [("overlapping.zip", overlapping.clone()), ("nested.zip", zipped(&members))] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let start = Instant::now();
+        let summary = import(data.path(), std::slice::from_ref(&file)).await;
+        let given_up = summary.refused.iter().find(|refused| refused.code == "zip_bomb");
+        assert_eq!(given_up.map(|refused| refused.path.as_str()), Some(&*file.display().to_string()), "{summary:?}");
+        assert!(summary.refused.len() < 40, "it does not go on to the end: {}", summary.refused.len());
+        assert_eq!(summary.kept, u64::from(name == "nested.zip"), "what came before the bomb is kept");
+        assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
+    }
+}
+
+/// The archive of one member `00.dcm`, whose central directory tells of it `times` over, as `00.dcm`, `01.dcm` ...
+fn with_records(single: &[u8], times: u8) -> Vec<u8> {
+    let at = |signature: &[u8]| single.windows(4).rposition(|window| window == signature).unwrap();
+    let (central, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
+    let mut bytes = single[..central].to_vec();
+    for number in 0..times {
+        let mut record = single[central..end].to_vec();
+        // The name follows 46 bytes of the record (APPNOTE 4.3.12).
+        record[46] = b'0' + number / 10;
+        record[47] = b'0' + number % 10;
+        bytes.extend(record);
+    }
+    let mut tail = single[end..].to_vec();
+    let size = (end - central) as u32 * u32::from(times);
+    // Entries on this disk and in all, and the length of the directory (APPNOTE 4.3.16).
+    tail[8..10].copy_from_slice(&u16::from(times).to_le_bytes());
+    tail[10..12].copy_from_slice(&u16::from(times).to_le_bytes());
+    tail[12..16].copy_from_slice(&size.to_le_bytes());
+    bytes.extend(tail);
+    bytes
+}
+
+#[tokio::test]
+async fn names_and_links_in_an_archive_lead_nowhere() {
+    let (data, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let sent = Ct { slices: 3, ..Ct::default() }.files();
+    let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let absolute = folder.path().join("absolute.dcm").display().to_string();
+    for (name, bytes) in [("../../outside.dcm", &sent[0]), (absolute.as_str(), &sent[1]), ("..\\..\\win.dcm", &sent[2])]
+    {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.add_symlink("link.dcm", "/etc/passwd", SimpleFileOptions::default()).unwrap();
+    let inner = folder.path().join("in");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("paths.zip"), zip.finish().unwrap().into_inner()).unwrap();
+    let summary = import(data.path(), &[inner.join("paths.zip")]).await;
+    assert_eq!((summary.kept, summary.not_dicom, summary.refused.len()), (3, 1, 0), "{summary:?}");
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["in"], "nothing is written by a member's name");
+}
+
 #[tokio::test]
 async fn a_dicomdir_brings_the_files_that_it_names() {
     let (data, medium) = (tempdir().unwrap(), tempdir().unwrap());

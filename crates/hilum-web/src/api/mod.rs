@@ -22,6 +22,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
     let (view, predict, manage) =
         (Needs::May(Permission::View), Needs::May(Permission::Predict), Needs::May(Permission::Manage));
     Doors::below(server, "/api/v1")
+        .with_whole_bodies()
         .get("/session", Needs::SignedIn, session::show)
         .post("/session", Needs::Nobody, session::sign_in)
         .delete("/session", Needs::SignedIn, session::sign_out)
@@ -51,7 +52,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
 }
 
 async fn system(app: App) -> Json<SystemView> {
-    Json(app.engine.system())
+    Json(SystemView { loopback_only: app.loopback_only, ..app.engine.system() })
 }
 
 async fn activity(app: App) -> ApiResult<Activity> {

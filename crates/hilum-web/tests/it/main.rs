@@ -6,11 +6,14 @@ mod client;
 mod clients;
 mod guard;
 mod hostile;
+mod https;
+mod limits;
 mod native_model;
 mod oracle;
 #[path = "../../../hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod postgres;
+mod proxy;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3;

@@ -14,7 +14,7 @@ pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
-pub use upkeep::{BackupArguments, CheckArguments, ExportArguments, RestoreArguments};
+pub use upkeep::{BackupArguments, CheckArguments, DoctorArguments, ExportArguments, RestoreArguments};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
 #[derive(Debug, Parser)]
@@ -78,6 +78,8 @@ pub enum Command {
     Backup(BackupArguments),
     /// Make a data folder out of a backup
     Restore(RestoreArguments),
+    /// Name what is weak in the settings and on this machine, and what to do about it
+    Doctor(DoctorArguments),
     /// Look after accounts: who may sign in, and with which roles
     #[command(subcommand)]
     User(UserCommand),
@@ -107,8 +109,14 @@ pub struct ServeArguments {
 const SETTINGS_HELP: &str = "\
 Keys of the configuration file (TOML); what the command line says goes first, and relative paths start at the file's folder:
   data = \"hilum-data\"            folder that everything is kept in
-  http = \"127.0.0.1:8080\"        loopback only, until access control exists
-  dimse = \"127.0.0.1:11112\"      loopback only, until access control exists
+  http = \"127.0.0.1:8080\"        web page, API and DICOMweb; beyond loopback only with [https] or trusted_proxies
+  dimse = \"127.0.0.1:11112\"      DICOM network node; beyond loopback only with [[peers]]
+  public_names = []              names (or IP addresses) that browsers reach the server by, like \"hilum.hospital.example\"; requests by
+                                 other names than these and localhost are refused, and a self-signed certificate is made for them
+  trusted_proxies = []           IP addresses of proxies whose X-Forwarded-For, -Proto and -Host are believed; without [https]
+                                 nobody else is answered from other machines
+  max_connections = 512          web connections at the same time; one address has at most a quarter of them
+  requests_per_second = 200      of one address in the long run, ten seconds' worth at once; this machine has no limit
   ae_title = \"HILUM\"             our AE title
   check_called_ae = false        refuse associations that call another AE title
   max_associations = 64          DICOM associations at the same time
@@ -134,9 +142,16 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   credentials = \"s3.toml\"      file with access_key_id, secret_access_key and, where there is one, session_token; where not given,
                                  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN have them
 
-[tls] makes the DICOM node speak TLS alone:
+[https] makes the web server speak HTTPS alone (TLS 1.2 and 1.3); changed files are shown within 30 seconds, or on SIGHUP at once:
   certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority
   key = \"hilum.key\"              its private key, PEM, without a passphrase
+  self_signed = false            make certificate and key in the data folder instead, and renew them; callers compare the fingerprint
+                                 that is printed at the start and by `hilum doctor`
+
+[tls] makes the DICOM node speak TLS alone; changed files are shown as those of [https]:
+  certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority
+  key = \"hilum.key\"              its private key, PEM, without a passphrase
+  same_as_https = false          show the certificate of [https], in place of certificate and key
   authorities = \"ca.pem\"         who signs the certificates of peers
   client_certificates = \"none\"   whether callers must show one: \"none\", \"optional\" or \"required\"
 

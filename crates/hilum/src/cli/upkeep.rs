@@ -22,6 +22,14 @@ pub struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing serious, 1 something is, 2 the call is wrong.")]
+pub struct DoctorArguments {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct BackupArguments {
     /// Folder of the backup, best on another disk; made when it is missing
     #[arg(value_name = "DIR")]

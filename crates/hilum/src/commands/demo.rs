@@ -26,6 +26,7 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
     settings.start_log(LOG)?;
     listen_where_told(&mut settings, arguments);
     let data_dir = settings.data_dir(DATA);
+    settings.data = Some(data_dir.clone());
     block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let engine = EngineConfig { demo: true, ..settings.engine(&data_dir) };

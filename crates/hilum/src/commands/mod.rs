@@ -4,6 +4,7 @@ use std::time::Duration;
 
 pub mod accounts;
 pub mod demo;
+pub mod doctor;
 pub mod echo;
 pub mod evaluate;
 pub mod export;
@@ -22,7 +23,7 @@ pub mod upkeep;
 pub mod worklist_import;
 
 /// The default data folder.
-const DATA: &str = "hilum-data";
+pub const DATA: &str = "hilum-data";
 
 /// Runs an async command to its end. What it left running on other threads gets a moment, then the process goes without it.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -120,12 +120,17 @@ pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Res
 /// Nothing is made where somebody mistyped a folder.
 pub(super) fn existing(settings: &Settings) -> anyhow::Result<std::path::PathBuf> {
     let data_dir = settings.data_dir(DATA);
-    // With catalogue and objects elsewhere, only its name is there.
-    let named = ["catalog.sqlite", "folder.id"].iter().any(|name| data_dir.join(name).is_file());
-    if named || data_dir.join("objects").is_dir() {
+    if is_data_folder(&data_dir) {
         return Ok(data_dir);
     }
     Err(WrongCall(format!("{} is no data folder; name yours with --data", data_dir.display())).into())
+}
+
+/// Whether there is one.
+pub(super) fn is_data_folder(data_dir: &Path) -> bool {
+    // With catalogue and objects elsewhere, only its name is there.
+    let named = ["catalog.sqlite", "folder.id"].iter().any(|name| data_dir.join(name).is_file());
+    named || data_dir.join("objects").is_dir()
 }
 
 fn folder_of(data_dir: &Path) -> String {

@@ -18,6 +18,15 @@ impl fmt::Debug for CatalogueTable {
     }
 }
 
+impl CatalogueTable {
+    /// Whether the address holds one (RFC 3986 3.2.1, or as a parameter).
+    pub(super) fn has_password(&self) -> bool {
+        let authority = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        let user = authority.split_once('@').map_or("", |(user, _)| user);
+        user.contains(':') || self.url.contains("password=")
+    }
+}
+
 /// In the data folder, unless the file names a server. The error names the key.
 pub(super) fn place(table: Option<CatalogueTable>) -> Result<CataloguePlace, String> {
     let Some(CatalogueTable { url }) = table else { return Ok(CataloguePlace::Folder) };

@@ -1,14 +1,16 @@
 //! `hilum.toml` and what the command line says over it.
 
 mod catalogue;
+mod https;
 mod peers;
 mod routing;
 mod storage;
 mod tls;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -16,18 +18,20 @@ use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
 use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, routing::Rules};
+use hilum_web::PublicName;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::{cli::Common, failure::WrongCall};
+use crate::{certificate::Place, cli::Common, commands::DATA, failure::WrongCall};
 use catalogue::CatalogueTable;
+use https::HttpsTable;
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
 pub use routing::{Patients, Pull};
 use routing::{PullEntry, RuleEntry};
 use storage::StorageTable;
-pub use tls::Tls;
 use tls::TlsTable;
+pub use tls::{Tls, TlsFiles, TlsSource};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -53,6 +57,13 @@ struct File {
     #[serde(default)]
     peers: Vec<PeerEntry>,
     tls: Option<TlsTable>,
+    https: Option<HttpsTable>,
+    #[serde(default)]
+    public_names: Vec<String>,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
+    max_connections: Option<usize>,
+    requests_per_second: Option<u32>,
     #[serde(default)]
     rules: Vec<RuleEntry>,
     #[serde(default)]
@@ -84,6 +95,15 @@ pub struct Settings {
     /// What is fetched by itself.
     pub pulls: Vec<Pull>,
     tls: Option<TlsTable>,
+    loaded_tls: OnceLock<Tls>,
+    https: Option<https::Source>,
+    /// Names that the web server is reached by, besides those of this machine.
+    pub public_names: Vec<PublicName>,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<IpAddr>,
+    pub max_connections: usize,
+    pub requests_per_second: u32,
+    secret_files: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -103,10 +123,18 @@ impl Settings {
             bail!("max_associations is at least 1, max_instance_mib 1 to 1048576");
         }
         let peers = Peers::read(file.peers, file.check_host.unwrap_or(true)).map_err(anyhow::Error::msg)?;
-        TlsTable::check(file.tls.as_ref(), &peers).map_err(anyhow::Error::msg)?;
+        TlsTable::check(file.tls.as_ref(), &peers, file.https.is_some()).map_err(anyhow::Error::msg)?;
+        let max_connections = file.max_connections.unwrap_or(512);
+        let requests_per_second = file.requests_per_second.unwrap_or(200);
+        if !(1..=65_536).contains(&max_connections) || requests_per_second == 0 {
+            bail!("max_connections is 1 to 65536, requests_per_second at least 1");
+        }
         if file.callers == Some(CallersMode::Known) && peers.is_empty() {
             bail!("callers = \"known\" needs [[peers]]: without one nobody could call");
         }
+        let holds_password = file.catalogue.as_ref().is_some_and(CatalogueTable::has_password);
+        let own = common.config.iter().filter(|_| holds_password);
+        let secret_files = own.chain(file.storage.as_ref().and_then(StorageTable::credentials)).cloned().collect();
         Ok(Self {
             data: common.data.clone().or(file.data),
             http: file.http.unwrap_or(loopback(8080)),
@@ -129,6 +157,13 @@ impl Settings {
             pulls: routing::pulls(file.pull, &peers).map_err(anyhow::Error::msg)?,
             peers,
             tls: file.tls,
+            loaded_tls: OnceLock::new(),
+            https: file.https.map(HttpsTable::source).transpose().map_err(anyhow::Error::msg)?,
+            public_names: https::public_names(file.public_names).map_err(anyhow::Error::msg)?,
+            trusted_proxies: https::trusted_proxies(file.trusted_proxies).map_err(anyhow::Error::msg)?,
+            max_connections,
+            requests_per_second,
+            secret_files,
         })
     }
 
@@ -171,10 +206,38 @@ impl Settings {
         })
     }
 
-    /// Certificate and key, where `[tls]` is configured. What is wrong with the files is a wrong call.
+    /// Where the certificate of `[https]` is, where that is configured.
+    pub fn https(&self) -> Option<Place> {
+        let source = self.https.as_ref()?;
+        Some(source.place(&self.data_dir(DATA), &self.public_names))
+    }
+
+    /// What the addresses of the web server begin with.
+    pub fn scheme(&self) -> &'static str {
+        if self.https.is_some() { "https" } else { "http" }
+    }
+
+    /// Names in Host headers that are answered: the configured ones, and over HTTPS what this machine calls itself.
+    pub fn answered_names(&self) -> Vec<PublicName> {
+        let own = self.https.as_ref().and_then(|_| https::host_name());
+        self.public_names.iter().cloned().chain(own).collect()
+    }
+
+    /// The files of `[tls]`, where that is configured.
+    pub fn tls_source(&self) -> Option<TlsSource> {
+        self.tls.as_ref()?.source(self.https())
+    }
+
+    /// TLS of the network node, where `[tls]` is configured; every caller gets a share in the same. What is wrong with the files is a wrong
+    /// call.
     pub fn tls(&self) -> anyhow::Result<Option<Tls>> {
-        let loaded = self.tls.as_ref().map(TlsTable::load).transpose();
-        loaded.map_err(|error| WrongCall(format!("configuration: {error:#}")).into())
+        let Some(source) = self.tls_source() else { return Ok(None) };
+        if let Some(loaded) = self.loaded_tls.get() {
+            return Ok(Some(loaded.clone()));
+        }
+        let loaded = source.read().and_then(|files| source.load(&files));
+        let loaded = loaded.map_err(|error| WrongCall(format!("configuration: {error:#}")))?;
+        Ok(Some(self.loaded_tls.get_or_init(|| loaded).clone()))
     }
 
     /// How we call peers.
@@ -183,12 +246,19 @@ impl Settings {
         Ok(ScuConfig { tls, ..ScuConfig::new(self.ae_title.clone()) })
     }
 
+    /// Files that hold passwords or access keys.
+    pub fn secret_files(&self) -> &[PathBuf] {
+        &self.secret_files
+    }
+
+    /// What is logged: by the environment, the file, or `default`.
+    pub fn log_directives(&self, default: &str) -> String {
+        std::env::var("HILUM_LOG").unwrap_or_else(|_| self.log.clone().unwrap_or_else(|| default.to_owned()))
+    }
+
     /// Logs to standard error from now on. `default` is what a command logs when nobody says otherwise.
     pub fn start_log(&self, default: &str) -> anyhow::Result<()> {
-        let directives = match std::env::var("HILUM_LOG") {
-            Ok(directives) => directives,
-            Err(_) => self.log.clone().unwrap_or_else(|| default.to_owned()),
-        };
+        let directives = self.log_directives(default);
         let filter = EnvFilter::try_new(&directives)
             .map_err(|error| WrongCall(format!("HILUM_LOG or log = {directives:?} cannot be read: {error}")))?;
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
@@ -215,8 +285,9 @@ fn read(path: &Path) -> anyhow::Result<File> {
     let mut file: File = toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
+    let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
-    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls).chain(storage) {
+    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls).chain(https).chain(storage) {
         *path = folder.join(&*path);
     }
     Ok(file)

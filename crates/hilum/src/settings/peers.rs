@@ -122,6 +122,11 @@ impl Peers {
         self.known.iter()
     }
 
+    /// Whether a known AE title must also call from an address of its peer's host.
+    pub fn checks_host(&self) -> bool {
+        self.check_host
+    }
+
     /// Whether none is configured.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()

@@ -28,6 +28,11 @@ struct CredentialsFile {
 }
 
 impl StorageTable {
+    /// The file with the access key, where one is named.
+    pub(super) fn credentials(&self) -> Option<&PathBuf> {
+        self.credentials.as_ref()
+    }
+
     /// Paths that start at the file's folder.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         self.ca.as_mut().into_iter().chain(self.credentials.as_mut())

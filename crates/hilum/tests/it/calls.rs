@@ -14,8 +14,8 @@ fn a_wrong_call_is_told_apart_from_work_that_failed() {
         (vec!["import", ".", "--zone", "research", "--data", &data], "de-identification"),
         (vec!["import", ".", "--zone", "mars", "--data", &data], "clinical"),
         (vec!["import", ".", "--institution", "a b", "--data", &data], "institution code"),
-        (vec!["serve", "--http", "0.0.0.0:8080", "--data", &data], "Until access control exists"),
-        (vec!["serve", "--dimse", "192.168.1.2:104", "--data", &data], "Until access control exists"),
+        (vec!["serve", "--http", "0.0.0.0:8080", "--data", &data], "Configure [https]"),
+        (vec!["serve", "--dimse", "192.168.1.2:104", "--data", &data], "Configure [[peers]]"),
         (vec!["serve", "--http", "nowhere"], "nowhere"),
         (vec!["serve", "--config", "/no/such/hilum.toml"], "hilum.toml"),
         (vec!["report", "not-a-uid", "--format", "pdf", "--data", &data], "Study Instance UID"),
@@ -42,6 +42,15 @@ fn a_key_that_does_not_exist_is_refused_by_name() {
         ("ae_title = \"A TITLE THAT IS TOO LONG\"", "16"),
         ("max_associations = 0", "max_associations"),
         ("log = \"hilum=loud\"", "log"),
+        ("public_names = [\"https://hilum.example\"]", "public_names: \"https://hilum.example\""),
+        ("trusted_proxies = [\"proxy\"]", "trusted_proxies: \"proxy\""),
+        ("trusted_proxies = [\"0.0.0.0\"]", "every address"),
+        ("max_connections = 0", "max_connections"),
+        ("[https]\ncertificate = \"hilum.pem\"", "https: key is missing"),
+        ("[https]\nself_signed = true\nkey = \"hilum.key\"", "https: self_signed"),
+        ("[https]\ncertificate = \"no.pem\"\nkey = \"no.key\"", "https: certificate"),
+        ("[tls]\nsame_as_https = true", "tls: same_as_https"),
+        ("[tls]\nauthorities = \"ca.pem\"", "tls: expected certificate and key"),
     ] {
         std::fs::write(&config, text).unwrap();
         let output = hilum(["serve", "--config", &config.display().to_string()]);
@@ -97,6 +106,7 @@ fn help_documents_every_command_and_every_key() {
         "backup",
         "restore",
         "export",
+        "doctor",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
@@ -117,6 +127,12 @@ fn help_documents_every_command_and_every_key() {
         "check_host",
         "certificate",
         "key",
+        "self_signed",
+        "same_as_https",
+        "public_names",
+        "trusted_proxies",
+        "max_connections",
+        "requests_per_second",
         "authorities",
         "client_certificates",
         "url",

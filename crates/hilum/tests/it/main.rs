@@ -2,8 +2,10 @@
 
 mod accounts;
 mod calls;
+mod doctor;
 mod export;
 mod faults;
+mod https;
 mod import;
 mod node;
 mod phantom;

@@ -106,6 +106,7 @@ pub struct Server {
     pub dimse: String,
     /// Of the address where the first account is made, where one was said.
     link: String,
+    said: Vec<String>,
 }
 
 impl Server {
@@ -154,10 +155,11 @@ impl Server {
             .spawn()
             .expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (mut http, mut dimse, mut link) = (String::new(), String::new(), String::new());
+        let (mut http, mut dimse, mut link, mut said) = (String::new(), String::new(), String::new(), Vec::new());
         for line in stdout.lines() {
             let line = line.expect("text");
-            if let Some(address) = line.strip_prefix("web page and API  http://") {
+            if let Some((_, address)) = line.strip_prefix("web page and API  ").and_then(|line| line.split_once("://"))
+            {
                 address.clone_into(&mut http);
             }
             if let Some((_, secret)) = line.split_once("/welcome#") {
@@ -169,10 +171,22 @@ impl Server {
             if line.starts_with("Ctrl-C") {
                 let keys = &mut *KEYS.lock().unwrap_or_else(PoisonError::into_inner);
                 keys.insert(http.clone(), Key::NotMade(data.to_owned(), configuration));
-                return Self { child, http, dimse, link };
+                return Self { child, http, dimse, link, said };
             }
+            said.push(line);
         }
         panic!("the server ended: {:?}", child.wait());
+    }
+
+    /// The line of its announcement that begins like this.
+    pub fn said(&self, beginning: &str) -> &str {
+        self.said.iter().find(|line| line.starts_with(beginning)).map_or("", String::as_str)
+    }
+
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        let kill = Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status();
+        assert!(kill.expect("kill runs").success());
     }
 
     /// The most memory that it has had in use, MiB (VmHWM of proc(5)).

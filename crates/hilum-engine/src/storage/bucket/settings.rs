@@ -99,6 +99,16 @@ impl Endpoint {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
+    /// Whether requests go over a network in the clear.
+    pub fn is_overheard(&self) -> bool {
+        let authority = self.0.strip_prefix("http://");
+        authority.is_some_and(|authority| {
+            let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
+        })
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

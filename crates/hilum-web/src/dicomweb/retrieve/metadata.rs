@@ -13,7 +13,7 @@ use memchr::memchr_iter;
 use super::accept::{Accept, Form, Range};
 use super::body::{Parts, Stopped, channel};
 use super::{Resource, not_acceptable};
-use crate::{doors::App, error::ApiError};
+use crate::{connection::FORWARDED_PROTO, doors::App, error::ApiError};
 
 const DICOM_JSON: &str = "application/dicom+json";
 const OFFERED: &str = "application/dicom+json, or multipart/related; type=\"application/dicom+xml\"";
@@ -119,6 +119,10 @@ pub(in super::super) fn base(headers: &HeaderMap, port: u16) -> String {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(plain) else {
         return "/dicom-web/".to_owned();
     };
+    // The guard has left there what may be believed.
+    if headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https") {
+        return format!("https://{host}/dicom-web/");
+    }
     let name_end = host.rfind(']').unwrap_or(0);
     if host[name_end..].contains(':') {
         format!("http://{host}/dicom-web/")

@@ -1,0 +1,205 @@
+//! `hilum doctor`
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::program::{Server, assert_code, command, out, small_study};
+
+/// Codes of what was found, with their severity, and the exit code.
+struct Diagnosis {
+    found: BTreeMap<String, String>,
+    text: String,
+    exit: Option<i32>,
+}
+
+fn diagnose(folder: &Path, configuration: &str) -> Diagnosis {
+    let file = folder.join("hilum.toml");
+    fs::write(&file, configuration).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let output = command()
+        .args(["doctor", "--json", "--config"])
+        .arg(&file)
+        .arg("--data")
+        .arg(folder.join("data"))
+        .output()
+        .unwrap();
+    let text = out(&output);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let findings = report["findings"].as_array().unwrap();
+    let word = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    assert!(findings.iter().all(|finding| !word(finding, "text").is_empty() && !word(finding, "advice").is_empty()));
+    let found = findings.iter().map(|finding| (word(finding, "code"), word(finding, "severity"))).collect();
+    Diagnosis { found, text, exit: output.status.code() }
+}
+
+impl Diagnosis {
+    #[track_caller]
+    fn says(&self, code: &str, severity: &str) {
+        assert_eq!(self.found.get(code).map(String::as_str), Some(severity), "{code}: {}", self.text);
+        let serious = self.found.values().any(|severity| severity == "serious");
+        assert_eq!(self.exit, Some(i32::from(serious)), "{}", self.text);
+    }
+
+    #[track_caller]
+    fn is_silent_about(&self, codes: &[&str]) {
+        for code in codes {
+            assert!(!self.found.contains_key(*code), "{code}: {}", self.text);
+        }
+    }
+}
+
+/// A folder with data in it that this server's own start made.
+fn installation() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(Server::start(&data).signal("TERM"), Some(0));
+    (folder, data)
+}
+
+#[test]
+fn settings_that_let_others_in_or_listen_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let diagnose = |text: &str| diagnose(folder.path(), text);
+    let peer = "[[peers]]\nae_title = \"PACS\"\nhost = \"10.1.2.3\"\nport = 104\n";
+    for (text, code, severity) in [
+        ("http = \"0.0.0.0:8080\"", "http_in_the_clear", "serious"),
+        ("http = \"0.0.0.0:8080\"\ntrusted_proxies = [\"10.0.0.5\"]", "http_behind_proxy", "warning"),
+        ("http = \"0.0.0.0:8443\"\n[https]\nself_signed = true", "no_public_names", "warning"),
+        ("[https]\nself_signed = true", "certificate_not_made", "note"),
+        ("[https]\ncertificate = \"no.pem\"\nkey = \"no.key\"", "certificate_unreadable", "serious"),
+        ("", "dimse_open_to_this_machine", "warning"),
+        ("dimse = \"0.0.0.0:11112\"\ncallers = \"anybody\"", "dimse_open_to_anybody", "serious"),
+        (&format!("dimse = \"0.0.0.0:11112\"\n{peer}"), "dimse_in_the_clear", "warning"),
+        (&format!("dimse = \"0.0.0.0:11112\"\ncheck_host = false\n{peer}"), "dimse_hosts_unchecked", "warning"),
+        (&format!("dimse = \"0.0.0.0:11112\"\n{peer}"), "peers_in_the_clear", "warning"),
+        (
+            &format!("dimse = \"0.0.0.0:11112\"\n{peer}[https]\nself_signed = true\n[tls]\nsame_as_https = true"),
+            "dimse_callers_unproven",
+            "warning",
+        ),
+        ("[catalogue]\nurl = \"postgres://hilum:secret@db.example/hilum\"", "catalogue_in_the_clear", "serious"),
+        (
+            "[catalogue]\nurl = \"postgres://hilum@db.example/hilum?sslmode=require\"",
+            "catalogue_server_unproven",
+            "warning",
+        ),
+        (
+            "[catalogue]\nurl = \"postgres://hilum:secret@db.example/hilum\"",
+            "credentials_readable_by_others",
+            "serious",
+        ),
+        ("log = \"hilum=trace\"", "log_says_too_much", "warning"),
+        ("", "no_data_folder", "note"),
+    ] {
+        let diagnosis = diagnose(text);
+        diagnosis.says(code, severity);
+        assert!(!diagnosis.text.contains("secret@"), "{}", diagnosis.text);
+    }
+    let careful = diagnose(&format!(
+        "http = \"127.0.0.1:8080\"\n{peer}tls = false\n[catalogue]\nurl = \"postgres://hilum@db.example/hilum?sslmode=verify-full\""
+    ));
+    careful.is_silent_about(&[
+        "http_in_the_clear",
+        "dimse_open_to_this_machine",
+        "dimse_in_the_clear",
+        "catalogue_in_the_clear",
+        "catalogue_server_unproven",
+        "credentials_readable_by_others",
+        "log_says_too_much",
+    ]);
+}
+
+#[test]
+fn what_others_may_read_is_named_and_a_fresh_installation_is_closed() {
+    let (folder, data) = installation();
+    let configuration = "[https]\nself_signed = true\n";
+    assert_eq!(Server::start_with(&data, configuration).signal("TERM"), Some(0));
+    let fresh = diagnose(folder.path(), configuration);
+    fresh.says("certificate", "note");
+    fresh.says("certificate_self_signed", "warning");
+    fresh.is_silent_about(&[
+        "key_readable_by_others",
+        "data_folder_readable_by_others",
+        "catalogue_damaged",
+        "clock_wrong",
+    ]);
+    let pem = data.join("https/certificate.pem");
+    if let Ok(output) = std::process::Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(pem)
+        .output()
+    {
+        let fingerprint = String::from_utf8(output.stdout).unwrap();
+        assert!(fresh.text.contains(fingerprint.trim().split_once('=').unwrap().1), "{}", fresh.text);
+    }
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(&data.join("https/key.pem"), 0o640);
+    diagnose(folder.path(), configuration).says("key_readable_by_others", "warning");
+    open(&data.join("https/key.pem"), 0o644);
+    diagnose(folder.path(), configuration).says("key_readable_by_others", "serious");
+    open(&data, 0o755);
+    diagnose(folder.path(), configuration).says("data_folder_readable_by_others", "serious");
+}
+
+#[test]
+fn a_certificate_that_ends_is_named_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let configuration = "[https]\ncertificate = \"hilum.pem\"\nkey = \"hilum.key\"\n";
+    for (days, code, severity) in
+        [("3", "certificate_ends", "serious"), ("20", "certificate_ends", "warning"), ("90", "certificate", "note")]
+    {
+        let made = std::process::Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-subj",
+                "/CN=x",
+                "-days",
+                days,
+            ])
+            .args(["-keyout", &path("hilum.key"), "-out", &path("hilum.pem")])
+            .output();
+        if made.is_err() {
+            assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "openssl is not installed");
+            println!("SKIPPED: openssl is not installed");
+            return;
+        }
+        let diagnosis = diagnose(folder.path(), configuration);
+        diagnosis.says(code, severity);
+        assert_eq!(diagnosis.found.contains_key("certificate_ends"), days != "90");
+        assert!(!diagnosis.text.contains("PRIVATE"));
+    }
+}
+
+#[test]
+fn a_damaged_catalogue_is_named_and_nobody_in_it() {
+    let (folder, data) = installation();
+    let study = small_study(folder.path(), 41);
+    assert_code(&command().args(["import", "--data"]).arg(&data).arg(&study).output().unwrap(), 0);
+    let healthy = diagnose(folder.path(), "");
+    healthy.is_silent_about(&["catalogue_damaged", "catalogue_unreadable"]);
+    healthy.says("no_administrator", "warning");
+    let added = command().args(["user", "add", "chief", "--role=administrator", "--data"]).arg(&data).output().unwrap();
+    assert_code(&added, 0);
+    diagnose(folder.path(), "").is_silent_about(&["no_administrator"]);
+    let catalogue = data.join("catalog.sqlite");
+    let mut bytes = fs::read(&catalogue).unwrap();
+    // A page behind the schema: SQLite opens the file, and finds it only when it looks.
+    let page = 4096;
+    let last = bytes.len() / page * page - page;
+    bytes[last..].fill(0xFF);
+    fs::write(&catalogue, bytes).unwrap();
+    let damaged = diagnose(folder.path(), "");
+    damaged.says("catalogue_unreadable", "serious");
+    assert!(!damaged.text.contains("SYN-"), "{}", damaged.text);
+}
