@@ -45,7 +45,7 @@ const KEYS: [&str; 16] = [
 ];
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 async fn kept(server: &Running) -> String {
