@@ -44,6 +44,7 @@ impl Server {
         let web = WebServer::bind(web, engine.clone()).await?;
         let node = Node::new(engine.clone(), settings)?;
         scp.calling.spool_folder = engine.spool_folder();
+        scp.refused = Some(node::refusals(engine.clone()));
         let scp = Scp::bind(scp, node.services()).await?;
         let first = if engine.system().demo {
             let (login, password) = demo::account(&engine).await?;
@@ -97,7 +98,7 @@ impl Server {
         };
         let worker = worker::run(node, pulls, shutdown.asked());
         let (web, jobs, (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker);
-        engine.caught_up().await;
+        engine.close().await;
         web.and(jobs)
     }
 }

@@ -1,5 +1,6 @@
 //! `hilum.toml` and what the command line says over it.
 
+mod audit;
 mod catalogue;
 mod peers;
 mod routing;
@@ -15,11 +16,12 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, routing::Rules};
+use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, audit::syslog::SyslogSettings, routing::Rules};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{cli::Common, failure::WrongCall};
+use audit::AuditTable;
 use catalogue::CatalogueTable;
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
@@ -48,6 +50,7 @@ struct File {
     log: Option<String>,
     catalogue: Option<CatalogueTable>,
     storage: Option<StorageTable>,
+    audit: Option<AuditTable>,
     callers: Option<CallersMode>,
     check_host: Option<bool>,
     #[serde(default)]
@@ -73,6 +76,7 @@ pub struct Settings {
     pub private_storage: Vec<SopClassUid>,
     catalogue: CataloguePlace,
     storage: StoragePlace,
+    syslog: Option<SyslogSettings>,
     model: Option<PathBuf>,
     quiet_after: Duration,
     log: Option<String>,
@@ -107,20 +111,22 @@ impl Settings {
         if file.callers == Some(CallersMode::Known) && peers.is_empty() {
             bail!("callers = \"known\" needs [[peers]]: without one nobody could call");
         }
+        let ae_title = match file.ae_title {
+            Some(title) => title,
+            None => "HILUM".parse()?,
+        };
         Ok(Self {
             data: common.data.clone().or(file.data),
             http: file.http.unwrap_or(loopback(8080)),
             dimse: file.dimse.unwrap_or(loopback(11112)),
-            ae_title: match file.ae_title {
-                Some(title) => title,
-                None => "HILUM".parse()?,
-            },
             check_called_ae: file.check_called_ae.unwrap_or(false),
             max_associations,
             max_instance_bytes: max_instance_mib * MIB,
             private_storage: file.private_storage.unwrap_or_default(),
             catalogue: catalogue::place(file.catalogue).map_err(anyhow::Error::msg)?,
             storage: storage::place(file.storage).map_err(anyhow::Error::msg)?,
+            syslog: audit::syslog(file.audit, &ae_title).map_err(anyhow::Error::msg)?,
+            ae_title,
             model: file.model,
             quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
             log: file.log,
@@ -145,6 +151,7 @@ impl Settings {
             model_dir: self.model.clone(),
             quiet_after: self.quiet_after,
             rules: self.rules.clone(),
+            syslog: self.syslog.clone(),
             ..EngineConfig::new(data_dir)
         }
     }
@@ -216,7 +223,8 @@ fn read(path: &Path) -> anyhow::Result<File> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
-    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls).chain(storage) {
+    let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
+    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls).chain(storage).chain(audit) {
         *path = folder.join(&*path);
     }
     Ok(file)
