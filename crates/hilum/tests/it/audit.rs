@@ -74,7 +74,7 @@ fn what_peers_ask_of_a_server_is_in_the_trail_and_strangers_are_too() {
     }
     let stranger = listed(&site.data(), &["--actor", "STRANGER", "--outcome", "refused"]);
     assert_eq!((stranger.len(), stranger[0]["address"].as_str()), (1, Some("127.0.0.1")));
-    let study = events.iter().find(|event| event["action"] == "send").unwrap()["studies"][0].as_str().unwrap();
+    let study = events.iter().find(|event| event["action"] == "receive").unwrap()["studies"][0].as_str().unwrap();
     assert_eq!(listed(&site.data(), &["--study", study]).len(), 2, "received and sent");
     let text = command().args(["audit", "list", "--action", "admit", "--data"]).arg(site.data()).output().unwrap();
     assert!(out(&text).contains("peer STRANGER from 127.0.0.1  admit  refused  -"), "{}", out(&text));
