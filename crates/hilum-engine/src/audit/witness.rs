@@ -88,13 +88,13 @@ async fn note_forever(file: PathBuf, mut heard: mpsc::Receiver<Word>) {
     loop {
         let word = match &unnoted {
             None => heard.recv().await,
-            Some((_, due)) => match tokio::time::timeout_at(*due, heard.recv()).await {
-                Ok(word) => word,
-                Err(_) => {
+            Some((_, due)) => {
+                let Ok(word) = tokio::time::timeout_at(*due, heard.recv()).await else {
                     note(&file, unnoted.take()).await;
                     continue;
-                }
-            },
+                };
+                word
+            }
         };
         match word {
             Some(Word::Committed(head)) => {

@@ -91,7 +91,7 @@ impl MigrationTrait for Audit {
         let mut table = Table::create();
         table.table("audit").col(id).col(number("institution_id")).col(number("at")).col(text("role"));
         table.col(text("action")).col(text("object")).col(number("object_row"));
-        manager.create_table(table.to_owned()).await
+        manager.create_table(table.clone()).await
     }
 }
 
