@@ -38,7 +38,7 @@ pub fn run(settings: &Settings, arguments: &ExportArguments) -> anyhow::Result<(
         let control = WorkControl::new();
         let file_set = arguments.file_set_id.clone();
         let work = engine.export(&scope, Zone::Clinical, &selection, file_set, &arguments.folder, &control);
-        Ok(progress::watched("exporting", &control, work).await??)
+        Ok(progress::watched("exporting", &control, Box::pin(work)).await??)
     }))?;
     tell(&summary, arguments)?;
     match summary.left_out.len() {

@@ -28,7 +28,7 @@ pub fn run(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<(
     let summary = block_on(with_engine(settings, &data_dir, async |engine| {
         let control = WorkControl::new();
         let work = engine.import(&scope, &arguments.paths, arguments.zone, &control);
-        let summary = progress::watched("importing", &control, work).await?;
+        let summary = progress::watched("importing", &control, Box::pin(work)).await?;
         Ok(summary?)
     }))?;
     tell(&summary, arguments.json)?;

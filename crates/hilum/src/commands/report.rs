@@ -69,7 +69,7 @@ async fn read_when_due(
         }
     };
     if let Some(_lock) = JobLock::acquire(data_dir)? {
-        progress::follow(engine.run_until_idle(), look).await?;
+        progress::follow(Box::pin(engine.run_until_idle()), look).await?;
     } else {
         while is_due(&state().await?) {
             look().await;

@@ -67,7 +67,7 @@ fn what_peers_ask_of_a_server_is_in_the_trail_and_strangers_are_too() {
         r#"send done CT1 LOCAL {"instances":1,"peer":"WORKSTATION"}"#,
         r#"send refused CT1 LOCAL {"code":"unknown_peer","peer":"NOWHERE"}"#,
         r#"admit refused STRANGER - {"code":"unknown_peer"}"#,
-        r#"process_end done - - {}"#,
+        "process_end done - - {}",
     ] {
         let times = told.iter().filter(|line| *line == expected).count();
         assert_eq!(times, 1, "{expected}\nin\n{}", told.join("\n"));

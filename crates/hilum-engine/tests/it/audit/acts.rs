@@ -105,8 +105,8 @@ async fn every_act_on_a_study_is_in_the_trail_and_in_syslog_and_nothing_there_na
         r#"view|done|account|5|192.0.2.7|LOCAL|STUDY|{"subject":"study"}"#,
         r#"view|done|account|5|192.0.2.7|LOCAL|STUDY|{"subject":"report"}"#,
         r#"view|done|account|5|192.0.2.7|LOCAL|STUDY|{"subject":"instances"}"#,
-        r#"cancel_reading|done|account|5|192.0.2.7|LOCAL|STUDY|{}"#,
-        r#"resume_reading|done|account|5|192.0.2.7|LOCAL|STUDY|{}"#,
+        "cancel_reading|done|account|5|192.0.2.7|LOCAL|STUDY|{}",
+        "resume_reading|done|account|5|192.0.2.7|LOCAL|STUDY|{}",
         r#"predict|done|system|||LOCAL|STUDY|{"subject":"report","report":1}"#,
         r#"send|done|console|||LOCAL|STUDY|{"peer":"PACS","instances":4}"#,
         r#"import_worklist|done|console|||LOCAL||{"subject":"worklist","instances":1}"#,
@@ -129,7 +129,7 @@ async fn every_act_on_a_study_is_in_the_trail_and_in_syslog_and_nothing_there_na
     assert_eq!(requests, [Uuid::from_u128(0xABC).to_string()]);
 
     let mut messages = String::new();
-    let mut datagram = [0; 65536];
+    let mut datagram = vec![0; 65536];
     for _ in &rows {
         let length = server.recv(&mut datagram).expect("a datagram for each event");
         messages.push_str(std::str::from_utf8(&datagram[..length]).unwrap());
@@ -248,8 +248,8 @@ async fn the_trail_is_read_by_those_who_may_and_only_of_their_institutions() {
     let elsewhere = AuditSearch { study: Some(study(2).study_uid()), ..AuditSearch::default() };
     assert_eq!(search(elsewhere).await, 0, "of another institution");
     let now = time::OffsetDateTime::now_utc();
-    assert_eq!(search(AuditSearch { from: Some(now + Duration::from_secs(60)), ..named.clone() }).await, 0);
-    assert_eq!(search(AuditSearch { to: Some(now + Duration::from_secs(60)), ..named.clone() }).await, 1);
+    assert_eq!(search(AuditSearch { from: Some(now + Duration::from_mins(1)), ..named.clone() }).await, 0);
+    assert_eq!(search(AuditSearch { to: Some(now + Duration::from_mins(1)), ..named.clone() }).await, 1);
     assert_eq!(search(AuditSearch { outcome: Some(Outcome::Refused), ..named }).await, 0);
 }
 

@@ -59,7 +59,7 @@ async fn what_a_syslog_server_hears_is_the_audit_message_of_the_standard() {
     let events = one_of_each();
     engine.audit_all(&events).await.unwrap();
     engine.close().await;
-    let mut datagram = [0; 65536];
+    let mut datagram = vec![0; 65536];
     // A start and an end of the process beside them.
     for index in 0..events.len() + 2 {
         let length = server.recv(&mut datagram).unwrap();
