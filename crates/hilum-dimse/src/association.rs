@@ -21,6 +21,7 @@ use crate::{
     messages::{Incoming, Messages},
     movement,
     negotiation::{Agreement, Context, Negotiated, calling_ae, local_limit_exceeded, negotiate, read_request},
+    peers::RefusedCaller,
     query::{InformationModel, MAX_IDENTIFIER},
     receive::{Limits, Receiver},
     server::ScpConfig,
@@ -123,9 +124,11 @@ async fn establish(stream: &mut PduStream, remote: IpAddr, shared: &Shared) -> R
     let allowed = match calling_ae(&request) {
         Some(title) => {
             let recognised = shared.config.callers.recognise(&title, remote, stream.peer_certificate()).await;
-            recognised
-                .inspect_err(|why| tracing::warn!(calling_ae = %title, %remote, %why, "caller not recognised"))
-                .ok()
+            if let Err(why) = recognised {
+                tracing::warn!(calling_ae = %title, %remote, %why, "caller not recognised");
+                note_refusal(&shared.config, RefusedCaller { calling_ae: title, address: remote, why }).await;
+            }
+            recognised.ok()
         }
         None => None,
     };
@@ -140,6 +143,14 @@ async fn establish(stream: &mut PduStream, remote: IpAddr, shared: &Shared) -> R
             tracing::info!("association rejected");
             Ok(None)
         }
+    }
+}
+
+/// Tells who wants to know; whoever does not listen in time does not keep the association for ever.
+async fn note_refusal(config: &ScpConfig, refused: RefusedCaller) {
+    let Some(listener) = &config.refused else { return };
+    if timeout(config.pdu_timeout, listener.send(refused)).await.is_err() {
+        tracing::error!("nobody took note of a caller that was refused");
     }
 }
 

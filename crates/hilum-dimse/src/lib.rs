@@ -43,7 +43,7 @@ mod upper_layer;
 pub use command::Progress;
 pub use hilum_dicom::matching::Level;
 pub use part10::{Part10Error, read_meta};
-pub use peers::{Allowed, Callers, InvalidPeerCertificate, Peer, PeerCertificate};
+pub use peers::{Allowed, Callers, InvalidPeerCertificate, Peer, PeerCertificate, RefusedCaller, Unrecognised};
 pub use query::InformationModel;
 pub use requestor::{ScuConfig, ScuError};
 pub use scu::{FoundMatches, Question, RetrieveReport, Scu, StorageContext};

@@ -48,7 +48,8 @@ async fn selected<'a>(
         Ok(_) => return Ok(Err(Status::IDENTIFIER_DOES_NOT_MATCH)),
         Err(status) => return Ok(Err(status)),
     };
-    let request = RetrieveRequest { caller: association.caller.clone(), model, level, keys };
+    let destination = command.move_destination.parse().ok();
+    let request = RetrieveRequest { caller: association.caller.clone(), model, level, keys, destination };
     Ok(match handler.select(request).await {
         Ok(selected) => Ok((handler, selected)),
         Err(refusal) => Err(Status::from(refusal)),

@@ -113,11 +113,25 @@ pub enum Callers {
     },
 }
 
+/// A caller that was not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedCaller {
+    /// The title that it called itself.
+    pub calling_ae: AeTitle,
+    /// Where it called from.
+    pub address: IpAddr,
+    /// Why.
+    pub why: Unrecognised,
+}
+
 /// Why a caller is not let in. To it, each is "calling AE title not recognised" (PS3.8 Table 9-21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unrecognised {
+pub enum Unrecognised {
+    /// No known peer has its AE title.
     Title,
+    /// The known peer of its AE title has another address.
     Host,
+    /// The known peer of its AE title has another certificate.
     Certificate,
 }
 

@@ -12,14 +12,14 @@ use hilum_dicom::{AeTitle, SopClassUid, charset::SpecificCharacterSet};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
 
 use crate::{
     association::{Shared, refuse, serve},
-    peers::Callers,
+    peers::{Callers, RefusedCaller},
     requestor::ScuConfig,
     service::Services,
     transport::TlsServer,
@@ -60,6 +60,8 @@ pub struct ScpConfig {
     pub response_character_set: SpecificCharacterSet,
     /// How move destinations and requestors of storage commitment are called.
     pub calling: ScuConfig,
+    /// Hears of callers that are not recognised, before they are told; one that does not listen makes them wait.
+    pub refused: Option<mpsc::Sender<RefusedCaller>>,
 }
 
 impl ScpConfig {
@@ -81,6 +83,7 @@ impl ScpConfig {
             callers: Callers::Anybody,
             tls: None,
             response_character_set: SpecificCharacterSet::utf8(),
+            refused: None,
         }
     }
 }

@@ -199,6 +199,8 @@ pub struct RetrieveRequest {
     pub level: Level,
     /// The unique keys, of which that of the level has a value.
     pub keys: DataSet,
+    /// Where a C-MOVE sends to, if that is an AE title; of a C-GET it is the caller.
+    pub destination: Option<AeTitle>,
 }
 
 /// The future of [`RetrieveHandler::select`].

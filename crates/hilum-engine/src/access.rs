@@ -5,6 +5,7 @@ use hilum_dicom::AeTitle;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::str::FromStr;
+use uuid::Uuid;
 
 /// The short code an institution is known by in this installation, e.g. `LOCAL`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,6 +211,7 @@ pub struct AccountId(pub i64);
 pub struct Scope {
     actor: Actor,
     address: Option<IpAddr>,
+    request: Option<Uuid>,
     home: InstitutionCode,
     rights: Vec<(InstitutionCode, Permissions)>,
 }
@@ -217,7 +219,13 @@ pub struct Scope {
 impl Scope {
     /// An actor that may do this in one institution.
     pub fn new(actor: Actor, institution: InstitutionCode, permissions: Permissions) -> Self {
-        Self { actor, address: None, home: institution.clone(), rights: vec![(institution, permissions)] }
+        Self {
+            actor,
+            address: None,
+            request: None,
+            home: institution.clone(),
+            rights: vec![(institution, permissions)],
+        }
     }
 
     /// The engine's own jobs.
@@ -244,12 +252,18 @@ impl Scope {
     pub fn account(id: AccountId, rights: Vec<(InstitutionCode, Permissions)>) -> Self {
         let stores = rights.iter().find(|(_, permissions)| permissions.contain(Permission::Store));
         let home = stores.or(rights.first()).map_or_else(InstitutionCode::local, |(code, _)| code.clone());
-        Self { actor: Actor::Account(id), address: None, home, rights }
+        Self { actor: Actor::Account(id), address: None, request: None, home, rights }
     }
 
     /// The same caller, at this address.
     pub fn from_address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// The same caller, in this request: the id that its log lines carry.
+    pub fn in_request(mut self, request: Uuid) -> Self {
+        self.request = Some(request);
         self
     }
 
@@ -275,6 +289,11 @@ impl Scope {
     /// From where, if over a network.
     pub fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// In which request, if over HTTP.
+    pub fn request(&self) -> Option<Uuid> {
+        self.request
     }
 
     /// The institution that new data belong to.

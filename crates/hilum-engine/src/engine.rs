@@ -2,12 +2,14 @@
 
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::accounts::{AccountRules, Known};
-use crate::catalog::{Catalog, CataloguePlace, summary};
+use crate::audit::syslog::{Syslog, SyslogSettings};
+use crate::audit::{Action, AuditEvent, Detail, Gatherer, Subject, Witness};
+use crate::catalog::{AuditWriter, Catalog, CataloguePlace, summary};
 use crate::control::WorkControl;
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
 use crate::import::{self, ImportSummary};
-use crate::intake::{Incoming, Received, Sender};
+use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
 use crate::promise::Promises;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
@@ -23,7 +25,7 @@ use bytes::Bytes;
 use hilum_dicom::StudyUid;
 use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +53,8 @@ pub struct EngineConfig {
     pub rules: Rules,
     /// How long sessions and links are valid.
     pub accounts: AccountRules,
+    /// Where the audit trail goes besides.
+    pub syslog: Option<SyslogSettings>,
 }
 
 impl EngineConfig {
@@ -66,6 +70,7 @@ impl EngineConfig {
             demo: false,
             rules: Rules::default(),
             accounts: AccountRules::default(),
+            syslog: None,
         }
     }
 }
@@ -181,6 +186,8 @@ struct Inner {
     pages: Pages,
     promises: Promises,
     known: Known,
+    gatherer: Arc<Gatherer>,
+    witness: Witness,
 }
 
 #[derive(Debug)]
@@ -203,7 +210,10 @@ impl Engine {
         let opened =
             opened.map_err(|error| EngineError::Internal(format!("opening the store ended early: {error}")))?;
         let storage = Arc::new(opened?);
-        let catalog = Catalog::open(&config.catalogue, &config.data_dir).await?;
+        let syslog = config.syslog.clone().map(Syslog::start).transpose()?;
+        let witness = Witness::start(&config.data_dir, syslog);
+        let writer = AuditWriter::new(storage.process(), Some(witness.told()));
+        let catalog = Catalog::open(&config.catalogue, &config.data_dir, writer).await?;
         let scope = catalog.system_scope().await?;
         catalog.home(&scope).await?;
         let model = models::find(&config)?.map(Arc::new);
@@ -211,6 +221,7 @@ impl Engine {
             catalog.requeue_without_model(&scope).await?;
         }
         let recorder = Recorder::start(catalog.clone());
+        let gatherer = Gatherer::start(catalog.clone());
         let engine = Self {
             inner: Arc::new(Inner {
                 config,
@@ -224,8 +235,11 @@ impl Engine {
                 pages: Pages::default(),
                 promises: Promises::default(),
                 known: Known::default(),
+                gatherer,
+                witness,
             }),
         };
+        engine.expect_noted_event().await?;
         engine.recover().await?;
         engine.remove_objects().await?;
         Ok(engine)
@@ -245,7 +259,7 @@ impl Engine {
         source: Source,
     ) -> Result<Accepted, AcceptError> {
         let incoming = Incoming { received: object.into(), source, file_name: None, sender: None };
-        Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
+        self.take(scope, zone, incoming).await
     }
 
     /// As [`Self::accept_instance`], of what an application entity sent: it must be what the sender said it is, and the rules may give
@@ -260,7 +274,20 @@ impl Engine {
     ) -> Result<Accepted, AcceptError> {
         let received = received.into();
         let incoming = Incoming { received, source: Source::Dimse, file_name: None, sender: Some(sender) };
-        Ok(journey::accept_instance(self, scope, zone, incoming).await?.accepted)
+        self.take(scope, zone, incoming).await
+    }
+
+    async fn take(&self, scope: &Scope, zone: Zone, incoming: Incoming) -> Result<Accepted, AcceptError> {
+        let source = incoming.source;
+        let taken = journey::accept_instance(self, scope, zone, incoming).await;
+        let event = AuditEvent::by(scope, Action::Receive).of(scope.home().clone());
+        let Receipt { accepted, study, institution } = self.judged(event, Permission::Store, taken).await?;
+        let scope = institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
+        if let Err(error) = self.note_received(&scope, source, &study).await {
+            // It is durable here, and its sender is told so.
+            tracing::error!(code = error.code(), "a reception is not in the audit trail");
+        }
+        Ok(accepted)
     }
 
     /// Imports files, folders (recursively), zips and DICOMDIR. When it returns, its series are due to be settled at once.
@@ -296,6 +323,10 @@ impl Engine {
     /// A page of studies, the last received first.
     pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
         self.caught_up().await;
+        if search.after.is_none() {
+            let text = search.text.as_deref().is_some_and(|text| !text.trim().is_empty());
+            self.note_query(scope, Detail { subject: Some(Subject::Studies), text, ..Detail::default() }).await?;
+        }
         self.catalog().studies(scope, search).await
     }
 
@@ -309,6 +340,7 @@ impl Engine {
         let why = report.map(|report| report.series_why).unwrap_or_default();
         let series = catalog.series_of(scope, row.id, chosen, &why).await?;
         let conflicts = catalog.conflicts(scope, row.id).await?;
+        self.note_view(scope, Subject::Study, study, None).await?;
         Ok(StudyDetail { summary: summary(row)?, series, conflicts })
     }
 
@@ -316,6 +348,7 @@ impl Engine {
     pub async fn report(&self, scope: &Scope, study: &StudyUid, part: ReportPart) -> Result<Bytes, EngineError> {
         let current = self.catalog().current_report(scope, study).await?;
         let folder = current.ok_or(EngineError::NotFound { what: "report" })?.folder;
+        self.note_view(scope, Subject::Report, study, None).await?;
         let name = match part {
             ReportPart::Json => JSON_FILE.to_owned(),
             ReportPart::Pdf(Language::Ko) => PDF_KO_FILE.to_owned(),
@@ -332,13 +365,17 @@ impl Engine {
 
     /// Stops a reading that waits or runs.
     pub async fn cancel_reading(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
-        self.catalog().cancel_reading(scope, study).await?;
+        let event = AuditEvent::by(scope, Action::CancelReading).of(scope.home().clone()).about([study.clone()]);
+        let cancelled = self.catalog().cancel_reading(scope, study).await;
+        self.judged(event, Permission::Predict, cancelled).await?;
         self.reading_state(scope, study).await
     }
 
     /// Lets a cancelled or failed reading start again.
     pub async fn resume_reading(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
-        self.catalog().resume_reading(scope, study).await?;
+        let event = AuditEvent::by(scope, Action::ResumeReading).of(scope.home().clone()).about([study.clone()]);
+        let resumed = self.catalog().resume_reading(scope, study).await;
+        self.judged(event, Permission::Predict, resumed).await?;
         self.reading_state(scope, study).await
     }
 
@@ -446,6 +483,18 @@ impl Engine {
 
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.inner.recorder
+    }
+
+    pub(crate) fn gatherer(&self) -> &Gatherer {
+        &self.inner.gatherer
+    }
+
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.inner.witness
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.inner.config.data_dir
     }
 
     pub(crate) fn model(&self) -> Option<Arc<Model>> {

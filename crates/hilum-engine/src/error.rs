@@ -152,6 +152,12 @@ pub enum EngineError {
     /// The model folder cannot be used.
     #[error(transparent)]
     Model(#[from] crate::models::InstallError),
+    /// So many events of the audit trail wait to be written that nothing more is done.
+    #[error("the audit trail cannot be written fast enough; try again later")]
+    AuditBehind,
+    /// The syslog server of the audit trail cannot be called.
+    #[error(transparent)]
+    Syslog(#[from] crate::audit::syslog::BadAuthorities),
     /// The job queue failed.
     #[error("job queue: {0}")]
     Queue(String),
@@ -185,7 +191,8 @@ impl EngineError {
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Import(error) => error.kind(),
-            Self::Model(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
+            Self::AuditBehind => ErrorKind::Busy,
+            Self::Model(_) | Self::Syslog(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 
@@ -202,6 +209,8 @@ impl EngineError {
             Self::Catalog(error) => error.code(),
             Self::Import(error) => error.code(),
             Self::Model(_) => "model_unusable",
+            Self::AuditBehind => "audit_behind",
+            Self::Syslog(_) => "syslog_unusable",
             Self::Queue(_) => "queue_failed",
             Self::Internal(_) => "internal",
         }

@@ -1,6 +1,7 @@
 //! Searching by keys, page after page: behind a cursor, or at an offset as QIDO-RS counts.
 
 use crate::access::Scope;
+use crate::audit::Subject;
 use crate::catalog::{Cursor, Find, Found};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -39,6 +40,13 @@ impl Pages {
 impl Engine {
     /// A page of patients, studies, series or instances that match the keys, the study received last first.
     pub async fn find(&self, scope: &Scope, find: &Find) -> Result<Found, EngineError> {
+        if find.after.is_none() {
+            self.audit_query(scope, Subject::Studies, &find.keys).await?;
+        }
+        self.find_unnoted(scope, find).await
+    }
+
+    async fn find_unnoted(&self, scope: &Scope, find: &Find) -> Result<Found, EngineError> {
         self.caught_up().await;
         self.catalog().find(scope, find).await
     }
@@ -46,6 +54,7 @@ impl Engine {
     /// The same from the `offset`th match on (0 is the first), whatever `find.after` says. The page after a page that was asked for
     /// before begins where that one ended, also when studies have come in meanwhile.
     pub async fn find_at(&self, scope: &Scope, find: &Find, offset: usize) -> Result<Found, EngineError> {
+        self.audit_query(scope, Subject::Studies, &find.keys).await?;
         let question = question(scope, find);
         let (mut at, mut after) = match self.pages().before(question, offset) {
             Some((at, cursor)) => (at, Some(cursor)),
@@ -53,12 +62,12 @@ impl Engine {
         };
         while at < offset {
             let limit = (offset - at).min(STRIDE);
-            let passed = self.find(scope, &Find { after, limit, ..find.clone() }).await?;
+            let passed = self.find_unnoted(scope, &Find { after, limit, ..find.clone() }).await?;
             at += passed.answers.len();
             let Some(next) = passed.next else { return Ok(Found { answers: Vec::new(), ..passed }) };
             after = Some(next);
         }
-        let found = self.find(scope, &Find { after, ..find.clone() }).await?;
+        let found = self.find_unnoted(scope, &Find { after, ..find.clone() }).await?;
         if let Some(next) = found.next {
             self.pages().note(question, offset + found.answers.len(), next);
         }
@@ -67,9 +76,10 @@ impl Engine {
 
     /// How many match in all: every match is looked at, so this is for those who ask for it.
     pub async fn count(&self, scope: &Scope, find: &Find) -> Result<u64, EngineError> {
+        self.audit_query(scope, Subject::Studies, &find.keys).await?;
         let (mut count, mut after) = (0, None);
         loop {
-            let found = self.find(scope, &Find { after, limit: STRIDE, ..find.clone() }).await?;
+            let found = self.find_unnoted(scope, &Find { after, limit: STRIDE, ..find.clone() }).await?;
             count += found.answers.len() as u64;
             match found.next {
                 Some(next) => after = Some(next),

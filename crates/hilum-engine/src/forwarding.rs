@@ -2,6 +2,7 @@
 
 use crate::access::{Permission, Scope};
 use crate::archive::StoredInstance;
+use crate::audit::{Action, AuditEvent, Detail};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::views::Page;
@@ -136,7 +137,11 @@ impl Engine {
 
     /// Makes everything that is not sent due now, what was given up too; how many that were.
     pub async fn retry_forwards(&self, scope: &Scope, peer: Option<&AeTitle>) -> Result<u64, EngineError> {
-        scope.require(Permission::Operate)?;
-        Ok(self.catalog().retry_forwards(scope, peer).await?)
+        let detail = Detail { peer: peer.cloned(), ..Detail::default() };
+        let event = AuditEvent::by(scope, Action::RetryForwards).of(scope.home().clone()).with(detail);
+        self.judged(event.clone(), Permission::Operate, scope.require(Permission::Operate)).await?;
+        let retried = self.catalog().retry_forwards(scope, peer).await?;
+        self.audit(event).await?;
+        Ok(retried)
     }
 }

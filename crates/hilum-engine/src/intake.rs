@@ -1,5 +1,6 @@
 //! An instance on its way in, and what is known of it before anything of it is kept.
 
+use crate::access::InstitutionCode;
 use crate::catalog::{KnownInstance, RecordRequest, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
@@ -84,6 +85,8 @@ pub(crate) struct Receipt {
     pub(crate) accepted: Accepted,
     /// Its study.
     pub(crate) study: StudyUid,
+    /// The institution that a rule gave it to.
+    pub(crate) institution: Option<InstitutionCode>,
 }
 
 /// An instance whose header was read and whose bytes are all there.

@@ -34,13 +34,14 @@ pub(crate) async fn accept_instance(
     }
     let title = sender.as_ref().map(|sender| &sender.ae_title);
     let Route { institution, forward } = engine.rules().route(title, &new.facts);
+    let given_to = institution.clone();
     let scope = &institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
     let study = new.facts.study.uid.clone();
     let sop = new.facts.sop.clone();
     engine.settled(scope, zone, &sop).await;
     if let Some(known) = engine.catalog().known_instance(scope, zone, &sop).await? {
         let accepted = same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
-        return Ok(Receipt { accepted, study });
+        return Ok(Receipt { accepted, study, institution: given_to });
     }
     let institution = engine.catalog().home(scope).await?;
     let room = if sender.is_some() { Some(engine.room_for_a_promise().await?) } else { None };
@@ -55,7 +56,7 @@ pub(crate) async fn accept_instance(
     let request = request(institution, zone, source, &new, staged, subject);
     if let Some(room) = room {
         engine.promise(room, provenance, sop, request);
-        return Ok(Receipt { accepted: Accepted::Kept, study });
+        return Ok(Receipt { accepted: Accepted::Kept, study, institution: given_to });
     }
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,
@@ -63,7 +64,7 @@ pub(crate) async fn accept_instance(
         // The answer to what is put aside; an instance never gets it.
         Recorded::AsideBefore => return Err(AcceptError::Aborted),
     };
-    Ok(Receipt { accepted, study })
+    Ok(Receipt { accepted, study, institution: given_to })
 }
 
 /// The same data set again is one copy; a different one under the same UID is kept aside and shown.

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod accounts;
 pub mod archive;
+pub mod audit;
 pub mod catalog;
 pub mod commitment;
 mod control;

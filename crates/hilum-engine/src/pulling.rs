@@ -35,7 +35,7 @@ impl Engine {
     }
 
     async fn has_pulled(&self, scope: &Scope, study: &StudyUid, announced: u64) -> Result<bool, EngineError> {
-        let here = self.select(scope, Zone::Clinical, &Selection::study(study.clone())).await?.len();
+        let here = self.select_unseen(scope, Zone::Clinical, &Selection::study(study.clone())).await?.len();
         Ok(here >= announced.max(1))
     }
 }

@@ -1,6 +1,7 @@
 //! The modality worklist: imported orders, and what a C-FIND finds among them (PS3.4 Annex K).
 
 use crate::access::{Permission, Scope};
+use crate::audit::{Action, AuditEvent};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use dicom_core::Tag;
@@ -103,9 +104,9 @@ impl Engine {
         orders: Vec<Order>,
         replace: bool,
     ) -> Result<WorklistSummary, EngineError> {
-        if !scope.may(Permission::Store, scope.home()) {
-            return Err(EngineError::Forbidden);
-        }
+        let may = scope.may(Permission::Store, scope.home());
+        let event = AuditEvent::by(scope, Action::ImportWorklist).of(scope.home().clone());
+        self.judged(event, Permission::Store, if may { Ok(()) } else { Err(EngineError::Forbidden) }).await?;
         let orders: Vec<(String, DataSet)> = orders.into_iter().map(|order| (order.key(), order.0)).collect();
         Ok(self.catalog().put_worklist(scope, &orders, replace).await?)
     }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::{
-    cli::{Cli, Command, ModelCommand},
+    cli::{AuditCommand, Cli, Command, ModelCommand},
     settings::Settings,
 };
 
@@ -49,6 +49,8 @@ fn main() -> ExitCode {
         Command::User(command) => commands::accounts::user(&settings, &command),
         Command::Token(command) => commands::accounts::token(&settings, &command),
         Command::Institution(command) => commands::accounts::institution(&settings, &command),
+        Command::Audit(AuditCommand::Verify(arguments)) => commands::audit::verify(&settings, &arguments),
+        Command::Audit(AuditCommand::List(arguments)) => commands::audit::list(&settings, &arguments),
         Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
         Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),
     });

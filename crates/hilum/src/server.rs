@@ -53,6 +53,7 @@ impl Server {
         let web = WebServer::bind(web, engine.clone()).await?;
         let node = Node::new(engine.clone(), settings)?;
         scp.calling.spool_folder = engine.spool_folder();
+        scp.refused = Some(node::refusals(engine.clone()));
         let scp = Scp::bind(scp, node.services()).await?;
         let first = if engine.system().demo {
             let (login, password) = demo::account(&engine).await?;
@@ -111,7 +112,7 @@ impl Server {
         let worker = worker::run(node, pulls, shutdown.asked());
         let certificates = certificates.keep_fresh(shutdown);
         let (web, jobs, (), (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker, certificates);
-        engine.caught_up().await;
+        engine.close().await;
         web.and(jobs)
     }
 }

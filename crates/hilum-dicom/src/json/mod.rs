@@ -329,8 +329,8 @@ fn tag_number(tag: Tag) -> u32 {
     u32::from(tag.0) << 16 | u32::from(tag.1)
 }
 
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8], out: &mut String) {
+/// Base64 of RFC 4648 4, behind what `out` holds.
+pub fn base64(bytes: &[u8], out: &mut String) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for chunk in bytes.chunks(3) {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));

@@ -1,7 +1,8 @@
 //! Deleting what was kept.
 
 use super::{Selection, aside};
-use crate::access::Scope;
+use crate::access::{Permission, Scope};
+use crate::audit::{Action, AuditEvent};
 use crate::catalog::Deleted;
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
@@ -13,7 +14,10 @@ impl Engine {
     /// A study that is being read is refused ([`EngineError::Conflict`]). A study that keeps other instances is read again.
     pub async fn delete(&self, scope: &Scope, zone: Zone, selection: &Selection) -> Result<Deleted, EngineError> {
         self.caught_up().await;
-        let deleted = self.catalog().delete(scope, zone, selection).await?;
+        let asked = selection.study.clone().unwrap_or_default();
+        let event = AuditEvent::by(scope, Action::Delete).of(scope.home().clone()).about(asked);
+        let deleted = self.catalog().delete(scope, zone, selection).await;
+        let deleted = self.judged(event, Permission::Delete, deleted).await?;
         if let Err(error) = self.remove_objects().await {
             tracing::warn!(code = error.code(), "bytes of what was deleted stay until the next start");
         }

@@ -11,6 +11,7 @@ pub use metadata::BULK_BASE;
 pub use object::InstanceBytes;
 
 use crate::access::Scope;
+use crate::audit::{Subject, counted};
 use crate::catalog::SelectedSeries;
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
@@ -166,6 +167,20 @@ impl Engine {
         zone: Zone,
         selection: &Selection,
     ) -> Result<SelectedInstances, EngineError> {
+        let selected = self.select_unseen(scope, zone, selection).await?;
+        if !selected.is_empty() {
+            self.note_selection(scope, selection).await?;
+        }
+        Ok(selected)
+    }
+
+    /// As [`Self::select`], for work that shows nobody anything, or whose caller tells the audit trail itself.
+    pub(crate) async fn select_unseen(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        selection: &Selection,
+    ) -> Result<SelectedInstances, EngineError> {
         self.caught_up().await;
         if selection.is_empty() {
             return Err(EngineError::BadRequest {
@@ -190,11 +205,29 @@ impl Engine {
         zone: Zone,
         selection: &Selection,
     ) -> Result<Vec<StoredInstance>, EngineError> {
+        let instances = self.instances_unseen(scope, zone, selection).await?;
+        if selection.study.is_some() && !instances.is_empty() {
+            self.note_selection(scope, selection).await?;
+        } else {
+            for study in counted(&instances).keys() {
+                self.note_view(scope, Subject::Instances, study, None).await?;
+            }
+        }
+        Ok(instances)
+    }
+
+    /// As [`Self::instances`], for work that shows nobody anything, or whose caller tells the audit trail itself.
+    pub(crate) async fn instances_unseen(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        selection: &Selection,
+    ) -> Result<Vec<StoredInstance>, EngineError> {
         if let Some(uids) = selection.names_one_instance() {
             self.caught_up().await;
             return Ok(self.catalog().instance(scope, zone, uids).await?);
         }
-        let mut selected = self.select(scope, zone, selection).await?;
+        let mut selected = self.select_unseen(scope, zone, selection).await?;
         let mut instances = Vec::new();
         while let Some(mut series) = selected.next_series().await? {
             instances.append(&mut series);

@@ -2,13 +2,13 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    account, api_token, audit, commitment, finding, forward, instance, institution, membership, patient, pulled_study,
-    quarantine, reading, removal, report, series, study, study_conflict, worklist_item,
+    account, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution, membership,
+    patient, pulled_study, quarantine, reading, removal, report, series, study, study_conflict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
 use super::upkeep::count;
-use super::{CatalogError, connect};
+use super::{CatalogError, audit, connect};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
     EntityTrait, FromQueryResult, IntoActiveModel, IsolationLevel, PaginatorTrait, QueryFilter, QueryOrder,
@@ -80,7 +80,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<commitment::Entity>(from, to, commitment::Column::Id).await?;
     table::<pulled_study::Entity>(from, to, pulled_study::Column::Id).await?;
     table::<removal::Entity>(from, to, removal::Column::Id).await?;
-    table::<audit::Entity>(from, to, audit::Column::Id).await?;
+    audit_trail(from, to).await?;
     words(to).await
 }
 
@@ -90,17 +90,46 @@ where
     E::Model: IntoActiveModel<E::ActiveModel> + Sync,
     E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
 {
+    rows::<E>(from, to, id).await?;
+    go_on_counting::<E>(to).await
+}
+
+async fn rows<E>(from: &impl ConnectionTrait, to: &impl ConnectionTrait, id: E::Column) -> Result<(), DbErr>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel> + Sync,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
     let mut after = 0_i64;
     loop {
         let rows = E::find().filter(id.gt(after)).order_by_asc(id).limit(CHUNK).all(from).await?;
         let mut models: Vec<E::ActiveModel> = rows.into_iter().map(IntoActiveModel::into_active_model).collect();
-        let Some(last) = models.last() else { break };
+        let Some(last) = models.last() else { return Ok(()) };
         let value = last.get(id).into_value();
         after = value.and_then(Value::unwrap::<Option<i64>>).ok_or_else(|| DbErr::Custom("row id".into()))?;
         models = models.into_iter().map(ActiveModelTrait::reset_all).collect();
         E::insert_many(models).exec_without_returning(to).await?;
     }
-    go_on_counting::<E>(to).await
+}
+
+/// The chain as it is; its index of studies is made again.
+async fn audit_trail(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Result<(), DbErr> {
+    rows::<audit_event::Entity>(from, to, audit_event::Column::Number).await?;
+    let mut after = 0_i64;
+    loop {
+        let events = audit_event::Entity::find()
+            .filter(audit_event::Column::Number.gt(after))
+            .order_by_asc(audit_event::Column::Number)
+            .limit(CHUNK)
+            .all(to)
+            .await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        after = last.number;
+        let entries: Vec<_> = events.iter().flat_map(audit::entries).collect();
+        for chunk in entries.chunks(CHUNK as usize) {
+            audit_study::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(to).await?;
+        }
+    }
 }
 
 /// Rows came with their numbers: the next one gets a higher one.

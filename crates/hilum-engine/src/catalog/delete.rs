@@ -3,13 +3,15 @@
 //! Rows first: whoever is told that something is gone finds nothing of it. A crash before the objects are gone loses nothing and leaves
 //! nothing: the next start removes what is noted. Objects first would leave rows without bytes.
 
+use super::audit::of_study;
 use super::dialect::Dialect;
-use super::entity::{audit, finding, instance, patient, reading, removal, report, series, study, study_conflict};
+use super::entity::{finding, instance, patient, reading, removal, report, series, study, study_conflict};
 use super::search::{index, text};
 use super::{Catalog, CatalogError, now};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
 use crate::archive::Selection;
+use crate::audit::{Action, AuditEvent, Detail};
 use crate::engine::Zone;
 use crate::storage::ObjectKey;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -17,7 +19,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QuerySelect, Set,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ACT: &str = "delete instances";
 
@@ -53,7 +55,7 @@ impl Catalog {
         let txn = self.begin(ACT).await?;
         let mut deleted = Deleted::default();
         let mut studies = BTreeSet::new();
-        let mut audited: BTreeSet<(i64, &str, i64)> = BTreeSet::new();
+        let mut gone: BTreeMap<(i64, i64), u64> = BTreeMap::new();
         for one in &selected {
             // Read again under the write lock: what came in meanwhile counts.
             let row = series::Entity::find_by_id(one.row)
@@ -77,21 +79,20 @@ impl Catalog {
                 .all(&txn)
                 .await
                 .map_err(CatalogError::during(ACT))?;
-            match (&selection.series, &selection.instance) {
-                (_, Some(_)) => audited.extend(doomed.iter().map(|(id, ..)| (row.institution_id, "instance", *id))),
-                (Some(_), None) => _ = audited.insert((row.institution_id, "series", row.id)),
-                (None, None) => _ = audited.insert((row.institution_id, "study", row.study_row)),
-            }
+            *gone.entry((row.institution_id, row.study_row)).or_default() += doomed.len() as u64;
             deleted.instances += doomed.len() as u64;
             deleted.series += u64::from(delete_instances(&txn, row, &doomed).await?);
+        }
+        let mut events = Vec::with_capacity(gone.len());
+        for ((institution, study), instances) in gone {
+            events.push(deletion(&txn, scope, selection, institution, study, instances).await?);
         }
         for study in studies {
             deleted.studies += u64::from(after_deletion(&txn, study).await?);
         }
-        for (institution, object, row) in audited {
-            note_deletion(&txn, scope, institution, object, row).await?;
-        }
+        let audited = self.audit(&txn, &events).await?;
         txn.commit().await.map_err(CatalogError::during(ACT))?;
+        self.audited(audited);
         Ok(deleted)
     }
 
@@ -259,25 +260,20 @@ async fn delete_study(txn: &DatabaseTransaction, study_row: i64) -> Result<(), C
     Ok(())
 }
 
-/// Who deleted which row.
-async fn note_deletion(
+/// Who deleted how much of which study.
+async fn deletion(
     txn: &DatabaseTransaction,
     scope: &Scope,
-    institution: i64,
-    object: &str,
-    row: i64,
-) -> Result<(), CatalogError> {
-    audit::ActiveModel {
-        institution_id: Set(institution),
-        at: Set(now()),
-        role: Set(scope.actor().kind().to_owned()),
-        action: Set("delete".to_owned()),
-        object: Set(object.to_owned()),
-        object_row: Set(row),
-        ..Default::default()
-    }
-    .insert(txn)
-    .await
-    .map_err(CatalogError::during(ACT))?;
-    Ok(())
+    selection: &Selection,
+    institution_id: i64,
+    study_row: i64,
+    instances: u64,
+) -> Result<AuditEvent, CatalogError> {
+    let series = match selection.series.as_deref() {
+        Some([series]) => Some(series.clone()),
+        _ => None,
+    };
+    let (institution, study) = of_study(txn, institution_id, study_row).await?;
+    let detail = Detail { series, instances: Some(instances), ..Detail::default() };
+    Ok(AuditEvent::by(scope, Action::Delete).of(institution).about([study]).with(detail))
 }

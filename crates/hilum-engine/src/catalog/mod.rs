@@ -5,6 +5,7 @@
 //! lock), and `synchronous = FULL` or `synchronous_commit = on` makes a commit survive a power cut.
 
 mod accounts;
+mod audit;
 mod commitment;
 mod connect;
 mod copy;
@@ -32,6 +33,7 @@ mod upkeep;
 mod worklist;
 
 pub(crate) use accounts::{AccountChange, AccountRow};
+pub(crate) use audit::{AuditRow, AuditWriter};
 pub use connect::{BadPostgresUrl, CataloguePlace, Encryption, PostgresUrl};
 pub use delete::Deleted;
 pub use due::Due;
@@ -176,17 +178,19 @@ pub struct Catalog {
     institutions: Arc<RwLock<HashMap<InstitutionCode, i64>>>,
     /// How many there were, and when they were counted.
     counted: Arc<RwLock<Option<(usize, Instant)>>>,
+    writer: Arc<AuditWriter>,
 }
 
 impl Catalog {
     /// Opens (or creates) the catalogue of a data folder and brings it up to date. A catalogue on a server belongs to the folder that
     /// opened it first, for its rows say where in that folder the objects lie.
-    pub async fn open(place: &CataloguePlace, folder: &Path) -> Result<Self, EngineError> {
+    pub(crate) async fn open(place: &CataloguePlace, folder: &Path, writer: AuditWriter) -> Result<Self, EngineError> {
         let Connections { write, read } = match place {
             CataloguePlace::Folder => connect::open_file(&folder.join(FILE)).await?,
             CataloguePlace::Server(url) => connect::open_server(url).await?,
         };
-        let catalog = Self { write, read, institutions: Arc::default(), counted: Arc::default() };
+        let catalog =
+            Self { write, read, institutions: Arc::default(), counted: Arc::default(), writer: Arc::new(writer) };
         if matches!(place, CataloguePlace::Server(_)) {
             catalog.belong_to(crate::storage::folder_id(folder)?).await?;
         }

@@ -1,10 +1,12 @@
 //! The state of a study's reading: claimed under a lease, ended once, cancelled and resumed by people.
 
-use super::entity::{audit, reading, report, study};
+use super::audit::of_study;
+use super::entity::{reading, report, study};
 use super::report::insert_report;
 use super::{Catalog, CatalogError, NewReport, now};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
+use crate::audit::{Action, AuditEvent, Detail, Outcome, Subject};
 use crate::storage::{Staged, Storage};
 use crate::views::{Note, ReadingStatus};
 use hilum_dicom::StudyUid;
@@ -199,6 +201,8 @@ impl Catalog {
         changed.cancel_requested = Set(false);
         changed.updated_at = Set(now());
         update(&txn, changed).await?;
+        let event = prediction(&txn, scope, claim, end, new.is_some()).await?;
+        let audited = self.audit(&txn, event.as_slice()).await?;
         let mut placed = Vec::new();
         if let Some((report, staged)) = new {
             insert_report(&txn, claim, report, staged).await?;
@@ -211,6 +215,7 @@ impl Catalog {
             self.take_back(storage, &placed).await?;
             return Err(CatalogError::during(ACT)(error).into());
         }
+        self.audited(audited);
         Ok(())
     }
 
@@ -229,7 +234,7 @@ impl Catalog {
         } else {
             return Err(EngineError::Conflict("nothing to cancel: this reading neither waits nor runs"));
         }
-        self.end_change(scope, txn, &study, changed, "cancel_reading").await
+        self.end_change(scope, txn, &study, changed, Action::CancelReading).await
     }
 
     /// Makes a cancelled or failed reading due again.
@@ -246,7 +251,7 @@ impl Catalog {
         changed.progress = Set(0.0);
         changed.reason_code = Set(None);
         changed.reason_text = Set(None);
-        self.end_change(scope, txn, &study, changed, "resume_reading").await
+        self.end_change(scope, txn, &study, changed, Action::ResumeReading).await
     }
 
     /// A model is installed now: what waited for one is due again.
@@ -308,25 +313,37 @@ impl Catalog {
         txn: DatabaseTransaction,
         study: &study::Model,
         mut changed: reading::ActiveModel,
-        action: &str,
+        action: Action,
     ) -> Result<(), EngineError> {
         changed.updated_at = Set(now());
         update(&txn, changed).await?;
-        audit::ActiveModel {
-            institution_id: Set(study.institution_id),
-            at: Set(now()),
-            role: Set(scope.actor().kind().to_owned()),
-            action: Set(action.to_owned()),
-            object: Set("study".to_owned()),
-            object_row: Set(study.id),
-            ..Default::default()
-        }
-        .insert(&txn)
-        .await
-        .map_err(CatalogError::during(ACT))?;
+        let (institution, study) = of_study(&txn, study.institution_id, study.id).await?;
+        let event = AuditEvent::by(scope, action).of(institution).about([study]);
+        let audited = self.audit(&txn, &[event]).await?;
         txn.commit().await.map_err(CatalogError::during(ACT))?;
+        self.audited(audited);
         Ok(())
     }
+}
+
+/// A model read the study, or failed to. Of a reading that was cancelled, cut off, or that no model took part in there is nothing to say.
+async fn prediction(
+    txn: &DatabaseTransaction,
+    scope: &Scope,
+    claim: &Claim,
+    end: &ReadingEnd,
+    reported: bool,
+) -> Result<Option<AuditEvent>, CatalogError> {
+    let outcome = match end.status {
+        ReadingStatus::Failed => Outcome::Failed,
+        _ if reported => Outcome::Done,
+        _ => return Ok(None),
+    };
+    let (institution, study) = of_study(txn, claim.institution, claim.study_row).await?;
+    let report = reported.then_some(claim.version);
+    let detail = Detail { subject: Some(Subject::Report), report, ..Detail::default() };
+    let event = AuditEvent::by(scope, Action::Predict).ended(outcome).of(institution).about([study]);
+    Ok(Some(event.with(detail)))
 }
 
 /// Writes a reading, and on its study the revision that it has dealt with.

@@ -3,6 +3,7 @@
 use super::entity::worklist_item;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
+use crate::audit::{Action, AuditEvent, Detail, Subject};
 use crate::worklist::WorklistSummary;
 use hilum_dicom::{DataSet, json};
 use sea_orm::sea_query::OnConflict;
@@ -70,7 +71,12 @@ impl Catalog {
                 summary.removed += 1;
             }
         }
+        let imported = summary.new + summary.changed + summary.unchanged;
+        let detail = Detail { subject: Some(Subject::Worklist), instances: Some(imported), ..Detail::default() };
+        let event = AuditEvent::by(scope, Action::ImportWorklist).of(scope.home().clone()).with(detail);
+        let audited = self.audit(&txn, &[event]).await?;
         txn.commit().await.map_err(CatalogError::during(ACT))?;
+        self.audited(audited);
         Ok(summary)
     }
 

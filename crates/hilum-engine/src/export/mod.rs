@@ -12,6 +12,7 @@ pub use hilum_dicom::dicomdir::FileSetId;
 
 use crate::access::{Permission, Scope};
 use crate::archive::{InstanceBytes, Selection, StoredInstance};
+use crate::audit::{Action, AuditEvent, Detail, Outcome, counted};
 use crate::control::WorkControl;
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
@@ -92,17 +93,28 @@ impl Engine {
         folder: &Path,
         control: &WorkControl,
     ) -> Result<ExportSummary, ExportError> {
-        scope.require(Permission::Export)?;
-        let instances = self.instances(&scope.where_it_may(Permission::Export), zone, selection).await?;
+        let asked = selection.study.clone().unwrap_or_default();
+        let event = AuditEvent::by(scope, Action::Export).of(scope.home().clone()).about(asked);
+        self.judged(event, Permission::Export, scope.require(Permission::Export)).await?;
+        let scope = &scope.where_it_may(Permission::Export);
+        let instances = self.instances_unseen(scope, zone, selection).await?;
         if instances.is_empty() {
             return Err(ExportError::Nothing);
         }
+        // Before the first file is written: an export that is cut off has handed something out, too.
+        let studies = counted(&instances);
+        self.note_studies(scope, Action::Export, Outcome::Done, &Detail::default(), &studies).await?;
         control.expect(instances.len() as u64);
         control.counted();
         let (storage, folder, control) = (self.storage().clone(), folder.to_owned(), control.clone());
         let exporting =
             tokio::task::spawn_blocking(move || write_all(&storage, &instances, file_set, folder, &control));
-        exporting.await.map_err(|error| EngineError::Internal(format!("an export ended early: {error}")))?
+        let exported =
+            exporting.await.map_err(|error| EngineError::Internal(format!("an export ended early: {error}")))?;
+        if exported.is_err() {
+            self.note_studies(scope, Action::Export, Outcome::Failed, &Detail::default(), &studies).await?;
+        }
+        exported
     }
 }
 

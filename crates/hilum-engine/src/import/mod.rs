@@ -12,6 +12,7 @@ mod sniff;
 pub(crate) use dicomdir::is_named as is_dicomdir;
 
 use crate::access::Scope;
+use crate::audit::{Action, Counted, Detail, Outcome};
 use crate::control::WorkControl;
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError, ErrorKind};
@@ -186,6 +187,9 @@ pub(crate) async fn run(
     }
     finding.await.map_err(|error| EngineError::Internal(format!("looking for files ended early: {error}")))?;
     summary.cancelled = control.is_cancelled();
+    let detail = Detail { source: Some(Source::Import), ..Detail::default() };
+    let home = scope.given_to(scope.home().clone());
+    engine.note_studies(&home, Action::Import, Outcome::Done, &detail, &on_the_way.arrived).await?;
     summary.refused.sort_by(|a, b| a.path.cmp(&b.path));
     let studies: Vec<String> = summary.studies.iter().cloned().collect();
     engine.catalog().mark_quiet(scope, &studies).await?;
@@ -202,6 +206,8 @@ struct OnTheWay {
     tasks: JoinSet<Arrived>,
     /// Their SOP Instance UIDs.
     uids: HashSet<SopUid>,
+    /// Those that are kept now, or were before.
+    arrived: Counted,
 }
 
 /// What became of one of them.
@@ -233,6 +239,7 @@ impl OnTheWay {
                     Accepted::Quarantined { .. } => summary.quarantined += 1,
                 }
                 summary.studies.insert(receipt.study.to_string());
+                *self.arrived.entry(receipt.study).or_default() += 1;
                 None
             }
             Err(error) => match error.kind() {

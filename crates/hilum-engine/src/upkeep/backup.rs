@@ -4,7 +4,9 @@
 //! server runs: the catalogue is copied first, and every object that its rows name was durable before they were. A later backup into
 //! the same folder copies what is new; a segment that somebody still wrote is copied again as a whole.
 
-use crate::catalog::{Catalog, CataloguePlace};
+use crate::access::Actor;
+use crate::audit::{Action, AuditEvent, AuditHead};
+use crate::catalog::{AuditWriter, Catalog, CataloguePlace};
 use crate::control::WorkControl;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -15,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 const MANIFEST: &str = "backup.json";
 const CATALOGUE: &str = crate::catalog::FILE;
@@ -78,6 +81,9 @@ struct Manifest {
     finished_at: String,
     catalogue_sha256: String,
     rows: u64,
+    /// The last event of the audit trail that is certainly in the backup.
+    #[serde(default)]
+    audit_head: Option<AuditHead>,
 }
 
 /// What a backup holds.
@@ -106,6 +112,9 @@ impl Engine {
     /// Makes or refreshes the backup in `folder`.
     pub async fn backup(&self, folder: &Path, control: &WorkControl) -> Result<BackupSummary, BackupError> {
         self.caught_up().await;
+        self.flush_audit().await?;
+        self.audit(AuditEvent::new(Actor::Console, Action::Backup)).await?;
+        let audit_head = self.catalog().audit_head().await.map_err(EngineError::from)?;
         fs::create_dir_all(folder).map_err(during("create", folder))?;
         let manifest = folder.join(MANIFEST);
         remove(&manifest)?;
@@ -131,6 +140,7 @@ impl Engine {
                 finished_at: crate::catalog::rfc3339(crate::catalog::now()).map_err(EngineError::from)?,
                 catalogue_sha256: digest(&target)?,
                 rows,
+                audit_head,
             };
             write_durably(&folder.join(MANIFEST), &manifest)?;
             sync_folder(&folder)?;
@@ -163,7 +173,9 @@ pub async fn restore(
     crate::storage::create_private(data).map_err(during("create", data))?;
     let server = match place {
         CataloguePlace::Folder => None,
-        CataloguePlace::Server(_) => Some(Box::pin(Catalog::open(place, data)).await?),
+        CataloguePlace::Server(_) => {
+            Some(Box::pin(Catalog::open(place, data, AuditWriter::new(Uuid::new_v4(), None))).await?)
+        }
     };
     if let Some(server) = &server {
         server.expect_empty().await.map_err(EngineError::from)?;

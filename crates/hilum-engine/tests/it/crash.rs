@@ -1,11 +1,12 @@
 //! kill -9 and a full disk, in a process of its own: nothing acknowledged is lost, nothing is half-kept.
 
 use crate::fixture::{
-    Ct, config, lock, lose_catalogue, number, objects, on_the_way, rows, sender_of, texts, tiny_model,
+    Ct, config, lock, lose_catalogue, number, objects, on_the_way, place, rows, sender_of, texts, tiny_model,
 };
 use crate::s3_server as s3;
+use hilum_engine::audit::verify;
 use hilum_engine::upkeep::CheckOptions;
-use hilum_engine::{Accepted, Engine, EngineConfig, ReportPart, Scope, Source, WorkControl, Zone};
+use hilum_engine::{Accepted, Engine, EngineConfig, ReportPart, Scope, Selection, Source, WorkControl, Zone};
 use hilum_infer::model::sha256_hex;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -50,6 +51,7 @@ fn the_child() {
             "promise" => accept(&data, true).await,
             "read" => read(&data).await,
             "import" => import(&data).await,
+            "delete" => delete(&data).await,
             other => panic!("{other}"),
         }
     });
@@ -102,6 +104,20 @@ async fn import(data: &Path) {
     }
 }
 
+/// Deletes study after study, reads one in between, and says which is gone.
+async fn delete(data: &Path) {
+    let engine = Engine::open(config(data)).await.unwrap();
+    say("ready");
+    for study in 1..=STUDIES {
+        let uid = Ct { study, ..Ct::default() }.study_uid();
+        let selection = Selection::study(uid.clone());
+        engine.instances(&Scope::local(), Zone::Clinical, &selection).await.unwrap();
+        engine.delete(&Scope::local(), Zone::Clinical, &selection).await.unwrap();
+        say(&format!("deleted {uid}"));
+    }
+    say("end");
+}
+
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").unwrap();
@@ -122,6 +138,47 @@ fn listen(stdout: &mut BufReader<ChildStdout>, mut enough: impl FnMut(&str) -> b
         }
     }
     lines
+}
+
+/// Studies that are deleted by a child.
+const STUDIES: u64 = 40;
+
+#[tokio::test]
+async fn killed_while_deleting_the_trail_is_whole_and_tells_of_everything_that_is_gone() {
+    let data = tempdir().unwrap();
+    {
+        let engine = Engine::open(config(data.path())).await.unwrap();
+        for study in 1..=STUDIES {
+            crate::fixture::send(&engine, &Ct { study, slices: 1, size: 16, ..Ct::default() }.files()).await;
+        }
+        engine.close().await;
+    }
+    let mut child = child("delete", data.path(), None);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut deleted = 0;
+    let mut lines = listen(&mut stdout, |line| {
+        deleted += u64::from(line.starts_with("deleted "));
+        deleted == STUDIES / 2
+    });
+    child.kill().unwrap();
+    lines.extend(listen(&mut stdout, |_| false));
+    child.wait().unwrap();
+    assert!(!lines.contains(&"end".to_owned()), "the child was to be killed");
+
+    let found = verify(&place(data.path()), data.path(), &[]).await.unwrap().unwrap();
+    assert_eq!((found.whole, found.processes, found.unended.len()), (true, 2, 1), "{:?}", found.broken);
+    let told = texts(data.path(), "SELECT studies FROM audit_event WHERE action = 'delete'").await;
+    let there = texts(data.path(), "SELECT study_uid FROM study").await;
+    for acknowledged in lines.iter().filter_map(|line| line.strip_prefix("deleted ")) {
+        assert!(told.iter().any(|study| study == acknowledged), "{acknowledged} was acknowledged");
+        assert!(!there.iter().any(|study| study == acknowledged));
+    }
+    // And the other way round: what is told is gone, and what is gone is told.
+    assert_eq!(told.len() + there.len(), STUDIES as usize);
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    engine.delete(&Scope::local(), Zone::Clinical, &Selection::study(there[0].parse().unwrap())).await.unwrap();
+    engine.close().await;
+    assert!(verify(&place(data.path()), data.path(), &[]).await.unwrap().unwrap().whole, "the chain goes on");
 }
 
 #[tokio::test]

@@ -45,8 +45,9 @@ async fn a_deleted_study_is_gone_with_its_report_and_its_bytes_and_may_be_sent_a
     }
     assert_eq!(packs(data.path()), 1);
     assert!(blocks(data.path()) <= before + 8, "the space is free again");
-    let audit = texts(data.path(), "SELECT action || ' ' || object || ' ' || role FROM audit").await;
-    assert_eq!(audit, ["delete study console"]);
+    let told = "SELECT actor_kind || ' ' || studies || ' ' || detail FROM audit_event WHERE action = 'delete'";
+    let study = Ct::default().study_uid();
+    assert_eq!(texts(data.path(), told).await, [format!(r#"console {study} {{"instances":8}}"#)]);
 
     let again = engine.delete(&Scope::local(), Zone::Clinical, &selection).await;
     assert!(matches!(again, Err(EngineError::NotFound { .. })));

@@ -184,7 +184,8 @@ async fn a_cancelled_reading_stays_cancelled_until_it_is_resumed() {
     engine.run_until_idle().await.unwrap();
     assert_eq!(rows(data.path()).await["report"], 1);
     assert_eq!(engine.resume_reading(&scope, &uid).await.unwrap_err().kind(), ErrorKind::Conflict);
-    let audited = texts(data.path(), "SELECT action FROM audit ORDER BY id").await;
+    let audited =
+        texts(data.path(), "SELECT action FROM audit_event WHERE action LIKE '%reading' ORDER BY number").await;
     assert_eq!(audited, ["cancel_reading", "resume_reading"]);
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod archive;
+mod audit;
 mod crash;
 mod delete;
 mod export;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod accounts;
+mod audit;
 mod node;
 mod upkeep;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hilum_engine::{InstitutionCode, Zone};
 
 pub use accounts::{InstitutionCommand, TokenCommand, UserCommand};
+pub use audit::{AuditCommand, AuditListArguments, AuditVerifyArguments};
 pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
@@ -89,6 +91,9 @@ pub enum Command {
     /// Look after institutions: whose studies there are
     #[command(subcommand)]
     Institution(InstitutionCommand),
+    /// Look at the audit trail, and prove it
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at models
     #[command(subcommand)]
     Model(ModelCommand),
@@ -141,6 +146,11 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   ca = \"ca.pem\"                who signs the service's certificate; those that everybody knows where not given
   credentials = \"s3.toml\"      file with access_key_id, secret_access_key and, where there is one, session_token; where not given,
                                  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN have them
+
+[audit] sends the audit trail to a syslog server besides, as DICOM audit messages (PS3.15 A.5):
+  syslog = \"tls://HOST:6514\"    or tcp://HOST:PORT, udp://HOST:PORT
+  authorities = \"ca.pem\"         who signs the server's certificate; those that everybody knows where not given
+  source = \"HILUM\"              name of this installation in the messages; our AE title where not given
 
 [https] makes the web server speak HTTPS alone (TLS 1.2 and 1.3); changed files are shown within 30 seconds, or on SIGHUP at once:
   certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority

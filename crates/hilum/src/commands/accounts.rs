@@ -111,13 +111,10 @@ fn with_engine(
 ) -> anyhow::Result<()> {
     settings.start_log("error")?;
     let data_dir = settings.data_dir(DATA);
-    block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
+    block_on(super::with_engine(settings, &data_dir, async |engine| {
         let scope = engine.console_scope().await?;
-        work(&engine, &scope).await
-    })
+        work(engine, &scope).await
+    }))
 }
 
 async fn change(

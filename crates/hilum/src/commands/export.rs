@@ -1,12 +1,12 @@
 //! `hilum export`
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hilum_dicom::{StudyUid, matching::Level};
 use hilum_engine::{Engine, Find, Scope, Selection, WorkControl, Zone, export::ExportSummary};
 
 use crate::{
     cli::ExportArguments,
-    commands::{block_on, upkeep::existing},
+    commands::{block_on, upkeep::existing, with_engine},
     node::keys,
     progress,
     settings::Settings,
@@ -28,11 +28,8 @@ pub fn run(settings: &Settings, arguments: &ExportArguments) -> anyhow::Result<(
         after: None,
         limit: PAGE,
     };
-    let summary = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
-        let studies = studies(&engine, &scope, find).await?;
+    let summary = block_on(with_engine(settings, &data_dir, async |engine| {
+        let studies = studies(engine, &scope, find).await?;
         if studies.is_empty() {
             bail!("no study of institution {} matches; nothing was exported", arguments.institution.as_str());
         }
@@ -41,8 +38,8 @@ pub fn run(settings: &Settings, arguments: &ExportArguments) -> anyhow::Result<(
         let control = WorkControl::new();
         let file_set = arguments.file_set_id.clone();
         let work = engine.export(&scope, Zone::Clinical, &selection, file_set, &arguments.folder, &control);
-        Ok(progress::watched("exporting", &control, work).await??)
-    })?;
+        Ok(progress::watched("exporting", &control, Box::pin(work)).await??)
+    }))?;
     tell(&summary, arguments)?;
     match summary.left_out.len() {
         0 => Ok(()),

@@ -1,14 +1,13 @@
 //! `hilum forwards`
 
-use anyhow::Context;
 use hilum_engine::{
-    Engine, Scope,
+    Scope,
     forwarding::{ForwardSearch, ForwardState},
 };
 
 use crate::{
     cli::{ForwardStateArgument, ForwardsArguments},
-    commands::{DATA, block_on},
+    commands::{DATA, block_on, with_engine},
     failure::WrongCall,
     node::table,
     settings::Settings,
@@ -31,14 +30,11 @@ pub fn run(settings: &Settings, arguments: &ForwardsArguments) -> anyhow::Result
         after: arguments.after.clone(),
         limit: Some(arguments.limit),
     };
-    let (due, page) = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
+    let (due, page) = block_on(with_engine(settings, &data_dir, async |engine| {
         let due =
             if arguments.retry { Some(engine.retry_forwards(&scope, arguments.peer.as_ref()).await?) } else { None };
         Ok((due, engine.forwards(&scope, &search).await?))
-    })?;
+    }))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&page)?);
         return Ok(());

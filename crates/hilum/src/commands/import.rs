@@ -1,11 +1,11 @@
 //! `hilum import`
 
-use anyhow::{Context, bail};
-use hilum_engine::{Engine, ImportSummary, Scope, WorkControl, Zone};
+use anyhow::bail;
+use hilum_engine::{ImportSummary, Scope, WorkControl, Zone};
 
 use crate::{
     cli::ImportArguments,
-    commands::{DATA, block_on},
+    commands::{DATA, block_on, with_engine},
     failure::WrongCall,
     progress,
     settings::Settings,
@@ -25,15 +25,12 @@ pub fn run(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<(
     }
     let data_dir = settings.data_dir(DATA);
     let scope = Scope::console(arguments.institution.clone());
-    let summary = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
+    let summary = block_on(with_engine(settings, &data_dir, async |engine| {
         let control = WorkControl::new();
         let work = engine.import(&scope, &arguments.paths, arguments.zone, &control);
-        let summary = progress::watched("importing", &control, work).await?;
+        let summary = progress::watched("importing", &control, Box::pin(work)).await?;
         Ok(summary?)
-    })?;
+    }))?;
     tell(&summary, arguments.json)?;
     if summary.cancelled {
         bail!("stopped before the end; what is listed above is kept, and importing again goes on");

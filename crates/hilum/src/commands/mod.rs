@@ -1,8 +1,14 @@
 //! One file a command.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
+
+use anyhow::Context;
+use hilum_engine::Engine;
+
+use crate::settings::Settings;
 
 pub mod accounts;
+pub mod audit;
 pub mod demo;
 pub mod doctor;
 pub mod echo;
@@ -30,5 +36,18 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::from_secs(2));
+    done
+}
+
+/// Runs work on an engine, which is closed however the work ends: what was done stands in the audit trail.
+async fn with_engine<T>(
+    settings: &Settings,
+    data_dir: &Path,
+    work: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let opened = Engine::open(settings.engine(data_dir)).await;
+    let engine = opened.with_context(|| format!("data folder {}", data_dir.display()))?;
+    let done = work(&engine).await;
+    engine.close().await;
     done
 }

@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 
 use crate::{
     cli::{ReportArguments, ReportFormat, ReportLanguage},
-    commands::{DATA, block_on},
+    commands::{DATA, block_on, with_engine},
     failure::WrongCall,
     job_lock::JobLock,
     progress,
@@ -33,16 +33,13 @@ pub fn run(settings: &Settings, arguments: &ReportArguments) -> anyhow::Result<(
         return Err(WrongCall(format!("data folder {} does not exist", data_dir.display())).into());
     }
     let scope = Scope::console(arguments.institution.clone());
-    let file = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
-        let state = read_when_due(&engine, &scope, &study, &data_dir).await?;
+    let file = block_on(with_engine(settings, &data_dir, async |engine| {
+        let state = read_when_due(engine, &scope, &study, &data_dir).await?;
         match engine.report(&scope, &study, part(arguments)).await {
             Err(EngineError::NotFound { .. }) => bail!("there is no report of this study: {}", why_not(&state)),
             report => Ok(report?),
         }
-    })?;
+    }))?;
     let out = arguments.out.clone().unwrap_or_else(|| default_name(&study, arguments.format));
     if out == Path::new("-") {
         return Ok(std::io::stdout().write_all(&file)?);
@@ -72,7 +69,7 @@ async fn read_when_due(
         }
     };
     if let Some(_lock) = JobLock::acquire(data_dir)? {
-        progress::follow(engine.run_until_idle(), look).await?;
+        progress::follow(Box::pin(engine.run_until_idle()), look).await?;
     } else {
         while is_due(&state().await?) {
             look().await;

@@ -55,8 +55,9 @@ pub fn run(settings: &Settings, arguments: &RetrieveArguments) -> anyhow::Result
         let received_here = by == RetrieveBy::Get || receiver.is_some();
         let fetch = Fetch { scu: &scu, known, by, ae_title: &settings.ae_title, sink: &sink };
         let work = fetch_all(settings, &fetch, &studies, arguments, &shutdown);
-        let done = node::while_listening(receiver, Box::pin(work)).await?;
-        engine.caught_up().await;
+        let done = node::while_listening(receiver, Box::pin(work)).await;
+        engine.close().await;
+        let done = done?;
         tell(&done, arguments.json)?;
         judge(&done, &sink, received_here, settings, by)
     })

@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hilum_dimse::{CommitmentRequest, Peer, ReferencedInstance, SentOutcome, Services, StoreReport, StoredInstance};
-use hilum_engine::{Engine, Scope, Selection, Zone, commitment::CommitmentOutcome};
+use hilum_engine::{Scope, Selection, Zone, commitment::CommitmentOutcome};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
     cli::SendArguments,
-    commands::{DATA, block_on},
+    commands::{DATA, block_on, with_engine},
     node::{self, Node, advice::explain, commitment::outcome_of, forward::reason_of, kept::KeptInstances},
     progress,
     settings::Settings,
@@ -42,20 +42,18 @@ pub fn run(settings: &Settings, arguments: &SendArguments) -> anyhow::Result<()>
     let peer = &known.peer;
     let data_dir = settings.data_dir(DATA);
     let scope = Scope::console(arguments.institution.clone());
-    block_on(async {
+    block_on(with_engine(settings, &data_dir, async |engine| {
         let shutdown = Shutdown::on_signals()?;
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
         let mut kept = Vec::new();
         for study in &arguments.studies {
-            let instances = engine.instances(&scope, Zone::Clinical, &Selection::study(study.clone())).await?;
+            let selection = Selection::study(study.clone());
+            let instances = engine.instances_for_peer(&scope, Zone::Clinical, &selection, &peer.ae_title).await?;
             if instances.is_empty() {
                 bail!("there is no study {study} in institution {}; nothing was sent", arguments.institution.as_str());
             }
             kept.extend(instances);
         }
-        let node = Node::new(engine, settings)?;
+        let node = Node::new(engine.clone(), settings)?;
         let (instances, source) = KeptInstances::new(node.engine.clone(), kept);
         let report = store(&node, peer, &instances, &source, &shutdown).await;
         let mut sent: Vec<Sent> = instances.iter().zip(&report.outcomes).map(sent).collect();
@@ -81,7 +79,7 @@ pub fn run(settings: &Settings, arguments: &SendArguments) -> anyhow::Result<()>
             bail!("{} does not have everything; nothing was asked to be committed to", peer.ae_title);
         }
         judge(commitment, peer, arguments)
-    })
+    }))
 }
 
 async fn store(

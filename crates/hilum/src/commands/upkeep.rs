@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hilum_engine::{
-    CataloguePlace, Engine, EngineConfig, WorkControl,
+    CataloguePlace, EngineConfig, WorkControl,
     upkeep::{self, CheckOptions, CheckReport, Fault},
 };
 
 use crate::{
     cli::{BackupArguments, CheckArguments, RestoreArguments},
-    commands::{DATA, block_on},
+    commands::{DATA, block_on, with_engine},
     failure::WrongCall,
     job_lock::JobLock,
     progress,
@@ -26,11 +26,10 @@ pub fn check(settings: &Settings, arguments: &CheckArguments) -> anyhow::Result<
         bail!("another Hilum process works on the data folder {}: stop it, then repair", data_dir.display());
     }
     let options = CheckOptions { quick: arguments.quick, repair: arguments.repair };
-    let report = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
+    let report = block_on(with_engine(settings, &data_dir, async |engine| {
         let following = WorkControl::new();
         Ok(progress::watched("checking", &following, engine.check(options, &following)).await??)
-    })?;
+    }))?;
     drop(lock);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -75,11 +74,10 @@ fn tell(report: &CheckReport) {
 pub fn backup(settings: &Settings, arguments: &BackupArguments) -> anyhow::Result<()> {
     settings.start_log("error")?;
     let data_dir = existing(settings)?;
-    let summary = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir)).await.with_context(|| folder_of(&data_dir))?;
+    let summary = block_on(with_engine(settings, &data_dir, async |engine| {
         let following = WorkControl::new();
         Ok(progress::watched("copying", &following, Box::pin(engine.backup(&arguments.folder, &following))).await??)
-    })?;
+    }))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
         return Ok(());
@@ -131,8 +129,4 @@ pub(super) fn is_data_folder(data_dir: &Path) -> bool {
     // With catalogue and objects elsewhere, only its name is there.
     let named = ["catalog.sqlite", "folder.id"].iter().any(|name| data_dir.join(name).is_file());
     named || data_dir.join("objects").is_dir()
-}
-
-fn folder_of(data_dir: &Path) -> String {
-    format!("data folder {}", data_dir.display())
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use hilum_dicom::{DataSet, Instance};
-use hilum_engine::{Engine, Scope, worklist::Order};
+use hilum_engine::{Scope, worklist::Order};
 
 use crate::{
     cli::WorklistImportArguments,
-    commands::{DATA, block_on},
+    commands::{DATA, block_on, with_engine},
     failure::WrongCall,
     settings::Settings,
 };
@@ -23,12 +23,9 @@ pub fn run(settings: &Settings, arguments: &WorklistImportArguments) -> anyhow::
     }
     let data_dir = settings.data_dir(DATA);
     let scope = Scope::console(arguments.institution.clone());
-    let summary = block_on(async {
-        let engine = Engine::open(settings.engine(&data_dir))
-            .await
-            .with_context(|| format!("data folder {}", data_dir.display()))?;
+    let summary = block_on(with_engine(settings, &data_dir, async |engine| {
         Ok(engine.import_worklist(&scope, orders, arguments.replace).await?)
-    })?;
+    }))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {

@@ -8,7 +8,7 @@ use hilum_dicom::{
     matching::{Level, QueryOptions},
 };
 use hilum_dimse::{FindHandler, FindRequest, Matches, Refusal};
-use hilum_engine::{Answer, Cursor, Engine, EngineError, Find, Scope, Zone};
+use hilum_engine::{Answer, Cursor, Engine, EngineError, Find, Scope, Zone, audit::Subject};
 
 use super::{Node, refusal_of};
 
@@ -65,6 +65,9 @@ fn worklist(engine: Engine, scope: Scope, keys: DataSet, options: QueryOptions) 
     pages(None, move |after: Option<i64>| {
         let (engine, scope, keys) = (engine.clone(), scope.clone(), keys.clone());
         async move {
+            if after.is_none() {
+                engine.audit_query(&scope, Subject::Worklist, &keys).await?;
+            }
             let page = engine.worklist(&scope, &keys, options, after).await?;
             Ok((page.orders, page.next.map(Some)))
         }

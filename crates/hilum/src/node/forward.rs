@@ -30,6 +30,7 @@ impl Node {
         }
         let (rows, kept): (Vec<i64>, Vec<_>) =
             due.into_iter().map(|DueForward { row, instance }| (row, instance)).unzip();
+        self.engine.audit_forward(&peer.ae_title, &kept).await?;
         let (instances, source) = KeptInstances::new(self.engine.clone(), kept);
         let StoreReport { outcomes, error } = self.scu.store(peer, &instances, &source, |_, _| {}).await;
         let why = error.map_or_else(|| "the association ended before".to_owned(), |error| error.to_string());

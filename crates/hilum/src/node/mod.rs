@@ -9,10 +9,13 @@ pub mod forward;
 pub mod kept;
 pub mod keys;
 mod pull;
+mod refusals;
 mod retrieve;
 mod store;
 pub mod table;
 pub mod worker;
+
+pub use refusals::refusals;
 
 use std::sync::Arc;
 

@@ -2,7 +2,10 @@
 
 use hilum_dicom::{AeTitle, DataSet, matching::Level};
 use hilum_dimse::{Caller, DestinationFuture, Refusal, RetrieveHandler, RetrieveRequest, SelectFuture, Selected};
-use hilum_engine::{PatientKey, Selection, Zone};
+use hilum_engine::{
+    PatientKey, Selection, Zone,
+    audit::{Action, AuditEvent, Detail},
+};
 
 use super::{
     Node,
@@ -18,10 +21,20 @@ impl RetrieveHandler for Node {
         Box::pin(async move {
             let selection = selection(request.level, &request.keys)?;
             let scope = self.peers.scope_of(&request.caller.calling_ae);
-            let kept = self.engine.instances(&scope, Zone::Clinical, &selection).await.map_err(|error| {
-                tracing::warn!(code = error.code(), "a retrieval is not served");
-                refusal_of(&error)
-            })?;
+            let to = request.destination.as_ref().unwrap_or(&request.caller.calling_ae);
+            if request.destination.is_some() && self.peers.find(to).is_none() {
+                let detail = Detail { peer: Some(to.clone()), code: Some("unknown_peer".into()), ..Detail::default() };
+                let event = AuditEvent::by(&scope, Action::Send).of(scope.home().clone()).with(detail);
+                self.engine.audit_refusal(event).await.map_err(|error| refusal_of(&error))?;
+                // Nothing goes there, so that nothing is selected; the caller hears that the destination is not known.
+                let (instances, source) = KeptInstances::new(self.engine.clone(), Vec::new());
+                return Ok(Selected { instances, source: Box::new(source) });
+            }
+            let kept =
+                self.engine.instances_for_peer(&scope, Zone::Clinical, &selection, to).await.map_err(|error| {
+                    tracing::warn!(code = error.code(), "a retrieval is not served");
+                    refusal_of(&error)
+                })?;
             let (instances, source) = KeptInstances::new(self.engine.clone(), kept);
             Ok(Selected { instances, source: Box::new(source) })
         })

@@ -1,5 +1,6 @@
 //! `hilum.toml` and what the command line says over it.
 
+mod audit;
 mod catalogue;
 mod https;
 mod peers;
@@ -17,12 +18,13 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, routing::Rules};
+use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, audit::syslog::SyslogSettings, routing::Rules};
 use hilum_web::PublicName;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{certificate::Place, cli::Common, commands::DATA, failure::WrongCall};
+use audit::AuditTable;
 use catalogue::CatalogueTable;
 use https::HttpsTable;
 use peers::PeerEntry;
@@ -52,6 +54,7 @@ struct File {
     log: Option<String>,
     catalogue: Option<CatalogueTable>,
     storage: Option<StorageTable>,
+    audit: Option<AuditTable>,
     callers: Option<CallersMode>,
     check_host: Option<bool>,
     #[serde(default)]
@@ -84,6 +87,7 @@ pub struct Settings {
     pub private_storage: Vec<SopClassUid>,
     catalogue: CataloguePlace,
     storage: StoragePlace,
+    syslog: Option<SyslogSettings>,
     model: Option<PathBuf>,
     quiet_after: Duration,
     log: Option<String>,
@@ -135,20 +139,22 @@ impl Settings {
         let holds_password = file.catalogue.as_ref().is_some_and(CatalogueTable::has_password);
         let own = common.config.iter().filter(|_| holds_password);
         let secret_files = own.chain(file.storage.as_ref().and_then(StorageTable::credentials)).cloned().collect();
+        let ae_title = match file.ae_title {
+            Some(title) => title,
+            None => "HILUM".parse()?,
+        };
         Ok(Self {
             data: common.data.clone().or(file.data),
             http: file.http.unwrap_or(loopback(8080)),
             dimse: file.dimse.unwrap_or(loopback(11112)),
-            ae_title: match file.ae_title {
-                Some(title) => title,
-                None => "HILUM".parse()?,
-            },
             check_called_ae: file.check_called_ae.unwrap_or(false),
             max_associations,
             max_instance_bytes: max_instance_mib * MIB,
             private_storage: file.private_storage.unwrap_or_default(),
             catalogue: catalogue::place(file.catalogue).map_err(anyhow::Error::msg)?,
             storage: storage::place(file.storage).map_err(anyhow::Error::msg)?,
+            syslog: audit::syslog(file.audit, &ae_title).map_err(anyhow::Error::msg)?,
+            ae_title,
             model: file.model,
             quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
             log: file.log,
@@ -180,6 +186,7 @@ impl Settings {
             model_dir: self.model.clone(),
             quiet_after: self.quiet_after,
             rules: self.rules.clone(),
+            syslog: self.syslog.clone(),
             ..EngineConfig::new(data_dir)
         }
     }
@@ -287,7 +294,9 @@ fn read(path: &Path) -> anyhow::Result<File> {
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
     let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
-    for path in [file.data.as_mut(), file.model.as_mut()].into_iter().flatten().chain(tls).chain(https).chain(storage) {
+    let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
+    let paths = [file.data.as_mut(), file.model.as_mut()].into_iter().flatten();
+    for path in paths.chain(tls).chain(https).chain(storage).chain(audit) {
         *path = folder.join(&*path);
     }
     Ok(file)

@@ -1,6 +1,7 @@
 //! The real binary: what it prints, writes and exits with.
 
 mod accounts;
+mod audit;
 mod calls;
 mod doctor;
 mod export;

@@ -3,7 +3,8 @@
 pub(crate) mod account;
 pub(crate) mod account_link;
 pub(crate) mod api_token;
-pub(crate) mod audit;
+pub(crate) mod audit_event;
+pub(crate) mod audit_study;
 pub(crate) mod commitment;
 pub(crate) mod data_folder;
 pub(crate) mod finding;

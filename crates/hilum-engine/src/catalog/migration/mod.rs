@@ -9,6 +9,7 @@ mod m0006_processes;
 mod m0007_no_processes;
 mod m0008_data_folder;
 mod m0009_accounts;
+mod m0010_audit;
 
 use sea_orm_migration::prelude::*;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_no_processes::NoProcesses),
             Box::new(m0008_data_folder::DataFolder),
             Box::new(m0009_accounts::Accounts),
+            Box::new(m0010_audit::Audit),
         ]
     }
 }

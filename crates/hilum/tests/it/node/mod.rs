@@ -2,13 +2,13 @@
 
 mod callers;
 mod configuration;
-mod dcmtk;
+pub mod dcmtk;
 mod fetching;
 mod forwarding;
 mod pulling;
 mod retrieving;
 mod searching;
 mod sending;
-mod site;
+pub mod site;
 mod stopping;
 mod worklist;
