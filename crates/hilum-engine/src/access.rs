@@ -177,6 +177,17 @@ pub enum Actor {
     Console,
     /// The engine itself.
     System,
+    /// Nobody that is known.
+    Stranger,
+}
+
+/// From where somebody asks, and in which request, where that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whence {
+    /// IP address.
+    pub address: Option<IpAddr>,
+    /// The number that log lines of the request carry.
+    pub request: Option<Uuid>,
 }
 
 impl Actor {
@@ -187,6 +198,7 @@ impl Actor {
             Self::Peer(_) => "peer",
             Self::Console => "console",
             Self::System => "system",
+            Self::Stranger => "stranger",
         }
     }
 }
@@ -258,6 +270,13 @@ impl Scope {
     /// The same caller, at this address.
     pub fn from_address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// The same caller, from there.
+    pub fn whence(mut self, whence: Whence) -> Self {
+        self.address = whence.address;
+        self.request = whence.request;
         self
     }
 

@@ -31,7 +31,7 @@ pub mod upkeep;
 pub mod views;
 pub mod worklist;
 
-pub use access::{AccountId, Actor, Grant, InstitutionCode, Permission, Permissions, Role, Scope};
+pub use access::{AccountId, Actor, Grant, InstitutionCode, Permission, Permissions, Role, Scope, Whence};
 pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{
     Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Encryption, Find, Found, PostgresUrl, Values,

@@ -12,8 +12,10 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use hilum_engine::accounts::{Caller, Shown};
-use hilum_engine::{Permission, Role, Scope};
+use hilum_engine::audit::{Action, AuditEvent, Detail};
+use hilum_engine::{Actor, Permission, Role, Scope, Whence};
 
+use crate::guard::RequestId;
 use crate::{connection::Connection, cookie, error::ApiError, limits, server::Server};
 
 /// Who may come in.
@@ -155,10 +157,13 @@ async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -
     if needs == Needs::Nobody {
         return next.run(request).await;
     }
-    let Some(connection) = request.extensions().get::<Connection>().copied() else {
+    let (Some(connection), Some(RequestId(number))) =
+        (request.extensions().get::<Connection>().copied(), request.extensions().get::<RequestId>().copied())
+    else {
         return ApiError::internal("a request that did not pass the guard").into_response();
     };
-    match entered(server, needs, connection, request.method(), request.headers()).await {
+    let whence = Whence { address: Some(connection.address), request: Some(number) };
+    match entered(server, needs, whence, request.method(), request.headers()).await {
         Ok(entered) => {
             request.extensions_mut().insert(entered);
             next.run(request).await
@@ -178,7 +183,7 @@ async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -
 async fn entered(
     server: &Server,
     needs: Needs,
-    connection: Connection,
+    whence: Whence,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Entered, ApiError> {
@@ -196,23 +201,50 @@ async fn entered(
             None => None,
         },
     };
-    let (caller, csrf) = caller.ok_or_else(not_signed_in)?;
-    if !connection.address.is_loopback() {
+    let Some((caller, csrf)) = caller else {
+        // A page that asks whether it is signed in shows nothing, and is nobody who was turned away.
+        if bearer.is_some() || cookie::session(headers).is_some() {
+            turned_away(server, AuditEvent::new(Actor::Stranger, Action::Admit).whence(whence), "not_signed_in", None)
+                .await?;
+        }
+        return Err(not_signed_in());
+    };
+    let refused = |code, permission| {
+        let event = AuditEvent::new(Actor::Account(caller.id), Action::Admit).whence(whence);
+        let event = caller.grants.iter().take(1).fold(event, |event, grant| event.of(grant.institution.clone()));
+        turned_away(server, event, code, permission)
+    };
+    if whence.address.is_some_and(|address| !address.is_loopback()) {
         server.requests.take(caller.id).map_err(ApiError::too_many_requests)?;
     }
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if changes && caller.shown == Shown::Session {
         let shown = headers.get(cookie::CSRF).map(header::HeaderValue::as_bytes).unwrap_or_default();
         if !same(shown, csrf.as_bytes()) {
+            refused("csrf", None).await?;
             let message = format!("a change needs the header {} with what GET /api/v1/session says", cookie::CSRF);
             return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf", message));
         }
     }
-    let scope = caller.scope().from_address(connection.address);
+    let scope = caller.scope().whence(whence);
     match needs {
-        Needs::May(permission) if !scope.may_somewhere(permission) => Err(forbidden(permission)),
+        Needs::May(permission) if !scope.may_somewhere(permission) => {
+            refused("forbidden", Some(permission)).await?;
+            Err(forbidden(permission))
+        }
         _ => Ok(Entered(caller, scope)),
     }
+}
+
+/// It is in the trail before it is answered.
+async fn turned_away(
+    server: &Server,
+    event: AuditEvent,
+    code: &'static str,
+    permission: Option<Permission>,
+) -> Result<(), ApiError> {
+    let detail = Detail { code: Some(code.into()), permission, ..Detail::default() };
+    Ok(server.engine.audit_refusal(event.with(detail)).await?)
 }
 
 /// In a time that does not tell where they differ.

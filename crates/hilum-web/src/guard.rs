@@ -39,7 +39,6 @@ const LONGEST_HEAD: usize = 32 * 1024;
 
 /// The number of a request: in its answer, in every line that is logged about it, and an extension for what notes it elsewhere.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "handlers have nothing to note yet")]
 pub(crate) struct RequestId(pub(crate) Uuid);
 
 /// Who is let in.

@@ -6,6 +6,7 @@ use super::{
     secret, token_view,
 };
 use crate::access::{AccountId, Grant, InstitutionCode, Permission, Scope};
+use crate::audit::{Action, AuditEvent, Detail};
 use crate::catalog::{AccountChange, AccountRow};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -42,6 +43,7 @@ impl Engine {
         let login = login_of(&new.login).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?;
         let name = name_of(&new.name)?;
         let id = self.catalog().add_account(scope, &login, name, &new.roles).await?;
+        self.told_of(scope, id, Action::AddAccount, None, &new.roles, &[]).await?;
         let link = self.new_link(Some(id), LinkPurpose::Invitation).await?;
         Ok((self.managed(scope, id).await?, link))
     }
@@ -56,6 +58,13 @@ impl Engine {
         manages(scope)?;
         let AccountPatch { name, disabled, roles } = patch.clone();
         let name = name.map(|name| name_of(&name).map(str::to_owned)).transpose()?;
+        let before = self.catalog().account(scope, id).await?.map(|account| account.grants).unwrap_or_default();
+        let code = match (&name, disabled) {
+            (_, Some(true)) => Some("disabled"),
+            (_, Some(false)) => Some("enabled"),
+            (Some(_), None) => Some("renamed"),
+            (None, None) => None,
+        };
         self.catalog().change_account(scope, id, &AccountChange { name, disabled, grants: roles }).await?;
         if disabled == Some(true) {
             self.catalog().end_sessions_of(scope, id).await?;
@@ -63,6 +72,9 @@ impl Engine {
         self.known().forget();
         // Whoever lost every role is looked after by nobody any longer; what it was changed to is told once more.
         let mut row = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        let given: Vec<Grant> = row.grants.iter().filter(|grant| !before.contains(grant)).cloned().collect();
+        let taken: Vec<Grant> = before.into_iter().filter(|grant| !row.grants.contains(grant)).collect();
+        self.told_of(scope, id, Action::ChangeAccount, code, &given, &taken).await?;
         row.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
         self.view_of(scope, row).await
     }
@@ -82,6 +94,7 @@ impl Engine {
             return Err(EngineError::Forbidden);
         }
         let purpose = if account.password.is_some() { LinkPurpose::Reset } else { LinkPurpose::Invitation };
+        self.told_of(scope, id, Action::AddLink, Some("link"), &[], &[]).await?;
         self.new_link(Some(id), purpose).await
     }
 
@@ -99,7 +112,38 @@ impl Engine {
         if !manages_all_of(scope, &account) {
             return Err(EngineError::Forbidden.into());
         }
-        self.put_password(&account, password).await
+        self.put_password(&account, password).await?;
+        Ok(self.told_of(scope, id, Action::ChangeAccount, Some("password_set"), &[], &[]).await?)
+    }
+
+    /// What a caller did with an account: the act, and each role that it gave or took, in the role's institution.
+    async fn told_of(
+        &self,
+        scope: &Scope,
+        account: AccountId,
+        action: Action,
+        code: Option<&'static str>,
+        given: &[Grant],
+        taken: &[Grant],
+    ) -> Result<(), EngineError> {
+        let detail = |code: Option<&'static str>, role| Detail {
+            account: Some(account),
+            role,
+            code: code.map(Into::into),
+            ..Detail::default()
+        };
+        let mut events = Vec::new();
+        if code.is_some() || action == Action::AddAccount {
+            let home = given.first().map_or_else(|| scope.home().clone(), |grant| grant.institution.clone());
+            events.push(AuditEvent::by(scope, action).of(home).with(detail(code, None)));
+        }
+        for (grants, code) in [(given, "given"), (taken, "taken")] {
+            events.extend(grants.iter().map(|grant| {
+                let event = AuditEvent::by(scope, Action::ChangeRoles).of(grant.institution.clone());
+                event.with(detail(Some(code), Some(grant.role)))
+            }));
+        }
+        self.audit_all(&events).await
     }
 
     /// The institutions that the caller has to do with.
@@ -114,6 +158,7 @@ impl Engine {
             return Err(EngineError::Forbidden);
         }
         self.catalog().add_institution(scope, &new.code, name_of(&new.name)?).await?;
+        self.audit(AuditEvent::by(scope, Action::AddInstitution).of(new.code.clone())).await?;
         self.known().forget();
         Ok(())
     }
@@ -148,14 +193,30 @@ impl Engine {
         if roles.is_empty() || !roles.iter().all(|role| row.grants.contains(role)) {
             return Err(EngineError::BadRequest { field: "roles", expected: "some of the account's own roles" });
         }
-        self.make_token(&row, name_of(name)?, roles, days).await
+        let (secret, view) = self.make_token(&row, name_of(name)?, roles, days).await?;
+        self.told_of_token(scope, account, Action::AddToken, view.id).await?;
+        Ok((secret, view))
     }
 
     /// A token works no longer.
     pub async fn revoke_token(&self, scope: &Scope, account: AccountId, id: i64) -> Result<(), EngineError> {
         let gone = self.catalog().revoke_token(scope, account, id).await?;
         self.known().forget();
+        if gone {
+            self.told_of_token(scope, account, Action::RevokeToken, id).await?;
+        }
         if gone { Ok(()) } else { Err(EngineError::NotFound { what: "token" }) }
+    }
+
+    async fn told_of_token(
+        &self,
+        scope: &Scope,
+        account: AccountId,
+        action: Action,
+        id: i64,
+    ) -> Result<(), EngineError> {
+        let detail = Detail { account: Some(account), token: Some(id), ..Detail::default() };
+        self.audit(AuditEvent::by(scope, action).of(scope.home().clone()).with(detail)).await
     }
 }
 

@@ -1,10 +1,12 @@
 //! Signing in and out, and who shows what.
 
 use super::{Caller, LinkPurpose, LinkView, Shown, WeakPassword, password, secret};
-use crate::access::{AccountId, Grant, InstitutionCode, Role, Scope};
+use crate::access::{AccountId, Actor, Grant, InstitutionCode, Role, Scope, Whence};
+use crate::audit::{Action, AuditEvent, Detail};
 use crate::catalog::{AccountRow, CatalogError, now};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,12 +74,13 @@ pub(super) fn login_of(text: &str) -> Option<String> {
 
 impl Engine {
     /// Signs in with a password. Whether there is such a login is told by nothing: not by the answer, its time, or the lock.
-    pub async fn sign_in(&self, login: &str, password: &str) -> Result<Signed, AccountError> {
+    pub async fn sign_in(&self, login: &str, password: &str, whence: Whence) -> Result<Signed, AccountError> {
         let system = Scope::system(InstitutionCode::local());
         let login = login_of(login);
         let tried = secret::digest(login.as_deref().unwrap_or_default());
         let wait = self.catalog().locked_until(&system, &tried).await? - now();
         if wait > 0 {
+            self.refused_sign_in(whence, None, "locked").await?;
             return Err(AccountError::Locked(wait.unsigned_abs().div_ceil(1000)));
         }
         let account = match &login {
@@ -86,14 +89,54 @@ impl Engine {
         };
         let kept = account.as_ref().and_then(|account| account.password.clone());
         let right = self.verify(password.to_owned(), kept).await?;
-        let Some(account) = account.filter(|_| right) else {
+        if !right {
             self.catalog().failed(&system, &tried, lock_after).await?;
-            return Err(AccountError::WrongCredentials);
-        };
-        self.begin_session(account, &tried).await
+            self.refused_sign_in(whence, account.as_ref(), "wrong_credentials").await?;
+        }
+        let account = account.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
+        self.begin_session(account, &tried, whence).await
     }
 
-    async fn begin_session(&self, account: AccountRow, login_digest: &str) -> Result<Signed, AccountError> {
+    /// It is in the trail before anybody hears of it; whose login was tried is told only where there is one.
+    async fn refused_sign_in(
+        &self,
+        whence: Whence,
+        account: Option<&AccountRow>,
+        code: &'static str,
+    ) -> Result<(), EngineError> {
+        let detail =
+            Detail { account: account.map(|account| account.id), code: Some(code.into()), ..Detail::default() };
+        let event = AuditEvent::new(Actor::Stranger, Action::SignIn).whence(whence).with(detail);
+        self.audit_refusal(match account.and_then(|account| account.grants.first()) {
+            Some(grant) => event.of(grant.institution.clone()),
+            None => event,
+        })
+        .await
+    }
+
+    /// Something that an account did with itself, in each of its institutions.
+    async fn told_of_itself(
+        &self,
+        account: &AccountRow,
+        whence: Whence,
+        action: Action,
+        code: Option<&'static str>,
+    ) -> Result<(), EngineError> {
+        let detail = Detail { account: Some(account.id), code: code.map(Into::into), ..Detail::default() };
+        let event = AuditEvent::new(Actor::Account(account.id), action).whence(whence).with(detail);
+        let institutions: BTreeSet<_> = account.grants.iter().map(|grant| grant.institution.clone()).collect();
+        let events: Vec<AuditEvent> =
+            institutions.into_iter().map(|institution| event.clone().of(institution)).collect();
+        self.audit_all(&events).await
+    }
+
+    async fn begin_session(
+        &self,
+        account: AccountRow,
+        login_digest: &str,
+        whence: Whence,
+    ) -> Result<Signed, AccountError> {
+        self.told_of_itself(&account, whence, Action::SignIn, None).await?;
         let system = Scope::system(InstitutionCode::local());
         let session = secret::new()?;
         let digest = secret::digest(&session);
@@ -148,7 +191,8 @@ impl Engine {
     }
 
     /// Ends a session.
-    pub async fn sign_out(&self, session: &str) -> Result<(), EngineError> {
+    pub async fn sign_out(&self, scope: &Scope, session: &str) -> Result<(), EngineError> {
+        self.audit(AuditEvent::by(scope, Action::SignOut).of(scope.home().clone())).await?;
         let system = Scope::system(InstitutionCode::local());
         self.catalog().end_session(&system, &secret::digest(session)).await?;
         self.known().forget();
@@ -156,7 +200,13 @@ impl Engine {
     }
 
     /// A new password for whoever knows the old one. Every session of the account ends, and a new one begins.
-    pub async fn change_password(&self, caller: &Caller, old: &str, new: &str) -> Result<Signed, AccountError> {
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        old: &str,
+        new: &str,
+        whence: Whence,
+    ) -> Result<Signed, AccountError> {
         let system = Scope::system(InstitutionCode::local());
         let account = self.catalog().account(&system, caller.id).await?.ok_or(AccountError::WrongCredentials)?;
         let tried = secret::digest(&account.login);
@@ -166,10 +216,12 @@ impl Engine {
         }
         if !self.verify(old.to_owned(), account.password.clone()).await? {
             self.catalog().failed(&system, &tried, lock_after).await?;
+            self.refused_sign_in(whence, Some(&account), "wrong_credentials").await?;
             return Err(AccountError::WrongCredentials);
         }
         self.put_password(&account, new).await?;
-        self.begin_session(account, &tried).await
+        self.told_of_itself(&account, whence, Action::ChangeAccount, Some("password_changed")).await?;
+        self.begin_session(account, &tried, whence).await
     }
 
     /// Whether somebody looks after accounts.
@@ -230,6 +282,7 @@ impl Engine {
         login: Option<&str>,
         name: Option<&str>,
         new: &str,
+        whence: Whence,
     ) -> Result<Signed, AccountError> {
         let system = self.catalog().system_scope().await?;
         let (_, account) = self.linked(link).await?;
@@ -253,7 +306,8 @@ impl Engine {
             self.catalog().account(&system, id).await?.ok_or(AccountError::LinkUnknown)?
         };
         self.put_password(&account, new).await?;
-        self.begin_session(account, &secret::digest(&chosen)).await
+        self.told_of_itself(&account, whence, Action::ChangeAccount, Some("link_used")).await?;
+        self.begin_session(account, &secret::digest(&chosen), whence).await
     }
 
     pub(super) async fn put_password(&self, account: &AccountRow, new: &str) -> Result<(), AccountError> {

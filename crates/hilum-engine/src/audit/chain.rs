@@ -47,7 +47,7 @@ pub(crate) fn sealed(
         actor: match actor {
             Actor::Account(id) => Some(id.0.to_string()),
             Actor::Peer(title) => Some(title.to_string()),
-            Actor::Console | Actor::System => None,
+            Actor::Console | Actor::System | Actor::Stranger => None,
         },
         address: address.map(|address| address.to_string()),
         request: request.map(|request| request.to_string()),

@@ -1,7 +1,7 @@
 //! What an event says. Nothing in it can hold a patient's identity: it names by number, code and UID, and takes no text from outside but
 //! AE titles.
 
-use crate::access::{AccountId, Actor, InstitutionCode, Permission, Role, Scope};
+use crate::access::{AccountId, Actor, InstitutionCode, Permission, Role, Scope, Whence};
 use crate::engine::Source;
 use dicom_core::Tag;
 use hilum_dicom::{AeTitle, SeriesUid, StudyUid};
@@ -36,6 +36,8 @@ pub enum Action {
     RevokeToken,
     /// A one-time link was made.
     AddLink,
+    /// An institution was added or named.
+    AddInstitution,
     /// Patients, studies, series or orders were searched or listed.
     Query,
     /// A study, its images, its metadata or its report were read.
@@ -68,7 +70,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -80,6 +82,7 @@ impl Action {
         Self::AddToken,
         Self::RevokeToken,
         Self::AddLink,
+        Self::AddInstitution,
         Self::Query,
         Self::View,
         Self::Receive,
@@ -110,6 +113,7 @@ impl Action {
             Self::AddToken => "add_token",
             Self::RevokeToken => "revoke_token",
             Self::AddLink => "add_link",
+            Self::AddInstitution => "add_institution",
             Self::Query => "query",
             Self::View => "view",
             Self::Receive => "receive",
@@ -355,6 +359,13 @@ impl AuditEvent {
     pub fn by(scope: &Scope, action: Action) -> Self {
         let event = Self::new(scope.actor().clone(), action);
         Self { address: scope.address(), request: scope.request(), ..event }
+    }
+
+    /// From there, in that request.
+    pub fn whence(mut self, whence: Whence) -> Self {
+        self.address = whence.address;
+        self.request = whence.request;
+        self
     }
 
     /// From there.

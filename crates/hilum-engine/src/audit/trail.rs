@@ -2,12 +2,14 @@
 
 use super::event::{Action, AuditEvent, Detail, Outcome, UnknownWord};
 use super::witness::{HEAD_FILE, keep_lost, noted};
-use crate::access::{Permission, Scope};
+use crate::access::{AccountId, Permission, Scope};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::views::Page;
 use hilum_dicom::StudyUid;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::str::FromStr;
 use time::OffsetDateTime;
 
@@ -23,6 +25,8 @@ pub enum ActorKind {
     Console,
     /// The engine itself.
     System,
+    /// Nobody that is known.
+    Stranger,
 }
 
 impl ActorKind {
@@ -33,6 +37,7 @@ impl ActorKind {
             Self::Peer => "peer",
             Self::Console => "console",
             Self::System => "system",
+            Self::Stranger => "stranger",
         }
     }
 }
@@ -41,7 +46,7 @@ impl FromStr for ActorKind {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Account, Self::Peer, Self::Console, Self::System]
+        [Self::Account, Self::Peer, Self::Console, Self::System, Self::Stranger]
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or(UnknownWord::ACTOR)
@@ -55,6 +60,9 @@ pub struct AuditActor {
     pub kind: ActorKind,
     /// Number of the account or AE title of the peer.
     pub id: Option<String>,
+    /// Login of the account, as it is now; it is not part of the trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// An event as a listing shows it.
@@ -142,9 +150,22 @@ impl Engine {
         let allowed = scope.require(Permission::Audit);
         self.judged(read.clone(), Permission::Audit, allowed).await?;
         self.flush_audit().await?;
-        let page = self.catalog().audit_page(scope, search).await?;
+        let mut page = self.catalog().audit_page(scope, search).await?;
+        self.name_actors(scope, &mut page.items).await?;
         self.audit_soon(read).await?;
         Ok(page)
+    }
+
+    async fn name_actors(&self, scope: &Scope, events: &mut [AuditView]) -> Result<(), EngineError> {
+        let mut logins = HashMap::new();
+        for actor in events.iter_mut().map(|event| &mut event.actor).filter(|actor| actor.kind == ActorKind::Account) {
+            let Some(id) = actor.id.as_deref().and_then(|id| id.parse().ok()) else { continue };
+            if let Entry::Vacant(unknown) = logins.entry(id) {
+                unknown.insert(self.catalog().account(scope, AccountId(id)).await?.map(|account| account.login));
+            }
+            actor.name = logins.get(&id).cloned().flatten();
+        }
+        Ok(())
     }
 
     /// Writes what was gathered, now.

@@ -280,7 +280,7 @@ fn view(row: AuditRow) -> Result<AuditView, CatalogError> {
     Ok(AuditView {
         number,
         at: rfc3339(at)?,
-        actor: AuditActor { kind: actor_kind.parse().map_err(|_| corrupt())?, id: actor },
+        actor: AuditActor { kind: actor_kind.parse().map_err(|_| corrupt())?, id: actor, name: None },
         address,
         request,
         action: action.parse().map_err(|_| corrupt())?,

@@ -1,6 +1,7 @@
 //! `/api/v1`: what the user interface and scripts ask. JSON in the words of `hilum_engine::views`.
 
 mod accounts;
+mod audit;
 mod report;
 mod session;
 mod studies;
@@ -39,6 +40,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
         .post("/tokens", Needs::SignedIn, accounts::add_token)
         .delete("/tokens/{id}", Needs::SignedIn, accounts::revoke_token)
         .get("/system", Needs::SignedIn, system)
+        .get("/audit", Needs::May(Permission::Audit), audit::list)
         .get("/activity", view, activity)
         .get("/quarantine", view, quarantine)
         .post("/studies/search", view, studies::search)

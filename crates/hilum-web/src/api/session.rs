@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hilum_engine::accounts::{AccountError, Caller, LinkView, Shown, Signed};
-use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
+use hilum_engine::{AccountId, InstitutionCode, Permission, Role, Whence};
 use serde::{Deserialize, Serialize};
 
 use super::ApiResult;
-use crate::{connection::Connection, cookie, doors::App, error::ApiError, server::Server};
+use crate::{connection::Connection, cookie, doors::App, error::ApiError, guard::RequestId, server::Server};
 
 /// `GET /api/v1/session`
 #[derive(Serialize)]
@@ -67,10 +67,11 @@ pub(super) struct Credentials {
 pub(super) async fn sign_in(
     State(server): State<Server>,
     Extension(connection): Extension<Connection>,
+    Extension(request): Extension<RequestId>,
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(Credentials { login, password }) = credentials?;
-    let signed = server.engine.sign_in(&login, &password).await?;
+    let signed = server.engine.sign_in(&login, &password, whence(connection, request)).await?;
     signed_in(&server, connection, signed).await
 }
 
@@ -85,7 +86,7 @@ async fn signed_in(server: &Server, connection: Connection, signed: Signed) -> R
 
 pub(super) async fn sign_out(app: App, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Some(session) = cookie::session(&headers) {
-        app.engine.sign_out(session).await?;
+        app.engine.sign_out(&app.scope, session).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     for cookie in cookie::remove() {
@@ -105,12 +106,17 @@ pub(super) struct NewPassword {
 pub(super) async fn change_password(
     app: App,
     Extension(connection): Extension<Connection>,
+    Extension(request): Extension<RequestId>,
     passwords: Result<Json<NewPassword>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(NewPassword { old, new }) = passwords?;
     with_session(&app)?;
-    let signed = app.engine.change_password(&app.caller, &old, &new).await?;
+    let signed = app.engine.change_password(&app.caller, &old, &new, whence(connection, request)).await?;
     signed_in(&app.server, connection, signed).await
+}
+
+pub(crate) fn whence(connection: Connection, RequestId(request): RequestId) -> Whence {
+    Whence { address: Some(connection.address), request: Some(request) }
 }
 
 pub(super) fn with_session(app: &App) -> Result<(), ApiError> {
@@ -147,10 +153,14 @@ pub(super) struct UsedLink {
 pub(super) async fn use_link(
     State(server): State<Server>,
     Extension(connection): Extension<Connection>,
+    Extension(request): Extension<RequestId>,
     link: Result<Json<UsedLink>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(UsedLink { link, login, name, password }) = link?;
-    let signed = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password).await?;
+    let signed = server
+        .engine
+        .use_link(&link, login.as_deref(), name.as_deref(), &password, whence(connection, request))
+        .await?;
     signed_in(&server, connection, signed).await
 }
 

@@ -16,6 +16,7 @@ POST /api/v1/accounts manage
 PATCH /api/v1/accounts/{id} manage
 POST /api/v1/accounts/{id}/link manage
 GET /api/v1/activity view
+GET /api/v1/audit audit
 GET /api/v1/institutions signed in
 POST /api/v1/institutions manage
 POST /api/v1/links/check nobody

@@ -191,3 +191,62 @@ async fn an_administrator_of_one_institution_is_none_of_another() {
     let shut = AccountPatch { disabled: Some(true), ..Default::default() };
     assert!(server.engine.change_account(&local, theirs.id, &shut).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_steward_reads_who_signed_in_who_was_turned_away_and_what_became_of_accounts() {
+    let server = start_fresh().await;
+    let (session, csrf) = administrator(&server).await;
+    let own = [("Cookie", session.as_str()), ("X-Hilum-Csrf", csrf.as_str())];
+    let wrong = json!({"login": "kim.minji", "password": "it is not this one, is it"});
+    assert_eq!(post(&server, "/api/v1/session", &[], &wrong).await.status, 401);
+    let nobody = json!({"login": "honggildong", "password": "it is not this one, is it"});
+    assert_eq!(post(&server, "/api/v1/session", &[], &nobody).await.status, 401);
+    let new = json!({"login": "lee", "name": "이영희", "roles": [{"institution": "LOCAL", "role": "viewer"}]});
+    let added = post(&server, "/api/v1/accounts", &own, &new).await;
+    let used = json!({"link": added.json()["link"], "password": OTHER});
+    let theirs = cookie(&post(&server, "/api/v1/links/use", &[], &used).await);
+    let viewer = [("Cookie", theirs.as_str())];
+    assert_eq!(server.send_bare("GET", "/api/v1/audit", &viewer, b"").await.status, 403);
+    let forged = [("Authorization", "Bearer hilum_0000")];
+    assert_eq!(server.send_bare("GET", "/dicom-web/studies", &forged, b"").await.status, 401);
+
+    let list = server.send_bare("GET", "/api/v1/audit?limit=100", &own[..1], b"").await;
+    assert_eq!(list.status, 200, "{}", list.text());
+    // Neither names of holders nor what was typed as a login are in the trail.
+    for text in ["이영희", "김민지", "honggildong", "it is not this one", PASSWORD] {
+        assert!(!list.text().contains(text), "{text}");
+    }
+    let list = list.json();
+    let events = list["items"].as_array().unwrap();
+    let has = |action: &str, outcome: &str, code: Option<&str>| {
+        let fits = |event: &&Value| {
+            event["action"] == action && event["outcome"] == outcome && event["detail"]["code"].as_str() == code
+        };
+        events.iter().find(fits).unwrap_or_else(|| panic!("{action} {outcome} {code:?}: {list:#}"))
+    };
+    let first = has("change_account", "done", Some("link_used"));
+    assert_eq!(first["actor"]["kind"], "account");
+    let signed_in = events.iter().filter(|event| event["action"] == "sign_in" && event["outcome"] == "done").count();
+    assert_eq!(signed_in, 2);
+    let refused = has("sign_in", "refused", Some("wrong_credentials"));
+    assert_eq!((&refused["actor"]["kind"], &refused["address"]), (&json!("stranger"), &json!("127.0.0.1")));
+    assert!(refused["request"].is_string(), "{refused}");
+    let added = has("add_account", "done", None);
+    assert_eq!((&added["actor"]["name"], &added["institution"]), (&json!("kim.minji"), &json!("LOCAL")));
+    let given = has("change_roles", "done", Some("given"));
+    assert_eq!(given["detail"]["role"], "viewer");
+    assert_eq!(has("admit", "refused", Some("forbidden"))["detail"]["permission"], "audit");
+    has("admit", "refused", Some("not_signed_in"));
+    let page = server.send_bare("GET", "/api/v1/audit?action=sign_in&limit=1", &own[..1], b"").await.json();
+    let after = page["next"].as_str().expect("more than one");
+    let rest =
+        server.send_bare("GET", &format!("/api/v1/audit?action=sign_in&after={after}"), &own[..1], b"").await.json();
+    assert!(rest["items"].as_array().unwrap().len() >= 2, "{rest}");
+    for wrong in ["action=steal", "from=yesterday", "study=..%2f..", "limit=x", "name=Hong"] {
+        assert_eq!(
+            server.send_bare("GET", &format!("/api/v1/audit?{wrong}"), &own[..1], b"").await.status,
+            400,
+            "{wrong}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 export const actions = [
   "process_start", "process_end", "audit_read", "sign_in", "sign_out", "add_account", "change_account", "change_roles",
-  "add_token", "revoke_token", "add_link", "query", "view", "receive", "import", "import_worklist", "export",
+  "add_token", "revoke_token", "add_link", "add_institution", "query", "view", "receive", "import", "import_worklist", "export",
   "backup", "send", "delete", "predict", "cancel_reading", "resume_reading", "retry_forwards", "admit",
 ] as const;
 

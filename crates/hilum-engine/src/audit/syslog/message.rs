@@ -44,6 +44,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::AddAccount | Action::ChangeAccount | Action::AddToken | Action::RevokeToken | Action::AddLink => {
             alert(("110137", "User Security Attributes Changed"))
         }
+        Action::AddInstitution => alert(("110129", "Security Configuration")),
         Action::ChangeRoles => alert(("110136", "Security Roles Changed")),
         Action::RetryForwards => alert(("110132", "Use of Restricted Function")),
         Action::Admit => alert(("110126", "Node Authentication")),

@@ -27,6 +27,7 @@ TYPES = {
     "110122": "Login",
     "110123": "Logout",
     "110126": "Node Authentication",
+    "110129": "Security Configuration",
     "110132": "Use of Restricted Function",
     "110136": "Security Roles Changed",
     "110137": "User Security Attributes Changed",
