@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct SystemView {
     /// The software's version.
     pub version: String,
-    /// The server answers on loopback only until access control exists.
+    /// Nobody else on the network reaches the server: it answers in the clear, on loopback.
     pub loopback_only: bool,
     /// The model that reads, if one is installed.
     pub model: Option<ModelSummary>,

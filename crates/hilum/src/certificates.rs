@@ -20,7 +20,7 @@ impl Certificates {
     /// Reads the files; a certificate of our own is made where it is missing. What is wrong with the files is a wrong call.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let https = settings.https().map(|place| {
-            let pair = place.read_or_make()?;
+            let pair = place.read_or_make().context("https")?;
             let https = Https::new(&pair.certificates, &pair.key).context("https")?;
             Ok((place, pair, https))
         });

@@ -55,9 +55,9 @@ impl Place {
     pub fn read(&self) -> anyhow::Result<Pair> {
         let read = |key: &str, path: &Path| {
             std::fs::read(path).with_context(|| match self {
-                Self::Files { .. } => format!("https: {key} = {} cannot be read", path.display()),
+                Self::Files { .. } => format!("{key} = {} cannot be read", path.display()),
                 Self::SelfSigned { .. } => {
-                    format!("https: {} cannot be read; `hilum serve` makes it when it starts", path.display())
+                    format!("{} cannot be read; `hilum serve` makes it when it starts", path.display())
                 }
             })
         };
@@ -67,7 +67,7 @@ impl Place {
     /// The same; a certificate of our own is made before where it is missing, about to end, or has other names.
     pub fn read_or_make(&self) -> anyhow::Result<Pair> {
         if let Self::SelfSigned { folder, names } = self {
-            self_signed::make_where_due(folder, names).context("https: self_signed")?;
+            self_signed::make_where_due(folder, names).context("self_signed")?;
         }
         self.read()
     }
