@@ -99,7 +99,15 @@ try {
   console.log(error.message);
   code = 1;
 }
-chromium.kill();
-await new Promise((done) => (chromium.exitCode === null ? chromium.once("exit", done) : done()));
-rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+// Closed in order its processes are gone before it is; killed, they may still write into the profile.
+const gone = new Promise((done) => chromium.once("exit", done));
+if (chromium.exitCode === null) {
+  ask("Browser.close").catch(() => chromium.kill());
+  await Promise.race([gone, pause(5_000).then(() => chromium.kill("SIGKILL"))]);
+}
+try {
+  rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+} catch {
+  // What is left in the folder for temporary files says nothing of the pages.
+}
 process.exit(code);
