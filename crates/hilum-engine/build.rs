@@ -6,7 +6,9 @@ use std::{env, fs};
 const FILES: [&str; 3] = ["model.toml", "weights.safetensors", "model.onnx"];
 
 fn main() {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/urinary-stone");
+    // Asked for when it runs: what it was compiled with may be another checkout that shared the target folder.
+    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR for build scripts");
+    let shipped = Path::new(&here).join("../../models/urinary-stone");
     println!("cargo::rerun-if-changed={}", shipped.display());
     let files: Vec<PathBuf> = FILES.iter().map(|name| shipped.join(name)).collect();
     for file in &files {

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use crate::connection::FORWARDED_PROTO;
+
 /// What a page shows with each change.
 pub(crate) const CSRF: &str = "x-hilum-csrf";
 
@@ -10,14 +12,16 @@ const SECURE: &str = "__Host-hilum-session";
 /// On loopback, where there may be no TLS.
 const PLAIN: &str = "hilum-session";
 
-/// The session that a request shows.
+/// The session that a request shows: over HTTPS only by the name that no other site and nobody on the way can set.
 pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
     let cookies = || {
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
     };
     let named = |wanted| cookies().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-    named(SECURE).or_else(|| named(PLAIN))
+    // The guard has put there what it found out itself.
+    let secure = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+    named(if secure { SECURE } else { PLAIN })
 }
 
 /// Sets the cookie, for this site's own requests only, out of reach of scripts, until the browser closes.
@@ -40,9 +44,14 @@ mod tests {
 
     #[test]
     fn the_session_is_found_among_other_cookies() {
-        let with = |line: &'static str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(line))]);
+        let by = |scheme, line| {
+            let scheme = (FORWARDED_PROTO, HeaderValue::from_static(scheme));
+            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(line)), scheme])
+        };
+        let with = |line| by("http", line);
         assert_eq!(session(&with("a=1; hilum-session=abc; b=2")), Some("abc"));
-        assert_eq!(session(&with("hilum-session=plain; __Host-hilum-session=safe")), Some("safe"));
+        assert_eq!(session(&by("https", "hilum-session=plain; __Host-hilum-session=safe")), Some("safe"));
+        assert_eq!(session(&by("https", "hilum-session=plain")), None);
         for none in ["", "hilum-sessions=abc", "xhilum-session=abc", "hilum-session"] {
             assert_eq!(session(&with(none)), None, "{none}");
         }
