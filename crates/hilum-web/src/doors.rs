@@ -15,8 +15,7 @@ use hilum_engine::accounts::{Caller, Shown};
 use hilum_engine::audit::{Action, AuditEvent, Detail};
 use hilum_engine::{Actor, Permission, Role, Scope, Whence};
 
-use crate::guard::RequestId;
-use crate::{connection::Connection, cookie, error::ApiError, limits, server::Server};
+use crate::{cookie, error::ApiError, guard::Arrival, limits, server::Server};
 
 /// Who may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,13 +156,11 @@ async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -
     if needs == Needs::Nobody {
         return next.run(request).await;
     }
-    let (Some(connection), Some(RequestId(number))) =
-        (request.extensions().get::<Connection>().copied(), request.extensions().get::<RequestId>().copied())
-    else {
-        return ApiError::internal("a request that did not pass the guard").into_response();
+    let arrival = match Arrival::of(request.extensions()) {
+        Ok(arrival) => arrival,
+        Err(error) => return error.into_response(),
     };
-    let whence = Whence { address: Some(connection.address), request: Some(number) };
-    match entered(server, needs, whence, request.method(), request.headers()).await {
+    match entered(server, needs, arrival.whence, request.method(), request.headers()).await {
         Ok(entered) => {
             request.extensions_mut().insert(entered);
             next.run(request).await

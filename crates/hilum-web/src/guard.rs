@@ -4,11 +4,12 @@
 use std::{net::IpAddr, time::Instant};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use hilum_engine::Whence;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -39,7 +40,34 @@ const LONGEST_HEAD: usize = 32 * 1024;
 
 /// The number of a request: in its answer, in every line that is logged about it, and an extension for what notes it elsewhere.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestId(pub(crate) Uuid);
+struct RequestId(Uuid);
+
+/// What the guard found out about a request, for whoever needs it later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) whence: Whence,
+    /// Whether the caller's own connection is encrypted.
+    pub(crate) secure: bool,
+}
+
+impl Arrival {
+    /// Every request that passed the guard has one.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, ApiError> {
+        let (connection, number) = (extensions.get::<Connection>(), extensions.get::<RequestId>());
+        let passed = connection.zip(number);
+        let (connection, number) = passed.ok_or_else(|| ApiError::internal("a request that did not pass the guard"))?;
+        let whence = Whence { address: Some(connection.address), request: Some(number.0) };
+        Ok(Self { whence, secure: connection.secure })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Arrival {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.extensions)
+    }
+}
 
 /// Who is let in.
 pub(crate) struct Gate {

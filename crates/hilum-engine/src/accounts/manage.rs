@@ -42,10 +42,10 @@ impl Engine {
         manages(scope)?;
         let login = login_of(&new.login).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?;
         let name = name_of(&new.name)?;
-        let id = self.catalog().add_account(scope, &login, name, &new.roles).await?;
-        self.told_of(scope, id, Action::AddAccount, None, &new.roles, &[]).await?;
-        let link = self.new_link(Some(id), LinkPurpose::Invitation).await?;
-        Ok((self.managed(scope, id).await?, link))
+        let told = |id| of_account(scope, id, Some(Action::AddAccount), None, &new.roles, &[]);
+        let id = self.catalog().add_account(scope, &login, name, &new.roles, told).await?;
+        let link = self.new_link(Some(id), LinkPurpose::Invitation, &[]).await?;
+        Ok((self.managed(scope, self.catalog().account(scope, id).await?).await?, link))
     }
 
     /// Changes an account. What it could do is over at once.
@@ -58,29 +58,25 @@ impl Engine {
         manages(scope)?;
         let AccountPatch { name, disabled, roles } = patch.clone();
         let name = name.map(|name| name_of(&name).map(str::to_owned)).transpose()?;
-        let before = self.catalog().account(scope, id).await?.map(|account| account.grants).unwrap_or_default();
         let code = match (&name, disabled) {
             (_, Some(true)) => Some("disabled"),
             (_, Some(false)) => Some("enabled"),
             (Some(_), None) => Some("renamed"),
             (None, None) => None,
         };
-        self.catalog().change_account(scope, id, &AccountChange { name, disabled, grants: roles }).await?;
-        if disabled == Some(true) {
-            self.catalog().end_sessions_of(scope, id).await?;
-        }
+        let change = AccountChange { name, disabled, grants: roles };
+        let action = code.map(|_| Action::ChangeAccount);
+        let told = |given: &[Grant], taken: &[Grant]| of_account(scope, id, action, code, given, taken);
+        self.catalog().change_account(scope, id, &change, told).await?;
         self.known().forget();
         // Whoever lost every role is looked after by nobody any longer; what it was changed to is told once more.
-        let mut row = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
-        let given: Vec<Grant> = row.grants.iter().filter(|grant| !before.contains(grant)).cloned().collect();
-        let taken: Vec<Grant> = before.into_iter().filter(|grant| !row.grants.contains(grant)).collect();
-        self.told_of(scope, id, Action::ChangeAccount, code, &given, &taken).await?;
-        row.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
-        self.view_of(scope, row).await
+        let row = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        self.view_of(scope, where_managed(scope, row)).await
     }
 
-    async fn managed(&self, scope: &Scope, id: AccountId) -> Result<AccountView, EngineError> {
-        let row = self.catalog().accounts(scope).await?.into_iter().find(|row| row.id == id);
+    /// An account with what it is where the caller manages accounts; one that is nothing there is none to the caller.
+    async fn managed(&self, scope: &Scope, row: Option<AccountRow>) -> Result<AccountView, EngineError> {
+        let row = row.map(|row| where_managed(scope, row)).filter(|row| !row.grants.is_empty());
         self.view_of(scope, row.ok_or(EngineError::NotFound { what: "account" })?).await
     }
 
@@ -88,62 +84,35 @@ impl Engine {
     /// opens them all.
     pub async fn account_link(&self, scope: &Scope, id: AccountId) -> Result<String, EngineError> {
         manages(scope)?;
-        self.managed(scope, id).await?;
-        let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
-        if !manages_all_of(scope, &account) {
-            return Err(EngineError::Forbidden);
-        }
+        let account = self.wholly_managed(scope, id).await?;
         let purpose = if account.password.is_some() { LinkPurpose::Reset } else { LinkPurpose::Invitation };
-        self.told_of(scope, id, Action::AddLink, Some("link"), &[], &[]).await?;
-        self.new_link(Some(id), purpose).await
+        let told = of_account(scope, id, Some(Action::AddLink), Some("link"), &[], &[]);
+        self.new_link(Some(id), purpose, &told).await
     }
 
     /// The account with a login, where the caller manages accounts.
     pub async fn account_with_login(&self, scope: &Scope, login: &str) -> Result<AccountView, EngineError> {
         let login = login_of(login).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?;
-        let accounts = self.accounts(scope).await?;
-        accounts.into_iter().find(|account| account.login == login).ok_or(EngineError::NotFound { what: "account" })
+        manages(scope)?;
+        self.managed(scope, self.catalog().account_with(scope, &login).await?).await
     }
 
     /// A password for an account, from whoever may read the data folder.
     pub async fn set_password(&self, scope: &Scope, id: AccountId, password: &str) -> Result<(), AccountError> {
         manages(scope)?;
-        let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
-        if !manages_all_of(scope, &account) {
-            return Err(EngineError::Forbidden.into());
-        }
-        self.put_password(&account, password).await?;
-        Ok(self.told_of(scope, id, Action::ChangeAccount, Some("password_set"), &[], &[]).await?)
+        let account = self.wholly_managed(scope, id).await?;
+        let told = of_account(scope, id, Some(Action::ChangeAccount), Some("password_set"), &[], &[]);
+        self.put_password(&account, password, &told).await
     }
 
-    /// What a caller did with an account: the act, and each role that it gave or took, in the role's institution.
-    async fn told_of(
-        &self,
-        scope: &Scope,
-        account: AccountId,
-        action: Action,
-        code: Option<&'static str>,
-        given: &[Grant],
-        taken: &[Grant],
-    ) -> Result<(), EngineError> {
-        let detail = |code: Option<&'static str>, role| Detail {
-            account: Some(account),
-            role,
-            code: code.map(Into::into),
-            ..Detail::default()
-        };
-        let mut events = Vec::new();
-        if code.is_some() || action == Action::AddAccount {
-            let home = given.first().map_or_else(|| scope.home().clone(), |grant| grant.institution.clone());
-            events.push(AuditEvent::by(scope, action).of(home).with(detail(code, None)));
+    /// An account that the caller sees, and all of whose institutions it manages.
+    async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
+        let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
+        match account.grants.iter().filter(|grant| scope.may(Permission::Manage, &grant.institution)).count() {
+            0 => Err(EngineError::NotFound { what: "account" }),
+            some if some < account.grants.len() => Err(EngineError::Forbidden),
+            _ => Ok(account),
         }
-        for (grants, code) in [(given, "given"), (taken, "taken")] {
-            events.extend(grants.iter().map(|grant| {
-                let event = AuditEvent::by(scope, Action::ChangeRoles).of(grant.institution.clone());
-                event.with(detail(Some(code), Some(grant.role)))
-            }));
-        }
-        self.audit_all(&events).await
     }
 
     /// The institutions that the caller has to do with.
@@ -157,8 +126,8 @@ impl Engine {
         if !scope.may(Permission::Manage, &InstitutionCode::local()) {
             return Err(EngineError::Forbidden);
         }
-        self.catalog().add_institution(scope, &new.code, name_of(&new.name)?).await?;
-        self.audit(AuditEvent::by(scope, Action::AddInstitution).of(new.code.clone())).await?;
+        let told = [AuditEvent::by(scope, Action::AddInstitution).of(new.code.clone())];
+        self.catalog().add_institution(scope, &new.code, name_of(&new.name)?, &told).await?;
         self.known().forget();
         Ok(())
     }
@@ -193,40 +162,59 @@ impl Engine {
         if roles.is_empty() || !roles.iter().all(|role| row.grants.contains(role)) {
             return Err(EngineError::BadRequest { field: "roles", expected: "some of the account's own roles" });
         }
-        let (secret, view) = self.make_token(&row, name_of(name)?, roles, days).await?;
-        self.told_of_token(scope, account, Action::AddToken, view.id).await?;
-        Ok((secret, view))
+        let told = |id| of_token(scope, account, Action::AddToken, id);
+        self.make_token(&row, name_of(name)?, roles, days, told).await
     }
 
     /// A token works no longer.
     pub async fn revoke_token(&self, scope: &Scope, account: AccountId, id: i64) -> Result<(), EngineError> {
-        let gone = self.catalog().revoke_token(scope, account, id).await?;
+        let told = of_token(scope, account, Action::RevokeToken, id);
+        let gone = self.catalog().revoke_token(scope, account, id, told).await?;
         self.known().forget();
-        if gone {
-            self.told_of_token(scope, account, Action::RevokeToken, id).await?;
-        }
         if gone { Ok(()) } else { Err(EngineError::NotFound { what: "token" }) }
-    }
-
-    async fn told_of_token(
-        &self,
-        scope: &Scope,
-        account: AccountId,
-        action: Action,
-        id: i64,
-    ) -> Result<(), EngineError> {
-        let detail = Detail { account: Some(account), token: Some(id), ..Detail::default() };
-        self.audit(AuditEvent::by(scope, action).of(scope.home().clone()).with(detail)).await
     }
 }
 
-/// Whether the caller manages every institution that an account belongs to.
-fn manages_all_of(scope: &Scope, account: &AccountRow) -> bool {
-    !account.grants.is_empty() && account.grants.iter().all(|grant| scope.may(Permission::Manage, &grant.institution))
+/// With what it is where the caller manages accounts, alone.
+fn where_managed(scope: &Scope, mut row: AccountRow) -> AccountRow {
+    row.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
+    row
+}
+
+/// What a caller did with an account: the act, and each role that it gave or took, in the role's institution.
+fn of_account(
+    scope: &Scope,
+    account: AccountId,
+    action: Option<Action>,
+    code: Option<&'static str>,
+    given: &[Grant],
+    taken: &[Grant],
+) -> Vec<AuditEvent> {
+    let detail = |code: Option<&'static str>, role| Detail {
+        account: Some(account),
+        role,
+        code: code.map(Into::into),
+        ..Detail::default()
+    };
+    let home = given.first().map_or_else(|| scope.home().clone(), |grant| grant.institution.clone());
+    let mut events: Vec<AuditEvent> =
+        action.map(|action| AuditEvent::by(scope, action).of(home).with(detail(code, None))).into_iter().collect();
+    for (grants, code) in [(given, "given"), (taken, "taken")] {
+        events.extend(grants.iter().map(|grant| {
+            let event = AuditEvent::by(scope, Action::ChangeRoles).of(grant.institution.clone());
+            event.with(detail(Some(code), Some(grant.role)))
+        }));
+    }
+    events
+}
+
+fn of_token(scope: &Scope, account: AccountId, action: Action, id: i64) -> AuditEvent {
+    let detail = Detail { account: Some(account), token: Some(id), ..Detail::default() };
+    AuditEvent::by(scope, action).of(scope.home().clone()).with(detail)
 }
 
 /// Names are shown; control characters and endless ones are not.
-fn name_of(text: &str) -> Result<&str, EngineError> {
+pub(super) fn name_of(text: &str) -> Result<&str, EngineError> {
     let name = text.trim();
     if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(EngineError::BadRequest { field: "name", expected: "at most 200 characters in one line" });

@@ -1,9 +1,10 @@
 //! Signing in and out, and who shows what.
 
+use super::manage::name_of;
 use super::{Caller, LinkPurpose, LinkView, Shown, WeakPassword, password, secret};
 use crate::access::{AccountId, Actor, Grant, InstitutionCode, Role, Scope, Whence};
 use crate::audit::{Action, AuditEvent, Detail};
-use crate::catalog::{AccountRow, CatalogError, now};
+use crate::catalog::{AccountRow, CatalogError, LinkHolder, now};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use std::collections::BTreeSet;
@@ -75,26 +76,43 @@ pub(super) fn login_of(text: &str) -> Option<String> {
 impl Engine {
     /// Signs in with a password. Whether there is such a login is told by nothing: not by the answer, its time, or the lock.
     pub async fn sign_in(&self, login: &str, password: &str, whence: Whence) -> Result<Signed, AccountError> {
-        let system = Scope::system(InstitutionCode::local());
         let login = login_of(login);
         let tried = secret::digest(login.as_deref().unwrap_or_default());
-        let wait = self.catalog().locked_until(&system, &tried).await? - now();
-        if wait > 0 {
-            self.refused_sign_in(whence, None, "locked").await?;
-            return Err(AccountError::Locked(wait.unsigned_abs().div_ceil(1000)));
-        }
+        self.refuse_while_locked(&tried, whence).await?;
         let account = match &login {
-            Some(login) => self.catalog().account_with(&system, login).await?.filter(|account| !account.disabled),
+            Some(login) => self.catalog().account_with(&system(), login).await?.filter(|account| !account.disabled),
             None => None,
         };
+        let account = self.proven(account, &tried, password, whence).await?;
+        self.begin_session(account, &tried, whence).await
+    }
+
+    /// So many tries failed that none is looked at for a while.
+    async fn refuse_while_locked(&self, tried: &str, whence: Whence) -> Result<(), AccountError> {
+        let wait = self.catalog().locked_until(&system(), tried).await? - now();
+        if wait <= 0 {
+            return Ok(());
+        }
+        self.refused_sign_in(whence, None, "locked").await?;
+        Err(AccountError::Locked(wait.unsigned_abs().div_ceil(1000)))
+    }
+
+    /// The account, if this is its password; counted, if it is not.
+    async fn proven(
+        &self,
+        account: Option<AccountRow>,
+        tried: &str,
+        password: &str,
+        whence: Whence,
+    ) -> Result<AccountRow, AccountError> {
         let kept = account.as_ref().and_then(|account| account.password.clone());
-        let right = self.verify(password.to_owned(), kept).await?;
+        let password = password.to_owned();
+        let right = self.while_hashing(move || password::verify(&password, kept.as_deref())).await?;
         if !right {
-            self.catalog().failed(&system, &tried, lock_after).await?;
+            self.catalog().failed(&system(), tried, lock_after).await?;
             self.refused_sign_in(whence, account.as_ref(), "wrong_credentials").await?;
         }
-        let account = account.filter(|_| right).ok_or(AccountError::WrongCredentials)?;
-        self.begin_session(account, &tried, whence).await
+        account.filter(|_| right).ok_or(AccountError::WrongCredentials)
     }
 
     /// It is in the trail before anybody hears of it; whose login was tried is told only where there is one.
@@ -114,36 +132,18 @@ impl Engine {
         .await
     }
 
-    /// Something that an account did with itself, in each of its institutions.
-    async fn told_of_itself(
-        &self,
-        account: &AccountRow,
-        whence: Whence,
-        action: Action,
-        code: Option<&'static str>,
-    ) -> Result<(), EngineError> {
-        let detail = Detail { account: Some(account.id), code: code.map(Into::into), ..Detail::default() };
-        let event = AuditEvent::new(Actor::Account(account.id), action).whence(whence).with(detail);
-        let institutions: BTreeSet<_> = account.grants.iter().map(|grant| grant.institution.clone()).collect();
-        let events: Vec<AuditEvent> =
-            institutions.into_iter().map(|institution| event.clone().of(institution)).collect();
-        self.audit_all(&events).await
-    }
-
     async fn begin_session(
         &self,
         account: AccountRow,
         login_digest: &str,
         whence: Whence,
     ) -> Result<Signed, AccountError> {
-        self.told_of_itself(&account, whence, Action::SignIn, None).await?;
-        let system = Scope::system(InstitutionCode::local());
+        let system = system();
         let session = secret::new()?;
         let digest = secret::digest(&session);
-        self.catalog().begin_session(&system, account.id, &digest, login_digest).await?;
-        let over = now()
-            - i64::try_from(self.account_rules().session.max(Duration::from_hours(24)).as_millis())
-                .unwrap_or(i64::MAX / 2);
+        let told = of_itself(account.id, &account.grants, whence, Action::SignIn, None);
+        self.catalog().begin_session(&system, account.id, &digest, login_digest, &told).await?;
+        let over = now() - milliseconds(self.account_rules().session.max(Duration::from_hours(24)));
         self.catalog().forget_what_is_over(&system, over).await?;
         let caller = Arc::new(caller(account, Shown::Session, None));
         self.known().put(digest, &caller);
@@ -156,9 +156,9 @@ impl Engine {
         if let Some(caller) = self.known().get(&digest) {
             return Ok(Some((caller, secret::csrf(session))));
         }
-        let system = Scope::system(InstitutionCode::local());
-        let ago = |time: Duration| now() - i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2);
-        let (begun, seen) = (ago(self.account_rules().session), ago(self.account_rules().idle));
+        let system = system();
+        let rules = self.account_rules();
+        let (begun, seen) = (now() - milliseconds(rules.session), now() - milliseconds(rules.idle));
         let Some((account, seen_at)) = self.catalog().session(&system, &digest, begun, seen).await? else {
             return Ok(None);
         };
@@ -178,7 +178,7 @@ impl Engine {
         if let Some(caller) = self.known().get(&digest) {
             return Ok(Some(caller));
         }
-        let system = Scope::system(InstitutionCode::local());
+        let system = system();
         let Some(row) = self.catalog().token(&system, &digest).await? else { return Ok(None) };
         let account = self.catalog().account(&system, row.account).await?.filter(|account| !account.disabled);
         let Some(account) = account else { return Ok(None) };
@@ -192,9 +192,8 @@ impl Engine {
 
     /// Ends a session.
     pub async fn sign_out(&self, scope: &Scope, session: &str) -> Result<(), EngineError> {
-        self.audit(AuditEvent::by(scope, Action::SignOut).of(scope.home().clone())).await?;
-        let system = Scope::system(InstitutionCode::local());
-        self.catalog().end_session(&system, &secret::digest(session)).await?;
+        let told = [AuditEvent::by(scope, Action::SignOut).of(scope.home().clone())];
+        self.catalog().end_session(&system(), &secret::digest(session), &told).await?;
         self.known().forget();
         Ok(())
     }
@@ -207,46 +206,38 @@ impl Engine {
         new: &str,
         whence: Whence,
     ) -> Result<Signed, AccountError> {
-        let system = Scope::system(InstitutionCode::local());
-        let account = self.catalog().account(&system, caller.id).await?.ok_or(AccountError::WrongCredentials)?;
+        let account = self.catalog().account(&system(), caller.id).await?.ok_or(AccountError::WrongCredentials)?;
         let tried = secret::digest(&account.login);
-        let wait = self.catalog().locked_until(&system, &tried).await? - now();
-        if wait > 0 {
-            return Err(AccountError::Locked(wait.unsigned_abs().div_ceil(1000)));
-        }
-        if !self.verify(old.to_owned(), account.password.clone()).await? {
-            self.catalog().failed(&system, &tried, lock_after).await?;
-            self.refused_sign_in(whence, Some(&account), "wrong_credentials").await?;
-            return Err(AccountError::WrongCredentials);
-        }
-        self.put_password(&account, new).await?;
-        self.told_of_itself(&account, whence, Action::ChangeAccount, Some("password_changed")).await?;
+        self.refuse_while_locked(&tried, whence).await?;
+        let account = self.proven(Some(account), &tried, old, whence).await?;
+        let told = of_itself(account.id, &account.grants, whence, Action::ChangeAccount, Some("password_changed"));
+        self.put_password(&account, new, &told).await?;
         self.begin_session(account, &tried, whence).await
     }
 
     /// Whether somebody looks after accounts.
     pub async fn has_administrator(&self) -> Result<bool, EngineError> {
-        Ok(self.catalog().has_administrator(&Scope::system(InstitutionCode::local())).await?)
+        Ok(self.catalog().has_administrator(&system()).await?)
     }
 
     /// A link for the first account, as long as nobody manages accounts. The one before works no longer.
     pub async fn first_administrator_link(&self) -> Result<Option<String>, EngineError> {
-        let system = Scope::system(InstitutionCode::local());
-        if self.catalog().has_administrator(&system).await? {
+        if self.has_administrator().await? {
             return Ok(None);
         }
-        Ok(Some(self.new_link(None, LinkPurpose::FirstAdministrator).await?))
+        Ok(Some(self.new_link(None, LinkPurpose::FirstAdministrator, &[]).await?))
     }
 
     pub(super) async fn new_link(
         &self,
         account: Option<AccountId>,
         purpose: LinkPurpose,
+        told: &[AuditEvent],
     ) -> Result<String, EngineError> {
-        let system = Scope::system(InstitutionCode::local());
         let link = secret::new()?;
-        let until = now() + i64::try_from(self.account_rules().link.as_millis()).unwrap_or(i64::MAX / 2);
-        self.catalog().put_link(&system, account, purpose.as_str(), &secret::digest(&link), until).await?;
+        let until = now() + milliseconds(self.account_rules().link);
+        let digest = secret::digest(&link);
+        self.catalog().put_link(&system(), account, purpose.as_str(), &digest, until, told).await?;
         Ok(link)
     }
 
@@ -258,7 +249,7 @@ impl Engine {
     }
 
     async fn linked(&self, link: &str) -> Result<(LinkPurpose, Option<AccountRow>), AccountError> {
-        let system = Scope::system(InstitutionCode::local());
+        let system = system();
         let row = self.catalog().link(&system, &secret::digest(link)).await?.ok_or(AccountError::LinkUnknown)?;
         let purpose = LinkPurpose::of(&row.purpose).ok_or(AccountError::LinkUnknown)?;
         let account = match row.account {
@@ -290,38 +281,40 @@ impl Engine {
             Some(account) => account.login.clone(),
             None => login.and_then(login_of).ok_or(EngineError::BadRequest { field: "login", expected: LOGIN })?,
         };
-        let named = name.unwrap_or_default().trim();
-        let known = account.as_ref().map_or(named, |account| account.name.as_str());
-        password::check(new, &[&chosen, known])?;
-        if !self.catalog().use_link(&system, &secret::digest(link)).await? {
-            return Err(AccountError::LinkUnknown);
-        }
-        let account = if let Some(account) = account {
-            account
-        } else {
-            let institution = InstitutionCode::local();
-            let roles = [Role::Administrator, Role::DataSteward, Role::Radiologist];
-            let grants = roles.map(|role| Grant { institution: institution.clone(), role });
-            let id = self.catalog().add_account(&system, &chosen, named, &grants).await?;
-            self.catalog().account(&system, id).await?.ok_or(AccountError::LinkUnknown)?
+        let named = match &account {
+            Some(account) => account.name.as_str(),
+            None => name_of(name.unwrap_or_default())?,
         };
-        self.put_password(&account, new).await?;
-        self.told_of_itself(&account, whence, Action::ChangeAccount, Some("link_used")).await?;
-        self.begin_session(account, &secret::digest(&chosen), whence).await
+        let hash = self.hashed(new, &[&chosen, named]).await?;
+        let grants = account.as_ref().map_or_else(first_grants, |account| account.grants.clone());
+        let holder = match &account {
+            Some(account) => LinkHolder::Known(account.id),
+            None => LinkHolder::First { login: &chosen, name: named, grants: &grants },
+        };
+        let told = |id| of_itself(id, &grants, whence, Action::ChangeAccount, Some("link_used"));
+        let used = self.catalog().use_link(&system, &secret::digest(link), holder, &hash, told).await?;
+        self.known().forget();
+        let account = self.catalog().account(&system, used.ok_or(AccountError::LinkUnknown)?).await?;
+        self.begin_session(account.ok_or(AccountError::LinkUnknown)?, &secret::digest(&chosen), whence).await
     }
 
-    pub(super) async fn put_password(&self, account: &AccountRow, new: &str) -> Result<(), AccountError> {
-        password::check(new, &[&account.login, &account.name])?;
-        let system = Scope::system(InstitutionCode::local());
+    /// A password as it is kept, if it is taken for an account with these names.
+    async fn hashed(&self, new: &str, names: &[&str]) -> Result<String, AccountError> {
+        password::check(new, names)?;
         let new = new.to_owned();
-        let hash = self.while_hashing(move || password::hash(&new)).await?.map_err(EngineError::Internal)?;
-        self.catalog().set_password(&system, account.id, &hash).await?;
+        Ok(self.while_hashing(move || password::hash(&new)).await?.map_err(EngineError::Internal)?)
+    }
+
+    pub(super) async fn put_password(
+        &self,
+        account: &AccountRow,
+        new: &str,
+        told: &[AuditEvent],
+    ) -> Result<(), AccountError> {
+        let hash = self.hashed(new, &[&account.login, &account.name]).await?;
+        self.catalog().set_password(&system(), account.id, &hash, told).await?;
         self.known().forget();
         Ok(())
-    }
-
-    async fn verify(&self, password: String, kept: Option<String>) -> Result<bool, EngineError> {
-        self.while_hashing(move || password::verify(&password, kept.as_deref())).await
     }
 
     async fn while_hashing<T: Send + 'static>(
@@ -340,13 +333,43 @@ impl Engine {
         name: &str,
         grants: &[Grant],
         days: u32,
+        told: impl FnOnce(i64) -> AuditEvent,
     ) -> Result<(String, super::TokenView), EngineError> {
-        let system = Scope::system(InstitutionCode::local());
         let secret = format!("{TOKEN}{}", secret::new()?);
         let until = now() + i64::from(days) * 86_400_000;
-        let row = self.catalog().add_token(&system, account.id, name, &secret::digest(&secret), grants, until).await?;
+        let digest = secret::digest(&secret);
+        let row = self.catalog().add_token(&system(), account.id, name, &digest, grants, until, told).await?;
         Ok((secret, super::token_view(row)?))
     }
+}
+
+/// The engine asks in its own name: who somebody is must be found out before anybody has a scope.
+fn system() -> Scope {
+    Scope::system(InstitutionCode::local())
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+/// What the first account is, until it gives others their roles.
+fn first_grants() -> Vec<Grant> {
+    let roles = [Role::Administrator, Role::DataSteward, Role::Radiologist];
+    roles.map(|role| Grant { institution: InstitutionCode::local(), role }).to_vec()
+}
+
+/// Something that an account did with itself, in each of its institutions.
+fn of_itself(
+    account: AccountId,
+    grants: &[Grant],
+    whence: Whence,
+    action: Action,
+    code: Option<&'static str>,
+) -> Vec<AuditEvent> {
+    let detail = Detail { account: Some(account), code: code.map(Into::into), ..Detail::default() };
+    let event = AuditEvent::new(Actor::Account(account), action).whence(whence).with(detail);
+    let institutions: BTreeSet<_> = grants.iter().map(|grant| grant.institution.clone()).collect();
+    institutions.into_iter().map(|institution| event.clone().of(institution)).collect()
 }
 
 /// Whoever may look may look on a full disk too.

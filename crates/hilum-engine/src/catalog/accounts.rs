@@ -1,8 +1,10 @@
 //! Accounts, what they are to which institution, and the institutions themselves.
 
 use super::entity::{account, institution, membership};
+use super::sessions::end_sessions;
 use super::{Catalog, CatalogError, now};
-use crate::access::{AccountId, Grant, InstitutionCode, Permission, Scope};
+use crate::access::{AccountId, Actor, Grant, InstitutionCode, Permission, Role, Scope};
+use crate::audit::AuditEvent;
 use crate::error::EngineError;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -38,17 +40,7 @@ pub(crate) struct AccountChange {
 impl Catalog {
     /// Whether anybody who is not disabled manages accounts.
     pub(crate) async fn has_administrator(&self, _scope: &Scope) -> Result<bool, CatalogError> {
-        let active = account::Entity::find()
-            .select_only()
-            .column(account::Column::Id)
-            .filter(account::Column::DisabledAt.is_null())
-            .into_query();
-        let count = membership::Entity::find()
-            .filter(membership::Column::Role.eq(crate::access::Role::Administrator.as_str()))
-            .filter(membership::Column::AccountId.in_subquery(active))
-            .count(&self.read)
-            .await;
-        Ok(count.map_err(CatalogError::during(ACT))? > 0)
+        is_administered(&self.read).await
     }
 
     /// Accounts of the institutions whose accounts the caller manages, with what they are there.
@@ -134,32 +126,23 @@ impl Catalog {
         login: &str,
         name: &str,
         grants: &[Grant],
+        told: impl FnOnce(AccountId) -> Vec<AuditEvent>,
     ) -> Result<AccountId, EngineError> {
         let institutions = self.institutions_of(scope, grants).await?;
         let txn = self.begin(ACT).await?;
-        let taken = account::Entity::find().filter(account::Column::Login.eq(login)).count(&txn).await;
-        if taken.map_err(CatalogError::during(ACT))? > 0 {
-            return Err(EngineError::Conflict("there is an account with this login"));
-        }
-        let row = account::ActiveModel {
-            login: Set(login.to_owned()),
-            name: Set(name.to_owned()),
-            created_at: Set(now()),
-            ..Default::default()
-        };
-        let row = row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
-        put_grants(&txn, row.id, &institutions).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        Ok(AccountId(row.id))
+        let id = AccountId(insert_account(&txn, login, name, &institutions).await?);
+        self.commit_told(txn, ACT, &told(id)).await?;
+        Ok(id)
     }
 
     /// Changes an account. Only who manages every institution that it belongs to may disable it; roles are changed where the caller
-    /// manages accounts, and stay elsewhere.
+    /// manages accounts, and stay elsewhere. `told` gets the roles that were given and taken.
     pub(crate) async fn change_account(
         &self,
         scope: &Scope,
         id: AccountId,
         change: &AccountChange,
+        told: impl FnOnce(&[Grant], &[Grant]) -> Vec<AuditEvent>,
     ) -> Result<(), EngineError> {
         let managed = self.where_may(scope, Permission::Manage).await?;
         let institutions = match &change.grants {
@@ -173,12 +156,13 @@ impl Catalog {
         let (Some(row), true) = (row, known.iter().any(|one| managed.contains(&one.institution_id))) else {
             return Err(EngineError::NotFound { what: "account" });
         };
+        let before = self.grants_of(&txn, &row).await?;
         let mut changed: account::ActiveModel = row.clone().into();
         if change.name.is_some() || change.disabled.is_some() {
             if known.iter().any(|one| !managed.contains(&one.institution_id)) {
                 return Err(EngineError::Forbidden);
             }
-            changed.name = Set(change.name.clone().unwrap_or(row.name));
+            changed.name = Set(change.name.clone().unwrap_or_else(|| row.name.clone()));
             changed.disabled_at = Set(match change.disabled {
                 Some(true) => row.disabled_at.or(Some(now())),
                 Some(false) => None,
@@ -195,15 +179,29 @@ impl Catalog {
                 .map_err(CatalogError::during(ACT))?;
             put_grants(&txn, id.0, &institutions).await?;
         }
-        if !administrator_left(&txn).await? {
+        if change.disabled == Some(true) {
+            end_sessions(&txn, id).await?;
+        }
+        // Locked out of one's own archive is what nobody wants.
+        if !is_administered(&txn).await? {
             return Err(EngineError::Conflict("somebody must be left who manages accounts"));
         }
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        Ok(())
+        let after = self.grants_of(&txn, &row).await?;
+        let given: Vec<Grant> = after.iter().filter(|grant| !before.contains(grant)).cloned().collect();
+        let taken: Vec<Grant> = before.into_iter().filter(|grant| !after.contains(grant)).collect();
+        Ok(self.commit_told(txn, ACT, &told(&given, &taken)).await?)
+    }
+
+    async fn grants_of(&self, txn: &DatabaseTransaction, row: &account::Model) -> Result<Vec<Grant>, CatalogError> {
+        Ok(self.with_grants(txn, vec![row.clone()]).await?.pop().map(|account| account.grants).unwrap_or_default())
     }
 
     /// Rows of the institutions where grants are made; refused where the caller does not manage accounts.
-    async fn institutions_of(&self, scope: &Scope, grants: &[Grant]) -> Result<Vec<(i64, &'static str)>, EngineError> {
+    pub(super) async fn institutions_of(
+        &self,
+        scope: &Scope,
+        grants: &[Grant],
+    ) -> Result<Vec<(i64, &'static str)>, EngineError> {
         if grants.is_empty() {
             return Err(EngineError::BadRequest { field: "roles", expected: "at least one role in an institution" });
         }
@@ -224,16 +222,16 @@ impl Catalog {
     }
 
     /// A new password. Whoever was signed in is not any longer.
-    pub(crate) async fn set_password(&self, _scope: &Scope, id: AccountId, password: &str) -> Result<(), CatalogError> {
+    pub(crate) async fn set_password(
+        &self,
+        _scope: &Scope,
+        id: AccountId,
+        password: &str,
+        told: &[AuditEvent],
+    ) -> Result<(), CatalogError> {
         let txn = self.begin(ACT).await?;
-        account::Entity::update_many()
-            .col_expr(account::Column::Password, Expr::value(password))
-            .filter(account::Column::Id.eq(id.0))
-            .exec(&txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
-        super::sessions::end_sessions(&txn, id).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))
+        put_password(&txn, id, password).await?;
+        self.commit_told(txn, ACT, told).await
     }
 
     /// The institutions that the caller has to do with, by code.
@@ -258,6 +256,7 @@ impl Catalog {
         scope: &Scope,
         code: &InstitutionCode,
         name: &str,
+        told: &[AuditEvent],
     ) -> Result<(), EngineError> {
         let txn = self.begin(ACT).await?;
         let known = institution::Entity::find().filter(institution::Column::Code.eq(code.as_str())).one(&txn).await;
@@ -277,11 +276,10 @@ impl Catalog {
             };
             row.insert(&txn).await.map_err(CatalogError::during(ACT))?.id
         };
-        if let crate::access::Actor::Account(account) = scope.actor() {
-            put_grants(&txn, account.0, &[(id, crate::access::Role::Administrator.as_str())]).await?;
+        if let Actor::Account(account) = scope.actor() {
+            put_grants(&txn, account.0, &[(id, Role::Administrator.as_str())]).await?;
         }
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        Ok(())
+        Ok(self.commit_told(txn, ACT, told).await?)
     }
 }
 
@@ -303,17 +301,50 @@ async fn put_grants(txn: &DatabaseTransaction, account: i64, grants: &[(i64, &st
     Ok(())
 }
 
-/// Locked out of one's own archive is what nobody wants.
-async fn administrator_left(txn: &DatabaseTransaction) -> Result<bool, CatalogError> {
+/// Whether anybody who is not disabled manages accounts.
+pub(super) async fn is_administered(connection: &impl ConnectionTrait) -> Result<bool, CatalogError> {
     let active = account::Entity::find()
         .select_only()
         .column(account::Column::Id)
         .filter(account::Column::DisabledAt.is_null())
         .into_query();
-    let left = membership::Entity::find()
-        .filter(membership::Column::Role.eq(crate::access::Role::Administrator.as_str()))
+    let administrators = membership::Entity::find()
+        .filter(membership::Column::Role.eq(Role::Administrator.as_str()))
         .filter(membership::Column::AccountId.in_subquery(active))
-        .count(txn)
+        .count(connection)
         .await;
-    Ok(left.map_err(CatalogError::during(ACT))? > 0)
+    Ok(administrators.map_err(CatalogError::during(ACT))? > 0)
+}
+
+/// Adds an account; its login is taken by nobody else.
+pub(super) async fn insert_account(
+    txn: &DatabaseTransaction,
+    login: &str,
+    name: &str,
+    grants: &[(i64, &str)],
+) -> Result<i64, EngineError> {
+    let taken = account::Entity::find().filter(account::Column::Login.eq(login)).count(txn).await;
+    if taken.map_err(CatalogError::during(ACT))? > 0 {
+        return Err(EngineError::Conflict("there is an account with this login"));
+    }
+    let row = account::ActiveModel {
+        login: Set(login.to_owned()),
+        name: Set(name.to_owned()),
+        created_at: Set(now()),
+        ..Default::default()
+    };
+    let row = row.insert(txn).await.map_err(CatalogError::during(ACT))?;
+    put_grants(txn, row.id, grants).await?;
+    Ok(row.id)
+}
+
+/// A new password. Whoever was signed in is not any longer.
+pub(super) async fn put_password(txn: &DatabaseTransaction, id: AccountId, password: &str) -> Result<(), CatalogError> {
+    account::Entity::update_many()
+        .col_expr(account::Column::Password, Expr::value(password))
+        .filter(account::Column::Id.eq(id.0))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    end_sessions(txn, id).await
 }

@@ -98,16 +98,26 @@ impl Catalog {
         }
     }
 
+    /// Commits what was done together with the events that tell of it: there is never one without the other.
+    pub(super) async fn commit_told(
+        &self,
+        txn: DatabaseTransaction,
+        act: &'static str,
+        events: &[AuditEvent],
+    ) -> Result<(), CatalogError> {
+        let audited = self.audit(&txn, events).await?;
+        txn.commit().await.map_err(CatalogError::during(act))?;
+        self.audited(audited);
+        Ok(())
+    }
+
     /// Adds events to the trail; they are durable when this returns.
     pub(crate) async fn record_events(&self, events: &[AuditEvent]) -> Result<(), CatalogError> {
         if events.is_empty() {
             return Ok(());
         }
         let txn = self.begin(ACT).await?;
-        let audited = self.audit(&txn, events).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        self.audited(audited);
-        Ok(())
+        self.commit_told(txn, ACT, events).await
     }
 
     /// Whether this process has written into the trail.

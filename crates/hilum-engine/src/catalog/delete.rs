@@ -90,9 +90,7 @@ impl Catalog {
         for study in studies {
             deleted.studies += u64::from(after_deletion(&txn, study).await?);
         }
-        let audited = self.audit(&txn, &events).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        self.audited(audited);
+        self.commit_told(txn, ACT, &events).await?;
         Ok(deleted)
     }
 

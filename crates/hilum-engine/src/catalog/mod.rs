@@ -43,7 +43,7 @@ pub use reading::{Claim, ReadingEnd, Renewal};
 pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 pub use report::{CurrentReport, NewReport};
 pub use search::{Answer, Attribute, Cursor, Find, Found, Values, attributes};
-pub(crate) use sessions::TokenRow;
+pub(crate) use sessions::{LinkHolder, TokenRow};
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 pub(crate) use upkeep::Holder;
 

@@ -319,10 +319,7 @@ impl Catalog {
         update(&txn, changed).await?;
         let (institution, study) = of_study(&txn, study.institution_id, study.id).await?;
         let event = AuditEvent::by(scope, action).of(institution).about([study]);
-        let audited = self.audit(&txn, &[event]).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        self.audited(audited);
-        Ok(())
+        Ok(self.commit_told(txn, ACT, &[event]).await?)
     }
 }
 

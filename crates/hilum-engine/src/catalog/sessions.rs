@@ -1,9 +1,12 @@
 //! How accounts prove who they are: sessions, tokens of programs, links that work once, and tries that failed. Secrets are looked for
 //! by their digest.
 
+use super::accounts::{insert_account, is_administered, put_password};
 use super::entity::{account, account_link, api_token, session, sign_in_failure};
 use super::{Catalog, CatalogError, now};
 use crate::access::{AccountId, Grant, Scope};
+use crate::audit::AuditEvent;
+use crate::error::EngineError;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set};
 
@@ -28,6 +31,15 @@ pub(crate) struct LinkRow {
     pub(crate) purpose: String,
 }
 
+/// Whose a link is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LinkHolder<'a> {
+    /// An account that is there.
+    Known(AccountId),
+    /// The first one, which the link makes.
+    First { login: &'a str, name: &'a str, grants: &'a [Grant] },
+}
+
 impl Catalog {
     /// Somebody signed in: notes when, and forgets the tries that failed.
     pub(crate) async fn begin_session(
@@ -36,6 +48,7 @@ impl Catalog {
         account: AccountId,
         digest: &str,
         login_digest: &str,
+        told: &[AuditEvent],
     ) -> Result<(), CatalogError> {
         let txn = self.begin(ACT).await?;
         let row = session::ActiveModel {
@@ -57,7 +70,7 @@ impl Catalog {
             .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        txn.commit().await.map_err(CatalogError::during(ACT))
+        self.commit_told(txn, ACT, told).await
     }
 
     /// Whose session it is, if it began after `begun` and was used after `seen`.
@@ -90,21 +103,19 @@ impl Catalog {
     }
 
     /// Somebody signed out.
-    pub(crate) async fn end_session(&self, _scope: &Scope, digest: &str) -> Result<(), CatalogError> {
+    pub(crate) async fn end_session(
+        &self,
+        _scope: &Scope,
+        digest: &str,
+        told: &[AuditEvent],
+    ) -> Result<(), CatalogError> {
         let txn = self.begin(ACT).await?;
         session::Entity::delete_many()
             .filter(session::Column::Digest.eq(digest))
             .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        txn.commit().await.map_err(CatalogError::during(ACT))
-    }
-
-    /// Every session of an account ends.
-    pub(crate) async fn end_sessions_of(&self, _scope: &Scope, account: AccountId) -> Result<(), CatalogError> {
-        let txn = self.begin(ACT).await?;
-        end_sessions(&txn, account).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))
+        self.commit_told(txn, ACT, told).await
     }
 
     /// Forgets sessions, links and tries that are over since `before`.
@@ -163,6 +174,7 @@ impl Catalog {
         purpose: &str,
         digest: &str,
         expires_at: i64,
+        told: &[AuditEvent],
     ) -> Result<(), CatalogError> {
         use account_link::Column;
         let txn = self.begin(ACT).await?;
@@ -180,7 +192,7 @@ impl Catalog {
             ..Default::default()
         };
         row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
-        txn.commit().await.map_err(CatalogError::during(ACT))
+        self.commit_told(txn, ACT, told).await
     }
 
     /// A link that still works.
@@ -194,8 +206,20 @@ impl Catalog {
         Ok(row.map(|row| LinkRow { account: row.account_id.map(AccountId), purpose: row.purpose }))
     }
 
-    /// Takes a link out; false where another was faster.
-    pub(crate) async fn use_link(&self, _scope: &Scope, digest: &str) -> Result<bool, CatalogError> {
+    /// Uses a link, in one go: it works no longer, the account that it is for has this password, and the first account is made. `None` where
+    /// another was faster.
+    pub(crate) async fn use_link(
+        &self,
+        scope: &Scope,
+        digest: &str,
+        holder: LinkHolder<'_>,
+        password: &str,
+        told: impl FnOnce(AccountId) -> Vec<AuditEvent>,
+    ) -> Result<Option<AccountId>, EngineError> {
+        let institutions = match holder {
+            LinkHolder::Known(_) => Vec::new(),
+            LinkHolder::First { grants, .. } => self.institutions_of(scope, grants).await?,
+        };
         let txn = self.begin(ACT).await?;
         let gone = account_link::Entity::delete_many()
             .filter(account_link::Column::Digest.eq(digest))
@@ -203,8 +227,17 @@ impl Catalog {
             .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        Ok(gone.rows_affected == 1)
+        if gone.rows_affected != 1 {
+            return Ok(None);
+        }
+        let id = match holder {
+            LinkHolder::Known(id) => id,
+            LinkHolder::First { .. } if is_administered(&txn).await? => return Ok(None),
+            LinkHolder::First { login, name, .. } => AccountId(insert_account(&txn, login, name, &institutions).await?),
+        };
+        put_password(&txn, id, password).await?;
+        self.commit_told(txn, ACT, &told(id)).await?;
+        Ok(Some(id))
     }
 
     /// Keeps a token.
@@ -216,6 +249,7 @@ impl Catalog {
         digest: &str,
         grants: &[Grant],
         expires_at: i64,
+        told: impl FnOnce(i64) -> AuditEvent,
     ) -> Result<TokenRow, CatalogError> {
         let txn = self.begin(ACT).await?;
         let roles = serde_json::to_string(grants).map_err(|_| CatalogError::Corrupt { what: "roles of a token" })?;
@@ -229,7 +263,7 @@ impl Catalog {
             ..Default::default()
         };
         let row = row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
+        self.commit_told(txn, ACT, &[told(row.id)]).await?;
         token(row)
     }
 
@@ -266,7 +300,13 @@ impl Catalog {
     }
 
     /// A token works no longer; false where the account has none of this number.
-    pub(crate) async fn revoke_token(&self, _scope: &Scope, account: AccountId, id: i64) -> Result<bool, CatalogError> {
+    pub(crate) async fn revoke_token(
+        &self,
+        _scope: &Scope,
+        account: AccountId,
+        id: i64,
+        told: AuditEvent,
+    ) -> Result<bool, CatalogError> {
         let txn = self.begin(ACT).await?;
         let gone = api_token::Entity::delete_many()
             .filter(api_token::Column::Id.eq(id))
@@ -274,8 +314,11 @@ impl Catalog {
             .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        Ok(gone.rows_affected == 1)
+        let gone = gone.rows_affected == 1;
+        if gone {
+            self.commit_told(txn, ACT, &[told]).await?;
+        }
+        Ok(gone)
     }
 }
 

@@ -74,9 +74,7 @@ impl Catalog {
         let imported = summary.new + summary.changed + summary.unchanged;
         let detail = Detail { subject: Some(Subject::Worklist), instances: Some(imported), ..Detail::default() };
         let event = AuditEvent::by(scope, Action::ImportWorklist).of(scope.home().clone()).with(detail);
-        let audited = self.audit(&txn, &[event]).await?;
-        txn.commit().await.map_err(CatalogError::during(ACT))?;
-        self.audited(audited);
+        self.commit_told(txn, ACT, &[event]).await?;
         Ok(summary)
     }
 

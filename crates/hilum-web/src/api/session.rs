@@ -2,16 +2,16 @@
 
 use axum::{
     Json,
-    extract::{Extension, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use hilum_engine::accounts::{AccountError, Caller, LinkView, Shown, Signed};
-use hilum_engine::{AccountId, InstitutionCode, Permission, Role, Whence};
+use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
 use serde::{Deserialize, Serialize};
 
 use super::ApiResult;
-use crate::{connection::Connection, cookie, doors::App, error::ApiError, guard::RequestId, server::Server};
+use crate::{cookie, doors::App, error::ApiError, guard::Arrival, server::Server};
 
 /// `GET /api/v1/session`
 #[derive(Serialize)]
@@ -66,19 +66,18 @@ pub(super) struct Credentials {
 
 pub(super) async fn sign_in(
     State(server): State<Server>,
-    Extension(connection): Extension<Connection>,
-    Extension(request): Extension<RequestId>,
+    arrival: Arrival,
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(Credentials { login, password }) = credentials?;
-    let signed = server.engine.sign_in(&login, &password, whence(connection, request)).await?;
-    signed_in(&server, connection, signed).await
+    let signed = server.engine.sign_in(&login, &password, arrival.whence).await?;
+    signed_in(&server, arrival, signed).await
 }
 
-async fn signed_in(server: &Server, connection: Connection, signed: Signed) -> Result<Response, ApiError> {
+async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<Response, ApiError> {
     let shown = view(server, &signed.caller, Some(signed.csrf)).await?;
     let mut response = Json(shown).into_response();
-    let cookie = cookie::set(&signed.session, connection.secure);
+    let cookie = cookie::set(&signed.session, arrival.secure);
     let cookie = cookie.ok_or_else(|| ApiError::bad_request("the session cannot be written as a cookie"))?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
@@ -105,18 +104,13 @@ pub(super) struct NewPassword {
 /// With a session only: a program's token is no proof of its owner's presence.
 pub(super) async fn change_password(
     app: App,
-    Extension(connection): Extension<Connection>,
-    Extension(request): Extension<RequestId>,
+    arrival: Arrival,
     passwords: Result<Json<NewPassword>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(NewPassword { old, new }) = passwords?;
     with_session(&app)?;
-    let signed = app.engine.change_password(&app.caller, &old, &new, whence(connection, request)).await?;
-    signed_in(&app.server, connection, signed).await
-}
-
-pub(crate) fn whence(connection: Connection, RequestId(request): RequestId) -> Whence {
-    Whence { address: Some(connection.address), request: Some(request) }
+    let signed = app.engine.change_password(&app.caller, &old, &new, arrival.whence).await?;
+    signed_in(&app.server, arrival, signed).await
 }
 
 pub(super) fn with_session(app: &App) -> Result<(), ApiError> {
@@ -152,16 +146,12 @@ pub(super) struct UsedLink {
 
 pub(super) async fn use_link(
     State(server): State<Server>,
-    Extension(connection): Extension<Connection>,
-    Extension(request): Extension<RequestId>,
+    arrival: Arrival,
     link: Result<Json<UsedLink>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(UsedLink { link, login, name, password }) = link?;
-    let signed = server
-        .engine
-        .use_link(&link, login.as_deref(), name.as_deref(), &password, whence(connection, request))
-        .await?;
-    signed_in(&server, connection, signed).await
+    let signed = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
+    signed_in(&server, arrival, signed).await
 }
 
 impl From<AccountError> for ApiError {

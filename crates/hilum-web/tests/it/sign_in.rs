@@ -250,3 +250,19 @@ async fn the_steward_reads_who_signed_in_who_was_turned_away_and_what_became_of_
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_whose_use_was_refused_works_still_and_makes_no_account_without_a_password() {
+    let server = start_fresh().await;
+    crate::client::token(&server.engine, "kim", &[Role::Viewer]).await;
+    let link = server.engine.first_administrator_link().await.unwrap().unwrap();
+    let used = |login: &str, name: &str| json!({"link": link, "login": login, "name": name, "password": PASSWORD});
+    let taken = post(&server, "/api/v1/links/use", &[], &used("kim", "Kim")).await;
+    assert_eq!((taken.status, &taken.json()["code"]), (409, &json!("conflict")));
+    let two_lines = post(&server, "/api/v1/links/use", &[], &used("lee", "Lee\nChief")).await;
+    assert_eq!((two_lines.status, &two_lines.json()["code"]), (400, &json!("bad_request")));
+    let scope = server.engine.console_scope().await.unwrap();
+    assert_eq!(server.engine.accounts(&scope).await.unwrap().len(), 1);
+    assert_eq!(post(&server, "/api/v1/links/use", &[], &used("lee", "Lee")).await.status, 200);
+    assert_eq!(post(&server, "/api/v1/links/use", &[], &used("park", "Park")).await.status, 404);
+}

@@ -20,6 +20,15 @@ fn program(name: &str, arguments: &[&str]) -> Option<Output> {
     }
 }
 
+/// A self-signed certificate for this machine, by openssl; none where that is not installed.
+pub fn certificate(key: &Path, pem: &Path, subject: &str, days: &str) -> Option<Output> {
+    let (key, pem) = (key.display().to_string(), pem.display().to_string());
+    let kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let own =
+        ["-days", days, "-subj", subject, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", &key, "-out", &pem];
+    program("openssl", &[&kind[..], &own].concat())
+}
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -79,28 +88,7 @@ fn certificate_files_are_read_again_on_sighup_by_web_server_and_dicom_node() {
     let made = |name: &str| {
         let (key, pem) = (path(&format!("{name}.key")), path(&format!("{name}.pem")));
         let subject = format!("/CN={name}");
-        program(
-            "openssl",
-            &[
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                &subject,
-                "-addext",
-                "subjectAltName=IP:127.0.0.1",
-                "-keyout",
-                &key,
-                "-out",
-                &pem,
-            ],
-        )
+        certificate(Path::new(&key), Path::new(&pem), &subject, "2")
     };
     let (Some(_), Some(_)) = (made("old"), made("new")) else { return };
     let install = |name: &str| {

@@ -1,10 +1,11 @@
-import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Button, PasswordInput, Stack } from "@mantine/core";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { type Session, sessionApi } from "../../api/access";
 import { ApiError } from "../../api/http";
 import { useProblem } from "../../components/access";
+import { LoginField } from "../../components/LoginField";
 import { Refusal } from "../../components/Refusal";
 
 /** Login and password. `login`: the only account that may sign in here. */
@@ -45,20 +46,7 @@ export function SignInForm({ login: fixed, onSignedIn }: { login?: string; onSig
         }
       />
       <Stack gap="md">
-        <TextInput
-          label={t("signIn.login")}
-          name="login"
-          autoComplete="username"
-          autoCapitalize="none"
-          spellCheck={false}
-          required
-          withAsterisk={false}
-          autoFocus={fixed === undefined}
-          readOnly={fixed !== undefined}
-          variant={fixed === undefined ? "default" : "filled"}
-          value={login}
-          onChange={(event) => setLogin(event.currentTarget.value)}
-        />
+        <LoginField fixed={fixed !== undefined} value={login} onChange={setLogin} />
         <PasswordInput
           ref={secret}
           label={t("signIn.password")}

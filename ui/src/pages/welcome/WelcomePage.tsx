@@ -9,6 +9,7 @@ import { ApiError } from "../../api/http";
 import { FrontDoor } from "../../app/FrontDoor";
 import { beginSession } from "../../app/session";
 import { useProblem } from "../../components/access";
+import { LoginField } from "../../components/LoginField";
 import { isGood } from "../../components/password";
 import { PasswordFields } from "../../components/PasswordFields";
 import { Refusal } from "../../components/Refusal";
@@ -118,21 +119,12 @@ function LinkForm({ secret, link, onGone }: { secret: string; link: LinkView; on
       </Text>
       <Refusal text={failure !== null && !weak ? problem(failure) : null} />
       <Stack gap="md">
-        <TextInput
-          label={t("signIn.login")}
+        <LoginField
+          fixed={!first}
           description={first ? t("accounts.loginHelp") : undefined}
-          name="login"
-          autoComplete="username"
-          autoCapitalize="none"
-          spellCheck={false}
-          required
-          withAsterisk={false}
-          autoFocus={first}
           error={first && login !== "" && !loginPattern.test(login.trim()) && t("accounts.loginWrong")}
-          readOnly={!first}
-          variant={first ? "default" : "filled"}
           value={login}
-          onChange={(event) => setLogin(event.currentTarget.value)}
+          onChange={setLogin}
         />
         {first && (
           <TextInput
