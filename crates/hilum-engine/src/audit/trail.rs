@@ -174,7 +174,8 @@ impl Engine {
     }
 
     /// Ends this process's part of the trail: what was gathered is written, the end noted, and a syslog server given a moment to take what it has
-    /// not taken yet. Call it before the process ends; a process that is killed loses at most the last second of reads.
+    /// not taken yet; then the catalogue is closed, and answers nothing any more. Call it before the process ends; a process that is killed loses at
+    /// most the last second of reads.
     pub async fn close(&self) {
         self.caught_up().await;
         let written = async {
@@ -188,6 +189,7 @@ impl Engine {
             tracing::error!(code = error.code(), "the end of the audit trail of this process could not be written");
         }
         self.witness().settle().await;
+        self.catalog().close().await;
     }
 
     /// The event that the data folder noted last must still be in the trail.

@@ -57,7 +57,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -169,6 +169,9 @@ impl CatalogError {
     }
 }
 
+/// How long its last users may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// The catalogue of one data folder. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Catalog {
@@ -195,6 +198,22 @@ impl Catalog {
             catalog.belong_to(crate::storage::folder_id(folder)?).await?;
         }
         Ok(catalog)
+    }
+
+    /// Closes every connection, so that a catalogue of the folder ends as one file without a WAL where nobody else has it open. A connection that
+    /// somebody still uses after a moment is left to end with the process.
+    pub(crate) async fn close(&self) {
+        let closed = async {
+            for connections in [&self.read, &self.write] {
+                connections.close_by_ref().await?;
+            }
+            Ok::<_, DbErr>(())
+        };
+        match tokio::time::timeout(CLOSING, closed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the catalogue could not be closed"),
+            Err(_) => tracing::warn!("the catalogue is still in use and ends with the process"),
+        }
     }
 
     async fn belong_to(&self, folder: Uuid) -> Result<(), CatalogError> {

@@ -167,6 +167,7 @@ async fn three_hundred_readings_of_a_series_are_one_view_of_it() {
     let absent = Selection::study("1.2.3.4".parse().unwrap());
     assert!(engine.instances(&lee, Zone::Clinical, &absent).await.unwrap().is_empty());
     engine.close().await;
+    let engine = Engine::open(config(data.path())).await.unwrap();
     let views = of(&engine, Action::View).await;
     let by = |actor: &str| views.iter().filter(|event| event.actor.id.as_deref() == Some(actor)).collect::<Vec<_>>();
     assert_eq!(by("1").len(), 1);
@@ -194,6 +195,7 @@ async fn searches_and_refusals_are_counted_and_written_before_the_process_ends()
     let refusals = "SELECT detail FROM audit_event WHERE outcome = 'refused' ORDER BY number";
     assert_eq!(texts(data.path(), refusals).await, [r#"{"permission":"delete"}"#]);
     engine.close().await;
+    let engine = Engine::open(config(data.path())).await.unwrap();
     assert_eq!(
         texts(data.path(), refusals).await,
         [r#"{"permission":"delete"}"#, r#"{"permission":"delete","times":19}"#]
