@@ -1,6 +1,7 @@
 //! One association that a peer requested, from its request to its release.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -71,6 +72,7 @@ pub(crate) async fn serve(
         shared: &shared,
         shutdown,
         commitments: FuturesUnordered::new(),
+        reports: HashMap::new(),
     };
     let ended = association.run().await;
     let Association { messages, caller, commitments, .. } = association;
@@ -158,11 +160,13 @@ async fn note_refusal(config: &ScpConfig, refused: RefusedCaller) {
 pub(crate) struct Association<'a> {
     pub(crate) messages: Messages,
     pub(crate) caller: Caller,
-    query_options: &'a std::collections::HashMap<String, QueryOptions>,
+    query_options: &'a HashMap<String, QueryOptions>,
     pub(crate) shared: &'a Shared,
     pub(crate) shutdown: watch::Receiver<bool>,
     /// Commitments that are being looked after, to be reported here while the association lasts.
     pub(crate) commitments: FuturesUnordered<Pending>,
+    /// Transactions whose results were reported here and not yet answered, by message ID.
+    pub(crate) reports: HashMap<u16, String>,
 }
 
 /// Done when the server stops. Loses nothing when cancelled.
@@ -222,6 +226,7 @@ impl Association<'_> {
         if command.is_response {
             // Responses to our N-EVENT-REPORTs; nothing else is asked here outside a sub-operation.
             if command.operation == Operation::EventReport && context.abstract_syntax == STORAGE_COMMITMENT {
+                self.heard(&command);
                 return self.messages.skip_data_set().await;
             }
             let what = "a response came where only requests can come";
@@ -296,7 +301,10 @@ impl Association<'_> {
                     }
                 }
                 Incoming::Command { command, .. }
-                    if command.is_response && command.operation == Operation::EventReport => {}
+                    if command.is_response && command.operation == Operation::EventReport =>
+                {
+                    self.heard(&command);
+                }
                 Incoming::Command { .. } | Incoming::Release => {
                     let what = "a request came while another one is being served";
                     return Err(protocol_error(AbortReason::UnexpectedParameter, what));

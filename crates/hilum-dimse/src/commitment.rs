@@ -63,10 +63,11 @@ pub(crate) async fn serve_action(
         _ if command.sop != STORAGE_COMMITMENT_INSTANCE => Status::NO_SUCH_INSTANCE,
         _ if command.kind != Some(REQUEST) => Status::NO_SUCH_ACTION,
         (_, None) => Status::INVALID_ARGUMENT,
-        (Some(handler), Some(request)) => {
+        (Some(handler), Some(request)) if handler.note(&association.caller, &request).await => {
             association.commitments.push(handler.commit(&association.caller, request));
             Status::SUCCESS
         }
+        (Some(_), Some(_)) => Status::PROCESSING_FAILURE,
     };
     association.answer(context_id, command, status).await
 }
@@ -95,7 +96,7 @@ pub(crate) async fn serve_report(
 }
 
 impl Association<'_> {
-    /// Reports a result on the association of its request. The response is taken when it comes.
+    /// Reports a result on the association of its request. The response is taken when it comes, by [`Self::heard`].
     pub(crate) async fn report(&mut self, result: CommitmentResult) -> Result<(), UlError> {
         let mut contexts = self.messages.contexts.iter();
         let context = contexts.find(|(_, c)| c.abstract_syntax == STORAGE_COMMITMENT && c.roles.scu);
@@ -104,11 +105,22 @@ impl Association<'_> {
         };
         let message_id = self.messages.next_message_id();
         match event_report(&result, message_id, &transfer_syntax) {
-            Ok((command, data_set)) => self.messages.send(context_id, &command, Some(&data_set)).await,
+            Ok((command, data_set)) => {
+                self.reports.insert(message_id, result.transaction);
+                self.messages.send(context_id, &command, Some(&data_set)).await
+            }
             Err(error) => {
                 tracing::warn!(%error, "the result of a storage commitment cannot be written");
                 Ok(())
             }
+        }
+    }
+
+    /// A response to an event report, whatever its status: the requestor knows the result.
+    pub(crate) fn heard(&mut self, response: &CommandSet) {
+        let told = self.reports.remove(&response.message_id);
+        if let (Some(transaction), Some(handler)) = (told, &self.shared.services.commitment) {
+            handler.told(&self.caller, transaction);
         }
     }
 }
@@ -122,7 +134,10 @@ pub(crate) async fn report_later(mut pending: FuturesUnordered<Pending>, caller:
             None => Err(None),
         };
         match told {
-            Ok(()) => continue,
+            Ok(()) => {
+                handler.told(caller, result.transaction);
+                continue;
+            }
             Err(Some(error)) => {
                 tracing::warn!(calling_ae = %caller.calling_ae, %error, "a commitment's result was not taken");
             }

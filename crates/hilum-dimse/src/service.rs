@@ -28,8 +28,8 @@ pub struct ReceivedInstance {
     pub part10: ObjectBytes,
     /// Where the data set starts in `part10`.
     pub data_set_offset: usize,
-    /// SHA-256 of `part10`, computed while it came in.
-    pub sha256: [u8; 32],
+    /// SHA-256 of `part10`, computed while it came in where it is long.
+    pub sha256: Option<[u8; 32]>,
 }
 
 impl ReceivedInstance {
@@ -299,13 +299,19 @@ pub type RequestorFuture = Pin<Box<dyn Future<Output = Option<Peer>> + Send>>;
 
 /// Commits to the safekeeping of instances (PS3.4 Annex J).
 pub trait CommitmentHandler: Send + Sync + 'static {
+    /// Notes a request before it is answered with success, which promises a result (PS3.4 J.3.2); false where it cannot be noted.
+    fn note<'a>(&'a self, caller: &'a Caller, request: &'a CommitmentRequest) -> TakeFuture<'a>;
+
     /// Looks after the instances; the result is told when the future is done, on the same association while it lasts and on a
-    /// new one afterwards. A shutdown drops the future: what must be told after a restart, the handler keeps and tells by
+    /// new one afterwards. A shutdown drops the future: what was noted and not [told](Self::told) by then, the handler tells by
     /// [`Scu::report_commitment`](crate::Scu::report_commitment).
     fn commit(&self, caller: &Caller, request: CommitmentRequest) -> CommitFuture;
 
     /// Where a new association with the result goes.
     fn requestor(&self, caller: &Caller) -> RequestorFuture;
+
+    /// The requestor has heard the result of a transaction.
+    fn told(&self, caller: &Caller, transaction: String);
 
     /// Takes back a result that the requestor did not take, to be told again later.
     fn undelivered(&self, caller: &Caller, result: CommitmentResult);

@@ -44,6 +44,8 @@ impl Status {
     pub const CANNOT_UNDERSTAND: Self = Self::new(0xC000, "the identifier cannot be read");
     /// C001: a match cannot be put into words; our fault.
     pub const UNABLE_TO_PROCESS: Self = Self::new(0xC001, "processing failure");
+    /// 0110: it failed for a reason of ours (PS3.7 C.5.21).
+    pub const PROCESSING_FAILURE: Self = Self::new(0x0110, "processing failure");
     /// 0112: there is no such SOP instance (PS3.7 C.5.13).
     pub const NO_SUCH_INSTANCE: Self = Self::new(0x0112, "");
     /// 0115: an argument has a value that is not allowed (PS3.7 C.5.10).
@@ -73,7 +75,7 @@ impl From<StoreOutcome> for Status {
             }
             StoreOutcome::CannotUnderstand => Self::new(0xC000, "data set cannot be read"),
             StoreOutcome::NotAuthorized => Self::new(0x0124, "not authorized"),
-            StoreOutcome::Failed => Self::new(0x0110, "processing failure"),
+            StoreOutcome::Failed => Self::PROCESSING_FAILURE,
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::error::EngineError;
 use hilum_dicom::{AeTitle, SopClassUid, SopUid};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// A sender is answered before the row of its instance is there; by so much later it is.
+const ROWS_FOLLOW: Duration = Duration::from_millis(250);
 
 /// An instance that is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +43,20 @@ pub struct CommitmentOutcome {
     pub failed: Vec<(CommitmentReference, u16)>,
 }
 
-/// A result that its requestor has not heard yet.
+/// What its requestor is still to hear of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Untold {
+    /// The result.
+    Result(CommitmentOutcome),
+    /// It is not known: the process that looked after it has died.
+    Asked {
+        /// The instances.
+        asked: Vec<CommitmentReference>,
+    },
+}
+
+/// A transaction whose result its requestor has not heard yet.
 #[derive(Clone, Debug)]
 pub struct UntoldCommitment {
     /// Row id.
@@ -48,8 +65,8 @@ pub struct UntoldCommitment {
     pub transaction: String,
     /// Who asked.
     pub peer: AeTitle,
-    /// What to tell.
-    pub outcome: CommitmentOutcome,
+    /// What is known of the result.
+    pub what: Untold,
 }
 
 impl Engine {
@@ -63,7 +80,12 @@ impl Engine {
             instance: Some(asked.iter().map(|reference| reference.sop.clone()).collect()),
             ..Selection::default()
         };
-        let kept = self.instances(scope, Zone::Clinical, &selection).await?;
+        let mut kept = self.instances(scope, Zone::Clinical, &selection).await?;
+        if kept.len() < asked.len() {
+            // Another process of this archive may have kept it, whose rows follow in a moment.
+            tokio::time::sleep(ROWS_FOLLOW).await;
+            kept = self.instances(scope, Zone::Clinical, &selection).await?;
+        }
         let kept: HashMap<&str, _> = kept.iter().map(|instance| (instance.sop.as_str(), instance)).collect();
         let mut found = Vec::with_capacity(asked.len());
         for reference in asked {
@@ -103,15 +125,21 @@ impl Engine {
         Ok(self.catalog().commitment_outcome(scope, transaction).await?)
     }
 
-    /// Keeps a result that its requestor did not take, to be told again.
+    /// Keeps what a requestor is still to hear: a result that it did not take, to be told again, or what it asked for, in case that this
+    /// process dies before it knows the result.
     pub async fn keep_untold_commitment(
         &self,
         scope: &Scope,
         transaction: &str,
         peer: &AeTitle,
-        outcome: &CommitmentOutcome,
+        what: &Untold,
     ) -> Result<(), EngineError> {
-        Ok(self.catalog().keep_untold(scope, transaction, peer, outcome).await?)
+        Ok(self.catalog().keep_untold(scope, transaction, peer, what).await?)
+    }
+
+    /// The requestor has heard the result of a transaction.
+    pub async fn commitment_told(&self, scope: &Scope, transaction: &str, peer: &AeTitle) -> Result<(), EngineError> {
+        Ok(self.catalog().commitment_told(scope, transaction, peer).await?)
     }
 
     /// Results that are to be told now: for this machine's own worker.

@@ -5,7 +5,7 @@ use crate::catalog::{KnownInstance, RecordRequest, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
 use crate::storage::segment::Provenance;
-use crate::storage::{Sha256Digest, Staged, Storage, StorageError};
+use crate::storage::{Sha256Digest, Staged, Storage, StorageError, digest};
 use bytes::Bytes;
 use hilum_dicom::facts::ImageFacts;
 use hilum_dicom::uid::PixelCoding;
@@ -13,7 +13,6 @@ use hilum_dicom::{
     AeTitle, DicomError, FactsError, HeaderError, InstanceFacts, ObjectBytes, Outline, SopClassUid, SopUid, StudyUid,
     TransferSyntaxUid, data_set_digest,
 };
-use sha2::{Digest, Sha256};
 use std::io;
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ use std::sync::Arc;
 pub struct Received {
     /// A whole Part 10 file, or file meta and data set without preamble.
     pub object: ObjectBytes,
-    /// Their SHA-256, where it was computed while they came.
+    /// Their SHA-256, where somebody knows it; else it is computed while the disk takes them.
     pub sha256: Option<Sha256Digest>,
     /// The transfer syntax, where it was agreed on beforehand.
     pub transfer_syntax: Option<TransferSyntaxUid>,
@@ -50,7 +49,7 @@ impl Received {
     fn is_read_in_passing(&self) -> bool {
         let deflated = TransferSyntaxUid::deflated_explicit_little_endian();
         let inflates = self.transfer_syntax.as_ref().is_none_or(|stated| *stated == deflated);
-        self.sha256.is_some() && self.object.len() <= SMALL && !inflates
+        self.object.len() <= SMALL && !inflates
     }
 }
 
@@ -93,7 +92,8 @@ pub(crate) struct Receipt {
 #[derive(Clone, Debug)]
 pub(crate) struct Examined {
     pub(crate) facts: Box<InstanceFacts>,
-    pub(crate) sha256: Sha256Digest,
+    /// Where it is known yet.
+    pub(crate) sha256: Option<Sha256Digest>,
     pub(crate) object: ObjectBytes,
 }
 
@@ -112,20 +112,17 @@ fn examine_now(received: Received) -> Result<Examined, AcceptError> {
         None => Box::new(object.facts().map_err(refusal)?),
     };
     check_pixel_data(&facts, object.len())?;
-    let sha256 = match sha256 {
-        Some(sha256) => sha256,
-        None => digest(&object, 0).map_err(|error| refusal(FactsError::Read(error)))?,
-    };
     Ok(Examined { facts, sha256, object })
 }
 
-/// SHA-256 of an object's bytes from `from` on.
-fn digest(object: &ObjectBytes, from: u64) -> io::Result<Sha256Digest> {
-    let mut digest = Sha256::new();
-    for piece in object.pieces(from) {
-        digest.update(piece?);
+/// Its SHA-256, computed where nobody knew it yet.
+pub(crate) async fn sha256_of(new: &Examined) -> Result<Sha256Digest, AcceptError> {
+    if let Some(sha256) = new.sha256 {
+        return Ok(sha256);
     }
-    Ok(digest.finalize().into())
+    let object = new.object.clone();
+    let read = tokio::task::spawn_blocking(move || digest(&object, 0)).await.map_err(AcceptError::aborted)?;
+    read.map_err(|error| refusal(FactsError::Read(error)))
 }
 
 fn refusal(error: FactsError) -> AcceptError {
@@ -201,7 +198,7 @@ pub(crate) async fn compare(
     known: &KnownInstance,
     new: &Examined,
 ) -> Result<Comparison, AcceptError> {
-    if known.sha256 == crate::storage::hex(&new.sha256) {
+    if known.sha256 == crate::storage::hex(&sha256_of(new).await?) {
         return Ok(Comparison::Same);
     }
     let (storage, key, new) = (Arc::clone(storage), known.object.clone(), new.object.clone());
@@ -235,7 +232,11 @@ fn same_data_set(a: &ObjectBytes, b: &ObjectBytes) -> io::Result<bool> {
 }
 
 /// Appends an examined object durably.
-pub(crate) async fn append(engine: &Engine, provenance: Provenance, new: &Examined) -> Result<Staged, AcceptError> {
+pub(crate) async fn append(
+    engine: &Engine,
+    provenance: Provenance,
+    new: &Examined,
+) -> Result<(Staged, Sha256Digest), AcceptError> {
     let (storage, object, sha256) = (engine.storage().clone(), new.object.clone(), new.sha256);
     let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &object));
     Ok(appended.await.map_err(AcceptError::aborted)??)
@@ -247,8 +248,8 @@ pub(crate) fn request(
     zone: Zone,
     source: Source,
     new: &Examined,
-    staged: Staged,
+    (staged, sha256): (Staged, Sha256Digest),
     subject: Subject,
 ) -> RecordRequest {
-    RecordRequest { institution, zone, source, sha256: new.sha256, bytes: new.object.len(), staged, subject }
+    RecordRequest { institution, zone, source, sha256, bytes: new.object.len(), staged, subject }
 }

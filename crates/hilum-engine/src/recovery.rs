@@ -97,7 +97,7 @@ pub(crate) async fn take_up(
             institution,
             zone: provenance.zone,
             source: provenance.source,
-            sha256: new.sha256,
+            sha256: intake::sha256_of(&new).await?,
             bytes: new.object.len(),
             staged: Storage::adopt(object.clone()),
             subject,

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
+        atomic::AtomicBool,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -114,6 +115,10 @@ pub struct Archive {
     pub commit_delay: Duration,
     pub results: Mutex<Vec<CommitmentResult>>,
     pub undelivered: Mutex<Vec<CommitmentResult>>,
+    /// Transactions that were noted and told.
+    pub noted: Mutex<Vec<String>>,
+    pub told: Mutex<Vec<String>>,
+    pub cannot_note: AtomicBool,
 }
 
 impl Archive {
@@ -209,6 +214,17 @@ impl RetrieveHandler for Archive {
 }
 
 impl CommitmentHandler for Archive {
+    fn note<'a>(&'a self, _: &'a Caller, request: &'a CommitmentRequest) -> TakeFuture<'a> {
+        Box::pin(async move {
+            self.noted.lock().unwrap().push(request.transaction.clone());
+            !self.cannot_note.load(Ordering::Relaxed)
+        })
+    }
+
+    fn told(&self, _: &Caller, transaction: String) {
+        self.told.lock().unwrap().push(transaction);
+    }
+
     fn commit(&self, _: &Caller, request: CommitmentRequest) -> CommitFuture {
         let known = self.files.instances();
         let delay = self.commit_delay;

@@ -270,6 +270,12 @@ async fn our_own_provider_commits_finds_fuzzily_and_cancels_a_move() {
     let request = CommitmentRequest { transaction: "1.2.3".to_owned(), instances: vec![reference] };
     let result = scu().request_commitment(&hilum, &request, Duration::from_secs(5)).await.unwrap().expect("a result");
     assert_eq!((result.committed.len(), result.failed.len()), (1, 0));
+    assert_eq!(*archive.noted.lock().unwrap(), ["1.2.3"]);
+    assert_eq!(*archive.told.lock().unwrap(), ["1.2.3"]);
+    // What cannot be noted is not promised.
+    archive.cannot_note.store(true, Ordering::Relaxed);
+    let refused = scu().request_commitment(&hilum, &request, Duration::ZERO).await.unwrap_err();
+    assert!(refused.to_string().contains("0110"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,6 +295,7 @@ async fn a_result_that_nobody_took_comes_back_and_can_be_told_again() {
     let result = archive.undelivered.lock().unwrap()[0].clone();
     scu().report_commitment(&hilum, &result).await.unwrap();
     assert_eq!(*archive.results.lock().unwrap(), [result]);
+    assert_eq!((archive.noted.lock().unwrap().len(), archive.told.lock().unwrap().len()), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,11 @@
 use super::entity::commitment::{ActiveModel, Column, Entity};
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
-use crate::commitment::{CommitmentOutcome, UntoldCommitment};
+use crate::commitment::{CommitmentOutcome, Untold, UntoldCommitment};
 use hilum_dicom::AeTitle;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use serde::{Serialize, de::DeserializeOwned};
 
 const ASKED: &str = "asked";
 const TOLD: &str = "told";
@@ -17,6 +18,8 @@ const ACT: &str = "keep a storage commitment";
 /// A result is told so many times; then the requestor has to ask anew, as PS3.4 J.3 leaves to it.
 const TRIES: i64 = 50;
 const PAUSE_MS: i64 = 60_000;
+/// Whoever looks after a transaction has told the result by then.
+const ANSWER_MS: i64 = 120_000;
 
 impl Catalog {
     /// A peer was asked to commit.
@@ -80,15 +83,18 @@ impl Catalog {
         find.one(&self.read).await.map_err(CatalogError::during(ACT))
     }
 
-    /// Keeps a result that its requestor did not take, to be told again.
+    /// Keeps what a requestor is still to hear. What is not known yet is looked at when the process that looks after it must be gone.
     pub(crate) async fn keep_untold(
         &self,
         scope: &Scope,
         transaction: &str,
         peer: &AeTitle,
-        outcome: &CommitmentOutcome,
+        what: &Untold,
     ) -> Result<(), CatalogError> {
-        let row = self.row(scope, TOLD, transaction, peer, Some(json(outcome)?)).await?;
+        let mut row = self.row(scope, TOLD, transaction, peer, Some(json(what)?)).await?;
+        if matches!(what, Untold::Asked { .. }) {
+            row.next_at = Set(now() + ANSWER_MS);
+        }
         Entity::insert(row)
             .on_conflict(
                 OnConflict::columns([Column::Role, Column::Peer, Column::TransactionUid])
@@ -101,7 +107,25 @@ impl Catalog {
         Ok(())
     }
 
-    /// Results that are to be told now.
+    /// The requestor has heard it.
+    pub(crate) async fn commitment_told(
+        &self,
+        scope: &Scope,
+        transaction: &str,
+        peer: &AeTitle,
+    ) -> Result<(), CatalogError> {
+        Entity::delete_many()
+            .filter(Column::Role.eq(TOLD))
+            .filter(Column::Peer.eq(peer.as_str()))
+            .filter(Column::TransactionUid.eq(transaction))
+            .filter(Column::InstitutionId.is_in(self.visible(scope).await?))
+            .exec(&self.write)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        Ok(())
+    }
+
+    /// What is to be told now.
     pub(crate) async fn untold(&self, scope: &Scope) -> Result<Vec<UntoldCommitment>, CatalogError> {
         let rows = Entity::find()
             .filter(Column::Role.eq(TOLD))
@@ -120,7 +144,7 @@ impl Catalog {
                     row: row.id,
                     transaction: row.transaction_uid,
                     peer: row.peer.parse().map_err(|_| corrupt())?,
-                    outcome: read(row.result.as_deref().ok_or_else(corrupt)?)?,
+                    what: read(row.result.as_deref().ok_or_else(corrupt)?)?,
                 })
             })
             .collect()
@@ -165,10 +189,10 @@ impl Catalog {
     }
 }
 
-fn json(outcome: &CommitmentOutcome) -> Result<String, CatalogError> {
-    serde_json::to_string(outcome).map_err(|_| CatalogError::Corrupt { what: "storage commitment" })
+fn json(what: &impl Serialize) -> Result<String, CatalogError> {
+    serde_json::to_string(what).map_err(|_| CatalogError::Corrupt { what: "storage commitment" })
 }
 
-fn read(text: &str) -> Result<CommitmentOutcome, CatalogError> {
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, CatalogError> {
     serde_json::from_str(text).map_err(|_| CatalogError::Corrupt { what: "storage commitment" })
 }

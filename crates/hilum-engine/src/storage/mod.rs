@@ -36,6 +36,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
+/// SHA-256 of an object's bytes from `from` on. Blocks on the store where they are not in memory.
+pub(crate) fn digest(object: &ObjectBytes, from: u64) -> io::Result<Sha256Digest> {
+    let mut digest = Sha256::new();
+    for piece in object.pieces(from) {
+        digest.update(piece?);
+    }
+    Ok(digest.finalize().into())
+}
+
 /// So many objects are asked for before they are read.
 const AHEAD: usize = 8;
 /// The file that names the data folder.
@@ -190,25 +199,27 @@ impl Storage {
         self.bucket.as_ref().ok_or(StorageError::BucketNotConfigured)
     }
 
-    /// Keeps an object durably, in a segment or in the bucket. Blocks on the store.
+    /// Keeps an object durably, in a segment or in the bucket; its digest too is told, computed where nobody knew it. Blocks on the store.
     pub fn append(
         &self,
         provenance: Provenance,
-        sha256: Sha256Digest,
+        sha256: Option<Sha256Digest>,
         object: &ObjectBytes,
-    ) -> Result<Staged, StorageError> {
-        let header = Header { provenance, length: object.len(), sha256 };
-        let (target, way) = match &self.bucket {
+    ) -> Result<(Staged, Sha256Digest), StorageError> {
+        let (target, sha256, way) = match &self.bucket {
             None => {
-                let appended = self.segments.append(&header, object)?;
-                (appended.key.clone(), Way::Record(appended))
+                let appended = self.segments.append(provenance, sha256, object)?;
+                (appended.key.clone(), appended.sha256, Way::Record(appended))
             }
             Some(bucket) => {
-                let kept = bucket.keep(&header, object)?;
-                (kept.key.clone(), Way::Object(kept))
+                let failed = StorageError::during("read a received object again");
+                let sha256 = sha256.map_or_else(|| digest(object, 0), Ok).map_err(failed)?;
+                let kept = bucket.keep(&Header { provenance, length: object.len(), sha256 }, object)?;
+                (kept.key.clone(), sha256, Way::Object(kept))
             }
         };
-        Ok(Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) })
+        let staged = Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) };
+        Ok((staged, sha256))
     }
 
     /// Removes objects that have no row; says of each whether it is gone. That it was gone already is no failure.

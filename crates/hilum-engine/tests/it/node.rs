@@ -4,7 +4,7 @@ use crate::fixture::{Ct, change_object, config, number, objects, sender_of, view
 use dicom_core::Tag;
 use hilum_dicom::matching::{Pattern, QueryOptions};
 use hilum_dicom::{AeTitle, DataSet, read_facts};
-use hilum_engine::commitment::{CommitmentOutcome, CommitmentReference, Safekeeping};
+use hilum_engine::commitment::{CommitmentOutcome, CommitmentReference, Safekeeping, Untold};
 use hilum_engine::forwarding::{ForwardEnd, ForwardOutcome, ForwardSearch, ForwardState};
 use hilum_engine::routing::{Route, Rule, Rules};
 use hilum_engine::worklist::{Order, OrderError};
@@ -195,11 +195,21 @@ async fn a_result_of_storage_commitment_is_taken_from_whom_it_was_asked_and_told
     assert!(engine.take_commitment("1.2.99", &title("PACS"), &CommitmentOutcome::default()).await.unwrap());
     assert_eq!(engine.commitment_outcome(&scope, "1.2.99").await.unwrap(), Some(outcome.clone()));
 
+    // What was asked for is noted, and left to whoever looks after it.
+    let asked = Untold::Asked { asked: outcome.committed.clone() };
+    engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &asked).await.unwrap();
+    engine.keep_untold_commitment(&scope, "1.2.78", &title("CT1"), &asked).await.unwrap();
+    assert!(engine.untold_commitments().await.unwrap().is_empty());
+    engine.commitment_told(&scope, "1.2.78", &title("CT2")).await.unwrap();
+    assert_eq!(number(data.path(), "SELECT count(*) FROM commitment WHERE role = 'told'").await, 2);
+    engine.commitment_told(&scope, "1.2.78", &title("CT1")).await.unwrap();
+    assert_eq!(number(data.path(), "SELECT count(*) FROM commitment WHERE role = 'told'").await, 1);
+    let result = Untold::Result(outcome.clone());
     for _ in 0..2 {
-        engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &outcome).await.unwrap();
+        engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &result).await.unwrap();
     }
     let untold = engine.untold_commitments().await.unwrap();
-    assert_eq!((untold.len(), &untold[0].outcome, &untold[0].peer), (1, &outcome, &title("CT1")));
+    assert_eq!((untold.len(), &untold[0].what, &untold[0].peer), (1, &result, &title("CT1")));
     engine.end_untold_commitment(untold[0].row, false).await.unwrap();
     assert!(engine.untold_commitments().await.unwrap().is_empty(), "its pause is not over");
     engine.end_untold_commitment(untold[0].row, true).await.unwrap();

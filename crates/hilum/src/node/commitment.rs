@@ -4,30 +4,36 @@ use hilum_dimse::{
     Caller, CommitFuture, CommitmentFailure, CommitmentHandler, CommitmentRequest, CommitmentResult, CommitmentResults,
     ReferencedInstance, RequestorFuture, TakeFuture,
 };
-use hilum_engine::commitment::{CommitmentOutcome, CommitmentReference, Safekeeping};
+use hilum_engine::{
+    Engine, Scope,
+    commitment::{CommitmentOutcome, CommitmentReference, Safekeeping, Untold, UntoldCommitment},
+};
 
 use super::Node;
 
 impl CommitmentHandler for Node {
+    fn note<'a>(&'a self, caller: &'a Caller, request: &'a CommitmentRequest) -> TakeFuture<'a> {
+        Box::pin(async move {
+            let peer = &caller.calling_ae;
+            // Nobody knows where an unknown requestor could be told after its association.
+            if self.peers.find(peer).is_none() {
+                return true;
+            }
+            let asked = Untold::Asked { asked: request.instances.iter().map(reference).collect() };
+            let scope = self.peers.scope_of(peer);
+            let noted = self.engine.keep_untold_commitment(&scope, &request.transaction, peer, &asked).await;
+            if let Err(error) = &noted {
+                tracing::warn!(code = error.code(), %peer, "a storage commitment is refused, as it cannot be noted");
+            }
+            noted.is_ok()
+        })
+    }
+
     fn commit(&self, caller: &Caller, request: CommitmentRequest) -> CommitFuture {
         let (engine, scope) = (self.engine.clone(), self.scope_of_its_data(&caller.calling_ae));
         Box::pin(async move {
-            let CommitmentRequest { transaction, instances } = request;
-            let asked: Vec<CommitmentReference> = instances.iter().map(reference).collect();
-            let known = engine.safekeeping(&scope, &asked).await.unwrap_or_else(|error| {
-                tracing::warn!(code = error.code(), "a storage commitment could not be looked after");
-                vec![Safekeeping::Damaged; asked.len()]
-            });
-            let mut result = CommitmentResult { transaction, committed: Vec::new(), failed: Vec::new() };
-            for (instance, known) in instances.into_iter().zip(known) {
-                match known {
-                    Safekeeping::Kept => result.committed.push(instance),
-                    Safekeeping::Missing => result.failed.push((instance, CommitmentFailure::NoSuchInstance)),
-                    Safekeeping::OtherClass => result.failed.push((instance, CommitmentFailure::ClassConflict)),
-                    Safekeeping::Damaged => result.failed.push((instance, CommitmentFailure::ProcessingFailure)),
-                }
-            }
-            result
+            let asked: Vec<CommitmentReference> = request.instances.iter().map(reference).collect();
+            result_of(request.transaction, look_after(&engine, &scope, asked).await)
         })
     }
 
@@ -36,8 +42,20 @@ impl CommitmentHandler for Node {
         Box::pin(async move { peer })
     }
 
+    fn told(&self, caller: &Caller, transaction: String) {
+        if self.peers.find(&caller.calling_ae).is_none() {
+            return;
+        }
+        let (engine, scope) = (self.engine.clone(), self.peers.scope_of(&caller.calling_ae));
+        let peer = caller.calling_ae.clone();
+        tokio::spawn(async move {
+            if let Err(error) = engine.commitment_told(&scope, &transaction, &peer).await {
+                tracing::warn!(code = error.code(), %peer, "a told storage commitment will be told again");
+            }
+        });
+    }
+
     fn undelivered(&self, caller: &Caller, result: CommitmentResult) {
-        // Nobody knows where an unknown requestor could be told.
         if self.peers.find(&caller.calling_ae).is_none() {
             return;
         }
@@ -45,11 +63,45 @@ impl CommitmentHandler for Node {
         let peer = caller.calling_ae.clone();
         tokio::spawn(async move {
             let (transaction, outcome) = outcome_of(result);
-            if let Err(error) = engine.keep_untold_commitment(&scope, &transaction, &peer, &outcome).await {
-                tracing::error!(code = error.code(), %peer, "the result of a storage commitment is lost; the peer will ask again");
+            let what = Untold::Result(outcome);
+            if let Err(error) = engine.keep_untold_commitment(&scope, &transaction, &peer, &what).await {
+                tracing::warn!(code = error.code(), %peer, "the result of a storage commitment will be found out again");
             }
         });
     }
+}
+
+impl Node {
+    /// The result of a transaction that its requestor has not heard yet.
+    pub(super) async fn untold_result(&self, commitment: UntoldCommitment) -> CommitmentResult {
+        let UntoldCommitment { transaction, peer, what, .. } = commitment;
+        let outcome = match what {
+            Untold::Result(outcome) => outcome,
+            Untold::Asked { asked } => look_after(&self.engine, &self.scope_of_its_data(&peer), asked).await,
+        };
+        result_of(transaction, outcome)
+    }
+}
+
+async fn look_after(engine: &Engine, scope: &Scope, asked: Vec<CommitmentReference>) -> CommitmentOutcome {
+    let known = engine.safekeeping(scope, &asked).await.unwrap_or_else(|error| {
+        tracing::warn!(code = error.code(), "a storage commitment could not be looked after");
+        vec![Safekeeping::Damaged; asked.len()]
+    });
+    let mut outcome = CommitmentOutcome::default();
+    for (instance, known) in asked.into_iter().zip(known) {
+        let failure = match known {
+            Safekeeping::Kept => {
+                outcome.committed.push(instance);
+                continue;
+            }
+            Safekeeping::Missing => CommitmentFailure::NoSuchInstance,
+            Safekeeping::OtherClass => CommitmentFailure::ClassConflict,
+            Safekeeping::Damaged => CommitmentFailure::ProcessingFailure,
+        };
+        outcome.failed.push((instance, failure.code()));
+    }
+    outcome
 }
 
 impl CommitmentResults for Node {
@@ -81,7 +133,7 @@ pub fn outcome_of(result: CommitmentResult) -> (String, CommitmentOutcome) {
 }
 
 /// As a peer hears it.
-pub fn result_of(transaction: String, outcome: CommitmentOutcome) -> CommitmentResult {
+fn result_of(transaction: String, outcome: CommitmentOutcome) -> CommitmentResult {
     let instance = |CommitmentReference { sop_class, sop }| ReferencedInstance { sop_class, sop };
     let reason = |code| match code {
         0x0112 => CommitmentFailure::NoSuchInstance,

@@ -6,7 +6,7 @@ use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 use hilum_dicom::AeTitle;
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{Node, commitment::result_of, forward::Batch};
+use super::{Node, forward::Batch};
 use crate::{
     failure::sentence,
     settings::{KnownPeer, Pull},
@@ -99,14 +99,15 @@ async fn tell_forever(node: Arc<Node>) {
             }
         };
         for commitment in untold {
+            let row = commitment.row;
             let told = match node.peers.find(&commitment.peer) {
                 Some(known) => {
-                    let result = result_of(commitment.transaction, commitment.outcome);
+                    let result = node.untold_result(commitment).await;
                     node.scu.report_commitment(&known.peer, &result).await.is_ok()
                 }
                 None => false,
             };
-            if let Err(error) = node.engine.end_untold_commitment(commitment.row, told).await {
+            if let Err(error) = node.engine.end_untold_commitment(row, told).await {
                 tracing::warn!(code = error.code(), "a told result of storage commitment could not be written");
             }
         }

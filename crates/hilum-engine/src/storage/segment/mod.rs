@@ -73,6 +73,7 @@ struct State {
 pub(super) struct Appended {
     segment: Arc<Segment>,
     pub(super) key: ObjectKey,
+    pub(super) sha256: Sha256Digest,
     offset: u64,
     length: u64,
 }
@@ -82,11 +83,17 @@ impl Segments {
         Self { folder: root.join(FOLDER), incoming, process, open: Mutex::default() }
     }
 
-    /// Appends an object; when this returns, it is durable. Blocks on the disk.
-    pub(super) fn append(&self, header: &Header, object: &ObjectBytes) -> Result<Appended, StorageError> {
+    /// Appends an object; when this returns, it is durable. Its digest is computed here where nobody knows it yet. Blocks on the disk.
+    pub(super) fn append(
+        &self,
+        provenance: Provenance,
+        sha256: Option<Sha256Digest>,
+        object: &ObjectBytes,
+    ) -> Result<Appended, StorageError> {
         let segment = self.segment()?;
         let too_large = || StorageError::during("append an object")(io::ErrorKind::FileTooLarge.into());
-        let size = extent(header.length).filter(|_| header.length == object.len()).ok_or_else(too_large)?;
+        let length = object.len();
+        let size = extent(length).ok_or_else(too_large)?;
         let offset = {
             let mut state = lock(&segment.state);
             let offset = state.end;
@@ -94,13 +101,17 @@ impl Segments {
             state.live += 1;
             offset
         };
-        let written = segment.write(header, object, offset).and_then(|()| segment.make_durable());
-        if let Err(error) = written {
-            segment.take_back(offset, size);
-            return Err(error);
+        let written = segment.write(provenance, sha256, object, offset);
+        match written.and_then(|sha256| segment.make_durable().map(|()| sha256)) {
+            Ok(sha256) => {
+                let key = ObjectKey::record(&segment.name, offset, length, &sha256);
+                Ok(Appended { segment, key, sha256, offset, length })
+            }
+            Err(error) => {
+                segment.take_back(offset, size);
+                Err(error)
+            }
         }
-        let key = ObjectKey::record(&segment.name, offset, header.length, &header.sha256);
-        Ok(Appended { segment, key, offset, length: header.length })
     }
 
     fn segment(&self) -> Result<Arc<Segment>, StorageError> {
@@ -138,23 +149,41 @@ impl Segments {
 pub(crate) const MARKER: &str = "segment+";
 
 impl Segment {
-    fn write(&self, header: &Header, object: &ObjectBytes, offset: u64) -> Result<(), StorageError> {
+    fn write(
+        &self,
+        provenance: Provenance,
+        promised: Option<Sha256Digest>,
+        object: &ObjectBytes,
+        offset: u64,
+    ) -> Result<Sha256Digest, StorageError> {
         let failed = || StorageError::during("append an object");
-        let mut at = offset + HEADER as u64;
-        // What lies elsewhere can have changed since its digest was computed.
-        let mut digest = matches!(object, ObjectBytes::ByRange(_)).then(Sha256::new);
-        for piece in object.pieces(0) {
-            let piece = piece.map_err(failed())?;
-            write_all_at(&self.file, &piece, at).map_err(failed())?;
-            at += piece.len() as u64;
-            if let Some(digest) = &mut digest {
-                digest.update(&piece);
+        let start = offset + HEADER as u64;
+        let sha256 = match object {
+            ObjectBytes::Held(bytes) => {
+                write_all_at(&self.file, bytes, start).map_err(failed())?;
+                begin_writing_back(&self.file, start, bytes.len());
+                // While the disk takes them.
+                promised.unwrap_or_else(|| Sha256::digest(bytes).into())
             }
-        }
-        if digest.is_some_and(|digest| Sha256Digest::from(digest.finalize()) != header.sha256) {
-            return Err(failed()(io::Error::other("the object changed while it was read")));
-        }
-        write_all_at(&self.file, &header.write(&self.name, offset), offset).map_err(failed())
+            ObjectBytes::ByRange(_) => {
+                let (mut digest, mut at) = (Sha256::new(), start);
+                for piece in object.pieces(0) {
+                    let piece = piece.map_err(failed())?;
+                    write_all_at(&self.file, &piece, at).map_err(failed())?;
+                    at += piece.len() as u64;
+                    digest.update(&piece);
+                }
+                let found = digest.finalize().into();
+                // What lies elsewhere can have changed since its digest was computed.
+                if at - start != object.len() || promised.is_some_and(|promised| promised != found) {
+                    return Err(failed()(io::Error::other("the object changed while it was read")));
+                }
+                found
+            }
+        };
+        let header = Header { provenance, length: object.len(), sha256 };
+        write_all_at(&self.file, &header.write(&self.name, offset), offset).map_err(failed())?;
+        Ok(sha256)
     }
 
     /// Waits until everything written so far is durable. One of those who wait synchronises for all of them.
@@ -304,6 +333,23 @@ fn punch(file: &File, offset: u64, size: u64) -> io::Result<()> {
     let zeros = [0; HEADER];
     write_all_at(file, &zeros[..HEADER.min(size as usize)], offset)
 }
+
+/// Has the system begin to write what the synchronisation will wait for. A hint: that it failed is seen when it is waited for.
+#[cfg(target_os = "linux")]
+fn begin_writing_back(file: &File, offset: u64, length: usize) {
+    use std::os::fd::AsRawFd as _;
+    /// Less is written as soon as it is asked for.
+    const WORTH_IT: usize = 64 << 10;
+    if length >= WORTH_IT {
+        // SAFETY: the descriptor is open as long as `file` is borrowed, and no memory is passed.
+        let _hint = unsafe {
+            libc::sync_file_range(file.as_raw_fd(), offset as i64, length as i64, libc::SYNC_FILE_RANGE_WRITE)
+        };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_writing_back(_file: &File, _offset: u64, _length: usize) {}
 
 #[cfg(unix)]
 fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -5,6 +5,7 @@ mod configuration;
 pub mod dcmtk;
 mod fetching;
 mod forwarding;
+mod promising;
 mod pulling;
 mod retrieving;
 mod searching;
