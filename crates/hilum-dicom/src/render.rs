@@ -121,7 +121,7 @@ fn through_table(samples: &[[u8; 2]], order: Order, look: Look) -> Vec<u8> {
     let (low, high) = extremes(samples, order);
     let look = look.over(samples.iter().map(|&sample| order.value(order.of(sample))));
     // An entry for every place there can be, so that none is looked for beyond its end.
-    let mut table = vec![0; 1 << 16];
+    let mut table = Box::new([0; 1 << 16]);
     for place in low..=high {
         table[usize::from(place)] = look.grey(order.value(place));
     }

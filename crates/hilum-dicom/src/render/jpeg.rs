@@ -7,6 +7,7 @@
 use multiversion::multiversion;
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::sync::LazyLock;
 use std::thread;
 
 /// Zigzag order (T.81 figure A.6): where in a block each coefficient stands.
@@ -42,10 +43,12 @@ const AC_SYMBOLS: [u8; 162] = [
 /// Blocks of a stripe, at least: for fewer (512x512 pixels are two stripes, 0.36 ms instead of 0.55) a thread costs more to wake than it saves.
 const FEWEST_BLOCKS: usize = 2048;
 
+/// Asking reads files of the system.
+static PROCESSORS: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
+
 /// A grey picture of `width` x `height` bytes, both at least 1, at `quality` (1 to 100, as libjpeg scales its tables).
 pub(super) fn grey(pixels: &[u8], width: u16, height: u16, quality: u8) -> Vec<u8> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    grey_in_stripes(pixels, width, height, quality, threads)
+    grey_in_stripes(pixels, width, height, quality, *PROCESSORS)
 }
 
 /// The same in at most `stripes` stripes side by side. What it looks like does not depend on their number.
@@ -137,7 +140,7 @@ impl Coder {
         segment(0xDA, &[&[1, 1, 0x00, 0, 63, 0]]);
     }
 
-    /// Quantised, in zigzag order.
+    /// Quantised, `[u][v]`.
     #[inline(always)]
     fn coefficients(&self, block: &[[u8; 8]; 8]) -> [i16; 64] {
         let grey = u64::from_ne_bytes([block[0][0]; 8]);
@@ -156,7 +159,7 @@ impl Coder {
                 eight[x] = (line[x] * factors[x] + 12_582_912.0).to_bits() as i16;
             }
         }
-        ZIGZAG.map(|place| quantised[usize::from(place % 8 * 8 + place / 8)])
+        quantised
     }
 
     /// Figures F.1 and F.2.
@@ -165,7 +168,7 @@ impl Coder {
         let size = 32 - dc.unsigned_abs().leading_zeros();
         bits.put(self.dc[size as usize]);
         bits.put(number(dc, size));
-        let mut there = nonzero(coefficients) & !1;
+        let mut there = in_zigzag(nonzero(coefficients)) & !1;
         let mut before = 0;
         while there != 0 {
             let at = there.trailing_zeros();
@@ -176,7 +179,7 @@ impl Coder {
                 bits.put(self.ac[0xF0]);
                 run -= 16;
             }
-            let value = i32::from(coefficients[at as usize]);
+            let value = i32::from(coefficients[usize::from(PLACES[at as usize & 63])]);
             let size = 32 - value.unsigned_abs().leading_zeros();
             let (code, number) = (self.ac[(run << 4 | size) as usize], number(value, size));
             bits.put(Code { bits: code.bits << size | number.bits, length: code.length + size });
@@ -224,6 +227,38 @@ fn nonzero(coefficients: &[i16; 64]) -> u64 {
         bits |= gathered << (8 * index);
     }
     bits
+}
+
+/// Where each coefficient of the zigzag order stands in `[u][v]`.
+const PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        places[at] = ZIGZAG[at] % 8 * 8 + ZIGZAG[at] / 8;
+        at += 1;
+    }
+    places
+};
+
+/// For each eight bits of an `[u][v]` order, where they stand in the zigzag order: few coefficients are not zero, and only those are moved.
+static IN_ZIGZAG: [[u64; 256]; 8] = {
+    let mut table = [[0_u64; 256]; 8];
+    let mut at = 0;
+    while at < 64 {
+        let place = PLACES[at] as usize;
+        let mut eight = 0;
+        while eight < 256 {
+            table[place / 8][eight] |= (eight as u64 >> (place % 8) & 1) << at;
+            eight += 1;
+        }
+        at += 1;
+    }
+    table
+};
+
+#[inline(always)]
+fn in_zigzag(bits: u64) -> u64 {
+    bits.to_le_bytes().iter().zip(&IN_ZIGZAG).fold(0, |all, (&eight, table)| all | table[usize::from(eight)])
 }
 
 /// A number's own bits (T.81 F.1.2.1.1): one below zero counts from the other end.
