@@ -121,10 +121,12 @@ fn through_table(samples: &[[u8; 2]], order: Order, look: Look) -> Vec<u8> {
     let (low, high) = extremes(samples, order);
     let look = look.over(samples.iter().map(|&sample| order.value(order.of(sample))));
     // An entry for every place there can be, so that none is looked for beyond its end.
-    let mut table = Box::new([0; 1 << 16]);
+    let mut table = vec![0; 1 << 16];
     for place in low..=high {
         table[usize::from(place)] = look.grey(order.value(place));
     }
+    // As long as it is, no place needs to be compared with its end.
+    let Some(table) = table.first_chunk::<{ 1 << 16 }>() else { return Vec::new() };
     samples.iter().map(|&sample| table[usize::from(order.of(sample))]).collect()
 }
 

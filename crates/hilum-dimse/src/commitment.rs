@@ -116,9 +116,9 @@ impl Association<'_> {
         }
     }
 
-    /// A response to an event report, whatever its status: the requestor knows the result.
+    /// A response to an event report: with success, the requestor knows the result.
     pub(crate) fn heard(&mut self, response: &CommandSet) {
-        let told = self.reports.remove(&response.message_id);
+        let told = self.reports.remove(&response.message_id).filter(|_| settle(response).is_ok());
         if let (Some(transaction), Some(handler)) = (told, &self.shared.services.commitment) {
             handler.told(&self.caller, transaction);
         }
