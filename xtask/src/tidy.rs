@@ -1,5 +1,7 @@
 //! `cargo xtask tidy`: what the compiler does not check about the layout.
 
+mod scoped;
+
 use std::process::Command;
 
 use anyhow::bail;
@@ -44,6 +46,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     arrows(&mut wrong)?;
     sources(&mut wrong)?;
+    scoped::check(&mut wrong)?;
     licences()?;
     if wrong.is_empty() {
         return Ok(());
