@@ -5,6 +5,7 @@ mod demo;
 mod http;
 mod interop;
 mod models;
+mod openapi;
 mod oracles;
 #[path = "../../crates/hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
@@ -39,6 +40,9 @@ enum Verb {
     Interop(interop::Interop),
     /// Measure the server, or with `nn` the network engine beside its peers, and write docs/benchmarks.md
     Bench(bench::Bench),
+    /// Compare docs/openapi.json with what the server says of itself, or write it
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     /// Train the shipped models anew from their plans
     Models(models::Models),
     /// Check the layout: arrows between crates, SQL only in catalog/, sizes, licences
@@ -63,6 +67,7 @@ fn perform(verb: &Verb) -> anyhow::Result<()> {
         Verb::Test(test) => test::run(test),
         Verb::Interop(interop) => interop::run(interop),
         Verb::Bench(bench) => bench::run(bench),
+        Verb::OpenApi(openapi) => openapi::run(openapi),
         Verb::Models(models) => models::run(models),
         Verb::Tidy => tidy::run(),
         Verb::Ui => ui::build(),

@@ -5,10 +5,12 @@ use hilum_dicom::AeTitle;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::str::FromStr;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The short code an institution is known by in this installation, e.g. `LOCAL`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,32}$", example = "LOCAL")]
 #[serde(try_from = "String", into = "String")]
 pub struct InstitutionCode(String);
 
@@ -56,7 +58,7 @@ impl From<InstitutionCode> for String {
 }
 
 /// What an account is to an institution; it may be several things to one, and others to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks at studies and reports.
@@ -72,7 +74,7 @@ pub enum Role {
 }
 
 /// One thing that may be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// See studies, images and reports, with the patients' identity.
@@ -204,7 +206,7 @@ impl Actor {
 }
 
 /// A role in an institution.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// Where.
@@ -214,7 +216,7 @@ pub struct Grant {
 }
 
 /// Number of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct AccountId(pub i64);
 

@@ -1,9 +1,10 @@
 //! What the application shows: the JSON of the HTTP API and of `--json`, in the standard's words.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/system`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SystemView {
     /// The software's version.
     pub version: String,
@@ -18,7 +19,7 @@ pub struct SystemView {
 }
 
 /// A model, as its card's first lines say it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelSummary {
     /// The card's name.
     pub name: String,
@@ -35,7 +36,7 @@ pub struct ModelSummary {
 }
 
 /// `POST /api/v1/studies/search`: names never stand in an address.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudySearch {
     /// Part of a patient's name or ID, a description or a study UID.
@@ -43,14 +44,29 @@ pub struct StudySearch {
     pub text: Option<String>,
     /// [`Page::next`] of the page before.
     #[serde(default)]
+    #[schema(pattern = "^[0-9]{1,18}$")]
     pub after: Option<String>,
     /// Rows a page, 1 to 200; 50 when absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_where_given")]
+    #[schema(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
 }
 
+/// A whole number. JSON knows no difference between 50 and 50.0 (RFC 8259 6; JSON Schema calls both an integer).
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    let whole = number as u32;
+    if f64::from(whole) == number { Ok(whole) } else { Err(D::Error::custom("expected a whole number from 0 on")) }
+}
+
+fn whole_where_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] u32);
+    Ok(Option::<Whole>::deserialize(deserializer)?.map(|Whole(number)| number))
+}
+
 /// A page of a listing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -59,7 +75,7 @@ pub struct Page<T> {
 }
 
 /// A patient, as the study list shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PatientView {
     /// The alphabetic component group, as sent (`Family^Given`).
     pub name: String,
@@ -76,7 +92,7 @@ pub struct PatientView {
 }
 
 /// One study of the list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StudySummary {
     /// Study Instance UID.
     pub study_uid: String,
@@ -101,7 +117,7 @@ pub struct StudySummary {
 }
 
 /// One study with its series.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StudyDetail {
     /// The row of the list.
     #[serde(flatten)]
@@ -113,7 +129,7 @@ pub struct StudyDetail {
 }
 
 /// One series.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesSummary {
     /// Series Instance UID.
     pub series_uid: String,
@@ -142,7 +158,7 @@ pub struct SeriesSummary {
 }
 
 /// A code for programs and a sentence for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Note {
     /// Stable, `snake_case`.
     pub code: String,
@@ -151,7 +167,7 @@ pub struct Note {
 }
 
 /// Where a study's reading stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadingStatus {
     /// Instances still arrive, or have just arrived.
@@ -175,7 +191,7 @@ pub enum ReadingStatus {
 }
 
 /// A study's reading, as the list shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReadingState {
     /// Where it stands.
     pub state: ReadingStatus,
@@ -192,7 +208,7 @@ pub struct ReadingState {
 }
 
 /// `GET /api/v1/activity`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Activity {
     /// Imports of this process for the caller's institutions, the running ones and the last finished ones.
     pub imports: Vec<ImportView>,
@@ -203,7 +219,7 @@ pub struct Activity {
 }
 
 /// An import as the activity page shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportView {
     /// Unique in this process.
     pub id: u64,
@@ -218,7 +234,7 @@ pub struct ImportView {
 }
 
 /// Where an import stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportState {
     /// Under way.
@@ -232,7 +248,7 @@ pub enum ImportState {
 }
 
 /// A reading as the activity page shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReadingView {
     /// Study Instance UID.
     pub study_uid: String,
@@ -243,7 +259,7 @@ pub struct ReadingView {
 }
 
 /// `GET /api/v1/quarantine`: an object that was kept aside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuarantineEntry {
     /// Row id.
     pub id: i64,

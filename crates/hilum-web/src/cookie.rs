@@ -10,7 +10,7 @@ pub(crate) const CSRF: &str = "x-hilum-csrf";
 /// Over HTTPS the name itself forbids the cookie to come from anywhere else (RFC 6265bis 4.1.3.2).
 const SECURE: &str = "__Host-hilum-session";
 /// On loopback, where there may be no TLS.
-const PLAIN: &str = "hilum-session";
+pub(crate) const PLAIN: &str = "hilum-session";
 
 /// The session that a request shows: over HTTPS only by the name that no other site and nobody on the way can set.
 pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {

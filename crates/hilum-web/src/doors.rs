@@ -15,7 +15,14 @@ use hilum_engine::accounts::{Caller, Shown};
 use hilum_engine::audit::{Action, AuditEvent, Detail};
 use hilum_engine::{Actor, Permission, Role, Scope, Whence};
 
-use crate::{cookie, error::ApiError, guard::Arrival, limits, server::Server};
+use crate::{
+    cookie,
+    error::ApiError,
+    guard::Arrival,
+    limits,
+    openapi::{self, Handles, Said, Sketch},
+    server::Server,
+};
 
 /// Who may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +51,7 @@ pub(crate) struct Doors {
     server: Server,
     prefix: &'static str,
     router: Router<Server>,
-    list: Vec<Door>,
+    list: Vec<(Door, Sketch)>,
     whole_bodies: bool,
 }
 
@@ -59,12 +66,20 @@ impl Doors {
         self
     }
 
-    /// Answers a method at an address below the prefix.
-    pub(crate) fn open<H, T>(mut self, method: Method, path: &str, needs: Needs, handler: H) -> Self
+    /// Answers a method at an address below the prefix. What its types do not say of it is said beside it.
+    pub(crate) fn open<H, T, X>(
+        mut self,
+        method: Method,
+        path: &str,
+        needs: Needs,
+        handler: H,
+        said: impl Into<Said>,
+    ) -> Self
     where
-        H: Handler<T, Server>,
+        H: Handler<T, Server> + Handles<X>,
         T: 'static,
     {
+        let sketch = Sketch::of::<H, X>(said.into());
         let server = self.server.clone();
         let lock = from_fn(move |request: Request, next: Next| {
             let server = server.clone();
@@ -78,32 +93,32 @@ impl Doors {
             route = route.layer(from_fn_with_state(self.server.clone(), limits::whole_body));
         }
         self.router = self.router.route(&path, route.layer(lock));
-        self.list.push(Door { method, path, needs });
+        self.list.push((Door { method, path, needs }, sketch));
         self
     }
 
-    pub(crate) fn get<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    pub(crate) fn get<H, T, X>(self, path: &str, needs: Needs, handler: H, said: impl Into<Said>) -> Self
     where
-        H: Handler<T, Server>,
+        H: Handler<T, Server> + Handles<X>,
         T: 'static,
     {
-        self.open(Method::GET, path, needs, handler)
+        self.open(Method::GET, path, needs, handler, said)
     }
 
-    pub(crate) fn post<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    pub(crate) fn post<H, T, X>(self, path: &str, needs: Needs, handler: H, said: impl Into<Said>) -> Self
     where
-        H: Handler<T, Server>,
+        H: Handler<T, Server> + Handles<X>,
         T: 'static,
     {
-        self.open(Method::POST, path, needs, handler)
+        self.open(Method::POST, path, needs, handler, said)
     }
 
-    pub(crate) fn delete<H, T>(self, path: &str, needs: Needs, handler: H) -> Self
+    pub(crate) fn delete<H, T, X>(self, path: &str, needs: Needs, handler: H, said: impl Into<Said>) -> Self
     where
-        H: Handler<T, Server>,
+        H: Handler<T, Server> + Handles<X>,
         T: 'static,
     {
-        self.open(Method::DELETE, path, needs, handler)
+        self.open(Method::DELETE, path, needs, handler, said)
     }
 
     /// These and those.
@@ -118,7 +133,12 @@ impl Doors {
     }
 
     pub(crate) fn list(self) -> Vec<Door> {
-        self.list
+        self.list.into_iter().map(|(door, _)| door).collect()
+    }
+
+    /// OpenAPI of all of them.
+    pub(crate) fn document(&self) -> serde_json::Value {
+        openapi::document(&self.list)
     }
 }
 
@@ -135,6 +155,23 @@ impl std::ops::Deref for App {
 
     fn deref(&self) -> &Server {
         &self.server
+    }
+}
+
+/// The same, for those who signed in: a program's token is no proof of its owner's presence.
+#[derive(Clone)]
+pub(crate) struct InPerson(pub(crate) App);
+
+impl FromRequestParts<Server> for InPerson {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, ApiError> {
+        let app = App::from_request_parts(parts, server).await?;
+        if app.caller.shown == Shown::Session {
+            return Ok(Self(app));
+        }
+        let message = "this is for those who signed in; a token may not do it";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "needs_session", message))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::rejection::JsonRejection,
+    extract::rejection::{JsonRejection, PathRejection, RawPathParamsRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -26,11 +26,14 @@ pub(crate) fn outside(kind: ErrorKind) -> (StatusCode, u16) {
 }
 
 /// `{code, message}` with its status.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Error)]
 pub(crate) struct ApiError {
     #[serde(skip)]
     pub(crate) status: StatusCode,
+    /// Stable, for programs.
     pub(crate) code: &'static str,
+    /// For people.
     pub(crate) message: String,
     /// Seconds after which the same may be asked again (RFC 9110 10.2.3).
     #[serde(skip)]
@@ -91,6 +94,18 @@ impl From<EngineError> for ApiError {
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         Self::new(rejection.status(), "bad_request", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
+impl From<RawPathParamsRejection> for ApiError {
+    fn from(rejection: RawPathParamsRejection) -> Self {
+        Self::bad_request(rejection.body_text())
     }
 }
 

@@ -15,6 +15,7 @@ mod guard;
 mod https;
 mod limits;
 mod names;
+mod openapi;
 mod server;
 mod stream;
 mod ui;

@@ -125,6 +125,11 @@ pub(crate) async fn whole_body(State(server): State<Server>, request: Request, n
     }
     let (parts, body) = request.into_parts();
     match tokio::time::timeout(server.read_timeout, to_bytes(body, LONGEST_BODY)).await {
+        // serde would take the values of an object as a list, too.
+        Ok(Ok(bytes)) if bytes.trim_ascii_start().starts_with(b"[") => {
+            let message = "the body is a list; expected an object with named members";
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message).into_response()
+        }
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(error)) if is_length_limit(&error) => too_long(),
         Ok(Err(_)) => ApiError::bad_request("the body of the request broke off").into_response(),

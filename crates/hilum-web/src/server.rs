@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::StatusCode,
     middleware,
@@ -30,6 +30,7 @@ use crate::{
     https::Https,
     limits::Buckets,
     names::PublicName,
+    openapi::{Document, Said},
     ui,
 };
 
@@ -140,6 +141,11 @@ impl WebServer {
         doors(&server(&self.config, self.engine.clone(), self.config.address)).list()
     }
 
+    /// The OpenAPI document of every address that is answered.
+    pub fn document(&self) -> serde_json::Value {
+        doors(&server(&self.config, self.engine.clone(), self.config.address)).document()
+    }
+
     /// The address listened on, with the port that port 0 became.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
@@ -191,20 +197,28 @@ fn server(config: &WebConfig, engine: Engine, address: SocketAddr) -> Server {
 
 fn doors(server: &Server) -> Doors {
     Doors::below(server, "")
-        .get("/healthz", Needs::Nobody, || async { "ok" })
-        .get("/readyz", Needs::Nobody, ready)
+        .get("/healthz", Needs::Nobody, || async { "ok" }, "Whether the server runs")
+        .get("/readyz", Needs::Nobody, ready, ready_said())
         .and(api::doors(server))
         .and(dicomweb::doors(server))
 }
 
 pub(crate) fn router(server: Server, gate: Arc<Gate>) -> Router {
-    doors(&server)
+    let doors = doors(&server);
+    let document = Document(doors.document().to_string().into());
+    doors
         .router()
         .fallback(ui::serve)
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(Extension(document))
         .layer(middleware::from_fn_with_state(gate, guard::check_and_protect))
         .layer(middleware::from_fn(guard::number_and_log))
         .with_state(server)
+}
+
+fn ready_said() -> Said {
+    let text = serde_json::json!({"type": "string"});
+    Said::from("Whether the catalogue answers").gives(200, "text/plain", text.clone()).gives(503, "text/plain", text)
 }
 
 /// Ready means that the catalogue answers.

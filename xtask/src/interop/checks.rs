@@ -29,7 +29,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("a real head CT with mixed spacing gives no millimetres", real_head),
 ];
 
-const READING_LIMIT: Duration = Duration::from_mins(5);
+pub(super) const READING_LIMIT: Duration = Duration::from_mins(5);
 
 /// One small synthetic study, generated once: its folder of DICOM files.
 pub(super) fn phantom(bench: &Bench) -> anyhow::Result<PathBuf> {
@@ -90,7 +90,7 @@ fn pydicom_reads_names(bench: &Bench) -> anyhow::Result<String> {
     Ok(said.trim().into())
 }
 
-fn storescu(server: &Server, folder: &Path) -> anyhow::Result<()> {
+pub(super) fn storescu(server: &Server, folder: &Path) -> anyhow::Result<()> {
     run::status(
         Command::new("storescu")
             .args([

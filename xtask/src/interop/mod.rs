@@ -2,6 +2,7 @@
 
 pub mod checks;
 mod node;
+mod openapi;
 mod page;
 pub mod server;
 
@@ -61,7 +62,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     let (mut passed, mut failed) = (Vec::new(), 0);
     let started = Instant::now();
     let wanted = |name: &str| interop.only.as_deref().is_none_or(|only| name.contains(only));
-    for (name, check) in checks::ALL.iter().chain(node::ALL).filter(|(name, _)| wanted(name)) {
+    for (name, check) in checks::ALL.iter().chain(node::ALL).chain(openapi::ALL).filter(|(name, _)| wanted(name)) {
         match check(&bench) {
             Ok(said) => {
                 println!("ok      {name}{}{said}", if said.is_empty() { "" } else { ": " });

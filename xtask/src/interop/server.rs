@@ -184,6 +184,24 @@ fn unchunk(mut body: &[u8]) -> anyhow::Result<Vec<u8>> {
 pub const LOGIN: &str = "checks";
 pub const PASSWORD: &str = "only for folders that are gone soon";
 
+/// Adds an account, whose password is [`PASSWORD`], as people do it; beside a running server, or before one starts.
+pub fn add_account(hilum: &Path, data: &Path, login: &str, roles: &[&str]) -> anyhow::Result<()> {
+    let mut add = Command::new(hilum);
+    add.args(["user", "add", login, "--password-stdin", "--data"]).arg(data);
+    add.args(roles.iter().flat_map(|role| ["--role", role])).stdout(Stdio::null());
+    let mut adding = add.stdin(Stdio::piped()).spawn()?;
+    adding.stdin.take().context("standard input")?.write_all(PASSWORD.as_bytes())?;
+    ensure!(adding.wait()?.success(), "hilum user add failed");
+    Ok(())
+}
+
+/// A token of an account, in all of its roles.
+pub fn token_of(hilum: &Path, data: &Path, login: &str) -> anyhow::Result<String> {
+    let mut command = Command::new(hilum);
+    command.args(["token", "add", login, "--name", "checks", "--data"]).arg(data);
+    Ok(run::output(&mut command)?.trim().to_owned())
+}
+
 /// A token of an account on a data folder, made as people make one; beside a running server, or before one starts.
 fn token(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<String> {
     let command = |arguments: &[&str]| {

@@ -5,11 +5,12 @@ mod label;
 use serde::{Deserialize, Serialize};
 
 use crate::urinary_stone::{Side, TractPart};
+use utoipa::ToSchema;
 
 pub use label::Label;
 
 /// Language of a rendered report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Language {
     /// Korean.
     #[serde(rename = "ko")]
@@ -20,7 +21,7 @@ pub enum Language {
 }
 
 /// A sentence of a report: a code for programs, a text for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Statement {
     /// Stable, `snake_case`.
     pub code: String,

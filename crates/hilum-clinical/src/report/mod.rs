@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::Statement;
 use crate::urinary_stone::Stone;
+use utoipa::ToSchema;
 
 pub use build::{ReportInputs, SliceInput, build};
 pub use date::Date;
 
 /// Identifier of the JSON layout; its number rises with every change that a reader could stumble over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportSchema)]
 pub enum Schema {
     /// The first layout.
     #[serde(rename = "hilum.urinary-stone-report/1")]
@@ -20,7 +22,7 @@ pub enum Schema {
 }
 
 /// A urinary-stone decision-support report of one study.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UrinaryStoneReport {
     /// Layout of this document.
     pub schema: Schema,
@@ -51,13 +53,15 @@ pub struct UrinaryStoneReport {
 }
 
 /// The patient's basic data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportPatient)]
 pub struct Patient {
     /// Name in its component groups.
     pub name: Name,
     /// Patient ID.
     pub id: String,
     /// Birth date.
+    #[schema(value_type = Option<String>, format = Date)]
     pub birth_date: Option<Date>,
     /// Sex as the study states it.
     pub sex: Option<Sex>,
@@ -66,7 +70,8 @@ pub struct Patient {
 }
 
 /// A person name in its component groups (PS3.5 6.2.1.1), `^` already replaced by a space.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PersonName)]
 pub struct Name {
     /// Alphabetic group, "Hong Gildong".
     pub alphabetic: String,
@@ -77,7 +82,7 @@ pub struct Name {
 }
 
 /// Patient's Sex (0010,0040).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Sex {
     /// Female.
     F,
@@ -88,11 +93,13 @@ pub enum Sex {
 }
 
 /// The study, and the series of it that was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportStudy)]
 pub struct Study {
     /// Study Instance UID.
     pub study_uid: String,
     /// Study date.
+    #[schema(value_type = Option<String>, format = Date)]
     pub date: Option<Date>,
     /// Study time, `HH:MM`.
     pub time: Option<String>,
@@ -109,7 +116,7 @@ pub struct Study {
 }
 
 /// The series that was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesRead {
     /// Series Instance UID.
     pub series_uid: String,
@@ -122,7 +129,7 @@ pub struct SeriesRead {
 }
 
 /// Whether the study shows a stone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StonePresent {
     /// At least one stone was found.
@@ -134,7 +141,7 @@ pub enum StonePresent {
 }
 
 /// The result in one line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StoneResult {
     /// Stone present or not.
     pub stone_present: StonePresent,
@@ -151,7 +158,7 @@ pub struct StoneResult {
 }
 
 /// One slice of the series (paper S1: file name, probability, Normal/Abnormal).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SliceRow {
     /// Index in the stack, from 0.
     pub index: u32,
@@ -166,7 +173,7 @@ pub struct SliceRow {
 }
 
 /// Normal or abnormal by the threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SliceFinding {
     /// Below the threshold.
@@ -178,7 +185,7 @@ pub enum SliceFinding {
 }
 
 /// What was looked at, and what was not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Coverage {
     /// Slices searched.
     pub slices_searched: u32,
@@ -193,7 +200,7 @@ pub struct Coverage {
 }
 
 /// A series that was not read, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesNotChosen {
     /// Series Instance UID.
     pub series_uid: String,
@@ -206,7 +213,7 @@ pub struct SeriesNotChosen {
 }
 
 /// Which model, engine and software made the report.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Provenance {
     /// The model; absent when none ran.
     pub model: Option<ModelProvenance>,
@@ -221,7 +228,7 @@ pub struct Provenance {
 }
 
 /// Identity of the model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelProvenance {
     /// Name.
     pub name: String,

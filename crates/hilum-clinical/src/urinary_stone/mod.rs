@@ -4,6 +4,7 @@ mod measure;
 mod site;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use measure::measure;
 pub use site::{MidlinePoint, Side, TractBox, TractPart, TractReference};
@@ -36,7 +37,7 @@ pub struct StoneReading {
 }
 
 /// One stone as the report states it. Millimetres are absent where the geometry of the stack was refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stone {
     /// 1, 2, 3 ... in the order of the report: largest first.
     pub number: u32,
@@ -65,7 +66,7 @@ pub struct Stone {
 }
 
 /// Density of a stone in HU.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HuStatistics {
     /// Mean.
     pub mean: f64,
@@ -76,7 +77,7 @@ pub struct HuStatistics {
 }
 
 /// The slices that show a stone, as indices into the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SliceSpan {
     /// First slice.
     pub first: u32,
@@ -89,7 +90,7 @@ pub struct SliceSpan {
 }
 
 /// A box of voxels `[z, y, x]`, both corners included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IndexBox {
     /// Lowest index of each axis.
     pub min: [u32; 3],

@@ -1,9 +1,10 @@
 //! Side and part of the urinary tract, from patient coordinates only.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Side of the patient (never of the picture).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The patient's right.
@@ -17,7 +18,7 @@ pub enum Side {
 }
 
 /// Part of the urinary tract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TractPart {
     /// Kidney, collecting system included.

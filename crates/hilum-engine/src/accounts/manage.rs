@@ -159,8 +159,13 @@ impl Engine {
         if !(1..=MOST_DAYS).contains(&days) {
             return Err(EngineError::BadRequest { field: "days", expected: "1 to 366" });
         }
-        if roles.is_empty() || !roles.iter().all(|role| row.grants.contains(role)) {
+        if roles.is_empty() {
             return Err(EngineError::BadRequest { field: "roles", expected: "some of the account's own roles" });
+        }
+        if !roles.iter().all(|role| row.grants.contains(role)) {
+            return Err(EngineError::Conflict(
+                "a token may be what its owner is, or less: name some of the owner's roles",
+            ));
         }
         let told = |id| of_token(scope, account, Action::AddToken, id);
         self.make_token(&row, name_of(name)?, roles, days, told).await

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use utoipa::ToSchema;
 
 /// How long things are valid.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ impl Caller {
 }
 
 /// `GET /api/v1/accounts`, one of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AccountView {
     /// Number.
     pub id: AccountId,
@@ -94,44 +95,50 @@ pub struct AccountView {
 }
 
 /// `POST /api/v1/accounts`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
     /// Login: 1 to 64 lower-case letters, digits and `.` `_` `-` `@`.
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
     pub login: String,
     /// Its holder's name.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1F\x7F-\x9F]*$")]
     pub name: String,
     /// What it is to which institution.
+    #[schema(min_items = 1)]
     pub roles: Vec<Grant>,
 }
 
 /// `PATCH /api/v1/accounts/{id}`; what is not given stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountPatch {
     /// Its holder's name.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1F\x7F-\x9F]*$")]
     pub name: Option<String>,
     /// Whether nobody can sign in with it.
     #[serde(default)]
     pub disabled: Option<bool>,
     /// Instead of all roles in the institutions whose accounts the caller manages.
     #[serde(default)]
+    #[schema(min_items = 1)]
     pub roles: Option<Vec<Grant>>,
 }
 
 /// An institution, and what the caller is and may do there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InstitutionView {
     /// Code.
     pub code: InstitutionCode,
     /// Name.
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1F\x7F-\x9F]*$")]
     pub name: String,
 }
 
 /// `GET /api/v1/tokens`, one of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     /// Number.
     pub id: i64,
@@ -148,7 +155,7 @@ pub struct TokenView {
 }
 
 /// What a link is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPurpose {
     /// The first account, which manages the others.
@@ -160,7 +167,7 @@ pub enum LinkPurpose {
 }
 
 /// `POST /api/v1/links/check`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LinkView {
     /// What it is for.
     pub purpose: LinkPurpose,

@@ -8,11 +8,13 @@ use hilum_dicom::{AeTitle, SeriesUid, StudyUid};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::str::FromStr;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What was done. The words are those of the catalogue, of JSON and of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AuditAction)]
 pub enum Action {
     /// A process began to write into the trail.
     ProcessStart,
@@ -150,8 +152,9 @@ impl FromStr for Action {
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AuditOutcome)]
 pub enum Outcome {
     /// As asked.
     Done,
@@ -184,8 +187,9 @@ impl FromStr for Outcome {
 }
 
 /// What was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AuditSubject)]
 pub enum Subject {
     /// The study list, or a search of the archive.
     Studies,
@@ -200,7 +204,8 @@ pub enum Subject {
 }
 
 /// A stable code that stands in our own source: `forbidden`, `unknown_peer`. It never comes from outside.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(value_type = String, pattern = "^[a-z0-9_]*$")]
 #[serde(try_from = "String", into = "String")]
 pub struct Code(std::borrow::Cow<'static, str>);
 
@@ -262,8 +267,9 @@ impl TryFrom<String> for KeyTag {
 }
 
 /// What else there is to say, each where it applies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = AuditDetail)]
 pub struct Detail {
     /// What was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -273,15 +279,18 @@ pub struct Detail {
     pub source: Option<Source>,
     /// The one series that it was about, of the one study.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub series: Option<SeriesUid>,
     /// Attributes that were searched by, in their order, without what they were to match.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub keys: Vec<KeyTag>,
     /// A text was searched for in names, IDs, descriptions and UIDs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub text: bool,
     /// The application entity that it went to, or that tried to call.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub peer: Option<AeTitle>,
     /// The account that was changed or signed in to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -313,7 +322,7 @@ pub struct Detail {
 }
 
 /// A version of this software.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Version(String);
 

@@ -12,9 +12,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::str::FromStr;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 /// The kind of an actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// Somebody who signed in, or a program with one of their tokens.
@@ -54,7 +55,7 @@ impl FromStr for ActorKind {
 }
 
 /// Who acted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditActor {
     /// What it is.
     pub kind: ActorKind,
@@ -66,7 +67,7 @@ pub struct AuditActor {
 }
 
 /// An event as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditView {
     /// Its place in the trail; the first one is 1.
     pub number: i64,

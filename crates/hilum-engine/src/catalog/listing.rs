@@ -20,6 +20,17 @@ use std::collections::BTreeMap;
 
 const DEFAULT_PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
+
+/// Rows of a page, when so many are asked for.
+fn rows_a_page(limit: Option<u32>) -> Result<u32, EngineError> {
+    let rows = limit.unwrap_or(DEFAULT_PAGE);
+    let expected = "a whole number from 1 to 200";
+    if (1..=LARGEST_PAGE).contains(&rows) {
+        Ok(rows)
+    } else {
+        Err(EngineError::BadRequest { field: "limit", expected })
+    }
+}
 /// A further look into the index is worth at least so many rows.
 const FEWEST_ROWS: usize = 64;
 
@@ -139,7 +150,7 @@ impl StudySelect {
 impl Catalog {
     /// A page of studies, the last received first. Every word of the text stands somewhere in a study.
     pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
-        let limit = search.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE) as usize;
+        let limit = rows_a_page(search.limit)? as usize;
         let mut after: Option<i64> =
             match &search.after {
                 Some(after) => Some(after.parse().map_err(|_| EngineError::BadRequest {

@@ -1,55 +1,54 @@
 //! Accounts, institutions, and one's own tokens.
 
-use axum::{
-    Json,
-    extract::{Path, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::rejection::JsonRejection};
 use hilum_engine::accounts::{AccountPatch, AccountView, InstitutionView, NewAccount, TokenView};
+use hilum_engine::views::whole;
 use hilum_engine::{AccountId, Grant};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{ApiResult, session::with_session};
-use crate::{doors::App, error::ApiError};
+use super::{ApiResult, Number};
+use crate::{
+    doors::{App, InPerson},
+    error::ApiError,
+    openapi::{Created, Done},
+};
 
 pub(super) async fn list(app: App) -> ApiResult<Vec<AccountView>> {
     Ok(Json(app.engine.accounts(&app.scope).await?))
 }
 
 /// An account that was added, and the link that its holder gets; it is shown once.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Added {
     account: AccountView,
     link: String,
 }
 
 pub(super) async fn add(
-    app: App,
+    InPerson(app): InPerson,
     new: Result<Json<NewAccount>, JsonRejection>,
-) -> Result<(StatusCode, Json<Added>), ApiError> {
+) -> Result<Created<Added>, ApiError> {
     let Json(new) = new?;
-    with_session(&app)?;
     let (account, link) = app.engine.add_account(&app.scope, &new).await?;
-    Ok((StatusCode::CREATED, Json(Added { account, link })))
+    Ok(Created(Added { account, link }))
 }
 
 pub(super) async fn change(
-    app: App,
-    Path(id): Path<i64>,
+    InPerson(app): InPerson,
+    Number(id): Number,
     patch: Result<Json<AccountPatch>, JsonRejection>,
 ) -> ApiResult<AccountView> {
     let Json(patch) = patch?;
-    with_session(&app)?;
     Ok(Json(app.engine.change_account(&app.scope, AccountId(id), &patch).await?))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct NewLink {
     link: String,
 }
 
-pub(super) async fn link(app: App, Path(id): Path<i64>) -> ApiResult<NewLink> {
-    with_session(&app)?;
+pub(super) async fn link(InPerson(app): InPerson, Number(id): Number) -> ApiResult<NewLink> {
     Ok(Json(NewLink { link: app.engine.account_link(&app.scope, AccountId(id)).await? }))
 }
 
@@ -58,29 +57,39 @@ pub(super) async fn institutions(app: App) -> ApiResult<Vec<InstitutionView>> {
 }
 
 pub(super) async fn add_institution(
-    app: App,
+    InPerson(app): InPerson,
     new: Result<Json<InstitutionView>, JsonRejection>,
-) -> Result<(StatusCode, Json<InstitutionView>), ApiError> {
+) -> Result<Created<InstitutionView>, ApiError> {
     let Json(new) = new?;
-    with_session(&app)?;
     app.engine.add_institution(&app.scope, &new).await?;
-    Ok((StatusCode::CREATED, Json(new)))
+    Ok(Created(new))
 }
 
 pub(super) async fn tokens(app: App) -> ApiResult<Vec<TokenView>> {
     Ok(Json(app.engine.tokens(&app.scope, &app.caller).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
+    /// What its owner calls it.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x20\x7F-\xA0][^\x00-\x1F\x7F-\x9F]*$"
+    )]
     name: String,
+    /// Valid for so many days.
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 366)]
     days: u32,
+    /// Which of its owner's roles it lets a program have.
+    #[schema(min_items = 1)]
     roles: Vec<Grant>,
 }
 
 /// A token that was made; its secret is shown once.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct MadeToken {
     token: String,
     #[serde(flatten)]
@@ -88,17 +97,15 @@ pub(super) struct MadeToken {
 }
 
 pub(super) async fn add_token(
-    app: App,
+    InPerson(app): InPerson,
     new: Result<Json<NewToken>, JsonRejection>,
-) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
+) -> Result<Created<MadeToken>, ApiError> {
     let Json(NewToken { name, days, roles }) = new?;
-    with_session(&app)?;
     let (token, view) = app.engine.add_token(&app.scope, app.caller.id, &name, &roles, days).await?;
-    Ok((StatusCode::CREATED, Json(MadeToken { token, view })))
+    Ok(Created(MadeToken { token, view }))
 }
 
-pub(super) async fn revoke_token(app: App, Path(id): Path<i64>) -> Result<StatusCode, ApiError> {
-    with_session(&app)?;
+pub(super) async fn revoke_token(InPerson(app): InPerson, Number(id): Number) -> Result<Done, ApiError> {
     app.engine.revoke_token(&app.scope, app.caller.id, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

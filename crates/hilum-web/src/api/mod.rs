@@ -6,14 +6,22 @@ mod report;
 mod session;
 mod studies;
 
-use axum::{Json, extract::Path, http::Method};
+use axum::{
+    Extension, Json,
+    extract::Path,
+    http::{Method, header},
+    response::{IntoResponse, Response},
+};
 use hilum_dicom::StudyUid;
 use hilum_engine::Permission;
-use hilum_engine::views::{Activity, QuarantineEntry, SystemView};
+use hilum_engine::audit::AuditView;
+use hilum_engine::views::{Activity, QuarantineEntry, StudySummary, SystemView};
+use serde_json::json;
 
 use crate::{
     doors::{App, Doors, Needs},
     error::ApiError,
+    openapi::{Document, Said, Sketch, Takes},
     server::Server,
 };
 
@@ -24,33 +32,106 @@ pub(crate) fn doors(server: &Server) -> Doors {
         (Needs::May(Permission::View), Needs::May(Permission::Predict), Needs::May(Permission::Manage));
     Doors::below(server, "/api/v1")
         .with_whole_bodies()
-        .get("/session", Needs::SignedIn, session::show)
-        .post("/session", Needs::Nobody, session::sign_in)
-        .delete("/session", Needs::SignedIn, session::sign_out)
-        .open(Method::PUT, "/session/password", Needs::SignedIn, session::change_password)
-        .post("/links/check", Needs::Nobody, session::check_link)
-        .post("/links/use", Needs::Nobody, session::use_link)
-        .get("/accounts", manage, accounts::list)
-        .post("/accounts", manage, accounts::add)
-        .open(Method::PATCH, "/accounts/{id}", manage, accounts::change)
-        .post("/accounts/{id}/link", manage, accounts::link)
-        .get("/institutions", Needs::SignedIn, accounts::institutions)
-        .post("/institutions", manage, accounts::add_institution)
-        .get("/tokens", Needs::SignedIn, accounts::tokens)
-        .post("/tokens", Needs::SignedIn, accounts::add_token)
-        .delete("/tokens/{id}", Needs::SignedIn, accounts::revoke_token)
-        .get("/system", Needs::SignedIn, system)
-        .get("/audit", Needs::May(Permission::Audit), audit::list)
-        .get("/activity", view, activity)
-        .get("/quarantine", view, quarantine)
-        .post("/studies/search", view, studies::search)
-        .get("/studies/{study_uid}", view, studies::study)
-        .post("/studies/{study_uid}/reading/cancel", predict, studies::cancel_reading)
-        .post("/studies/{study_uid}/reading/resume", predict, studies::resume_reading)
-        .get("/studies/{study_uid}/report", view, report::json)
-        .get("/studies/{study_uid}/report.pdf", view, report::pdf)
-        .get("/studies/{study_uid}/report.xlsx", view, report::xlsx)
-        .get("/studies/{study_uid}/report/key-images/{file}", view, report::key_image)
+        .get("/openapi.json", Needs::Nobody, document, document_said())
+        .get("/session", Needs::SignedIn, session::show, "Who is signed in")
+        .post("/session", Needs::Nobody, session::sign_in, Said::from("Signs in").refuses(&[401]))
+        .delete("/session", Needs::SignedIn, session::sign_out, "Signs out")
+        .open(
+            Method::PUT,
+            "/session/password",
+            Needs::SignedIn,
+            session::change_password,
+            "Another password; every session ends, and a new one begins",
+        )
+        .post(
+            "/links/check",
+            Needs::Nobody,
+            session::check_link,
+            Said::from("What a link that works once is for").refuses(&[404]),
+        )
+        .post(
+            "/links/use",
+            Needs::Nobody,
+            session::use_link,
+            Said::from("Chooses a password by a link that works once, and signs in").refuses(&[404, 409]),
+        )
+        .get("/accounts", manage, accounts::list, "Accounts of the institutions where the caller manages accounts")
+        .post(
+            "/accounts",
+            manage,
+            accounts::add,
+            Said::from("Adds an account, and makes the link with which its holder chooses a password")
+                .refuses(&[404, 409]),
+        )
+        .open(
+            Method::PATCH,
+            "/accounts/{id}",
+            manage,
+            accounts::change,
+            Said::from("Renames, disables or enables an account, or gives it other roles").refuses(&[409]),
+        )
+        .post("/accounts/{id}/link", manage, accounts::link, "A new link with which the holder chooses a password")
+        .get("/institutions", Needs::SignedIn, accounts::institutions, "Institutions that the caller has to do with")
+        .post(
+            "/institutions",
+            manage,
+            accounts::add_institution,
+            Said::from("Adds an institution, or names one").refuses(&[409]),
+        )
+        .get("/tokens", Needs::SignedIn, accounts::tokens, "The caller's own tokens")
+        .post(
+            "/tokens",
+            Needs::SignedIn,
+            accounts::add_token,
+            Said::from("Makes a token for one of the caller's programs").refuses(&[404, 409]),
+        )
+        .delete("/tokens/{id}", Needs::SignedIn, accounts::revoke_token, "Takes back one of the caller's tokens")
+        .get("/system", Needs::SignedIn, system, "Version, model and zone")
+        .get(
+            "/audit",
+            Needs::May(Permission::Audit),
+            audit::list,
+            Said::from("A page of the audit trail, the last event first").of::<AuditView>(),
+        )
+        .get("/activity", view, activity, "Imports and readings under way")
+        .get("/quarantine", view, quarantine, "Objects that were kept aside")
+        .post("/studies/search", view, studies::search, Said::from("A page of the study list").of::<StudySummary>())
+        .get("/studies/{study_uid}", view, studies::study, "One study with its series")
+        .post(
+            "/studies/{study_uid}/reading/cancel",
+            predict,
+            studies::cancel_reading,
+            Said::from("Stops a reading that waits or runs").refuses(&[409]),
+        )
+        .post(
+            "/studies/{study_uid}/reading/resume",
+            predict,
+            studies::resume_reading,
+            Said::from("Lets a cancelled or failed reading start again").refuses(&[409]),
+        )
+        .get("/studies/{study_uid}/report", view, report::json, "The report as data")
+        .get("/studies/{study_uid}/report.pdf", view, report::pdf, report::file("The report as a page", report::PDF))
+        .get(
+            "/studies/{study_uid}/report.xlsx",
+            view,
+            report::xlsx,
+            report::file("The report as a workbook", report::XLSX),
+        )
+        .get(
+            "/studies/{study_uid}/report/key-images/{file}",
+            view,
+            report::key_image,
+            report::file("A key image of the report", report::PNG),
+        )
+}
+
+/// It holds no data: what it says stands in the source.
+async fn document(Extension(Document(document)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+fn document_said() -> Said {
+    Said::from("This document").gives(200, "application/json", json!({"type": "object"}))
 }
 
 async fn system(app: App) -> Json<SystemView> {
@@ -70,16 +151,34 @@ fn study_uid(text: &str) -> Result<StudyUid, ApiError> {
     text.parse().map_err(|error| ApiError::bad_request(format!("the address names no study: {error}")))
 }
 
+/// The number of an address that names nothing else.
+struct Number(i64);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Number {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await?;
+        text.parse().map(Self).map_err(|_| ApiError::bad_request("the address names no number"))
+    }
+}
+
+impl Takes for Number {
+    fn told(_sketch: &mut Sketch) {}
+}
+
 /// The study of an address that names nothing else.
-struct StudyPath(StudyUid);
+pub(crate) struct StudyPath(pub(crate) StudyUid);
+
+impl Takes for StudyPath {
+    fn told(_sketch: &mut Sketch) {}
+}
 
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for StudyPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await?;
         study_uid(&text).map(Self)
     }
 }

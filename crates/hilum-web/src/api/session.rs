@@ -4,17 +4,24 @@ use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
 };
 use hilum_engine::accounts::{AccountError, Caller, LinkView, Shown, Signed};
 use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ApiResult;
-use crate::{cookie, doors::App, error::ApiError, guard::Arrival, server::Server};
+use crate::{
+    cookie,
+    doors::{App, InPerson},
+    error::ApiError,
+    guard::Arrival,
+    openapi::{Done, Typed},
+    server::Server,
+};
 
 /// `GET /api/v1/session`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SessionView {
     account: AccountName,
     /// What a page sends as X-Hilum-Csrf with each change; programs with a token need none.
@@ -22,14 +29,14 @@ pub(super) struct SessionView {
     institutions: Vec<Membership>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AccountName {
     id: AccountId,
     login: String,
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Membership {
     code: InstitutionCode,
     name: String,
@@ -57,7 +64,7 @@ pub(super) async fn show(app: App, headers: HeaderMap) -> ApiResult<SessionView>
     Ok(Json(view(&app.server, &app.caller, csrf).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
     login: String,
@@ -68,60 +75,55 @@ pub(super) async fn sign_in(
     State(server): State<Server>,
     arrival: Arrival,
     credentials: Result<Json<Credentials>, JsonRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<Opened, ApiError> {
     let Json(Credentials { login, password }) = credentials?;
     let signed = server.engine.sign_in(&login, &password, arrival.whence).await?;
     signed_in(&server, arrival, signed).await
 }
 
-async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<Response, ApiError> {
+/// A session that was opened, with its cookie.
+type Opened = Typed<Json<SessionView>>;
+
+async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<Opened, ApiError> {
     let shown = view(server, &signed.caller, Some(signed.csrf)).await?;
-    let mut response = Json(shown).into_response();
+    let mut response = Typed::of(Json(shown));
     let cookie = cookie::set(&signed.session, arrival.secure);
     let cookie = cookie.ok_or_else(|| ApiError::bad_request("the session cannot be written as a cookie"))?;
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response.0.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
 
-pub(super) async fn sign_out(app: App, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn sign_out(app: App, headers: HeaderMap) -> Result<Typed<Done>, ApiError> {
     if let Some(session) = cookie::session(&headers) {
         app.engine.sign_out(&app.scope, session).await?;
     }
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let mut response = Typed::of(Done);
     for cookie in cookie::remove() {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+        response.0.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
     old: String,
+    #[schema(min_length = 15, max_length = 256)]
     new: String,
 }
 
 /// With a session only: a program's token is no proof of its owner's presence.
 pub(super) async fn change_password(
-    app: App,
+    InPerson(app): InPerson,
     arrival: Arrival,
     passwords: Result<Json<NewPassword>, JsonRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<Opened, ApiError> {
     let Json(NewPassword { old, new }) = passwords?;
-    with_session(&app)?;
     let signed = app.engine.change_password(&app.caller, &old, &new, arrival.whence).await?;
     signed_in(&app.server, arrival, signed).await
 }
 
-pub(super) fn with_session(app: &App) -> Result<(), ApiError> {
-    if app.caller.shown == Shown::Session {
-        return Ok(());
-    }
-    let message = "this is for those who signed in; a token may not do it";
-    Err(ApiError::new(StatusCode::FORBIDDEN, "needs_session", message))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Link {
     link: String,
@@ -135,12 +137,13 @@ pub(super) async fn check_link(
     Ok(Json(server.engine.check_link(&link).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsedLink {
     link: String,
     login: Option<String>,
     name: Option<String>,
+    #[schema(min_length = 15, max_length = 256)]
     password: String,
 }
 
@@ -148,7 +151,7 @@ pub(super) async fn use_link(
     State(server): State<Server>,
     arrival: Arrival,
     link: Result<Json<UsedLink>, JsonRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<Opened, ApiError> {
     let Json(UsedLink { link, login, name, password }) = link?;
     let signed = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
     signed_in(&server, arrival, signed).await

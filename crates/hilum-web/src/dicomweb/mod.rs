@@ -16,11 +16,15 @@ const VIEW: Needs = Needs::May(Permission::View);
 
 pub(crate) fn doors(server: &Server) -> Doors {
     let store = Needs::May(Permission::Store);
-    let below = Doors::below(server, "/dicom-web").post("/studies", store, stow::store).post(
-        "/studies/{study_uid}",
-        store,
-        stow::store_in_study,
-    );
+    let below = Doors::below(server, "/dicom-web")
+        .post("/studies", store, stow::store, stow::said("Stores instances (STOW-RS, PS3.18 10.5)"))
+        .post(
+            "/studies/{study_uid}",
+            store,
+            stow::store_in_study,
+            stow::said("Stores instances of one study (STOW-RS, PS3.18 10.5)"),
+        );
     let below = retrieve::doors(qido::doors(below));
-    below.and(Doors::below(server, "").get("/wado", VIEW, retrieve::retrieve_by_uri))
+    let wado = Doors::below(server, "").get("/wado", VIEW, retrieve::retrieve_by_uri, retrieve::said_of_uri());
+    below.and(wado)
 }

@@ -1,7 +1,7 @@
 //! QIDO-RS: the Search transaction (PS3.18 10.6) over the engine's search by keys.
 
 use axum::{
-    extract::RawPathParams,
+    extract::{RawPathParams, rejection::RawPathParamsRejection},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -17,11 +17,16 @@ use std::collections::BTreeSet;
 
 use super::VIEW;
 use super::query::Parameters;
-use super::retrieve::{Accept, BodyParts, Model, base};
+use super::retrieve::{Accept, BodyParts, DICOM_JSON, MULTIPART_XML, Model, base};
 use crate::{
     doors::{App, Doors},
     error::ApiError,
+    openapi::{
+        Said, bytes,
+        schemas::{self, number},
+    },
 };
+use serde_json::{Value as Json, json};
 
 /// Matches in an answer where no limit is asked for, and at most.
 const DEFAULT_LIMIT: usize = 100;
@@ -31,42 +36,59 @@ const DEEPEST_KEY: usize = 4;
 
 pub(super) fn doors(doors: Doors) -> Doors {
     doors
-        .get("/studies", VIEW, studies)
-        .get("/series", VIEW, series)
-        .get("/instances", VIEW, instances)
-        .get("/studies/{study_uid}/series", VIEW, series)
-        .get("/studies/{study_uid}/instances", VIEW, instances)
-        .get("/studies/{study_uid}/series/{series_uid}/instances", VIEW, instances)
+        .get("/studies", VIEW, studies, said("Searches studies (QIDO-RS, PS3.18 10.6)"))
+        .get("/series", VIEW, series, said("Searches series (QIDO-RS, PS3.18 10.6)"))
+        .get("/instances", VIEW, instances, said("Searches instances (QIDO-RS, PS3.18 10.6)"))
+        .get("/studies/{study_uid}/series", VIEW, series, said("Searches series of a study (QIDO-RS)"))
+        .get("/studies/{study_uid}/instances", VIEW, instances, said("Searches instances of a study (QIDO-RS)"))
+        .get(
+            "/studies/{study_uid}/series/{series_uid}/instances",
+            VIEW,
+            instances,
+            said("Searches instances of a series (QIDO-RS)"),
+        )
 }
 
-async fn studies(
-    app: App,
-    path: RawPathParams,
-    uri: Uri,
-    headers: HeaderMap,
-    accept: Accept,
-) -> Result<Response, ApiError> {
-    search(app, Level::Study, &path, &uri, &headers, &accept).await
+/// What no type says of searching. Every attribute of the standard may be a key, by its keyword or tag; those are named that a study has.
+fn said(summary: &'static str) -> Said {
+    let text = || json!({"type": "string"});
+    let flag = || json!({"type": "boolean"});
+    let said = Said::from(summary)
+        .query("limit", "Matches in the answer; 5000 at most", number(1, u64::MAX))
+        .query("offset", "Matches that are passed over", number(0, u64::MAX))
+        .query("fuzzymatching", "Names that sound or are written alike", flag())
+        .query("emptyvaluematching", "An empty key matches empty values alone", flag())
+        .query("total", "X-Total-Count says how many match", flag())
+        .query("includefield", "Attributes that are wanted besides: keywords or tags, separated by commas, or `all`", {
+            json!({"type": "string", "pattern": "^(all|[0-9A-F]{8}(,[0-9A-F]{8})*)?$"})
+        })
+        .query("StudyInstanceUID", "Key, as every attribute may be one: a UID, or several divided by commas", text())
+        .query("PatientID", "Key", text())
+        .query("PatientName", "Key, with * and ? as wildcards", text())
+        .query("AccessionNumber", "Key", text())
+        .query("StudyDate", "Key: a date or a range", {
+            json!({"type": "string", "pattern": "^((19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])(-((19|20)[0-9]{2}1231)?)?)?$"})
+        });
+    said.gives(200, DICOM_JSON, schemas::data_sets())
+        .gives(200, "application/json", schemas::data_sets())
+        .gives(200, MULTIPART_XML, bytes())
+        .gives(204, "", Json::Null)
+        .refuses(&[406])
 }
 
-async fn series(
-    app: App,
-    path: RawPathParams,
-    uri: Uri,
-    headers: HeaderMap,
-    accept: Accept,
-) -> Result<Response, ApiError> {
-    search(app, Level::Series, &path, &uri, &headers, &accept).await
+/// Parts of the path, decoded.
+type Path = Result<RawPathParams, RawPathParamsRejection>;
+
+async fn studies(app: App, path: Path, uri: Uri, headers: HeaderMap, accept: Accept) -> Result<Response, ApiError> {
+    search(app, Level::Study, &path?, &uri, &headers, &accept).await
 }
 
-async fn instances(
-    app: App,
-    path: RawPathParams,
-    uri: Uri,
-    headers: HeaderMap,
-    accept: Accept,
-) -> Result<Response, ApiError> {
-    search(app, Level::Image, &path, &uri, &headers, &accept).await
+async fn series(app: App, path: Path, uri: Uri, headers: HeaderMap, accept: Accept) -> Result<Response, ApiError> {
+    search(app, Level::Series, &path?, &uri, &headers, &accept).await
+}
+
+async fn instances(app: App, path: Path, uri: Uri, headers: HeaderMap, accept: Accept) -> Result<Response, ApiError> {
+    search(app, Level::Image, &path?, &uri, &headers, &accept).await
 }
 
 async fn search(

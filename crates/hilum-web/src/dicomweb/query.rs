@@ -1,6 +1,7 @@
 //! The parameters of an address (WHATWG URL, application/x-www-form-urlencoded).
 
 use crate::error::ApiError;
+use std::collections::HashSet;
 
 /// Names and values, decoded, in their order. Values are never logged: they name patients.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -21,7 +22,17 @@ impl Parameters {
                 )),
             }
         };
-        Ok(Self(pairs.map(pair).collect::<Result<_, _>>()?))
+        let pairs: Vec<(String, String)> = pairs.map(pair).collect::<Result<_, _>>()?;
+        let mut names = HashSet::new();
+        for (name, _) in &pairs {
+            let name = name.to_ascii_lowercase();
+            // PS3.18 Table 8.3.4-1: this one alone may be repeated. Of others one value would be dropped without a word.
+            if name != "includefield" && !names.insert(name) {
+                let message = "is given twice; expected once, with several values divided by commas";
+                return Err(ApiError::bad_request(format!("a parameter {message}")));
+            }
+        }
+        Ok(Self(pairs))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -88,6 +99,8 @@ mod tests {
         assert_eq!(parameters.number("Limit").unwrap(), Some(10));
         assert!(parameters.number("PatientName").unwrap_err().message.contains("PatientName"));
         assert!(parameters.flag("limit").is_err());
+        assert!(Parameters::of(Some("limit=1&Limit=2")).is_err());
+        assert!(Parameters::of(Some("includefield=a&includefield=b")).is_ok());
         for broken in ["PatientName=%zz", "PatientName=%4", "PatientName=%FF"] {
             let message = Parameters::of(Some(broken)).err().unwrap().message;
             assert!(message.contains("PatientName") && !message.contains('z'), "{message}");

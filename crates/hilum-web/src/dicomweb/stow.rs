@@ -1,7 +1,7 @@
 //! STOW-RS: the Store transaction (PS3.18 10.5).
 
 use axum::{
-    extract::{Path, Request},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
 };
 use hilum_dicom::{InstanceFacts, ObjectBytes, SopUid, StudyUid, TransferSyntaxUid};
@@ -17,13 +17,30 @@ use super::{
     store_response::{Reference, StoreResponse},
 };
 use crate::{
+    api::StudyPath,
     doors::App,
     error::{ApiError, outside},
+    openapi::{Gives, Said, Sketch, bytes, schemas},
 };
 
 const DICOM: &str = "application/dicom";
 const DICOM_JSON: &str = "application/dicom+json";
 const ACCEPTED_REQUEST: &str = "multipart/related; type=\"application/dicom\"; boundary=...";
+
+/// What no type says of storing.
+pub(super) fn said(summary: &'static str) -> Said {
+    Said::from(summary)
+        .takes("multipart/related; type=\"application/dicom\"", bytes())
+        .refuses(&[406, 408, 409, 413, 415, 422])
+}
+
+impl Gives for StoreResponse {
+    fn told(sketch: &mut Sketch) {
+        for status in [200, 202, 409] {
+            sketch.answer(status, DICOM_JSON, schemas::one_data_set());
+        }
+    }
+}
 
 /// `POST /dicom-web/studies`
 pub(super) async fn store(app: App, request: Request) -> Result<StoreResponse, ApiError> {
@@ -33,10 +50,9 @@ pub(super) async fn store(app: App, request: Request) -> Result<StoreResponse, A
 /// `POST /dicom-web/studies/{study_uid}`: instances of other studies fail.
 pub(super) async fn store_in_study(
     app: App,
-    Path(study): Path<String>,
+    StudyPath(study): StudyPath,
     request: Request,
 ) -> Result<StoreResponse, ApiError> {
-    let study = study.parse().map_err(|error| ApiError::bad_request(format!("the address names no study: {error}")))?;
     receive(&app, Some(study), request).await
 }
 

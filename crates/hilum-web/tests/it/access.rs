@@ -1,12 +1,12 @@
-//! Who comes in where: every door, with nobody's, a lesser role's and another institution's key.
+//! Who comes in where: every operation of the pinned OpenAPI document, with nobody's, a lesser role's and another institution's key.
 
 use std::collections::BTreeMap;
 
 use hilum_engine::{Permission, Role};
-use hilum_web::{Door, Needs};
 use serde_json::{Value, json};
 
 use crate::client::{Running, start, token, token_at};
+use crate::openapi::{Operation, pinned, told};
 use crate::synthetic::series;
 
 /// Every door there is, and who may come in. One that is missing here, or says otherwise, fails: so nobody opens one by accident.
@@ -21,6 +21,7 @@ GET /api/v1/institutions signed in
 POST /api/v1/institutions manage
 POST /api/v1/links/check nobody
 POST /api/v1/links/use nobody
+GET /api/v1/openapi.json nobody
 GET /api/v1/quarantine view
 DELETE /api/v1/session signed in
 GET /api/v1/session signed in
@@ -70,12 +71,80 @@ GET /readyz nobody
 GET /wado view
 ";
 
-fn told(needs: Needs) -> String {
-    match needs {
-        Needs::Nobody => "nobody".to_owned(),
-        Needs::SignedIn => "signed in".to_owned(),
-        Needs::May(permission) => serde_json::to_value(permission).unwrap().as_str().unwrap().to_owned(),
-    }
+/// What somebody of another institution gets who names what is ours: nothing is there (`hidden`), only what is its own (`own`), or no
+/// (`refused`), where it asks for rights or sends nothing that could be kept. A new operation needs its line.
+const ELSEWHERE: &str = "\
+DELETE /api/v1/session own
+DELETE /api/v1/tokens/{id} hidden
+DELETE /dicom-web/studies/{study_uid} hidden
+DELETE /dicom-web/studies/{study_uid}/series/{series_uid} hidden
+DELETE /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid} hidden
+GET /api/v1/accounts own
+GET /api/v1/activity own
+GET /api/v1/audit own
+GET /api/v1/institutions own
+GET /api/v1/quarantine own
+GET /api/v1/session own
+GET /api/v1/studies/{study_uid} hidden
+GET /api/v1/studies/{study_uid}/report hidden
+GET /api/v1/studies/{study_uid}/report.pdf hidden
+GET /api/v1/studies/{study_uid}/report.xlsx hidden
+GET /api/v1/studies/{study_uid}/report/key-images/{file} hidden
+GET /api/v1/system own
+GET /api/v1/tokens own
+GET /dicom-web/instances hidden
+GET /dicom-web/series hidden
+GET /dicom-web/studies hidden
+GET /dicom-web/studies/{study_uid} hidden
+GET /dicom-web/studies/{study_uid}/instances hidden
+GET /dicom-web/studies/{study_uid}/metadata hidden
+GET /dicom-web/studies/{study_uid}/rendered hidden
+GET /dicom-web/studies/{study_uid}/series hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid} hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid} hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/bulkdata/{path} hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{frames} hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{frames}/rendered hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{frames}/thumbnail hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/metadata hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/rendered hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/thumbnail hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/metadata hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/rendered hidden
+GET /dicom-web/studies/{study_uid}/series/{series_uid}/thumbnail hidden
+GET /dicom-web/studies/{study_uid}/thumbnail hidden
+GET /wado hidden
+PATCH /api/v1/accounts/{id} hidden
+POST /api/v1/accounts refused
+POST /api/v1/accounts/{id}/link hidden
+POST /api/v1/institutions refused
+POST /api/v1/studies/search own
+POST /api/v1/studies/{study_uid}/reading/cancel hidden
+POST /api/v1/studies/{study_uid}/reading/resume hidden
+POST /api/v1/tokens refused
+POST /dicom-web/studies refused
+POST /dicom-web/studies/{study_uid} refused
+PUT /api/v1/session/password refused
+";
+
+/// The permission that a word of the document names.
+fn permission(needs: &str) -> Option<Permission> {
+    serde_json::from_value(json!(needs)).ok()
+}
+
+/// Cookie and page's token of an account that signed in.
+async fn session_of(server: &Running, login: &str) -> (String, String) {
+    let password = "only for a server that is gone soon";
+    let scope = server.engine.console_scope().await.unwrap();
+    let account = server.engine.account_with_login(&scope, login).await.unwrap();
+    server.engine.set_password(&scope, account.id, password).await.unwrap();
+    let body = json!({"login": login, "password": password}).to_string();
+    let headers = [("Content-Type", "application/json")];
+    let answer = server.send_bare("POST", "/api/v1/session", &headers, body.as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    (cookie, answer.json()["csrf"].as_str().unwrap().to_owned())
 }
 
 /// A study that is there, with the parts of its address.
@@ -89,14 +158,14 @@ async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
         ("{series_uid}", facts.series.uid.to_string()),
         ("{sop_uid}", sop.clone()),
         ("{frames}", "1".to_owned()),
-        ("{*path}", "7FE00010".to_owned()),
+        ("{path}", "7FE00010".to_owned()),
         ("{file}", "0.png".to_owned()),
         ("{id}", "1".to_owned()),
     ])
 }
 
-/// The address of a door, with what is kept.
-fn path(door: &Door, parts: &BTreeMap<&str, String>) -> String {
+/// The address of an operation, with what is kept.
+fn path(door: &Operation, parts: &BTreeMap<&str, String>) -> String {
     let filled = parts.iter().fold(door.path.clone(), |path, (name, value)| path.replace(name, value));
     if filled != "/wado" {
         return filled;
@@ -107,7 +176,7 @@ fn path(door: &Door, parts: &BTreeMap<&str, String>) -> String {
 
 async fn knock(
     server: &Running,
-    door: &Door,
+    door: &Operation,
     parts: &BTreeMap<&str, String>,
     key: Option<&str>,
 ) -> crate::client::Answer {
@@ -115,7 +184,7 @@ async fn knock(
     let headers = [("Authorization", authorization.as_deref().unwrap_or("")), ("Content-Type", "application/json")];
     let headers = if key.is_some() { &headers[..] } else { &headers[1..] };
     let body: &[u8] = if door.method == "GET" || door.method == "DELETE" { b"" } else { b"{}" };
-    server.send_bare(door.method.as_str(), &path(door, parts), headers, body).await
+    server.send_bare(&door.method, &path(door, parts), headers, body).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,16 +204,19 @@ async fn every_door_is_listed_with_who_may_come_in() {
 async fn nobody_comes_in_without_a_key() {
     let server = start().await;
     let parts = kept(&server).await;
-    for door in server.doors.iter().filter(|door| door.needs != Needs::Nobody) {
+    for door in &pinned() {
+        if door.needs == "nobody" {
+            continue;
+        }
         for key in [None, Some("hilum_0000000000000000000000000000000000000000000000000000000000000000"), Some("")] {
             let answer = knock(&server, door, &parts, key).await;
-            assert_eq!(answer.status, 401, "{} {} {key:?}: {}", door.method, door.path, answer.text());
+            assert_eq!(answer.status, 401, "{} {key:?}: {}", door.name(), answer.text());
             assert_eq!(answer.json()["code"], "not_signed_in");
             assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
         }
         let basic = [("Authorization", "Basic aGlsdW06aGlsdW0="), ("Content-Type", "application/json")];
-        let answer = server.send_bare(door.method.as_str(), &path(door, &parts), &basic, b"").await;
-        assert_eq!(answer.status, 401, "{} {}", door.method, door.path);
+        let answer = server.send_bare(&door.method, &path(door, &parts), &basic, b"").await;
+        assert_eq!(answer.status, 401, "{}", door.name());
     }
 }
 
@@ -156,14 +228,14 @@ async fn a_lesser_role_is_refused_and_told_which_one_may() {
     for role in Role::ALL {
         keys.push((role, token(&server.engine, role.as_str(), &[role]).await));
     }
-    for door in &server.doors {
-        let Needs::May(permission) = door.needs else { continue };
+    for door in &pinned() {
+        let Some(permission) = permission(&door.needs) else { continue };
         for (role, key) in &keys {
             if role.permissions().contain(permission) {
                 continue;
             }
             let answer = knock(&server, door, &parts, Some(key)).await;
-            assert_eq!(answer.status, 403, "{} {} as {role:?}: {}", door.method, door.path, answer.text());
+            assert_eq!(answer.status, 403, "{} as {role:?}: {}", door.name(), answer.text());
             let message = answer.json()["message"].as_str().unwrap().to_owned();
             let may = Role::ALL.into_iter().find(|role| role.permissions().contain(permission)).unwrap();
             assert!(message.contains(may.as_str()), "{message}");
@@ -178,20 +250,50 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
     let server = start().await;
     let parts = kept(&server).await;
     let stranger = token_at(&server.engine, "stranger", "ELSEWHERE", &Role::ALL).await;
-    for door in &server.doors {
-        let own = door.path.contains("{study_uid}") || door.path == "/wado";
-        if !matches!(door.needs, Needs::May(_)) || !own || door.method == "POST" && door.path.starts_with("/dicom-web")
-        {
-            continue;
-        }
-        let answer = knock(&server, door, &parts, Some(&stranger)).await;
-        // A search below a study finds nothing; what is named is not there.
+    let in_person = session_of(&server, "stranger").await;
+    let bearer = format!("Bearer {stranger}");
+    let with_token = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let with_session = [
+        ("Cookie", in_person.0.as_str()),
+        ("X-Hilum-Csrf", in_person.1.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let mut entries: BTreeMap<&str, &str> = ELSEWHERE.lines().filter_map(|line| line.rsplit_once(' ')).collect();
+    // Signing out comes last.
+    let mut doors = pinned();
+    doors.sort_by_key(|door| (door.name() == "DELETE /api/v1/session", door.name()));
+    for door in doors.iter().filter(|door| door.needs != "nobody") {
+        let name = door.name();
+        let entry = entries.remove(name.as_str());
+        let entry = entry.unwrap_or_else(|| panic!("{name}: ELSEWHERE does not say what another institution gets"));
+        let headers =
+            if door.said["security"].as_array().unwrap().len() == 1 { &with_session[..] } else { &with_token };
+        let body: &[u8] = match (door.method.as_str(), door.path.as_str()) {
+            ("GET" | "DELETE", _) => b"",
+            (_, "/api/v1/accounts") => br#"{"login": "mole", "roles": [{"institution": "LOCAL", "role": "viewer"}]}"#,
+            (_, "/api/v1/accounts/{id}") => br#"{"name": "Mole", "disabled": true}"#,
+            (_, "/api/v1/institutions") => br#"{"code": "LOCAL", "name": "Mole"}"#,
+            (_, "/api/v1/tokens") => {
+                br#"{"name": "mole", "days": 1, "roles": [{"institution": "LOCAL", "role": "viewer"}]}"#
+            }
+            (_, "/api/v1/session/password") => br#"{"old": "x", "new": "y"}"#,
+            _ => b"{}",
+        };
+        let answer = server.send_bare(&door.method, &path(door, &parts), headers, body).await;
         let nothing = answer.status == 204 || answer.status == 200 && answer.body == b"[]";
-        assert!(answer.status == 404 || nothing, "{} {}: {} {}", door.method, door.path, answer.status, answer.text());
-        assert!(!answer.text().contains(&parts["{study_uid}"]), "{}", answer.text());
+        let as_said = match entry {
+            "hidden" => answer.status == 404 || nothing,
+            "own" => matches!(answer.status, 200 | 204),
+            "refused" => matches!(answer.status, 401 | 403 | 409 | 415),
+            other => panic!("{name}: no kind of entry is called {other}"),
+        };
+        assert!(as_said, "{name} {entry}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        let ours = [parts["{study_uid}"].as_str(), parts["{sop_uid}"].as_str(), "LOCAL", "\"all\""];
+        assert!(!ours.iter().any(|ours| said.contains(ours)), "{name} tells of another institution: {said}");
     }
-    let auth = format!("Bearer {stranger}");
-    let headers = [("Authorization", auth.as_str())];
+    assert!(entries.is_empty(), "ELSEWHERE names what is not there: {entries:?}");
+    let headers = [("Authorization", bearer.as_str())];
     for path in ["/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances", "/dicom-web/studies?PatientName=*"]
     {
         let answer = server.send_bare("GET", path, &headers, b"").await;

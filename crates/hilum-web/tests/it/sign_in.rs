@@ -128,7 +128,7 @@ async fn an_invited_account_chooses_its_password_and_loses_everything_when_it_is
     let (theirs, their_csrf) = (cookie(&used), used.json()["csrf"].as_str().unwrap().to_owned());
     let headers = [("Cookie", theirs.as_str()), ("X-Hilum-Csrf", their_csrf.as_str())];
     let wanted = json!({"name": "script", "days": 7, "roles": [{"institution": "LOCAL", "role": "data_steward"}]});
-    assert_eq!(post(&server, "/api/v1/tokens", &headers, &wanted).await.status, 400, "more than its owner is");
+    assert_eq!(post(&server, "/api/v1/tokens", &headers, &wanted).await.status, 409, "more than its owner is");
     let wanted = json!({"name": "script", "days": 7, "roles": [{"institution": "LOCAL", "role": "viewer"}]});
     let made = post(&server, "/api/v1/tokens", &headers, &wanted).await;
     assert_eq!(made.status, 201, "{}", made.text());

@@ -50,6 +50,9 @@ fn tell(found: &Verification) {
     }
 }
 
+/// Events that are fetched at a time.
+const PAGE: u32 = 1000;
+
 pub fn list(settings: &Settings, arguments: &AuditListArguments) -> anyhow::Result<()> {
     settings.start_log("error")?;
     let data_dir = existing(settings)?;
@@ -63,7 +66,7 @@ pub fn list(settings: &Settings, arguments: &AuditListArguments) -> anyhow::Resu
         from: *from,
         to: *to,
         after: None,
-        limit: Some(u32::try_from(*limit).unwrap_or(u32::MAX)),
+        limit: Some(PAGE),
     };
     block_on(with_engine(settings, &data_dir, async |engine| {
         let scope = engine.console_scope().await?;

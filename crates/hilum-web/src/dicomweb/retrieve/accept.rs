@@ -6,7 +6,11 @@ use axum::{
 };
 
 use super::super::{media_type::MediaType, query::Parameters};
-use crate::error::ApiError;
+use crate::{
+    error::ApiError,
+    openapi::{Sketch, Takes},
+};
+use serde_json::json;
 
 /// How a representation is put into the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,14 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     })
     .map(str::trim)
     .filter(|part| !part.is_empty())
+}
+
+impl Takes for Accept {
+    fn told(sketch: &mut Sketch) {
+        sketch.refuses(&[406]);
+        let schema = json!({"type": "string", "pattern": r"^(\*/\*(;q=(1|0\.[1-9]))?)?$"});
+        sketch.takes_query("accept", "Instead of the header Accept (PS3.18 8.3.3.1)", &schema);
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Accept {

@@ -13,7 +13,11 @@ use super::accept::{Accept, Form};
 use super::body::{PIECE, Parts, Stopped, channel};
 use super::frames::location;
 use super::{Resource, aside, not_acceptable};
-use crate::{doors::App, error::ApiError};
+use crate::{
+    doors::App,
+    error::ApiError,
+    openapi::{Said, bytes},
+};
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -50,6 +54,13 @@ pub(super) async fn bulk_data(app: App, accept: Accept, resource: Resource) -> R
         }
     });
     Ok(response)
+}
+
+/// What no type says of bulk values.
+pub(super) fn said() -> Said {
+    Said::from("A bulk value, as a BulkDataURI of the metadata names it (PS3.18 10.4.1.1.5)")
+        .gives(200, "multipart/related; type=\"application/octet-stream\"", bytes())
+        .gives(200, OCTETS, bytes())
 }
 
 /// Tags, with the item of each sequence between them.

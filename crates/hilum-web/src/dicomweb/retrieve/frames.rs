@@ -13,7 +13,11 @@ use hilum_engine::InstanceBytes;
 use super::accept::{Accept, Form, Range, Syntax};
 use super::body::{Parts, Stopped, channel, pieces};
 use super::{Resource, aside, not_acceptable};
-use crate::{doors::App, error::ApiError};
+use crate::{
+    doors::App,
+    error::ApiError,
+    openapi::{Said, bytes},
+};
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -64,6 +68,14 @@ pub(super) async fn frames(app: App, accept: Accept, resource: Resource) -> Resu
         }
     });
     Ok(response)
+}
+
+/// What no type says of frames.
+pub(super) fn said() -> Said {
+    Said::from("Frames of an instance (PS3.18 10.4.1.1.6)")
+        .gives(200, "multipart/related; type=\"application/octet-stream\"", bytes())
+        .gives(200, OCTETS, bytes())
+        .gives(200, "image/jls", bytes())
 }
 
 /// The path of an instance below the service's address: what Content-Location says.

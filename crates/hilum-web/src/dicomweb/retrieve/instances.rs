@@ -1,7 +1,7 @@
 //! Whole instances of a study, a series, or one of them.
 
 use axum::{
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use hilum_dicom::TransferSyntaxUid;
@@ -12,7 +12,7 @@ use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
 use super::transcode::{can_become, prepare};
 use super::{Resource, aside, not_acceptable};
-use crate::{doors::App, error::ApiError};
+use crate::{doors::App, error::ApiError, openapi::Done};
 
 const DICOM: &str = "application/dicom";
 const OFFERED: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=* (as kept), 1.2.840.10008.1.2.1 or \
@@ -50,9 +50,9 @@ pub(super) async fn retrieve(app: App, accept: Accept, resource: Resource) -> Re
 }
 
 /// `DELETE .../studies/{}`, `.../series/{}`, `.../instances/{}`
-pub(super) async fn delete(app: App, resource: Resource) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete(app: App, resource: Resource) -> Result<Done, ApiError> {
     match app.engine.delete(&app.scope, Zone::Clinical, &resource.selection).await {
-        Ok(_) => Ok(StatusCode::NO_CONTENT),
+        Ok(_) => Ok(Done),
         Err(EngineError::NotFound { .. }) => Err(resource.not_found()),
         Err(error) => Err(error.into()),
     }

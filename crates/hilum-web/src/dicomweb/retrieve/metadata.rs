@@ -15,7 +15,8 @@ use super::body::{Parts, Stopped, channel};
 use super::{Resource, not_acceptable};
 use crate::{connection::FORWARDED_PROTO, doors::App, error::ApiError};
 
-const DICOM_JSON: &str = "application/dicom+json";
+pub(in super::super) const DICOM_JSON: &str = "application/dicom+json";
+pub(in super::super) const MULTIPART_XML: &str = "multipart/related; type=\"application/dicom+xml\"";
 const OFFERED: &str = "application/dicom+json, or multipart/related; type=\"application/dicom+xml\"";
 
 /// How data sets are written.

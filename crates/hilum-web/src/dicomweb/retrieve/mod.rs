@@ -12,8 +12,8 @@ mod uri;
 
 pub(super) use accept::Accept;
 pub(super) use body::Parts as BodyParts;
-pub(super) use metadata::{Model, base};
-pub(super) use uri::retrieve as retrieve_by_uri;
+pub(super) use metadata::{DICOM_JSON, MULTIPART_XML, Model, base};
+pub(super) use uri::{retrieve as retrieve_by_uri, said as said_of_uri};
 
 use axum::{
     extract::FromRequestParts,
@@ -27,6 +27,7 @@ use super::VIEW;
 use crate::{
     doors::{App, Doors, Needs},
     error::ApiError,
+    openapi::{Said, Sketch, Takes, bytes, schemas},
 };
 
 /// Routes below `/studies/{study_uid}`.
@@ -36,19 +37,85 @@ pub(super) fn doors(mut doors: Doors) -> Doors {
     let series = format!("{study}/series/{{series_uid}}");
     let instance = format!("{series}/instances/{{sop_uid}}");
     let frames = format!("{instance}/frames/{{frames}}");
-    for level in [study, &series, &instance] {
+    for (level, of) in [(study, Of::Study), (series.as_str(), Of::Series), (instance.as_str(), Of::Instance)] {
         doors = doors
-            .get(level, VIEW, instances::retrieve)
-            .delete(level, delete, instances::delete)
-            .get(&format!("{level}/metadata"), VIEW, metadata::metadata)
-            .get(&format!("{level}/rendered"), VIEW, rendered::rendered)
-            .get(&format!("{level}/thumbnail"), VIEW, rendered::thumbnail);
+            .get(level, VIEW, instances::retrieve, said_of_instances(of))
+            .delete(
+                level,
+                delete,
+                instances::delete,
+                of.word("Deletes a study", "Deletes a series", "Deletes an instance"),
+            )
+            .get(&format!("{level}/metadata"), VIEW, metadata::metadata, said_of_metadata(of))
+            .get(
+                &format!("{level}/rendered"),
+                VIEW,
+                rendered::rendered,
+                rendered::said(of.word(
+                    "A picture of a study (PS3.18 10.4.1.1.4)",
+                    "A picture of a series (PS3.18 10.4.1.1.4)",
+                    "A picture of an instance (PS3.18 10.4.1.1.4)",
+                )),
+            )
+            .get(
+                &format!("{level}/thumbnail"),
+                VIEW,
+                rendered::thumbnail,
+                rendered::said(of.word(
+                    "A small picture of a study",
+                    "A small picture of a series",
+                    "A small picture of an instance",
+                )),
+            );
     }
     doors
-        .get(&frames, VIEW, frames::frames)
-        .get(&format!("{frames}/rendered"), VIEW, rendered::rendered)
-        .get(&format!("{frames}/thumbnail"), VIEW, rendered::thumbnail)
-        .get(&format!("{instance}/bulkdata/{{*path}}"), VIEW, bulk::bulk_data)
+        .get(&frames, VIEW, frames::frames, frames::said())
+        .get(&format!("{frames}/rendered"), VIEW, rendered::rendered, rendered::said("A picture of a frame"))
+        .get(&format!("{frames}/thumbnail"), VIEW, rendered::thumbnail, rendered::said("A small picture of a frame"))
+        .get(&format!("{instance}/bulkdata/{{*path}}"), VIEW, bulk::bulk_data, bulk::said())
+}
+
+/// What an address retrieves.
+#[derive(Clone, Copy)]
+enum Of {
+    Study,
+    Series,
+    Instance,
+}
+
+impl Of {
+    fn word(self, study: &'static str, series: &'static str, instance: &'static str) -> &'static str {
+        match self {
+            Self::Study => study,
+            Self::Series => series,
+            Self::Instance => instance,
+        }
+    }
+}
+
+fn said_of_instances(of: Of) -> Said {
+    let summary = of.word(
+        "All instances of a study (PS3.18 10.4.1.1.1)",
+        "All instances of a series (PS3.18 10.4.1.1.1)",
+        "An instance (PS3.18 10.4.1.1.1)",
+    );
+    let said = Said::from(summary).gives(200, "multipart/related; type=\"application/dicom\"", bytes());
+    match of {
+        Of::Instance => said.gives(200, "application/dicom", bytes()),
+        Of::Study | Of::Series => said,
+    }
+}
+
+fn said_of_metadata(of: Of) -> Said {
+    let summary = of.word(
+        "Metadata of a study (PS3.18 10.4.1.1.2)",
+        "Metadata of a series (PS3.18 10.4.1.1.2)",
+        "Metadata of an instance (PS3.18 10.4.1.1.2)",
+    );
+    Said::from(summary)
+        .gives(200, DICOM_JSON, schemas::data_sets())
+        .gives(200, "application/json", schemas::data_sets())
+        .gives(200, MULTIPART_XML, bytes())
 }
 
 /// The resource that an address names.
@@ -88,13 +155,18 @@ impl Resource {
     }
 }
 
+/// What it names stands in the path; a kept object may be damaged.
+impl Takes for Resource {
+    fn told(sketch: &mut Sketch) {
+        sketch.refuses(&[422]);
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Resource {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let path = axum::extract::RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+        let path = axum::extract::RawPathParams::from_request_parts(parts, state).await?;
         let mut resource = Self { selection: Selection::default(), frames: None, bulk: None };
         let no_uid =
             |what: &str, error: UidError| ApiError::bad_request(format!("the address names no {what}: {error}"));

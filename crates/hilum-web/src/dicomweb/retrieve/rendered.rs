@@ -15,7 +15,12 @@ use super::super::query::Parameters;
 use super::accept::{Accept, Form};
 use super::body::{Parts, pieces};
 use super::{Resource, aside, not_acceptable};
-use crate::{doors::App, error::ApiError};
+use crate::{
+    doors::App,
+    error::ApiError,
+    openapi::{Said, bytes, schemas::number},
+};
+use serde_json::json;
 
 const JPEG: &str = "image/jpeg";
 const PNG: &str = "image/png";
@@ -40,6 +45,23 @@ pub(super) async fn thumbnail(app: App, accept: Accept, uri: Uri, resource: Reso
     let small = Viewport { width: THUMBNAIL, height: THUMBNAIL, part: None };
     let viewport = parameters.first("viewport").map_or(Ok(small), Viewport::read)?;
     picture(&app, &accept, &parameters, Some(viewport), &resource).await
+}
+
+/// What no type says of pictures.
+pub(super) fn said(summary: &'static str) -> Said {
+    let numbers = |pattern: &str| json!({"type": "string", "pattern": pattern});
+    Said::from(summary)
+        .query("window", "center,width,function (PS3.18 8.3.5.1.4)", {
+            numbers("^-?[0-9]{1,5},[1-9][0-9]{0,4},(linear|linear-exact|sigmoid)$")
+        })
+        .query("quality", "Of a JPEG", number(1, 100))
+        .query("viewport", "width,height in pixels, and the part of the image that is shown (PS3.18 8.3.5.1.3)", {
+            numbers("^[1-9][0-9]{0,2},[1-9][0-9]{0,2}$")
+        })
+        .gives(200, JPEG, bytes())
+        .gives(200, PNG, bytes())
+        .gives(200, "multipart/related; type=\"image/jpeg\"", bytes())
+        .refuses(&[406])
 }
 
 async fn picture(

@@ -14,7 +14,15 @@ use super::accept::{Accept, Syntax};
 use super::instances::alone;
 use super::rendered::{LARGEST_SIDE, QUALITY, Viewport, encoded, picture_of};
 use super::{Resource, aside, not_acceptable};
-use crate::{doors::App, error::ApiError};
+use crate::{
+    doors::App,
+    error::ApiError,
+    openapi::{
+        Said, bytes,
+        schemas::{number, one_of, uid as uid_schema},
+    },
+};
+use serde_json::json;
 
 const OFFERED: &str = "image/jpeg, image/png and application/dicom (contentType)";
 
@@ -41,10 +49,7 @@ pub(in super::super) async fn retrieve(app: App, headers: HeaderMap, uri: Uri) -
     let offers = ["image/jpeg", "image/png", "application/dicom"];
     let essence = wanted.0.iter().find_map(|range| offers.into_iter().find(|offer| range.takes(offer)));
     let essence = essence.ok_or_else(|| not_acceptable(OFFERED))?;
-    let instance = resource.instance(&app).await?;
-    if essence == "application/dicom" {
-        return dicom(&app, &parameters, instance).await;
-    }
+    // What cannot be read is refused, whether it matters for what is given or not.
     let (window, viewport) = (window(&parameters)?, viewport(&parameters)?);
     let quality = match parameters.number("imageQuality")? {
         None => QUALITY,
@@ -58,9 +63,39 @@ pub(in super::super) async fn retrieve(app: App, headers: HeaderMap, uri: Uri) -
             .and_then(|number| number.checked_sub(1))
             .ok_or_else(|| ApiError::bad_request("parameter frameNumber is out of range; expected a number from 1"))?,
     };
+    let instance = resource.instance(&app).await?;
+    if essence == "application/dicom" {
+        return dicom(&app, &parameters, instance).await;
+    }
     let bytes = app.engine.open_instance(&instance).await?;
     let file = aside(move || encoded(&picture_of(&bytes, frame, window, viewport)?, essence, quality)).await?;
     Ok(([(header::CONTENT_TYPE, essence)], Body::from(file)).into_response())
+}
+
+/// What no type says of WADO-URI.
+pub(in super::super) fn said() -> Said {
+    let side = || number(1, LARGEST_SIDE.into());
+    Said::from("One instance, by parameters (WADO-URI, PS3.18 9)")
+        .required_query("requestType", "WADO", one_of(&["WADO"]))
+        .required_query("studyUID", "Study Instance UID", uid_schema())
+        .required_query("seriesUID", "Series Instance UID", uid_schema())
+        .required_query("objectUID", "SOP Instance UID", uid_schema())
+        .query(
+            "contentType",
+            "Media types that are taken",
+            one_of(&["image/jpeg", "image/png", "application/dicom", "*/*"]),
+        )
+        .query("transferSyntax", "Of application/dicom", one_of(&["1.2.840.10008.1.2.1", "*"]))
+        .query("frameNumber", "From 1", number(1, 1))
+        .query("imageQuality", "Of a JPEG", number(1, 100))
+        .query("rows", "Largest height, pixels", side())
+        .query("columns", "Largest width, pixels", side())
+        .query("windowCenter", "With windowWidth", json!({"type": "number"}))
+        .query("windowWidth", "With windowCenter", json!({"type": "number", "minimum": 1}))
+        .gives(200, "image/jpeg", bytes())
+        .gives(200, "image/png", bytes())
+        .gives(200, "application/dicom", bytes())
+        .refuses(&[404, 406, 422])
 }
 
 async fn dicom(app: &App, parameters: &Parameters, instance: StoredInstance) -> Result<Response, ApiError> {

@@ -12,4 +12,5 @@ mod searching;
 mod sending;
 pub mod site;
 mod stopping;
+mod walk;
 mod worklist;
