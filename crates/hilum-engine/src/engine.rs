@@ -56,6 +56,8 @@ pub struct EngineConfig {
     pub accounts: AccountRules,
     /// Where the audit trail goes besides.
     pub syslog: Option<SyslogSettings>,
+    /// Studies of one institution that are read at once, by all processes together; none: as many as there are processes.
+    pub jobs_per_institution: Option<u32>,
 }
 
 impl EngineConfig {
@@ -72,6 +74,7 @@ impl EngineConfig {
             rules: Rules::default(),
             accounts: AccountRules::default(),
             syslog: None,
+            jobs_per_institution: None,
         }
     }
 }
@@ -182,6 +185,7 @@ struct Inner {
     recorder: Recorder,
     model: Option<Arc<Model>>,
     reading_turn: Semaphore,
+    turns: jobs::Turns,
     stopping: AtomicBool,
     imports: Mutex<Vec<RunningImport>>,
     pages: Pages,
@@ -231,6 +235,7 @@ impl Engine {
                 recorder,
                 model,
                 reading_turn: Semaphore::new(1),
+                turns: jobs::Turns::default(),
                 stopping: AtomicBool::new(false),
                 imports: Mutex::default(),
                 pages: Pages::default(),
@@ -508,6 +513,14 @@ impl Engine {
 
     pub(crate) fn quiet_after(&self) -> Duration {
         self.inner.config.quiet_after
+    }
+
+    pub(crate) fn turns(&self) -> &jobs::Turns {
+        &self.inner.turns
+    }
+
+    pub(crate) fn readings_at_once(&self) -> Option<u32> {
+        self.inner.config.jobs_per_institution
     }
 
     pub(crate) async fn reading_turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {

@@ -108,7 +108,10 @@ pub(crate) async fn settle_series(engine: &Engine, scope: &Scope, row: i64, revi
 ///    one before. Only the holder of the claim ends a reading, so a second run changes nothing.
 pub(crate) async fn settle_study(engine: &Engine, scope: &Scope, row: i64, revision: i64) -> Result<(), EngineError> {
     let process = engine.storage().process();
-    let Some(claim) = engine.catalog().claim_reading(scope, row, revision, process).await? else { return Ok(()) };
+    let Some(claim) = engine.catalog().claim_reading(scope, row, revision, process, engine.readings_at_once()).await?
+    else {
+        return Ok(());
+    };
     match read_and_report(engine, scope, &claim).await {
         Ok(()) => Ok(()),
         Err(error) => reading::give_up(engine, scope, &claim, &error).await,

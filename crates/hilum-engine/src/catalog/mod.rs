@@ -36,7 +36,7 @@ pub(crate) use accounts::{AccountChange, AccountRow};
 pub(crate) use audit::{AuditRow, AuditWriter};
 pub use connect::{BadPostgresUrl, CataloguePlace, Encryption, PostgresUrl};
 pub use delete::Deleted;
-pub use due::Due;
+pub use due::{Due, Waiting};
 pub(crate) use instances::SelectedSeries;
 pub(crate) use listing::{StudyRow, summary};
 pub use reading::{Claim, ReadingEnd, Renewal};

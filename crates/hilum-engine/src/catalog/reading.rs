@@ -87,13 +87,15 @@ pub(super) fn status_of_word(word: &str) -> Result<ReadingStatus, CatalogError> 
 }
 
 impl Catalog {
-    /// Claims a due study for `process`; `None` when it is not due, or somebody else reads it.
+    /// Claims a due study for `process`; `None` when it is not due, somebody else reads it, or `at_once` studies of its institution are
+    /// read already.
     pub async fn claim_reading(
         &self,
         scope: &Scope,
         study_row: i64,
         revision: i64,
         process: Uuid,
+        at_once: Option<u32>,
     ) -> Result<Option<Claim>, CatalogError> {
         let visible = self.visible(scope).await?;
         let txn = self.begin(ACT).await?;
@@ -107,6 +109,18 @@ impl Catalog {
         let row = reading_row(&txn, &study).await?;
         if row.revision >= revision || (row.state == "reading" && row.lease_until > now()) {
             return Ok(None);
+        }
+        if let Some(at_once) = at_once {
+            let running = reading::Entity::find()
+                .filter(reading::Column::InstitutionId.eq(study.institution_id))
+                .filter(reading::Column::State.eq("reading"))
+                .filter(reading::Column::LeaseUntil.gt(now()))
+                .count(&txn)
+                .await
+                .map_err(CatalogError::during(ACT))?;
+            if running >= u64::from(at_once) {
+                return Ok(None);
+            }
         }
         let crashed = row.state == "reading";
         let tries = if crashed { row.tries + 1 } else { 1 };

@@ -4,6 +4,9 @@
 //! `synchronous = OFF` on its connections. Nothing depends on that file: without it, the next sweep enqueues the same work again.
 
 mod queue;
+mod turns;
+
+pub(crate) use turns::Turns;
 
 use crate::catalog::{CatalogError, Due};
 use crate::engine::Engine;
@@ -17,6 +20,9 @@ use tokio::sync::Notify;
 
 /// How often the state is looked at.
 const SWEEP: Duration = Duration::from_millis(500);
+
+/// Tasks of each kind that this process has in the queue at most: what waits longer waits in the catalogue, where turns go round.
+const QUEUED: usize = 64;
 
 /// Sweeps and works until `shutdown` resolves. A reading under way stops at its next slice and is due again at the next start.
 pub(crate) async fn run(engine: &Engine, shutdown: impl Future<Output = ()> + Send) -> Result<(), EngineError> {
@@ -57,8 +63,11 @@ pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
 async fn sweep_forever(engine: &Engine, queue: &Queue) -> Result<(), EngineError> {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
-        ticks.tick().await;
-        match due_now(engine).await {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = queue.runs_short() => {}
+        }
+        match due_now(engine, queue).await {
             Ok(due) => {
                 for due in due {
                     queue.push(due, engine.storage().process()).await?;
@@ -70,11 +79,44 @@ async fn sweep_forever(engine: &Engine, queue: &Queue) -> Result<(), EngineError
     }
 }
 
-async fn due_now(engine: &Engine) -> Result<Vec<Due>, CatalogError> {
+/// What there is room for in the queue, in the order of turns.
+async fn due_now(engine: &Engine, queue: &Queue) -> Result<Vec<Due>, CatalogError> {
     let scope = engine.catalog().system_scope().await?;
-    let mut due = engine.catalog().due_series(&scope, false).await?;
-    due.extend(engine.catalog().due_studies(&scope).await?);
+    let open = queue.open_tasks();
+    let (series, studies) = open.iter().partition::<Vec<Due>, _>(|due| matches!(due, Due::Series { .. }));
+    let (room_to_settle, room_to_read) = (QUEUED.saturating_sub(series.len()), QUEUED.saturating_sub(studies.len()));
+    let mut due = Vec::new();
+    if room_to_settle > 0 {
+        // Those that are in the queue already are among the first.
+        let mut waiting = engine.catalog().first_due_series(&scope, QUEUED + series.len()).await?;
+        waiting.retain(|waiting| !open.contains(&waiting.due));
+        due = engine.turns().settle(waiting, room_to_settle);
+    }
+    if room_to_read > 0 {
+        let (held, at_once) = (engine.turns().held(), engine.readings_at_once());
+        let waiting = engine.catalog().first_due_studies(&scope, QUEUED, &held, at_once).await?;
+        let waiting = waiting.into_iter().map(|waiting| waiting.due).filter(|due| !open.contains(due));
+        due.extend(waiting.take(room_to_read));
+    }
     Ok(due)
+}
+
+/// What a task of the queue stands for. That something is to be read brings a worker; what it reads is decided when it can begin: the
+/// first study of the institution whose turn it is then.
+async fn work(engine: &Engine, due: Due) -> Result<(), EngineError> {
+    if let Due::Series { .. } = due {
+        return perform(engine, due).await;
+    }
+    let _turn = engine.reading_turn().await?;
+    let scope = engine.catalog().system_scope().await?;
+    let held = engine.turns().held();
+    let waiting = engine.catalog().first_due_studies(&scope, 1, &held, engine.readings_at_once()).await?;
+    let Some(Due::Study { row, revision, .. }) = engine.turns().read(waiting) else { return Ok(()) };
+    let outcome = journey::settle_study(engine, &scope, row, revision).await;
+    if outcome.is_err() {
+        engine.turns().failed(row);
+    }
+    outcome
 }
 
 async fn perform(engine: &Engine, due: Due) -> Result<(), EngineError> {

@@ -1,6 +1,7 @@
 //! The apalis queue on its own SQLite file.
 
-use super::perform;
+use super::turns::RETRY_AFTER;
+use super::{QUEUED, work};
 use crate::catalog::Due;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -17,9 +18,6 @@ use uuid::Uuid;
 const FILE: &str = "queue.sqlite";
 const NAME: &str = "hilum";
 
-/// A job that failed is enqueued again after this long, if it is still due then.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
-
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
     pool: SqlitePool,
@@ -31,6 +29,8 @@ pub(super) struct Queue {
 struct Enqueued {
     open: Arc<Mutex<HashSet<Due>>>,
     pushed: Arc<AtomicU64>,
+    /// Told when half of the tasks of one kind are done.
+    short: Arc<Notify>,
 }
 
 impl Enqueued {
@@ -39,7 +39,12 @@ impl Enqueued {
     }
 
     fn remove(&self, due: Due) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&due);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&due);
+        let same = |other: &&Due| matches!(other, Due::Series { .. }) == matches!(due, Due::Series { .. });
+        if open.iter().filter(same).count() == QUEUED / 2 {
+            self.short.notify_one();
+        }
     }
 }
 
@@ -70,6 +75,16 @@ impl Queue {
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
         SqliteStorage::setup(&pool).await?;
         Ok(Self { pool, enqueued: Enqueued::default() })
+    }
+
+    /// What this process has in the queue, or has in hand.
+    pub(super) fn open_tasks(&self) -> HashSet<Due> {
+        self.enqueued.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Half of what was in the queue of one kind is done.
+    pub(super) async fn runs_short(&self) {
+        self.enqueued.short.notified().await;
     }
 
     fn storage(&self) -> SqliteStorage<Due> {
@@ -108,7 +123,7 @@ impl Queue {
 }
 
 async fn task(due: Due, engine: Data<Engine>, enqueued: Data<Enqueued>) -> Result<(), BoxDynError> {
-    let outcome = perform(&engine, due).await;
+    let outcome = work(&engine, due).await;
     match &outcome {
         Ok(()) => enqueued.remove(due),
         Err(error) => {

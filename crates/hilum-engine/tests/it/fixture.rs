@@ -205,9 +205,15 @@ pub fn sender_of(ae_title: &str, file: &[u8]) -> Sender {
 }
 
 pub async fn send(engine: &Engine, files: &[Bytes]) -> Vec<Accepted> {
+    send_to(engine, InstitutionCode::LOCAL, files).await
+}
+
+/// The same, for an institution.
+pub async fn send_to(engine: &Engine, institution: &str, files: &[Bytes]) -> Vec<Accepted> {
+    let scope = Scope::console(institution.parse().unwrap());
     let mut outcomes = Vec::new();
     for file in files {
-        let outcome = engine.accept_instance(&Scope::local(), Zone::Clinical, file.clone(), Source::Stow).await;
+        let outcome = engine.accept_instance(&scope, Zone::Clinical, file.clone(), Source::Stow).await;
         outcomes.push(outcome.unwrap());
     }
     outcomes

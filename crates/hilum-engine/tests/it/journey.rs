@@ -240,7 +240,7 @@ async fn report_rows(engine: &Engine, series: &Ct) -> usize {
     usize::from(engine.report(&Scope::local(), &series.study_uid(), ReportPart::Json).await.is_ok())
 }
 
-async fn run_jobs_until(engine: &Engine, done: impl AsyncFn() -> bool) {
+pub async fn run_jobs_until(engine: &Engine, done: impl AsyncFn() -> bool) {
     let (stop, stopped) = oneshot::channel::<()>();
     let jobs = tokio::spawn({
         let engine = engine.clone();

@@ -129,6 +129,7 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model
   quiet_after_seconds = 5        a series is settled after this long without a new instance
+  jobs_per_institution = 2       studies of one institution that are read at once, by all processes together; without it there is no limit
   log = \"warn,hilum=info\"        what is logged; the environment variable HILUM_LOG goes first
   callers = \"known\"              who may call: the known peers, or \"anybody\"; as long as no peer is configured, anybody on
                                  this machine, so that a first try works

@@ -51,6 +51,7 @@ struct File {
     private_storage: Option<Vec<SopClassUid>>,
     model: Option<PathBuf>,
     quiet_after_seconds: Option<u64>,
+    jobs_per_institution: Option<u32>,
     log: Option<String>,
     catalogue: Option<CatalogueTable>,
     storage: Option<StorageTable>,
@@ -90,6 +91,7 @@ pub struct Settings {
     syslog: Option<SyslogSettings>,
     model: Option<PathBuf>,
     quiet_after: Duration,
+    jobs_per_institution: Option<u32>,
     log: Option<String>,
     callers: Option<CallersMode>,
     /// Whom the network node knows.
@@ -133,6 +135,9 @@ impl Settings {
         if !(1..=65_536).contains(&max_connections) || requests_per_second == 0 {
             bail!("max_connections is 1 to 65536, requests_per_second at least 1");
         }
+        if file.jobs_per_institution == Some(0) {
+            bail!("jobs_per_institution is at least 1; leave it out for no limit");
+        }
         if file.callers == Some(CallersMode::Known) && peers.is_empty() {
             bail!("callers = \"known\" needs [[peers]]: without one nobody could call");
         }
@@ -156,6 +161,7 @@ impl Settings {
             syslog: audit::syslog(file.audit, &ae_title).map_err(anyhow::Error::msg)?,
             ae_title,
             model: file.model,
+            jobs_per_institution: file.jobs_per_institution,
             quiet_after: Duration::from_secs(file.quiet_after_seconds.unwrap_or(5)),
             log: file.log,
             callers: file.callers,
@@ -185,6 +191,7 @@ impl Settings {
             storage: self.storage.clone(),
             model_dir: self.model.clone(),
             quiet_after: self.quiet_after,
+            jobs_per_institution: self.jobs_per_institution,
             rules: self.rules.clone(),
             syslog: self.syslog.clone(),
             ..EngineConfig::new(data_dir)

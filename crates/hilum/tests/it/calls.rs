@@ -122,6 +122,7 @@ fn help_documents_every_command_and_every_key() {
         "private_storage",
         "model",
         "quiet_after_seconds",
+        "jobs_per_institution",
         "log",
         "callers",
         "check_host",
