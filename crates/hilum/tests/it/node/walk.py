@@ -1,6 +1,6 @@
 """Every service of the node, asked for by everybody who may not have it.
 
-Arguments: port, file of an instance of SITE_A, folder for what is sent here. The SOP classes that are tried are all that pynetdicom
+Arguments: port of the node, file of an instance of SITE_A, port where what is moved arrives. The SOP classes that are tried are all that pynetdicom
 knows; what the node accepts of them decides which entries there must be.
 """
 
