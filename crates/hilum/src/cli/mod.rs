@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod node;
+mod rules;
 mod upkeep;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -16,6 +17,7 @@ pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
+pub use rules::{RulesCommand, RulesOptionsArguments};
 pub use upkeep::{BackupArguments, CheckArguments, DoctorArguments, ExportArguments, RestoreArguments};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
@@ -94,6 +96,9 @@ pub enum Command {
     /// Look at the audit trail, and prove it
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look at the rules of guidelines, and at what they offer for a stone
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Look at models
     #[command(subcommand)]
     Model(ModelCommand),

@@ -22,6 +22,7 @@ pub mod predict;
 pub mod query;
 pub mod report;
 pub mod retrieve;
+pub mod rules;
 pub mod send;
 pub mod serve;
 pub mod train;

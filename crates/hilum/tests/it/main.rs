@@ -13,6 +13,7 @@ mod phantom;
 mod predict;
 mod program;
 mod report;
+mod rules;
 mod s3;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
