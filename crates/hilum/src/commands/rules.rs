@@ -130,17 +130,12 @@ fn inputs_of(known: &[String]) -> anyhow::Result<Inputs> {
 
 fn told(rule: &Rule) -> String {
     let any = |offer: &Offer| offer.first.iter().map(word).collect::<Vec<_>>().join(" or ");
-    let mut told = rule.options.iter().map(any).collect::<Vec<_>>().join(", then ");
-    if !rule.against.is_empty() {
-        told += &format!("; not {}", rule.against.iter().map(word).collect::<Vec<_>>().join(", "));
-    }
-    if let Some([from, to]) = rule.reconsider_weeks {
-        told += &format!("; reconsider at {from} to {to} weeks");
-    }
-    if let Some(strength) = &rule.strength {
-        told += &format!(" ({strength})");
-    }
-    told
+    let offered = rule.options.iter().map(any).collect::<Vec<_>>().join(", then ");
+    let against = rule.against.iter().map(word).collect::<Vec<_>>().join(", ");
+    let against = if against.is_empty() { against } else { format!("; not {against}") };
+    let weeks = rule.reconsider_weeks.map(|[from, to]| format!("; reconsider at {from} to {to} weeks"));
+    let strength = rule.strength.as_ref().map(|strength| format!(" ({strength})"));
+    format!("{offered}{against}{}{}", weeks.unwrap_or_default(), strength.unwrap_or_default())
 }
 
 /// As the rule file writes it.
