@@ -146,6 +146,9 @@ pub enum EngineError {
     /// The catalogue failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A key is missing, or something encrypted cannot be read.
+    #[error(transparent)]
+    Key(#[from] crate::keys::KeyError),
     /// An import failed as a whole.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -191,8 +194,9 @@ impl EngineError {
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Import(error) => error.kind(),
+            Self::Key(error) if error.is_conflict() => ErrorKind::Conflict,
             Self::AuditBehind => ErrorKind::Busy,
-            Self::Model(_) | Self::Syslog(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
+            Self::Key(_) | Self::Model(_) | Self::Syslog(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 
@@ -208,6 +212,7 @@ impl EngineError {
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),
             Self::Import(error) => error.code(),
+            Self::Key(error) => error.code(),
             Self::Model(_) => "model_unusable",
             Self::AuditBehind => "audit_behind",
             Self::Syslog(_) => "syslog_unusable",

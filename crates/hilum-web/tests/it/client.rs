@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use hilum_engine::accounts::{InstitutionView, NewAccount};
+use hilum_engine::accounts::{AccountRules, InstitutionView, NewAccount};
 use hilum_engine::{
     BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, Grant, InstitutionCode, Role,
     StoragePlace,
@@ -33,22 +33,27 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
-    let mut running = started(change).await;
+    let mut running = started(change, AccountRules::default()).await;
     running.token = token(&running.engine, "all", &Role::ALL).await;
     running
 }
 
 /// A server that nobody has an account on.
 pub async fn start_fresh() -> Running {
-    started(|_| {}).await
+    started(|_| {}, AccountRules::default()).await
 }
 
-async fn started(change: impl FnOnce(&mut WebConfig)) -> Running {
+/// The same, with rules of its own for accounts.
+pub async fn start_fresh_by(rules: AccountRules) -> Running {
+    started(|_| {}, rules).await
+}
+
+async fn started(change: impl FnOnce(&mut WebConfig), accounts: AccountRules) -> Running {
     let data = tempfile::tempdir().unwrap();
     let server = postgres::fresh_where_asked_for().map(|url| CataloguePlace::Server(url.parse().unwrap()));
     let catalogue = server.unwrap_or_default();
     let storage = store(data.path());
-    let config = EngineConfig { shipped_model: false, catalogue, storage, ..EngineConfig::new(data.path()) };
+    let config = EngineConfig { shipped_model: false, catalogue, storage, accounts, ..EngineConfig::new(data.path()) };
     let engine = Engine::open(config).await.unwrap();
     let own = engine.clone();
     let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());

@@ -18,7 +18,13 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, audit::syslog::SyslogSettings, routing::Rules};
+use hilum_engine::{
+    CataloguePlace, EngineConfig, StoragePlace,
+    accounts::{AccountRules, SecondFactorRule},
+    audit::syslog::SyslogSettings,
+    keys::KeyPlace,
+    routing::Rules,
+};
 use hilum_web::PublicName;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -67,6 +73,8 @@ struct File {
     trusted_proxies: Vec<String>,
     max_connections: Option<usize>,
     requests_per_second: Option<u32>,
+    key_file: Option<PathBuf>,
+    second_factor: Option<SecondFactorRule>,
     #[serde(default)]
     rules: Vec<RuleEntry>,
     #[serde(default)]
@@ -107,6 +115,10 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     pub max_connections: usize,
     pub requests_per_second: u32,
+    key_file: Option<PathBuf>,
+    /// Keys of the environment.
+    given_keys: Option<KeyPlace>,
+    second_factor: SecondFactorRule,
     secret_files: Vec<PathBuf>,
 }
 
@@ -169,6 +181,9 @@ impl Settings {
             trusted_proxies: https::trusted_proxies(file.trusted_proxies).map_err(anyhow::Error::msg)?,
             max_connections,
             requests_per_second,
+            key_file: file.key_file,
+            given_keys: given_keys()?,
+            second_factor: file.second_factor.unwrap_or_default(),
             secret_files,
         })
     }
@@ -187,8 +202,21 @@ impl Settings {
             quiet_after: self.quiet_after,
             rules: self.rules.clone(),
             syslog: self.syslog.clone(),
+            keys: self.keys_of(data_dir),
+            accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },
             ..EngineConfig::new(data_dir)
         }
+    }
+
+    /// Where the keys of a data folder come from: the environment, the file that is named, or one in the data folder.
+    fn keys_of(&self, data_dir: &Path) -> KeyPlace {
+        let named = self.key_file.clone().map_or_else(|| KeyPlace::in_folder(data_dir), KeyPlace::File);
+        self.given_keys.clone().unwrap_or(named)
+    }
+
+    /// Where keys come from.
+    pub fn key_place(&self) -> KeyPlace {
+        self.keys_of(&self.data_dir(DATA))
     }
 
     /// Who may call the network node: the known peers; as long as none is known, anybody on this machine.
@@ -273,6 +301,16 @@ impl Settings {
     }
 }
 
+/// The environment variable that keys may stand in.
+const KEY_VARIABLE: &str = "HILUM_KEY";
+
+fn given_keys() -> anyhow::Result<Option<KeyPlace>> {
+    let Some(text) = std::env::var_os(KEY_VARIABLE) else { return Ok(None) };
+    let text = zeroize::Zeroizing::new(text.into_string().unwrap_or_default());
+    let given = KeyPlace::given(KEY_VARIABLE, &text);
+    given.map(Some).map_err(|error| WrongCall(format!("{KEY_VARIABLE}: {error}")).into())
+}
+
 /// The parser shows the line that it could not read, which may be that of an address with a password.
 fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let shown = error.to_string();
@@ -295,7 +333,7 @@ fn read(path: &Path) -> anyhow::Result<File> {
     let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
     let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
-    let paths = [file.data.as_mut(), file.model.as_mut()].into_iter().flatten();
+    let paths = [file.data.as_mut(), file.model.as_mut(), file.key_file.as_mut()].into_iter().flatten();
     for path in paths.chain(tls).chain(https).chain(storage).chain(audit) {
         *path = folder.join(&*path);
     }
