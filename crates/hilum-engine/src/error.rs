@@ -160,7 +160,7 @@ pub enum EngineError {
     AuditBehind,
     /// The syslog server of the audit trail cannot be called.
     #[error(transparent)]
-    Syslog(#[from] crate::audit::syslog::BadAuthorities),
+    Syslog(#[from] crate::audit::syslog::BadSyslogFile),
     /// The job queue failed.
     #[error("job queue: {0}")]
     Queue(String),

@@ -3,6 +3,7 @@
 //! A pseudonym is random: nothing of it follows from the patient, and who has the pseudonyms alone has nothing.
 
 use crate::access::{Permission, Scope};
+use crate::accounts::{base32, random};
 use crate::audit::{Action, AuditEvent, Detail};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -22,10 +23,7 @@ pub struct BadPseudonym;
 
 impl Pseudonym {
     fn random() -> Result<Self, EngineError> {
-        let mut bits = [0; 10];
-        getrandom::fill(&mut bits)
-            .map_err(|error| EngineError::Internal(format!("the operating system has no random numbers: {error}")))?;
-        Ok(Self(format!("P-{}", crate::accounts::base32(&bits))))
+        Ok(Self(format!("P-{}", base32(&random::<10>()?))))
     }
 
     /// The pseudonym as text.

@@ -11,6 +11,7 @@ mod totp;
 
 pub use password::WeakPassword;
 pub use second_factor::{SecondFactorRule, SecondFactorView};
+pub(crate) use secret::random;
 pub use sign_in::{AccountError, LinkUsed, Signed};
 pub(crate) use totp::base32;
 pub use totp::{NewAuthenticator, QrPicture};

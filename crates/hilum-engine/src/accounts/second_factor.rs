@@ -262,10 +262,7 @@ fn is_of_authenticator(typed: &str) -> bool {
 /// Codes as they are shown, in six groups of four, and their digests.
 fn recovery_codes() -> Result<(Vec<String>, Vec<String>), EngineError> {
     let code = || {
-        let mut bits = [0; RECOVERY_BITS / 8];
-        getrandom::fill(&mut bits)
-            .map_err(|error| EngineError::Internal(format!("the operating system has no random numbers: {error}")))?;
-        let letters = base32(&bits).to_ascii_lowercase();
+        let letters = base32(&secret::random::<{ RECOVERY_BITS / 8 }>()?).to_ascii_lowercase();
         let groups: Vec<&str> = (0..letters.len()).step_by(4).map(|at| &letters[at..at + 4]).collect();
         Ok((groups.join("-"), secret::digest(&letters)))
     };

@@ -253,6 +253,10 @@ impl Engine {
         let tried = secret::digest(&account.login);
         self.refuse_while_locked(&tried, whence).await?;
         let account = self.proven(Some(account), &tried, old, whence).await?;
+        // A session from before everybody needed a second factor is not to be prolonged without one.
+        if !account.second_factor && self.account_rules().second_factor == SecondFactorRule::Required {
+            return Err(AccountError::SecondFactorMissing);
+        }
         let told = of_itself(account.id, &account.grants, whence, Action::ChangeAccount, Some("password_changed"));
         self.put_password(&account, new, &told).await?;
         self.begin_session(account, &tried, whence).await

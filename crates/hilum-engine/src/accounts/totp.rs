@@ -1,5 +1,6 @@
 //! Codes of authenticators: TOTP (RFC 6238) with what their makers support everywhere, HMAC-SHA-1, six digits and 30 seconds.
 
+use super::secret::random;
 use crate::error::EngineError;
 use qrcodegen::{QrCode, QrCodeEcc};
 use ring::hmac;
@@ -20,10 +21,8 @@ pub(super) struct TotpSecret(Zeroizing<Vec<u8>>);
 
 impl TotpSecret {
     pub(super) fn random() -> Result<Self, EngineError> {
-        let mut bytes = Zeroizing::new(vec![0; SECRET]);
-        getrandom::fill(&mut bytes)
-            .map_err(|error| EngineError::Internal(format!("the operating system has no random numbers: {error}")))?;
-        Ok(Self(bytes))
+        let bytes = Zeroizing::new(random::<SECRET>()?);
+        Ok(Self(Zeroizing::new(bytes.to_vec())))
     }
 
     pub(super) fn of(bytes: Zeroizing<Vec<u8>>) -> Self {

@@ -69,6 +69,8 @@ pub enum Action {
     RetryForwards,
     /// A key was made, forgotten, or took the place of others.
     ChangeKeys,
+    /// A server started with another configuration than the last time.
+    ChangeConfiguration,
     /// A patient got a pseudonym.
     Pseudonymise,
     /// Whom a pseudonym stands for was told.
@@ -79,7 +81,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -107,6 +109,7 @@ impl Action {
         Self::ResumeReading,
         Self::RetryForwards,
         Self::ChangeKeys,
+        Self::ChangeConfiguration,
         Self::Pseudonymise,
         Self::Reidentify,
         Self::Admit,
@@ -142,6 +145,7 @@ impl Action {
             Self::ResumeReading => "resume_reading",
             Self::RetryForwards => "retry_forwards",
             Self::ChangeKeys => "change_keys",
+            Self::ChangeConfiguration => "change_configuration",
             Self::Pseudonymise => "pseudonymise",
             Self::Reidentify => "reidentify",
             Self::Admit => "admit",
@@ -242,6 +246,30 @@ impl From<Code> for String {
     }
 }
 
+/// The name of a key of the configuration: `http`, `https.certificate`. It never holds what is configured.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SettingName(String);
+
+impl TryFrom<String> for SettingName {
+    type Error = UnknownWord;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'.';
+        if text.bytes().all(plain) && (1..=64).contains(&text.len()) {
+            Ok(Self(text))
+        } else {
+            Err(UnknownWord("key of the configuration"))
+        }
+    }
+}
+
+impl From<SettingName> for String {
+    fn from(name: SettingName) -> Self {
+        name.0
+    }
+}
+
 /// An attribute that was used as a key, `GGGGEEEE`; never what it was to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -324,6 +352,9 @@ pub struct Detail {
     /// The event stands for so many of its kind, all within a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
+    /// Keys of the configuration that were changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingName>,
     /// The key of the installation, by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyId>,

@@ -349,3 +349,23 @@ async fn without_its_key_a_recovery_code_signs_in_and_the_rest_of_the_server_wor
     std::fs::rename(keys.with_extension("away"), &keys).unwrap();
     page(&server, &sign_in(&server, Some(&clock.code(&secret, 0).await)).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_from_before_it_was_required_is_not_prolonged_without_and_adds_one() {
+    if !there().await {
+        return;
+    }
+    let (clock, rules) = clock!();
+    let server = start_fresh_by(rules.clone()).await;
+    let (session, csrf) = administrator(&server).await;
+    let server = server.again_by(AccountRules { second_factor: SecondFactorRule::Required, ..rules }).await;
+    let before = Page(&server, session, csrf);
+    assert_eq!(before.session().await["second_factor"]["required"], true);
+    let change = before.send("PUT", "/api/v1/session/password", &json!({"old": PASSWORD, "new": OTHER})).await;
+    assert_eq!(told(&change), refusal("second_factor_missing"));
+    let token = json!({"name": "x", "days": 1, "roles": [{"institution": "LOCAL", "role": "radiologist"}]});
+    assert_eq!(told(&before.send("POST", "/api/v1/tokens", &token).await), refusal("second_factor_missing"));
+    before.enrol(&clock).await;
+    let change = before.send("PUT", "/api/v1/session/password", &json!({"old": PASSWORD, "new": OTHER})).await;
+    assert_eq!(change.status, 200, "{}", change.text());
+}

@@ -159,6 +159,8 @@ Keys of the configuration file (TOML); what the command line says goes first, an
 [audit] sends the audit trail to a syslog server besides, as DICOM audit messages (PS3.15 A.5):
   syslog = \"tls://HOST:6514\"    or tcp://HOST:PORT, udp://HOST:PORT
   authorities = \"ca.pem\"         who signs the server's certificate; those that everybody knows where not given
+  certificate = \"hilum.pem\"      our certificate, where the server asks for one, and
+  key = \"hilum.key\"              its private key, PEM, without a passphrase
   source = \"HILUM\"              name of this installation in the messages; our AE title where not given
 
 [https] makes the web server speak HTTPS alone (TLS 1.2 and 1.3); changed files are shown within 30 seconds, or on SIGHUP at once:

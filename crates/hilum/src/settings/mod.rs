@@ -3,12 +3,14 @@
 mod audit;
 mod catalogue;
 mod https;
+mod noted;
 mod peers;
 mod routing;
 mod storage;
 mod tls;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -21,7 +23,7 @@ use hilum_dimse::ScuConfig;
 use hilum_engine::{
     CataloguePlace, EngineConfig, StoragePlace,
     accounts::{AccountRules, SecondFactorRule},
-    audit::syslog::SyslogSettings,
+    audit::{SettingName, syslog::SyslogSettings},
     keys::KeyPlace,
     routing::Rules,
 };
@@ -120,18 +122,20 @@ pub struct Settings {
     given_keys: Option<KeyPlace>,
     second_factor: SecondFactorRule,
     secret_files: Vec<PathBuf>,
+    /// The file, by its keys.
+    by_key: BTreeMap<String, String>,
 }
 
 impl Settings {
     /// Reads the configuration file, where one is named. Anything wrong in it is a wrong call.
     pub fn load(common: &Common) -> anyhow::Result<Self> {
-        let Some(path) = &common.config else { return Self::of(common, File::default()) };
+        let Some(path) = &common.config else { return Self::of(common, File::default(), BTreeMap::new()) };
         read(path)
-            .and_then(|file| Self::of(common, file))
+            .and_then(|(file, by_key)| Self::of(common, file, by_key))
             .map_err(|error| WrongCall(format!("configuration {}: {error:#}", path.display())).into())
     }
 
-    fn of(common: &Common, file: File) -> anyhow::Result<Self> {
+    fn of(common: &Common, file: File, by_key: BTreeMap<String, String>) -> anyhow::Result<Self> {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let max_associations = file.max_associations.unwrap_or(64);
         let max_instance_mib = file.max_instance_mib.unwrap_or(8192);
@@ -185,6 +189,7 @@ impl Settings {
             given_keys: given_keys()?,
             second_factor: file.second_factor.unwrap_or_default(),
             secret_files,
+            by_key,
         })
     }
 
@@ -206,6 +211,17 @@ impl Settings {
             accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },
             ..EngineConfig::new(data_dir)
         }
+    }
+
+    /// What is configured, by its keys, for the audit trail: the file with what the command line says over it. Of an address of a
+    /// server only where it is, and neither user nor password.
+    pub fn noted(&self) -> BTreeMap<SettingName, String> {
+        let mut values = self.by_key.clone();
+        values.extend([("http".to_owned(), self.http.to_string()), ("dimse".to_owned(), self.dimse.to_string())]);
+        if let CataloguePlace::Server(url) = &self.catalogue {
+            values.insert("catalogue.url".to_owned(), url.to_string());
+        }
+        noted::named(values)
     }
 
     /// Where the keys of a data folder come from: the environment, the file that is named, or one in the data folder.
@@ -325,9 +341,10 @@ fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
 }
 
 /// Relative paths start at the file's folder.
-fn read(path: &Path) -> anyhow::Result<File> {
+fn read(path: &Path) -> anyhow::Result<(File, BTreeMap<String, String>)> {
     let text = std::fs::read_to_string(path).context("cannot be read")?;
     let mut file: File = toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?;
+    let by_key = noted::by_key(toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?);
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
     let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
@@ -337,5 +354,5 @@ fn read(path: &Path) -> anyhow::Result<File> {
     for path in paths.chain(tls).chain(https).chain(storage).chain(audit) {
         *path = folder.join(&*path);
     }
-    Ok(file)
+    Ok((file, by_key))
 }

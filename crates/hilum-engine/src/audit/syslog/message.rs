@@ -44,7 +44,9 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::AddAccount | Action::ChangeAccount | Action::AddToken | Action::RevokeToken | Action::AddLink => {
             alert(("110137", "User Security Attributes Changed"))
         }
-        Action::AddInstitution | Action::ChangeKeys => alert(("110129", "Security Configuration")),
+        Action::AddInstitution | Action::ChangeKeys | Action::ChangeConfiguration => {
+            alert(("110129", "Security Configuration"))
+        }
         Action::ChangeRoles => alert(("110136", "Security Roles Changed")),
         Action::RetryForwards | Action::Pseudonymise | Action::Reidentify => {
             alert(("110132", "Use of Restricted Function"))
