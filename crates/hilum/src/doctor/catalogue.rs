@@ -10,7 +10,12 @@ const BACKUP_AGE: Duration = Duration::days(7);
 
 /// Whether it opens and is sound, whether somebody looks after accounts, whether keys are missing, and how old the last backup is. Reads the catalogue as a whole, but no object; what goes wrong meanwhile is a finding.
 pub async fn examine(config: EngineConfig) -> Vec<Finding> {
-    let examined = async { of(&Engine::open(config).await?).await };
+    let examined = async {
+        let engine = Engine::open(config).await?;
+        let found = of(&engine).await;
+        engine.close().await;
+        found
+    };
     examined.await.unwrap_or_else(|error| {
         let advice = "see whether disk or database server are there and in order; restore a backup where they are";
         vec![Finding::serious("catalogue_unreadable", format!("the catalogue cannot be looked at: {error}"), advice)]
@@ -42,12 +47,16 @@ async fn of(engine: &Engine) -> Result<Vec<Finding>, EngineError> {
             "have them add a second factor in their account menu, or set second_factor = \"required\"",
         ));
     }
-    for key in engine.missing_keys(&scope).await? {
-        findings.push(Finding::serious(
-            "key_missing",
-            format!("{} cannot be read: the key {} is not there", counted(&key.needed_for), key.id),
-            "put it into the key file again, or into HILUM_KEY, from where a copy of it is kept",
-        ));
+    let advice = "put it right from where a copy of the keys is kept";
+    match engine.missing_keys(&scope).await {
+        Ok(missing) => findings.extend(missing.into_iter().map(|key| {
+            let text = format!("{} cannot be read: the key {} is not there", counted(&key.needed_for), key.id);
+            Finding::serious("key_missing", text, advice)
+        })),
+        Err(EngineError::Key(error)) => {
+            findings.push(Finding::serious("keys_unreadable", error.to_string(), advice));
+        }
+        Err(error) => return Err(error),
     }
     findings.extend(backups(engine.last_backup(&scope).await?, engine.holds_objects().await?));
     Ok(findings)

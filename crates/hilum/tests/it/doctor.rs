@@ -216,6 +216,11 @@ fn keys_beside_the_data_missing_backups_and_administrators_with_a_password_alone
     let safe = folder.path().join("safe.keys");
     fs::rename(&keys, &safe).unwrap();
     fs::set_permissions(&safe, fs::Permissions::from_mode(0o600)).unwrap();
+    let wrong = folder.path().join("wrong.keys");
+    fs::write(&wrong, "0123456789abcdef AAAA\n").unwrap();
+    let broken = diagnose(folder.path(), "key_file = \"wrong.keys\"\n");
+    broken.says("keys_unreadable", "serious");
+    broken.is_silent_about(&["catalogue_unreadable"]);
     let apart = diagnose(folder.path(), "key_file = \"safe.keys\"\n");
     apart.is_silent_about(&["keys_beside_data", "key_file_readable_by_others", "key_missing"]);
 }
