@@ -11,6 +11,7 @@ use crate::find::Pages;
 use crate::import::{self, ImportSummary};
 use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
+use crate::keys::KeyPlace;
 use crate::promise::Promises;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
@@ -51,8 +52,10 @@ pub struct EngineConfig {
     pub demo: bool,
     /// Whose data instances are, and where they go on to.
     pub rules: Rules,
-    /// How long sessions and links are valid.
+    /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
+    /// Where the keys of what is encrypted come from.
+    pub keys: KeyPlace,
     /// Where the audit trail goes besides.
     pub syslog: Option<SyslogSettings>,
 }
@@ -60,8 +63,10 @@ pub struct EngineConfig {
 impl EngineConfig {
     /// The defaults, for a data folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            keys: KeyPlace::in_folder(&data_dir),
+            data_dir,
             catalogue: CataloguePlace::default(),
             storage: StoragePlace::default(),
             model_dir: None,
@@ -242,6 +247,7 @@ impl Engine {
         engine.expect_noted_event().await?;
         engine.recover().await?;
         engine.remove_objects().await?;
+        engine.name_missing_keys().await;
         Ok(engine)
     }
 
@@ -475,6 +481,10 @@ impl Engine {
 
     pub(crate) fn account_rules(&self) -> &AccountRules {
         &self.inner.config.accounts
+    }
+
+    pub(crate) fn keys(&self) -> &KeyPlace {
+        &self.inner.config.keys
     }
 
     pub(crate) fn promises(&self) -> &Promises {

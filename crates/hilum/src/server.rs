@@ -41,6 +41,7 @@ impl Server {
             );
         };
         let engine = Engine::open(engine).await.with_context(|| format!("data folder {}", data_dir.display()))?;
+        engine.note_configuration(&settings.noted()).await?;
         let web = WebConfig {
             https: certificates.https(),
             public_names: settings.answered_names(),

@@ -61,6 +61,9 @@ export function AccountMenu() {
           </Stack>
           <Menu.Divider />
           <Menu.Item onClick={open}>{t("account.changePassword")}</Menu.Item>
+          <Menu.Item component={Link} to="/settings/second-factor">
+            {t("secondFactor.title")}
+          </Menu.Item>
           <Menu.Item component={Link} to="/settings/tokens">
             {t("tokens.title")}
           </Menu.Item>

@@ -4,6 +4,7 @@ import { AccountsPage } from "../pages/accounts/AccountsPage";
 import { AuditPage } from "../pages/audit/AuditPage";
 import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
 import { ReportPage } from "../pages/report/ReportPage";
+import { SecondFactorPage } from "../pages/second-factor/SecondFactorPage";
 import { SignInPage } from "../pages/sign-in/SignInPage";
 import { TokensPage } from "../pages/tokens/TokensPage";
 import { WelcomePage } from "../pages/welcome/WelcomePage";
@@ -26,6 +27,7 @@ export const routes: RouteObject[] = [
           { path: "/", element: <Home /> },
           { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
           { path: "/settings/tokens", element: <TokensPage /> },
+          { path: "/settings/second-factor", element: <SecondFactorPage /> },
           { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },
           { path: "/admin/institutions", element: <Needs permission="manage" children={<InstitutionsPage />} /> },
           { path: "/admin/audit", element: <Needs permission="audit" children={<AuditPage />} /> },

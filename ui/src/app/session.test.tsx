@@ -140,7 +140,7 @@ describe("what a role may not do", () => {
     await signIn("a long enough one");
     await screen.findByRole("heading", { name: "Hong Gildong" });
     expect(screen.queryByRole("button", { name: "Read again" })).toBeNull();
-    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "API tokens", "Sign out"]);
+    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Sign out"]);
     fireEvent.click(screen.getByRole("link", { name: "← Studies" }));
     await screen.findByText("Press / to search.");
   });
@@ -150,7 +150,7 @@ describe("what a role may not do", () => {
     open(`/studies/${uid}`);
     await signIn("a long enough one");
     await screen.findByRole("button", { name: "Read again" });
-    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "API tokens", "Audit trail", "Sign out"]);
+    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Audit trail", "Sign out"]);
   });
 
   it("is not asked for: an administrator begins at the accounts, and no request names a study", async () => {

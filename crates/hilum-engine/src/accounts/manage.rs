@@ -25,11 +25,14 @@ impl Engine {
     /// Accounts of the institutions whose accounts the caller manages.
     pub async fn accounts(&self, scope: &Scope) -> Result<Vec<AccountView>, EngineError> {
         manages(scope)?;
-        let mut views = Vec::new();
-        for row in self.catalog().accounts(scope).await? {
-            views.push(self.view_of(scope, row).await?);
-        }
-        Ok(views)
+        let rows = self.catalog().accounts(scope).await?;
+        let locks = self.catalog().locks(scope, rows.iter().map(|row| secret::digest(&row.login))).await?;
+        let until = |row: &AccountRow| locks.get(&secret::digest(&row.login)).copied().unwrap_or_default();
+        Ok(rows
+            .into_iter()
+            .map(|row| (until(&row), row))
+            .map(|(until, row)| account_view(row, until))
+            .collect::<Result<_, _>>()?)
     }
 
     async fn view_of(&self, scope: &Scope, row: AccountRow) -> Result<AccountView, EngineError> {
@@ -106,7 +109,7 @@ impl Engine {
     }
 
     /// An account that the caller sees, and all of whose institutions it manages.
-    async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
+    pub(super) async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
         let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
         match account.grants.iter().filter(|grant| scope.may(Permission::Manage, &grant.institution)).count() {
             0 => Err(EngineError::NotFound { what: "account" }),
@@ -182,7 +185,7 @@ fn where_managed(scope: &Scope, mut row: AccountRow) -> AccountRow {
 }
 
 /// What a caller did with an account: the act, and each role that it gave or took, in the role's institution.
-fn of_account(
+pub(super) fn of_account(
     scope: &Scope,
     account: AccountId,
     action: Option<Action>,

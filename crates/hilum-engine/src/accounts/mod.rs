@@ -4,21 +4,27 @@
 
 mod manage;
 mod password;
+mod second_factor;
 mod secret;
 mod sign_in;
+mod totp;
 
 pub use password::WeakPassword;
-pub use sign_in::{AccountError, Signed};
+pub use second_factor::{SecondFactorRule, SecondFactorView};
+pub(crate) use secret::random;
+pub use sign_in::{AccountError, LinkUsed, Signed};
+pub(crate) use totp::base32;
+pub use totp::{NewAuthenticator, QrPicture};
 
 use crate::access::{AccountId, Grant, InstitutionCode, Permission, Permissions, Scope};
 use crate::catalog::{AccountRow, CatalogError, TokenRow, rfc3339};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
-/// How long things are valid.
+/// How accounts sign in, and how long things are valid.
 #[derive(Clone, Debug)]
 pub struct AccountRules {
     /// A session that is not used for so long is over.
@@ -27,11 +33,29 @@ pub struct AccountRules {
     pub session: Duration,
     /// A link works once, and no later than this.
     pub link: Duration,
+    /// Whether everybody needs a second factor.
+    pub second_factor: SecondFactorRule,
+    /// The clock that codes of authenticators follow.
+    pub clock: fn() -> SystemTime,
+}
+
+impl AccountRules {
+    /// Seconds since 1970 UTC.
+    fn seconds(&self) -> i64 {
+        let since = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
 }
 
 impl Default for AccountRules {
     fn default() -> Self {
-        Self { idle: Duration::from_hours(1), session: Duration::from_hours(12), link: Duration::from_hours(72) }
+        Self {
+            idle: Duration::from_hours(1),
+            session: Duration::from_hours(12),
+            link: Duration::from_hours(72),
+            second_factor: SecondFactorRule::default(),
+            clock: SystemTime::now,
+        }
     }
 }
 
@@ -85,6 +109,8 @@ pub struct AccountView {
     pub name: String,
     /// Nobody can sign in with it.
     pub disabled: bool,
+    /// It has a second factor.
+    pub second_factor: bool,
     /// RFC 3339: too many tries failed, and until then none is looked at.
     pub locked_until: Option<String>,
     /// RFC 3339.
@@ -209,13 +235,14 @@ impl Known {
 }
 
 fn account_view(row: AccountRow, locked_until: i64) -> Result<AccountView, CatalogError> {
-    let AccountRow { id, login, name, password: _, disabled, signed_in_at, grants } = row;
+    let AccountRow { id, login, name, password: _, disabled, second_factor, signed_in_at, grants } = row;
     let locked = (locked_until > crate::catalog::now()).then_some(locked_until);
     Ok(AccountView {
         id,
         login,
         name,
         disabled,
+        second_factor,
         locked_until: locked.map(rfc3339).transpose()?,
         last_sign_in: signed_in_at.map(rfc3339).transpose()?,
         roles: grants,

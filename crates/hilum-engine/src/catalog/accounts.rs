@@ -1,6 +1,6 @@
 //! Accounts, what they are to which institution, and the institutions themselves.
 
-use super::entity::{account, institution, membership};
+use super::entity::{account, institution, membership, second_factor};
 use super::sessions::end_sessions;
 use super::{Catalog, CatalogError, now};
 use crate::access::{AccountId, Actor, Grant, InstitutionCode, Permission, Role, Scope};
@@ -24,6 +24,8 @@ pub(crate) struct AccountRow {
     /// A PHC string.
     pub(crate) password: Option<String>,
     pub(crate) disabled: bool,
+    /// Has one that counts.
+    pub(crate) second_factor: bool,
     pub(crate) signed_in_at: Option<i64>,
     pub(crate) grants: Vec<Grant>,
 }
@@ -107,6 +109,15 @@ impl Catalog {
             let role = role.parse().map_err(|_| CatalogError::Corrupt { what: "role" })?;
             of.entry(account).or_default().push(Grant { institution, role });
         }
+        let factors: Vec<i64> = second_factor::Entity::find()
+            .select_only()
+            .column(second_factor::Column::AccountId)
+            .filter(second_factor::Column::ConfirmedAt.is_not_null())
+            .filter(second_factor::Column::AccountId.is_in(rows.iter().map(|row| row.id)))
+            .into_tuple()
+            .all(connection)
+            .await
+            .map_err(CatalogError::during(ACT))?;
         let account = |row: account::Model| AccountRow {
             id: AccountId(row.id),
             grants: of.remove(&row.id).unwrap_or_default(),
@@ -114,6 +125,7 @@ impl Catalog {
             name: row.name,
             password: row.password,
             disabled: row.disabled_at.is_some(),
+            second_factor: factors.contains(&row.id),
             signed_in_at: row.signed_in_at,
         };
         Ok(rows.into_iter().map(account).collect())

@@ -2,8 +2,9 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    account, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution, membership,
-    patient, pulled_study, quarantine, reading, removal, report, series, study, study_conflict, worklist_item,
+    account, account_notice, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution,
+    membership, patient, pseudonym, pulled_study, quarantine, reading, recovery_code, removal, report, second_factor,
+    series, study, study_conflict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -66,6 +67,10 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<account::Entity>(from, to, account::Column::Id).await?;
     table::<membership::Entity>(from, to, membership::Column::Id).await?;
     table::<api_token::Entity>(from, to, api_token::Column::Id).await?;
+    table::<second_factor::Entity>(from, to, second_factor::Column::Id).await?;
+    table::<recovery_code::Entity>(from, to, recovery_code::Column::Id).await?;
+    table::<account_notice::Entity>(from, to, account_notice::Column::Id).await?;
+    table::<pseudonym::Entity>(from, to, pseudonym::Column::Id).await?;
     table::<patient::Entity>(from, to, patient::Column::Id).await?;
     table::<study::Entity>(from, to, study::Column::Id).await?;
     table::<study_conflict::Entity>(from, to, study_conflict::Column::Id).await?;

@@ -10,7 +10,7 @@ use hilum_engine::{AccountId, Grant};
 use serde::{Deserialize, Serialize};
 
 use super::{ApiResult, session::with_session};
-use crate::{doors::App, error::ApiError};
+use crate::{doors::App, error::ApiError, guard::Arrival};
 
 pub(super) async fn list(app: App) -> ApiResult<Vec<AccountView>> {
     Ok(Json(app.engine.accounts(&app.scope).await?))
@@ -77,6 +77,9 @@ pub(super) struct NewToken {
     name: String,
     days: u32,
     roles: Vec<Grant>,
+    /// Of the second factor, where the account has one: a session that was left open makes no key that outlives it.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// A token that was made; its secret is shown once.
@@ -89,10 +92,12 @@ pub(super) struct MadeToken {
 
 pub(super) async fn add_token(
     app: App,
+    arrival: Arrival,
     new: Result<Json<NewToken>, JsonRejection>,
 ) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
-    let Json(NewToken { name, days, roles }) = new?;
+    let Json(NewToken { name, days, roles, code }) = new?;
     with_session(&app)?;
+    app.engine.show_second_factor(&app.caller, code.as_deref(), arrival.whence).await?;
     let (token, view) = app.engine.add_token(&app.scope, app.caller.id, &name, &roles, days).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { token, view })))
 }

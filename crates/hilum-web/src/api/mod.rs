@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod report;
+mod second_factor;
 mod session;
 mod studies;
 
@@ -28,12 +29,19 @@ pub(crate) fn doors(server: &Server) -> Doors {
         .post("/session", Needs::Nobody, session::sign_in)
         .delete("/session", Needs::SignedIn, session::sign_out)
         .open(Method::PUT, "/session/password", Needs::SignedIn, session::change_password)
+        .post("/session/second-factor", Needs::Nobody, second_factor::begin_at_sign_in)
+        .post("/second-factor", Needs::SignedIn, second_factor::begin)
+        .open(Method::PUT, "/second-factor", Needs::SignedIn, second_factor::confirm)
+        .post("/second-factor/remove", Needs::SignedIn, second_factor::remove)
+        .post("/second-factor/recovery-codes", Needs::SignedIn, second_factor::renew_recovery_codes)
+        .post("/second-factor/reset-seen", Needs::SignedIn, second_factor::saw_reset)
         .post("/links/check", Needs::Nobody, session::check_link)
         .post("/links/use", Needs::Nobody, session::use_link)
         .get("/accounts", manage, accounts::list)
         .post("/accounts", manage, accounts::add)
         .open(Method::PATCH, "/accounts/{id}", manage, accounts::change)
         .post("/accounts/{id}/link", manage, accounts::link)
+        .post("/accounts/{id}/second-factor/reset", manage, second_factor::reset)
         .get("/institutions", Needs::SignedIn, accounts::institutions)
         .post("/institutions", manage, accounts::add_institution)
         .get("/tokens", Needs::SignedIn, accounts::tokens)

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hilum_engine::accounts::{AccountError, Caller, LinkView, Shown, Signed};
+use hilum_engine::accounts::{AccountError, Caller, LinkUsed, LinkView, SecondFactorView, Shown, Signed};
 use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,10 @@ pub(super) struct SessionView {
     /// What a page sends as X-Hilum-Csrf with each change; programs with a token need none.
     csrf: Option<String>,
     institutions: Vec<Membership>,
+    second_factor: SecondFactorView,
+    /// Of the sign-in that made the second factor count, alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +49,9 @@ async fn view(server: &Server, caller: &Caller, csrf: Option<String>) -> Result<
         Membership { roles: roles.collect(), permissions, code: institution.code, name: institution.name }
     });
     let account = AccountName { id: caller.id, login: caller.login.clone(), name: caller.name.clone() };
-    Ok(SessionView { account, csrf, institutions: institutions.collect() })
+    let institutions = institutions.collect();
+    let second_factor = server.engine.second_factor(caller).await?;
+    Ok(SessionView { account, csrf, institutions, second_factor, recovery_codes: None })
 }
 
 /// Who is signed in.
@@ -60,8 +66,11 @@ pub(super) async fn show(app: App, headers: HeaderMap) -> ApiResult<SessionView>
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
-    login: String,
-    password: String,
+    pub(super) login: String,
+    pub(super) password: String,
+    /// Of the second factor, where the account has one.
+    #[serde(default)]
+    pub(super) code: Option<String>,
 }
 
 pub(super) async fn sign_in(
@@ -69,13 +78,14 @@ pub(super) async fn sign_in(
     arrival: Arrival,
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let Json(Credentials { login, password }) = credentials?;
-    let signed = server.engine.sign_in(&login, &password, arrival.whence).await?;
+    let Json(Credentials { login, password, code }) = credentials?;
+    let signed = server.engine.sign_in(&login, &password, code.as_deref(), arrival.whence).await?;
     signed_in(&server, arrival, signed).await
 }
 
 async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<Response, ApiError> {
     let shown = view(server, &signed.caller, Some(signed.csrf)).await?;
+    let shown = SessionView { recovery_codes: signed.recovery_codes, ..shown };
     let mut response = Json(shown).into_response();
     let cookie = cookie::set(&signed.session, arrival.secure);
     let cookie = cookie.ok_or_else(|| ApiError::bad_request("the session cannot be written as a cookie"))?;
@@ -150,8 +160,11 @@ pub(super) async fn use_link(
     link: Result<Json<UsedLink>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(UsedLink { link, login, name, password }) = link?;
-    let signed = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
-    signed_in(&server, arrival, signed).await
+    let used = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
+    match used {
+        LinkUsed::Signed(signed) => signed_in(&server, arrival, signed).await,
+        LinkUsed::PasswordSet => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
 }
 
 impl From<AccountError> for ApiError {
@@ -159,6 +172,9 @@ impl From<AccountError> for ApiError {
         let message = error.to_string();
         match error {
             AccountError::WrongCredentials => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message),
+            AccountError::SecondFactorNeeded => Self::new(StatusCode::UNAUTHORIZED, "second_factor_needed", message),
+            AccountError::SecondFactorMissing => Self::new(StatusCode::UNAUTHORIZED, "second_factor_missing", message),
+            AccountError::WrongSecondFactor => Self::new(StatusCode::UNAUTHORIZED, "wrong_second_factor", message),
             AccountError::Locked(seconds) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message).retry_after(seconds)
             }

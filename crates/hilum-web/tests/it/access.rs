@@ -15,6 +15,7 @@ GET /api/v1/accounts manage
 POST /api/v1/accounts manage
 PATCH /api/v1/accounts/{id} manage
 POST /api/v1/accounts/{id}/link manage
+POST /api/v1/accounts/{id}/second-factor/reset manage
 GET /api/v1/activity view
 GET /api/v1/audit audit
 GET /api/v1/institutions signed in
@@ -22,10 +23,16 @@ POST /api/v1/institutions manage
 POST /api/v1/links/check nobody
 POST /api/v1/links/use nobody
 GET /api/v1/quarantine view
+POST /api/v1/second-factor signed in
+PUT /api/v1/second-factor signed in
+POST /api/v1/second-factor/recovery-codes signed in
+POST /api/v1/second-factor/remove signed in
+POST /api/v1/second-factor/reset-seen signed in
 DELETE /api/v1/session signed in
 GET /api/v1/session signed in
 POST /api/v1/session nobody
 PUT /api/v1/session/password signed in
+POST /api/v1/session/second-factor nobody
 POST /api/v1/studies/search view
 GET /api/v1/studies/{study_uid} view
 POST /api/v1/studies/{study_uid}/reading/cancel predict

@@ -17,6 +17,7 @@ mod proxy;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3;
+mod second_factor;
 mod sign_in;
 mod slow;
 mod stow;

@@ -25,6 +25,8 @@ pub enum UserCommand {
     Roles(UserRolesArguments),
     /// Print a link with which the account's holder chooses a new password
     Link(UserArguments),
+    /// Take away the second factor of somebody who has lost it; its owner is told at the next sign-in
+    ResetSecondFactor(UserArguments),
 }
 
 #[derive(Debug, Args)]

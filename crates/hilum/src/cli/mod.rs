@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod keys;
 mod node;
 mod rules;
 mod upkeep;
@@ -13,6 +14,7 @@ use hilum_engine::{InstitutionCode, Zone};
 
 pub use accounts::{InstitutionCommand, TokenCommand, UserCommand};
 pub use audit::{AuditCommand, AuditListArguments, AuditVerifyArguments};
+pub use keys::KeyCommand;
 pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
@@ -93,6 +95,9 @@ pub enum Command {
     /// Look after institutions: whose studies there are
     #[command(subcommand)]
     Institution(InstitutionCommand),
+    /// Look after the keys that secrets in the catalogue are encrypted with
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look at the audit trail, and prove it
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -133,6 +138,10 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   max_instance_mib = 8192        longest instance taken, over DIMSE and STOW-RS
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model
+  second_factor = \"optional\"     \"required\": nobody signs in with a password alone
+  key_file = \"/etc/hilum/hilum.keys\"   keys of what is encrypted in the catalogue, made when they are first needed; keys/hilum.keys in the
+                                 data folder where not given. The environment variable HILUM_KEY goes first: one or more keys in base64,
+                                 the current one first
   quiet_after_seconds = 5        a series is settled after this long without a new instance
   log = \"warn,hilum=info\"        what is logged; the environment variable HILUM_LOG goes first
   callers = \"known\"              who may call: the known peers, or \"anybody\"; as long as no peer is configured, anybody on
@@ -155,6 +164,8 @@ Keys of the configuration file (TOML); what the command line says goes first, an
 [audit] sends the audit trail to a syslog server besides, as DICOM audit messages (PS3.15 A.5):
   syslog = \"tls://HOST:6514\"    or tcp://HOST:PORT, udp://HOST:PORT
   authorities = \"ca.pem\"         who signs the server's certificate; those that everybody knows where not given
+  certificate = \"hilum.pem\"      our certificate, where the server asks for one, and
+  key = \"hilum.key\"              its private key, PEM, without a passphrase
   source = \"HILUM\"              name of this installation in the messages; our AE title where not given
 
 [https] makes the web server speak HTTPS alone (TLS 1.2 and 1.3); changed files are shown within 30 seconds, or on SIGHUP at once:

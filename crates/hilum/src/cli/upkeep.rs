@@ -44,6 +44,9 @@ pub struct RestoreArguments {
     /// Folder that `hilum backup` wrote
     #[arg(value_name = "DIR")]
     pub backup: PathBuf,
+    /// Go on although keys of the backup are missing; what is encrypted with them cannot be read then
+    #[arg(long)]
+    pub without_keys: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

@@ -31,7 +31,8 @@ pub fn user(settings: &Settings, command: &UserCommand) -> anyhow::Result<()> {
                 println!("{}", serde_json::to_string_pretty(&accounts)?);
                 return Ok(());
             }
-            let mut rows = vec![["login", "name", "state", "last sign-in", "roles"].map(str::to_owned).to_vec()];
+            let mut rows =
+                vec![["login", "name", "state", "second factor", "last sign-in", "roles"].map(str::to_owned).to_vec()];
             rows.extend(accounts.into_iter().map(row));
             print_table(&rows);
             Ok(())
@@ -50,6 +51,10 @@ pub fn user(settings: &Settings, command: &UserCommand) -> anyhow::Result<()> {
             let link = engine.account_link(scope, account.id).await?;
             println!("{}", address(settings, &link));
             Ok(())
+        }
+        UserCommand::ResetSecondFactor(arguments) => {
+            let account = engine.account_with_login(scope, &arguments.login).await?;
+            Ok(engine.reset_second_factor(scope, account.id).await?)
         }
     })
 }
@@ -105,7 +110,7 @@ pub fn institution(settings: &Settings, command: &InstitutionCommand) -> anyhow:
     })
 }
 
-fn with_engine(
+pub(super) fn with_engine(
     settings: &Settings,
     work: impl AsyncFnOnce(&Engine, &Scope) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -149,7 +154,8 @@ fn row(account: AccountView) -> Vec<String> {
         (false, None) => "active".to_owned(),
     };
     let signed_in = account.last_sign_in.unwrap_or_else(|| "never".to_owned());
-    vec![account.login, account.name, state, signed_in, roles_of(&account.roles)]
+    let factor = if account.second_factor { "yes" } else { "no" }.to_owned();
+    vec![account.login, account.name, state, factor, signed_in, roles_of(&account.roles)]
 }
 
 fn roles_of(roles: &[Grant]) -> String {
@@ -158,7 +164,7 @@ fn roles_of(roles: &[Grant]) -> String {
     told.join(", ")
 }
 
-fn print_table(rows: &[Vec<String>]) {
+pub(super) fn print_table(rows: &[Vec<String>]) {
     for line in table::lines(rows) {
         println!("{line}");
     }

@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod export;
 pub mod forwards;
 pub mod import;
+pub mod keys;
 pub mod model;
 pub mod phantom;
 pub mod predict;

@@ -3,12 +3,14 @@
 mod audit;
 mod catalogue;
 mod https;
+mod noted;
 mod peers;
 mod routing;
 mod storage;
 mod tls;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -18,7 +20,13 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, audit::syslog::SyslogSettings, routing::Rules};
+use hilum_engine::{
+    CataloguePlace, EngineConfig, StoragePlace,
+    accounts::{AccountRules, SecondFactorRule},
+    audit::{SettingName, syslog::SyslogSettings},
+    keys::KeyPlace,
+    routing::Rules,
+};
 use hilum_web::PublicName;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -67,6 +75,8 @@ struct File {
     trusted_proxies: Vec<String>,
     max_connections: Option<usize>,
     requests_per_second: Option<u32>,
+    key_file: Option<PathBuf>,
+    second_factor: Option<SecondFactorRule>,
     #[serde(default)]
     rules: Vec<RuleEntry>,
     #[serde(default)]
@@ -107,19 +117,25 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     pub max_connections: usize,
     pub requests_per_second: u32,
+    key_file: Option<PathBuf>,
+    /// Keys of the environment.
+    given_keys: Option<KeyPlace>,
+    second_factor: SecondFactorRule,
     secret_files: Vec<PathBuf>,
+    /// The file, by its keys.
+    by_key: BTreeMap<String, String>,
 }
 
 impl Settings {
     /// Reads the configuration file, where one is named. Anything wrong in it is a wrong call.
     pub fn load(common: &Common) -> anyhow::Result<Self> {
-        let Some(path) = &common.config else { return Self::of(common, File::default()) };
+        let Some(path) = &common.config else { return Self::of(common, File::default(), BTreeMap::new()) };
         read(path)
-            .and_then(|file| Self::of(common, file))
+            .and_then(|(file, by_key)| Self::of(common, file, by_key))
             .map_err(|error| WrongCall(format!("configuration {}: {error:#}", path.display())).into())
     }
 
-    fn of(common: &Common, file: File) -> anyhow::Result<Self> {
+    fn of(common: &Common, file: File, by_key: BTreeMap<String, String>) -> anyhow::Result<Self> {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let max_associations = file.max_associations.unwrap_or(64);
         let max_instance_mib = file.max_instance_mib.unwrap_or(8192);
@@ -169,7 +185,11 @@ impl Settings {
             trusted_proxies: https::trusted_proxies(file.trusted_proxies).map_err(anyhow::Error::msg)?,
             max_connections,
             requests_per_second,
+            key_file: file.key_file,
+            given_keys: given_keys()?,
+            second_factor: file.second_factor.unwrap_or_default(),
             secret_files,
+            by_key,
         })
     }
 
@@ -187,8 +207,32 @@ impl Settings {
             quiet_after: self.quiet_after,
             rules: self.rules.clone(),
             syslog: self.syslog.clone(),
+            keys: self.keys_of(data_dir),
+            accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },
             ..EngineConfig::new(data_dir)
         }
+    }
+
+    /// What is configured, by its keys, for the audit trail: the file with what the command line says over it. Of an address of a
+    /// server only where it is, and neither user nor password.
+    pub fn noted(&self) -> BTreeMap<SettingName, String> {
+        let mut values = self.by_key.clone();
+        values.extend([("http".to_owned(), self.http.to_string()), ("dimse".to_owned(), self.dimse.to_string())]);
+        if let CataloguePlace::Server(url) = &self.catalogue {
+            values.insert("catalogue.url".to_owned(), url.to_string());
+        }
+        noted::named(values)
+    }
+
+    /// Where the keys of a data folder come from: the environment, the file that is named, or one in the data folder.
+    fn keys_of(&self, data_dir: &Path) -> KeyPlace {
+        let named = self.key_file.clone().map_or_else(|| KeyPlace::in_folder(data_dir), KeyPlace::File);
+        self.given_keys.clone().unwrap_or(named)
+    }
+
+    /// Where keys come from.
+    pub fn key_place(&self) -> KeyPlace {
+        self.keys_of(&self.data_dir(DATA))
     }
 
     /// Who may call the network node: the known peers; as long as none is known, anybody on this machine.
@@ -273,6 +317,16 @@ impl Settings {
     }
 }
 
+/// The environment variable that keys may stand in.
+const KEY_VARIABLE: &str = "HILUM_KEY";
+
+fn given_keys() -> anyhow::Result<Option<KeyPlace>> {
+    let Some(text) = std::env::var_os(KEY_VARIABLE) else { return Ok(None) };
+    let text = zeroize::Zeroizing::new(text.into_string().unwrap_or_default());
+    let given = KeyPlace::given(KEY_VARIABLE, &text);
+    given.map(Some).map_err(|error| WrongCall(format!("{KEY_VARIABLE}: {error}")).into())
+}
+
 /// The parser shows the line that it could not read, which may be that of an address with a password.
 fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let shown = error.to_string();
@@ -287,17 +341,18 @@ fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
 }
 
 /// Relative paths start at the file's folder.
-fn read(path: &Path) -> anyhow::Result<File> {
+fn read(path: &Path) -> anyhow::Result<(File, BTreeMap<String, String>)> {
     let text = std::fs::read_to_string(path).context("cannot be read")?;
     let mut file: File = toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?;
+    let by_key = noted::by_key(toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?);
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
     let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
     let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
-    let paths = [file.data.as_mut(), file.model.as_mut()].into_iter().flatten();
+    let paths = [file.data.as_mut(), file.model.as_mut(), file.key_file.as_mut()].into_iter().flatten();
     for path in paths.chain(tls).chain(https).chain(storage).chain(audit) {
         *path = folder.join(&*path);
     }
-    Ok(file)
+    Ok((file, by_key))
 }

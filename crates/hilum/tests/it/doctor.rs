@@ -187,3 +187,40 @@ fn a_damaged_catalogue_is_named_and_nobody_in_it() {
     damaged.says("catalogue_unreadable", "serious");
     assert!(!damaged.text.contains("SYN-"), "{}", damaged.text);
 }
+
+#[test]
+fn keys_beside_the_data_missing_backups_and_administrators_with_a_password_alone_are_named() {
+    let (folder, data) = installation();
+    let on = |arguments: &[&str]| {
+        assert_code(&command().args(arguments).arg("--data").arg(&data).output().unwrap(), 0);
+    };
+    let fresh = diagnose(folder.path(), "");
+    fresh.is_silent_about(&["no_backup", "keys_beside_data", "key_missing", "administrators_without_second_factor"]);
+    let study = small_study(folder.path(), 42);
+    on(&["import", study.to_str().unwrap()]);
+    on(&["user", "add", "chief", "--role=administrator"]);
+    on(&["key", "new"]);
+    let used = diagnose(folder.path(), "");
+    used.says("no_backup", "warning");
+    used.says("administrators_without_second_factor", "warning");
+    used.says("keys_beside_data", "warning");
+    used.is_silent_about(&["key_file_readable_by_others", "key_missing"]);
+    on(&["backup", folder.path().join("backup").to_str().unwrap()]);
+    let kept = diagnose(folder.path(), "");
+    kept.says("backup_age", "note");
+    kept.is_silent_about(&["no_backup", "backup_old"]);
+    let keys = data.join("keys/hilum.keys");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
+    diagnose(folder.path(), "").says("key_file_readable_by_others", "serious");
+    // Elsewhere, and named.
+    let safe = folder.path().join("safe.keys");
+    fs::rename(&keys, &safe).unwrap();
+    fs::set_permissions(&safe, fs::Permissions::from_mode(0o600)).unwrap();
+    let wrong = folder.path().join("wrong.keys");
+    fs::write(&wrong, "0123456789abcdef AAAA\n").unwrap();
+    let broken = diagnose(folder.path(), "key_file = \"wrong.keys\"\n");
+    broken.says("keys_unreadable", "serious");
+    broken.is_silent_about(&["catalogue_unreadable"]);
+    let apart = diagnose(folder.path(), "key_file = \"safe.keys\"\n");
+    apart.is_silent_about(&["keys_beside_data", "key_file_readable_by_others", "key_missing"]);
+}

@@ -8,6 +8,7 @@ mod export;
 mod faults;
 mod https;
 mod import;
+mod keys;
 mod node;
 mod phantom;
 mod predict;

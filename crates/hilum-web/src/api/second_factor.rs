@@ -1,0 +1,106 @@
+//! One's own second factor. All of it is for those who signed in: a program's token is no proof of its owner's presence.
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode},
+};
+use hilum_engine::AccountId;
+use hilum_engine::accounts::NewAuthenticator;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ApiResult,
+    session::{Credentials, with_session},
+};
+use crate::{cookie, doors::App, error::ApiError, guard::Arrival, server::Server};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Password {
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Code {
+    code: String,
+}
+
+/// Codes that work once in place of the authenticator; shown once.
+#[derive(Serialize)]
+pub(super) struct RecoveryCodes {
+    recovery_codes: Vec<String>,
+}
+
+/// A new secret for an authenticator, which counts once a code of it is shown.
+pub(super) async fn begin(
+    app: App,
+    arrival: Arrival,
+    body: Result<Json<Password>, JsonRejection>,
+) -> ApiResult<NewAuthenticator> {
+    let Json(Password { password }) = body?;
+    with_session(&app)?;
+    Ok(Json(app.engine.begin_second_factor(&app.caller, &password, arrival.whence).await?))
+}
+
+/// The same before there is a session, where nobody signs in without a second factor and the account has none.
+pub(super) async fn begin_at_sign_in(
+    State(server): State<Server>,
+    arrival: Arrival,
+    body: Result<Json<Credentials>, JsonRejection>,
+) -> ApiResult<NewAuthenticator> {
+    let Json(Credentials { login, password, code: _ }) = body?;
+    Ok(Json(server.engine.begin_second_factor_at_sign_in(&login, &password, arrival.whence).await?))
+}
+
+/// The authenticator counts from now on.
+pub(super) async fn confirm(
+    app: App,
+    arrival: Arrival,
+    headers: HeaderMap,
+    body: Result<Json<Code>, JsonRejection>,
+) -> ApiResult<RecoveryCodes> {
+    let Json(Code { code }) = body?;
+    with_session(&app)?;
+    let session = cookie::session(&headers).unwrap_or_default();
+    let recovery_codes = app.engine.confirm_second_factor(&app.caller, session, &code, arrival.whence).await?;
+    Ok(Json(RecoveryCodes { recovery_codes }))
+}
+
+pub(super) async fn remove(
+    app: App,
+    arrival: Arrival,
+    body: Result<Json<Code>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    let Json(Code { code }) = body?;
+    with_session(&app)?;
+    app.engine.remove_second_factor(&app.caller, &code, arrival.whence).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// New recovery codes; those from before work no longer.
+pub(super) async fn renew_recovery_codes(
+    app: App,
+    arrival: Arrival,
+    body: Result<Json<Code>, JsonRejection>,
+) -> ApiResult<RecoveryCodes> {
+    let Json(Code { code }) = body?;
+    with_session(&app)?;
+    let recovery_codes = app.engine.new_recovery_codes(&app.caller, &code, arrival.whence).await?;
+    Ok(Json(RecoveryCodes { recovery_codes }))
+}
+
+/// The account knows that an administrator took its second factor away.
+pub(super) async fn saw_reset(app: App) -> Result<StatusCode, ApiError> {
+    with_session(&app)?;
+    app.engine.saw_second_factor_reset(&app.caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes away the second factor of somebody who has lost it.
+pub(super) async fn reset(app: App, Path(id): Path<i64>) -> Result<StatusCode, ApiError> {
+    with_session(&app)?;
+    app.engine.reset_second_factor(&app.scope, AccountId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
