@@ -2,6 +2,7 @@ import type { RouteObject } from "react-router";
 
 import { AccountsPage } from "../pages/accounts/AccountsPage";
 import { AuditPage } from "../pages/audit/AuditPage";
+import { IdentitiesPage } from "../pages/identities/IdentitiesPage";
 import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
 import { ReportPage } from "../pages/report/ReportPage";
 import { SignInPage } from "../pages/sign-in/SignInPage";
@@ -25,6 +26,7 @@ export const routes: RouteObject[] = [
         children: [
           { path: "/", element: <Home /> },
           { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
+          { path: "/settings/sign-in", element: <IdentitiesPage /> },
           { path: "/settings/tokens", element: <TokensPage /> },
           { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },
           { path: "/admin/institutions", element: <Needs permission="manage" children={<InstitutionsPage />} /> },

@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// An account that the caller sees, and all of whose institutions it manages.
-    async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
+    pub(super) async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
         let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
         match account.grants.iter().filter(|grant| scope.may(Permission::Manage, &grant.institution)).count() {
             0 => Err(EngineError::NotFound { what: "account" }),
@@ -176,9 +176,8 @@ impl Engine {
 }
 
 /// With what it is where the caller manages accounts, alone.
-fn where_managed(scope: &Scope, mut row: AccountRow) -> AccountRow {
-    row.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
-    row
+fn where_managed(scope: &Scope, row: AccountRow) -> AccountRow {
+    row.only(|grant| scope.may(Permission::Manage, &grant.institution))
 }
 
 /// What a caller did with an account: the act, and each role that it gave or took, in the role's institution.

@@ -6,7 +6,10 @@ import { Navigate, useLocation } from "react-router";
 
 import { beginSession, loadSession, useSessionState } from "../../app/session";
 import { FrontDoor } from "../../app/FrontDoor";
+import { Refusal } from "../../components/Refusal";
+import { ProviderButtons } from "./ProviderButtons";
 import { SignInForm } from "./SignInForm";
+import { useComeBack } from "./useComeBack";
 
 /** The page that was asked for, as the history of this page remembers it. */
 function wayBack(state: unknown): string {
@@ -17,15 +20,19 @@ function wayBack(state: unknown): string {
 export function SignInPage() {
   const { t } = useTranslation();
   useDocumentTitle(`${t("signIn.title")} · Hilum`);
-  const { state } = useLocation();
+  const { state, hash } = useLocation();
+  const { refusal } = useComeBack();
   const session = useSessionState();
   useEffect(() => {
     if (session.kind === "unknown") void loadSession();
   }, [session.kind]);
-  if (session.kind === "in") return <Navigate to={wayBack(state)} replace />;
+  // Who is signed in was about to link a provider.
+  if (session.kind === "in") return <Navigate to={refusal === null ? wayBack(state) : `/settings/sign-in${hash}`} replace />;
   return (
     <FrontDoor title={t("signIn.title")}>
+      <Refusal text={refusal} />
       <SignInForm onSignedIn={beginSession} />
+      <ProviderButtons returns={wayBack(state)} />
       <Text size="xs" c="dimmed" mt="lg">
         {t("signIn.help")}
       </Text>

@@ -10,6 +10,7 @@ mod m0007_no_processes;
 mod m0008_data_folder;
 mod m0009_accounts;
 mod m0010_audit;
+mod m0012_openid;
 
 use sea_orm_migration::prelude::*;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_data_folder::DataFolder),
             Box::new(m0009_accounts::Accounts),
             Box::new(m0010_audit::Audit),
+            Box::new(m0012_openid::OpenId),
         ]
     }
 }
