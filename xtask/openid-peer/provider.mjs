@@ -27,10 +27,11 @@ const provider = new Provider(issuer, {
   // Claims stand in the ID token.
   conformIdTokenClaims: false,
   claims: { openid: ["sub"], profile: ["name", "preferred_username", "groups"] },
-  findAccount: (_, login) => ({
-    accountId: login,
-    claims: () => ({ sub: `subject of ${login}`, name: `Name of ${login}`, preferred_username: login, groups: ["staff", login.split("-")[0]] }),
-  }),
+  findAccount: (_, accountId) => {
+    const login = accountId.replace("subject of ", "");
+    const groups = ["staff", login.split("-")[0]];
+    return { accountId, claims: () => ({ sub: accountId, name: `Name of ${login}`, preferred_username: login, groups }) };
+  },
   interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   features: {
     devInteractions: { enabled: false },
@@ -49,16 +50,17 @@ async function interaction(request, response) {
   const { params } = await provider.interactionDetails(request, response);
   if (request.method !== "POST") {
     response.setHeader("content-type", "text/html");
-    response.end(page('<form method="post"><input name="login"><button type="submit">Enter the peer</button></form>'));
+    response.end(page('<form method="post"><input name="person"><button type="submit">Enter the peer</button></form>'));
     return;
   }
   let body = "";
   for await (const chunk of request) body += chunk;
-  const accountId = new URLSearchParams(body).get("login");
-  if (accountId === "nobody") {
+  const person = new URLSearchParams(body).get("person");
+  if (person === "nobody") {
     await provider.interactionFinished(request, response, { error: "access_denied", error_description: "not today" });
     return;
   }
+  const accountId = `subject of ${person}`;
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope("openid profile");
   const grantId = await grant.save();

@@ -12,38 +12,42 @@ const words = {
 
 await browse(async (page) => {
   const at = (path) => until(`the browser did not come to ${path}`, async () => (await page.value("location.href")).startsWith(`${server}${path}`));
+  /** The language stays, also over the way to the provider and back. */
+  const choose = (language) => page.value(`localStorage.setItem("hilum.language", "${language}")`);
   /** To the provider, where somebody signs in under a name. */
   const go = async (language, login) => {
-    await page.open(`${server}/sign-in?lang=${language}`);
     await page.press(words[language].by);
-    await page.type("login", login);
+    await page.type("person", login);
     await page.press("Enter the peer");
   };
   for (const language of ["ko", "en"]) {
-    await page.open(`${server}/sign-in?lang=${language}`);
+    await page.open(`${server}/healthz`);
+    await choose(language);
+    await page.open(`${server}/sign-in`);
     await page.shows(words[language].by);
     await page.picture(`${pictures}/openid-sign-in-${language}.png`);
     await go(language, "nobody");
-    await at("/sign-in");
+    await at("/sign-in#openid=openid_denied");
     await page.shows(words[language].denied);
     await page.picture(`${pictures}/openid-denied-${language}.png`);
   }
-  // Somebody whom the provider knows, and whom no role is for: it knows them still when they come again.
+  // Somebody whom the provider knows, and whom no role is for: it would know them still when they come again.
   await go("en", "visitors-1");
-  await at("/sign-in");
+  await at("/sign-in#openid=openid_no_role");
   await page.shows(words.en.none);
   await page.ask("Network.clearBrowserCookies");
 
   await page.open(`${server}/settings/tokens`);
   await at("/sign-in");
   await page.press(words.en.by);
-  await page.type("login", "readers-1");
+  await page.type("person", "readers-1");
   await page.press("Enter the peer");
   // The page that was asked for, in a session that no other site began.
   await at("/settings/tokens");
   await page.shows("API tokens");
   for (const language of ["ko", "en"]) {
-    await page.open(`${server}/settings/sign-in?lang=${language}`);
+    await choose(language);
+    await page.open(`${server}/settings/sign-in`);
     await page.shows("subject of readers-1");
     await page.shows(words[language].subject);
     await page.picture(`${pictures}/openid-identities-${language}.png`);
