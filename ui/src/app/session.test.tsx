@@ -7,7 +7,7 @@ import { createMemoryRouter } from "react-router";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { Role } from "../api/access";
-import { refused, signedOut } from "../api/session";
+import { refused, signedIn, signedOut } from "../api/session";
 import { furnish } from "../testing/browser";
 import { type Heard, refusal, serve, sessionOf, unknown } from "../testing/server";
 import { App } from "./App";
@@ -205,6 +205,22 @@ describe("a provider", () => {
       else expect(screen.queryByRole("alert")).toBeNull();
       cleanup();
     }
+  });
+
+  it("that was not linked is told of where one links; whoever signs in after a refusal goes on", async () => {
+    const { state } = hospital(["viewer"]);
+    Object.assign(state, { known: true, providers: [peer] });
+    signedIn(state.session);
+    const { router: linking } = open("/sign-in#openid=openid_state");
+    await waitFor(() => expect(linking.state.location.pathname).toBe("/settings/sign-in"));
+    await screen.findByText(/was not begun in this browser/);
+    cleanup();
+    signedOut();
+    const { router: signing } = open("/sign-in#openid=openid_login_taken");
+    await screen.findByText(/There is an account with your login/);
+    await signIn("a long enough one");
+    await screen.findByRole("heading", { name: "Studies" });
+    expect(signing.state.location.pathname).toBe("/");
   });
 
   it("is unlinked by its owner, unless it is the only way in", async () => {

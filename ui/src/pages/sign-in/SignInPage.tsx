@@ -1,6 +1,6 @@
 import { Text } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useLocation } from "react-router";
 
@@ -23,11 +23,16 @@ export function SignInPage() {
   const { state, hash } = useLocation();
   const { refusal } = useComeBack();
   const session = useSessionState();
+  const signsIn = useRef(false);
   useEffect(() => {
     if (session.kind === "unknown") void loadSession();
+    if (session.kind === "out") signsIn.current = true;
   }, [session.kind]);
-  // Who is signed in was about to link a provider.
-  if (session.kind === "in") return <Navigate to={refusal === null ? wayBack(state) : `/settings/sign-in${hash}`} replace />;
+  if (session.kind === "in") {
+    // Who was signed in all the time was about to link a provider.
+    const linking = refusal !== null && !signsIn.current;
+    return <Navigate to={linking ? `/settings/sign-in${hash}` : wayBack(state)} replace />;
+  }
   return (
     <FrontDoor title={t("signIn.title")}>
       <Refusal text={refusal} />
