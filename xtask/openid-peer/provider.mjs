@@ -77,4 +77,4 @@ createServer((request, response) => {
     response.statusCode = 500;
     response.end(String(error));
   });
-}).listen(Number(port), "127.0.0.1", () => console.log("ready"));
+}).listen(Number(port), "127.0.0.1");

@@ -11,7 +11,12 @@ const words = {
 };
 
 await browse(async (page) => {
-  const at = (path) => until(`the browser did not come to ${path}`, async () => (await page.value("location.href")).startsWith(`${server}${path}`));
+  const at = async (path) => {
+    const there = async () => (await page.value("location.href")).startsWith(`${server}${path}`);
+    await until(`the browser did not come to ${path}`, there).catch(async (error) => {
+      throw new Error(`${error.message}; it is at ${await page.value("location.href + ': ' + document.body.innerText")}`);
+    });
+  };
   /** The language stays, also over the way to the provider and back. */
   const choose = (language) => page.value(`localStorage.setItem("hilum.language", "${language}")`);
   /** To the provider, where somebody signs in under a name. */

@@ -1,9 +1,10 @@
 //! Signing in by an OpenID provider that nobody here wrote: npm's oidc-provider, started on loopback.
 
-use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use super::checks::{Check, script};
 use super::server::free_port;
@@ -42,13 +43,14 @@ fn signs_in(bench: &Bench) -> anyhow::Result<String> {
     std::fs::write(bench.scratch.join("openid.secret"), SECRET)?;
     let server = Server::start_configured(bench, &bench.scratch.join("openid"), &configuration)?;
     let address = format!("http://{}", server.http);
+    let log = std::fs::File::create(bench.scratch.join("openid-peer.log"))?;
     let mut peer = Command::new("node");
     peer.arg(folder.join("provider.mjs")).args([&port.to_string(), &address]).env("HILUM_OPENID_SECRET", SECRET);
-    let peer = Peer(peer.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("could not start node")?);
-    let mut peer = peer;
-    let said = peer.0.stdout.take().context("standard output")?;
-    if !BufReader::new(said).lines().map_while(Result::ok).any(|line| line == "ready") {
-        bail!("oidc-provider did not start");
+    let _peer = Peer(peer.stdout(log).stderr(Stdio::null()).spawn().context("could not start node")?);
+    let started = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        ensure!(started.elapsed() < Duration::from_secs(20), "oidc-provider did not start within 20 s");
+        std::thread::sleep(Duration::from_millis(50));
     }
     let mut browser = Command::new("node");
     browser.arg(script(bench, "openid.mjs", include_str!("openid.mjs"))?).arg(&address).arg(&bench.keep);

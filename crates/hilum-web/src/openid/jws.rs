@@ -144,14 +144,18 @@ mod tests {
     /// RFC 7515 A.2.
     const RSA: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
     const RSA_N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+    /// No RFC has an example of RSASSA-PSS with SHA-256: made by openssl 3.0 (`dgst -sha256 -sigopt rsa_padding_mode:pss`).
+    const PSS: &str = "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJqb2UifQ.PeSDmIt3jSirikclRvhnlJK4zMon-Z6WzcAK9tr39tVgIapFB5CdC-sbqP5-38x03PviyRagYWTHH-X2R1EBL-V3L-pL5c9IGKYZRklrhfZrzQ8VYJ4SFgrx6KU71T8yt2ud5NzQfzKH4sVNx0k8e_iAMTa3B7nWywmVnFttyZ2lwfa4Djly8wq1eZMTPY9YQL3vYCJ_nV6xbnIzCMmRzsBUo9lnpnkYP5ZJIs5OP2w0_2JWDj9bcQP6EO-zflQBzq9ImaZU8M4HCLEFkSxKFJ3KlZwKSrYKBS21wTdD9gg7yVtTj6-DT1ebksyW-4rCJdhdojw02--DhqSsqBUg6Q";
+    const PSS_N: &str = "0EffRU4PWTg99osUE40tU4W0QO3CG6C0H0Jw6Xrcq6z6WFK5Yy26vhSmxIGIQQZC4a95O-1RGZhvIFS3HV7SMTcrSdQYlsHdBcePQS2_w5bvam9MEJbaUP0mYzp1QbhgGDqSv7tKw2nf0QgPkBuQPK0Hj4xVg2imRS7uNeinstNyCud1PF3Qr6X78Dl35vaQMdnQWtqZ-rQvzGZVWfd_msyW3pMu-j_E88sXAJ9bA40cPzyOwqEkrTWghqwFZuYsiXazA5latVecECujNukPlMY80xRwq4I1VpndyHABEZTAkuw8ru7pfxlQ0kjfeDQdwfC1aBMxzWYv4wH4Tew6Bw";
     /// RFC 7515 A.3.
     const EC: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     /// RFC 8037 A.4.
     const ED: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
 
-    fn examples() -> [(&'static str, serde_json::Value, Algorithm); 3] {
+    fn examples() -> [(&'static str, serde_json::Value, Algorithm); 4] {
         [
             (RSA, serde_json::json!({"kty": "RSA", "n": RSA_N, "e": "AQAB"}), Algorithm::Rs256),
+            (PSS, serde_json::json!({"kty": "RSA", "n": PSS_N, "e": "AQAB"}), Algorithm::Ps256),
             (
                 EC,
                 serde_json::json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}),
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_rfcs_are_right_and_every_changed_byte_is_seen() {
+    fn the_examples_are_right_and_every_changed_byte_is_seen() {
         for (token, key, algorithm) in examples() {
             let keys = keys(key);
             let (by, payload) = keys.verified(token).unwrap();
@@ -186,7 +190,7 @@ mod tests {
     fn a_key_of_another_kind_use_algorithm_or_name_is_not_tried() {
         for (token, key, _) in examples() {
             for (name, value) in
-                [("kty", "oct"), ("use", "enc"), ("alg", "HS256"), ("alg", "PS256"), ("alg", "none"), ("crv", "P-384")]
+                [("kty", "oct"), ("use", "enc"), ("alg", "HS256"), ("alg", "RS512"), ("alg", "none"), ("crv", "P-384")]
             {
                 if (name, key["kty"].as_str()) == ("crv", Some("RSA")) {
                     continue;

@@ -49,8 +49,6 @@ impl Providers {
 pub struct ProviderFacts {
     /// It advertises PKCE with S256.
     pub pkce: bool,
-    /// It advertises RP-initiated logout.
-    pub end_session: bool,
 }
 
 /// Asks a provider what it says of itself.

@@ -211,10 +211,7 @@ impl Provider {
     pub(super) async fn facts(&self) -> Result<ProviderFacts, OpenIdFault> {
         let document = self.document().await?;
         self.keys(&document).await?;
-        Ok(ProviderFacts {
-            pkce: document.code_challenge_methods_supported.iter().any(|method| method == "S256"),
-            end_session: document.end_session_endpoint.is_some(),
-        })
+        Ok(ProviderFacts { pkce: document.code_challenge_methods_supported.iter().any(|method| method == "S256") })
     }
 
     /// What the provider says of itself. Whoever comes while it is asked waits for the same answer.

@@ -92,6 +92,58 @@ async fn an_id_token_that_lies_signs_nobody_in_and_each_lie_has_its_code() {
     assert_eq!(Browser::default().sign_in(&server, &liar, &kim()).await, "/settings/tokens");
 }
 
+/// Certificate and key of `localhost`, which vouches for itself.
+fn certificate(folder: &std::path::Path) -> Option<()> {
+    let openssl = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .output();
+    let Ok(output) = openssl else {
+        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "openssl is not installed");
+        println!("SKIPPED: openssl is not installed");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_over_https_is_believed_by_a_certificate_of_its_authority_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let Some(()) = certificate(folder.path()) else { return };
+    let (pem, key) = (std::fs::read(file("certificate.pem")).unwrap(), std::fs::read(file("key.pem")).unwrap());
+    let liar = Liar::start_tls(&pem, &key).await;
+    let mut known = liar.settings("hospital");
+    known.authorities = Some(file("certificate.pem"));
+    let server = start_with(|config| config.openid = vec![known.clone()]).await;
+    assert_eq!(Browser::default().sign_in(&server, &liar, &kim()).await, "/settings/tokens");
+    server.stop().await.unwrap();
+    // By the authorities that everybody knows it is nobody.
+    let mut unknown = known.clone();
+    unknown.authorities = None;
+    let server = start_with(|config| config.openid = vec![unknown]).await;
+    let answer =
+        server.send_bare("POST", "/api/v1/openid/hospital", &[("Content-Type", "application/json")], b"{}").await;
+    assert_eq!((answer.status, &answer.json()["code"]), (502, &json!("openid_unreachable")));
+    server.stop().await.unwrap();
+    // A provider over https does not hand us on to what can be overheard.
+    liar.lie(Lies {
+        discovery: Answered::With(json!({
+            "issuer": known.issuer.as_str(), "authorization_endpoint": format!("{}/a", known.issuer.as_str()),
+            "token_endpoint": "http://127.0.0.1:1/t", "jwks_uri": format!("{}/k", known.issuer.as_str()),
+        })),
+        ..Lies::default()
+    });
+    known.authorities = Some(file("certificate.pem"));
+    let server = start_with(|config| config.openid = vec![known]).await;
+    let answer =
+        server.send_bare("POST", "/api/v1/openid/hospital", &[("Content-Type", "application/json")], b"{}").await;
+    assert_eq!(answer.json()["code"], "openid_insecure");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_worth_something_once_and_with_its_verifier_alone() {
     let (server, liar) = started().await;

@@ -17,11 +17,13 @@ use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 pub const CLIENT: &str = "hilum";
 const SECRET: &str = "a client's secret: with / and ~";
@@ -106,10 +108,26 @@ fn encoded(value: &Value) -> String {
 
 impl Liar {
     pub async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// Over HTTPS, as `localhost`.
+    pub async fn start_tls(certificate: &[u8], key: &[u8]) -> Self {
+        let certificate = vec![CertificateDer::from_pem_slice(certificate).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(key).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificate, key).unwrap();
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = State {
-            issuer: format!("http://{address}"),
+            issuer: if tls.is_some() {
+                format!("https://localhost:{}", address.port())
+            } else {
+                format!("http://{address}")
+            },
             lies: Lies::default(),
             codes: HashMap::new(),
             keys: HashMap::new(),
@@ -119,8 +137,18 @@ impl Liar {
         let serving = liar.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let liar = serving.clone();
-                tokio::spawn(async move { liar.answer(socket).await });
+                let (liar, tls) = (serving.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => liar.answer(socket).await,
+                        // A client that does not believe us hangs up.
+                        Some(tls) => {
+                            if let Ok(socket) = tls.accept(socket).await {
+                                liar.answer(socket).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         liar
@@ -136,7 +164,7 @@ impl Liar {
         OpenIdProvider {
             id: id.parse().unwrap(),
             name: "Hospital account".into(),
-            issuer: format!("http://{}", self.address).parse().unwrap(),
+            issuer: self.state.lock().unwrap().issuer.parse().unwrap(),
             client_id: CLIENT.into(),
             client_secret: Some(ClientSecret::new(SECRET.into())),
             scopes: vec!["openid".into(), "profile".into()],
@@ -176,7 +204,7 @@ impl Liar {
         code
     }
 
-    async fn answer(&self, mut socket: TcpStream) {
+    async fn answer(&self, mut socket: impl AsyncRead + AsyncWrite + Unpin) {
         let mut request = Vec::new();
         let mut chunk = [0; 4096];
         let (head, body) = loop {
@@ -239,6 +267,7 @@ impl Liar {
         };
         // The client may have gone.
         drop(socket.write_all(text.as_bytes()).await);
+        drop(socket.shutdown().await);
     }
 }
 
