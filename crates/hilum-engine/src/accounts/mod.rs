@@ -215,7 +215,8 @@ impl Known {
 }
 
 fn account_view(row: AccountRow, locked_until: i64) -> Result<AccountView, CatalogError> {
-    let AccountRow { id, login, name, password: _, disabled, signed_in_at, grants: _, by_hand, by_claims } = row;
+    let AccountRow { id, login, name, password: _, disabled, signed_in_at, grants: _, by_hand, by_claims, lapsed: _ } =
+        row;
     let locked = (locked_until > crate::catalog::now()).then_some(locked_until);
     Ok(AccountView {
         id,

@@ -31,15 +31,22 @@ pub(crate) struct AccountRow {
     pub(crate) by_hand: Vec<Grant>,
     /// Those that the claims of an OpenID provider gave.
     pub(crate) by_claims: Vec<Grant>,
+    /// Those that claims gave too long ago. It still belongs to whoever manages accounts there.
+    pub(crate) lapsed: Vec<Grant>,
 }
 
 impl AccountRow {
     /// The same account, as what it is where `keep` says so.
     pub(crate) fn only(mut self, keep: impl Fn(&Grant) -> bool) -> Self {
-        for grants in [&mut self.grants, &mut self.by_hand, &mut self.by_claims] {
+        for grants in [&mut self.grants, &mut self.by_hand, &mut self.by_claims, &mut self.lapsed] {
             grants.retain(|grant| keep(grant));
         }
         self
+    }
+
+    /// All that it is, and that it was by claims.
+    pub(crate) fn belongs(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().chain(&self.lapsed)
     }
 }
 
@@ -128,18 +135,19 @@ impl Catalog {
             .all(connection)
             .await
             .map_err(CatalogError::during(ACT))?;
-        let mut of: HashMap<i64, [Vec<Grant>; 3]> = HashMap::new();
+        let mut of: HashMap<i64, [Vec<Grant>; 4]> = HashMap::new();
         let claims_hold = now() - CLAIMS_HOLD_MS;
         for (account, code, role, identity, used_at) in grants {
             let institution = code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
             let role = role.parse().map_err(|_| CatalogError::Corrupt { what: "role" })?;
             let grant = Grant { institution, role };
-            let [all, by_hand, by_claims] = of.entry(account).or_default();
+            let [all, by_hand, by_claims, lapsed] = of.entry(account).or_default();
             let kind = if identity == BY_HAND {
                 by_hand
             } else if used_at.is_some_and(|used| used > claims_hold) {
                 by_claims
             } else {
+                lapsed.push(grant);
                 continue;
             };
             for grants in [all, kind] {
@@ -149,7 +157,7 @@ impl Catalog {
             }
         }
         let account = |row: account::Model| {
-            let [grants, by_hand, by_claims] = of.remove(&row.id).unwrap_or_default();
+            let [grants, by_hand, by_claims, lapsed] = of.remove(&row.id).unwrap_or_default();
             AccountRow {
                 id: AccountId(row.id),
                 login: row.login,
@@ -160,6 +168,7 @@ impl Catalog {
                 grants,
                 by_hand,
                 by_claims,
+                lapsed,
             }
         };
         Ok(rows.into_iter().map(account).collect())

@@ -447,6 +447,14 @@ mod tests {
             account.grants.len()
         };
         let days = CLAIMS_HOLD_MS / 86_400_000;
-        assert_eq!((asked(days - 1).await, asked(days + 1).await, asked(0).await), (1, 0, 1));
+        assert_eq!((asked(days - 1).await, asked(0).await, asked(days + 1).await), (1, 1, 0));
+        // Whoever manages accounts there manages this one still.
+        let roles = vec![grant("LOCAL", Role::Administrator)];
+        let chief = crate::accounts::NewAccount { login: "chief".into(), name: String::new(), roles };
+        engine.add_account(&scope, &chief).await.unwrap();
+        let view = engine.account_with_login(&scope, "kim").await.unwrap();
+        let patch = crate::accounts::AccountPatch { disabled: Some(true), ..Default::default() };
+        assert!(engine.change_account(&scope, view.id, &patch).await.unwrap().disabled);
+        assert!(engine.identities(&scope, view.id).await.unwrap()[0].last_used_at.is_some());
     }
 }
