@@ -46,6 +46,7 @@ impl Server {
             https: certificates.https(),
             public_names: settings.answered_names(),
             trusted_proxies: settings.trusted_proxies.clone(),
+            openid: settings.openid.clone(),
             max_connections: settings.max_connections,
             requests_per_second: settings.requests_per_second,
             max_instance_bytes: settings.max_instance_bytes,

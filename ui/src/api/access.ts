@@ -66,7 +66,10 @@ export interface Account {
   second_factor: boolean;
   locked_until: string | null;
   last_sign_in: string | null;
+  /** Given by hand. */
   roles: RoleAt[];
+  /** Given by the claims of an OpenID provider, until the next sign-in says otherwise. */
+  claimed_roles: RoleAt[];
 }
 
 export interface Institution {
@@ -81,6 +84,27 @@ export interface ApiToken {
   created_at: string;
   expires_at: string;
   last_used_at: string | null;
+}
+
+/** A provider that people may sign in by. */
+export interface OpenIdProvider {
+  id: string;
+  name: string;
+  issuer: string;
+}
+
+/** Somebody whom a provider knows, and whose account that is. */
+export interface Identity {
+  id: number;
+  issuer: string;
+  subject: string;
+  linked_at: string;
+  last_used_at: string | null;
+}
+
+/** Where the browser is to go. */
+interface Location {
+  location: string;
 }
 
 export interface LinkView {
@@ -123,7 +147,12 @@ export const sessionApi = {
     answer<Session>(await sendAsIs(session, json("POST", { login, password, code }))),
   beginSecondFactor: async (login: string, password: string) =>
     answer<NewAuthenticator>(await sendAsIs(`${session}/second-factor`, json("POST", { login, password }))),
-  signOut: async () => answer<void>(await sendAsIs(session, { method: "DELETE" })),
+  /** An address, where the session began by a provider that signs out too. */
+  signOut: async () => answer<Location | undefined>(await sendAsIs(session, { method: "DELETE" })),
+  providers: async () => answer<OpenIdProvider[]>(await sendAsIs("/api/v1/openid")),
+  /** `returns`: the page of ours that is opened after the sign-in. */
+  goTo: async (provider: string, returns: string) =>
+    answer<Location>(await sendAsIs(`/api/v1/openid/${provider}`, json("POST", { return_to: returns }))),
   changePassword: (old: string, fresh: string) =>
     request<Session>(`${session}/password`, json("PUT", { old, new: fresh })),
   checkLink: async (link: string) => answer<LinkView>(await sendAsIs("/api/v1/links/check", json("POST", { link }))),
@@ -153,6 +182,9 @@ export const accessApi = {
   institutions: () => request<Institution[]>("/api/v1/institutions"),
   addInstitution: (institution: Institution) =>
     request<Institution>("/api/v1/institutions", json("POST", institution)),
+  identities: () => request<Identity[]>("/api/v1/identities"),
+  linkIdentity: (provider: string) => request<Location>("/api/v1/identities", json("POST", { provider })),
+  unlinkIdentity: (id: number) => request<void>(`/api/v1/identities/${id}`, { method: "DELETE" }),
   tokens: () => request<ApiToken[]>("/api/v1/tokens"),
   addToken: (token: { name: string; days: number; roles: RoleAt[]; code?: string }) =>
     request<{ token: string }>("/api/v1/tokens", json("POST", token)),

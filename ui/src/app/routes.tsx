@@ -2,6 +2,7 @@ import type { RouteObject } from "react-router";
 
 import { AccountsPage } from "../pages/accounts/AccountsPage";
 import { AuditPage } from "../pages/audit/AuditPage";
+import { IdentitiesPage } from "../pages/identities/IdentitiesPage";
 import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
 import { ReportPage } from "../pages/report/ReportPage";
 import { SecondFactorPage } from "../pages/second-factor/SecondFactorPage";
@@ -26,6 +27,7 @@ export const routes: RouteObject[] = [
         children: [
           { path: "/", element: <Home /> },
           { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
+          { path: "/settings/sign-in", element: <IdentitiesPage /> },
           { path: "/settings/tokens", element: <TokensPage /> },
           { path: "/settings/second-factor", element: <SecondFactorPage /> },
           { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },

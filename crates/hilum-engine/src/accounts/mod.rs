@@ -2,6 +2,7 @@
 //!
 //! Nothing secret is kept that could be shown: passwords by Argon2id, everything else by its SHA-256.
 
+mod identity;
 mod manage;
 mod password;
 mod second_factor;
@@ -9,6 +10,8 @@ mod secret;
 mod sign_in;
 mod totp;
 
+pub use crate::catalog::IdentityRefusal;
+pub use identity::{Departed, Departure, IdentityView, ProvenIdentity, Returned};
 pub use password::WeakPassword;
 pub use second_factor::{SecondFactorRule, SecondFactorView};
 pub(crate) use secret::random;
@@ -115,8 +118,11 @@ pub struct AccountView {
     pub locked_until: Option<String>,
     /// RFC 3339.
     pub last_sign_in: Option<String>,
-    /// What it is in the institutions whose accounts the caller manages.
+    /// What somebody made it in the institutions whose accounts the caller manages.
     pub roles: Vec<Grant>,
+    /// What the claims of an OpenID provider make it there; they change with the next sign-in.
+    #[serde(default)]
+    pub claimed_roles: Vec<Grant>,
 }
 
 /// `POST /api/v1/accounts`
@@ -235,7 +241,19 @@ impl Known {
 }
 
 fn account_view(row: AccountRow, locked_until: i64) -> Result<AccountView, CatalogError> {
-    let AccountRow { id, login, name, password: _, disabled, second_factor, signed_in_at, grants } = row;
+    let AccountRow {
+        id,
+        login,
+        name,
+        password: _,
+        disabled,
+        second_factor,
+        signed_in_at,
+        grants: _,
+        by_hand,
+        by_claims,
+        lapsed: _,
+    } = row;
     let locked = (locked_until > crate::catalog::now()).then_some(locked_until);
     Ok(AccountView {
         id,
@@ -245,7 +263,8 @@ fn account_view(row: AccountRow, locked_until: i64) -> Result<AccountView, Catal
         second_factor,
         locked_until: locked.map(rfc3339).transpose()?,
         last_sign_in: signed_in_at.map(rfc3339).transpose()?,
-        roles: grants,
+        roles: by_hand,
+        claimed_roles: by_claims,
     })
 }
 

@@ -41,6 +41,9 @@ pub enum AccountError {
     /// The link was used, is over, or was never there.
     #[error("this link does not work any longer; ask your administrator for a new one")]
     LinkUnknown,
+    /// A provider knows who it is, and nobody here does.
+    #[error(transparent)]
+    Identity(#[from] crate::catalog::IdentityRefusal),
     /// The password is not taken.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
@@ -188,9 +191,14 @@ impl Engine {
         self.catalog().begin_session(&system, account.id, &digest, login_digest, &told).await?;
         let over = now() - milliseconds(self.account_rules().session.max(Duration::from_hours(24)));
         self.catalog().forget_what_is_over(&system, over).await?;
+        Ok(self.remember(account, session, digest))
+    }
+
+    /// Whose session has begun.
+    pub(super) fn remember(&self, account: AccountRow, session: String, digest: String) -> Signed {
         let caller = Arc::new(caller(account, Shown::Session, None));
         self.known().put(digest, &caller);
-        Ok(Signed { csrf: secret::csrf(&session), session, caller, recovery_codes: None })
+        Signed { csrf: secret::csrf(&session), session, caller, recovery_codes: None }
     }
 
     /// Who has this session, and what its page shows with each change.
@@ -400,7 +408,7 @@ pub(super) fn system() -> Scope {
     Scope::system(InstitutionCode::local())
 }
 
-fn milliseconds(time: Duration) -> i64 {
+pub(super) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
@@ -420,7 +428,15 @@ pub(super) fn of_itself(
 ) -> Vec<AuditEvent> {
     let detail = Detail { account: Some(account), code: code.map(Into::into), ..Detail::default() };
     let event = AuditEvent::new(Actor::Account(account), action).whence(whence).with(detail);
+    events_of(grants, event)
+}
+
+/// An event in each of an account's institutions; of none, where it is nothing anywhere.
+pub(super) fn events_of(grants: &[Grant], event: AuditEvent) -> Vec<AuditEvent> {
     let institutions: BTreeSet<_> = grants.iter().map(|grant| grant.institution.clone()).collect();
+    if institutions.is_empty() {
+        return vec![event];
+    }
     institutions.into_iter().map(|institution| event.clone().of(institution)).collect()
 }
 

@@ -334,6 +334,9 @@ pub struct Detail {
     /// The token that was made, used or withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<i64>,
+    /// The identity at an OpenID provider that was linked, used or unlinked, by its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<i64>,
     /// The role that was given or taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,

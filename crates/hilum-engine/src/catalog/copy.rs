@@ -3,8 +3,8 @@
 use super::dialect::Dialect;
 use super::entity::{
     account, account_notice, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution,
-    membership, patient, pseudonym, pulled_study, quarantine, reading, recovery_code, removal, report, second_factor,
-    series, study, study_conflict, worklist_item,
+    linked_identity, membership, patient, pseudonym, pulled_study, quarantine, reading, recovery_code, removal, report,
+    second_factor, series, study, study_conflict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -61,10 +61,11 @@ pub(super) async fn expect_empty(connection: &impl ConnectionTrait) -> Result<()
 }
 
 /// In the order of the foreign keys. Which processes recorded is not copied: a copy beside newer objects must not pass judgement on
-/// them. Nor is the data folder: the copy goes into another one. Who was signed in is not copied, nor links that worked once.
+/// them. Nor is the data folder: the copy goes into another one. Who was signed in is not copied, nor links that worked once and sign-ins that were under way.
 async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Result<(), DbErr> {
     table::<institution::Entity>(from, to, institution::Column::Id).await?;
     table::<account::Entity>(from, to, account::Column::Id).await?;
+    table::<linked_identity::Entity>(from, to, linked_identity::Column::Id).await?;
     table::<membership::Entity>(from, to, membership::Column::Id).await?;
     table::<api_token::Entity>(from, to, api_token::Column::Id).await?;
     table::<second_factor::Entity>(from, to, second_factor::Column::Id).await?;

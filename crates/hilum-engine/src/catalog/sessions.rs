@@ -52,20 +52,7 @@ impl Catalog {
         told: &[AuditEvent],
     ) -> Result<(), CatalogError> {
         let txn = self.begin(ACT).await?;
-        let row = session::ActiveModel {
-            account_id: Set(account.0),
-            digest: Set(digest.to_owned()),
-            created_at: Set(now()),
-            seen_at: Set(now()),
-            ..Default::default()
-        };
-        row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
-        account::Entity::update_many()
-            .col_expr(account::Column::SignedInAt, Expr::value(now()))
-            .filter(account::Column::Id.eq(account.0))
-            .exec(&txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
+        insert_session(&txn, account, digest, None).await?;
         sign_in_failure::Entity::delete_many()
             .filter(sign_in_failure::Column::Digest.eq(login_digest))
             .exec(&txn)
@@ -335,6 +322,31 @@ impl Catalog {
         }
         Ok(gone)
     }
+}
+
+/// Somebody is signed in, and when is noted. `identity`: the linked one by which they did.
+pub(super) async fn insert_session(
+    txn: &DatabaseTransaction,
+    account: AccountId,
+    digest: &str,
+    identity: Option<i64>,
+) -> Result<(), CatalogError> {
+    let row = session::ActiveModel {
+        account_id: Set(account.0),
+        digest: Set(digest.to_owned()),
+        created_at: Set(now()),
+        seen_at: Set(now()),
+        identity_id: Set(identity),
+        ..Default::default()
+    };
+    row.insert(txn).await.map_err(CatalogError::during(ACT))?;
+    account::Entity::update_many()
+        .col_expr(account::Column::SignedInAt, Expr::value(now()))
+        .filter(account::Column::Id.eq(account.0))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    Ok(())
 }
 
 pub(super) async fn end_sessions(txn: &DatabaseTransaction, account: AccountId) -> Result<(), CatalogError> {

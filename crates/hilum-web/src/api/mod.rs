@@ -2,6 +2,8 @@
 
 mod accounts;
 mod audit;
+mod identities;
+mod openid;
 mod report;
 mod second_factor;
 mod session;
@@ -42,6 +44,15 @@ pub(crate) fn doors(server: &Server) -> Doors {
         .open(Method::PATCH, "/accounts/{id}", manage, accounts::change)
         .post("/accounts/{id}/link", manage, accounts::link)
         .post("/accounts/{id}/second-factor/reset", manage, second_factor::reset)
+        .get("/accounts/{id}/identities", manage, identities::of_account)
+        .post("/accounts/{id}/identities", manage, identities::link)
+        .delete("/accounts/{id}/identities/{identity}", manage, identities::unlink)
+        .get("/identities", Needs::SignedIn, identities::own)
+        .post("/identities", Needs::SignedIn, identities::begin_link)
+        .delete("/identities/{id}", Needs::SignedIn, identities::unlink_own)
+        .get("/openid", Needs::Nobody, openid::list)
+        .post("/openid/{provider}", Needs::Nobody, openid::begin)
+        .get("/openid/{provider}/callback", Needs::Nobody, openid::callback)
         .get("/institutions", Needs::SignedIn, accounts::institutions)
         .post("/institutions", manage, accounts::add_institution)
         .get("/tokens", Needs::SignedIn, accounts::tokens)

@@ -10,7 +10,7 @@ use hilum_engine::accounts::{AccountError, Caller, LinkUsed, LinkView, SecondFac
 use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
 use serde::{Deserialize, Serialize};
 
-use super::ApiResult;
+use super::{ApiResult, openid::own_address};
 use crate::{cookie, doors::App, error::ApiError, guard::Arrival, server::Server};
 
 /// `GET /api/v1/session`
@@ -93,11 +93,25 @@ async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<
     Ok(response)
 }
 
-pub(super) async fn sign_out(app: App, headers: HeaderMap) -> Result<Response, ApiError> {
-    if let Some(session) = cookie::session(&headers) {
-        app.engine.sign_out(&app.scope, session).await?;
-    }
+/// Where the browser goes to sign out at the provider too.
+#[derive(Serialize)]
+pub(super) struct SignedOut {
+    location: String,
+}
+
+/// 204; 200 with an address, where the session began by a provider that has one to sign out.
+pub(super) async fn sign_out(app: App, arrival: Arrival, headers: HeaderMap) -> Result<Response, ApiError> {
     let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Some(session) = cookie::session(&headers) {
+        let issuer = app.engine.issuer_of_session(session).await?;
+        app.engine.sign_out(&app.scope, session).await?;
+        if let Some(provider) = issuer.and_then(|issuer| app.openid.of_issuer(&issuer).cloned()) {
+            let back = format!("{}/sign-in", own_address(&headers, arrival)?);
+            if let Some(location) = provider.end_session(&back).await {
+                response = Json(SignedOut { location }).into_response();
+            }
+        }
+    }
     for cookie in cookie::remove() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -179,6 +193,7 @@ impl From<AccountError> for ApiError {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message).retry_after(seconds)
             }
             AccountError::LinkUnknown => Self::new(StatusCode::NOT_FOUND, "link_unknown", message),
+            AccountError::Identity(refusal) => Self::new(StatusCode::FORBIDDEN, refusal.code(), message),
             AccountError::WeakPassword(_) => Self::new(StatusCode::BAD_REQUEST, "weak_password", message),
             AccountError::Engine(error) => error.into(),
         }

@@ -14,14 +14,23 @@ const DOORS: &str = "\
 GET /api/v1/accounts manage
 POST /api/v1/accounts manage
 PATCH /api/v1/accounts/{id} manage
+GET /api/v1/accounts/{id}/identities manage
+POST /api/v1/accounts/{id}/identities manage
+DELETE /api/v1/accounts/{id}/identities/{identity} manage
 POST /api/v1/accounts/{id}/link manage
 POST /api/v1/accounts/{id}/second-factor/reset manage
 GET /api/v1/activity view
 GET /api/v1/audit audit
+GET /api/v1/identities signed in
+POST /api/v1/identities signed in
+DELETE /api/v1/identities/{id} signed in
 GET /api/v1/institutions signed in
 POST /api/v1/institutions manage
 POST /api/v1/links/check nobody
 POST /api/v1/links/use nobody
+GET /api/v1/openid nobody
+POST /api/v1/openid/{provider} nobody
+GET /api/v1/openid/{provider}/callback nobody
 GET /api/v1/quarantine view
 POST /api/v1/second-factor signed in
 PUT /api/v1/second-factor signed in
@@ -99,6 +108,8 @@ async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
         ("{*path}", "7FE00010".to_owned()),
         ("{file}", "0.png".to_owned()),
         ("{id}", "1".to_owned()),
+        ("{identity}", "1".to_owned()),
+        ("{provider}", "hospital".to_owned()),
     ])
 }
 

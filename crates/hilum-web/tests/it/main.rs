@@ -9,6 +9,7 @@ mod hostile;
 mod https;
 mod limits;
 mod native_model;
+mod openid;
 mod oracle;
 #[path = "../../../hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]

@@ -174,6 +174,26 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   self_signed = false            make certificate and key in the data folder instead, and renew them; callers compare the fingerprint
                                  that is printed at the start and by `hilum doctor`
 
+[[openid]], one table for each OpenID provider (OpenID Connect) that people may sign in by, besides by password. The provider is told to send
+browsers back to https://OUR-NAME/api/v1/openid/ID/callback and, after signing out, to https://OUR-NAME/sign-in:
+  id = \"hospital\"                stands in that address: lower-case letters, digits and -
+  name = \"Hospital account\"      stands on the button
+  issuer = \"https://login.hospital.example/realms/main\"   as the provider calls itself
+  client_id = \"hilum\"            what it calls us
+  client_secret_file = \"openid.secret\"   file that holds our secret; or client_secret_env, the name of an environment variable; neither,
+                                 where it knows us as a public client
+  scopes = [\"openid\", \"profile\"]   what is asked for
+  login_claim = \"preferred_username\"   claim of the ID token that names the login of an account that is made
+  new_accounts = true            make an account at the first sign-in of somebody to whom [[openid.roles]] give a role; else only who is linked
+                                 to an account signs in
+  end_session = true             who signs out here signs out there too, where the provider offers it
+  authorities = \"ca.pem\"         who signs its certificate; those that everybody knows where not given
+[[openid.roles]], below its [[openid]], a claim that gives a role; renewed at each sign-in, and over 30 days after the last one:
+  claim = \"groups\"               claim of the ID token; \"a.b\" also is b in a
+  value = \"radiology-ksh\"        what it is, or holds among others
+  role = \"radiologist\"           what it gives
+  institution = \"LOCAL\"          where
+
 [tls] makes the DICOM node speak TLS alone; changed files are shown as those of [https]:
   certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority
   key = \"hilum.key\"              its private key, PEM, without a passphrase

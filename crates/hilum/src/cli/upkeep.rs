@@ -27,6 +27,9 @@ pub struct DoctorArguments {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Also ask the OpenID providers what they say of themselves; nothing is sent anywhere without this
+    #[arg(long)]
+    pub ask_providers: bool,
 }
 
 #[derive(Debug, Args)]

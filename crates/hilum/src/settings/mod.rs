@@ -4,6 +4,7 @@ mod audit;
 mod catalogue;
 mod https;
 mod noted;
+mod openid;
 mod peers;
 mod routing;
 mod storage;
@@ -27,7 +28,7 @@ use hilum_engine::{
     keys::KeyPlace,
     routing::Rules,
 };
-use hilum_web::PublicName;
+use hilum_web::{OpenIdProvider, PublicName};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -35,6 +36,7 @@ use crate::{certificate::Place, cli::Common, commands::DATA, failure::WrongCall}
 use audit::AuditTable;
 use catalogue::CatalogueTable;
 use https::HttpsTable;
+use openid::OpenIdEntry;
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
 pub use routing::{Patients, Pull};
@@ -69,6 +71,8 @@ struct File {
     peers: Vec<PeerEntry>,
     tls: Option<TlsTable>,
     https: Option<HttpsTable>,
+    #[serde(default)]
+    openid: Vec<OpenIdEntry>,
     #[serde(default)]
     public_names: Vec<String>,
     #[serde(default)]
@@ -113,6 +117,8 @@ pub struct Settings {
     https: Option<https::Source>,
     /// Names that the web server is reached by, besides those of this machine.
     pub public_names: Vec<PublicName>,
+    /// Providers that people sign in by, besides by password.
+    pub openid: Vec<OpenIdProvider>,
     /// Whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<IpAddr>,
     pub max_connections: usize,
@@ -154,7 +160,9 @@ impl Settings {
         }
         let holds_password = file.catalogue.as_ref().is_some_and(CatalogueTable::has_password);
         let own = common.config.iter().filter(|_| holds_password);
-        let secret_files = own.chain(file.storage.as_ref().and_then(StorageTable::credentials)).cloned().collect();
+        let client_secrets = file.openid.iter().filter_map(OpenIdEntry::secret_file);
+        let credentials = file.storage.as_ref().and_then(StorageTable::credentials);
+        let secret_files = own.chain(credentials).chain(client_secrets).cloned().collect();
         let ae_title = match file.ae_title {
             Some(title) => title,
             None => "HILUM".parse()?,
@@ -182,6 +190,7 @@ impl Settings {
             loaded_tls: OnceLock::new(),
             https: file.https.map(HttpsTable::source).transpose().map_err(anyhow::Error::msg)?,
             public_names: https::public_names(file.public_names).map_err(anyhow::Error::msg)?,
+            openid: openid::providers(file.openid).map_err(anyhow::Error::msg)?,
             trusted_proxies: https::trusted_proxies(file.trusted_proxies).map_err(anyhow::Error::msg)?,
             max_connections,
             requests_per_second,
@@ -330,11 +339,17 @@ fn given_keys() -> anyhow::Result<Option<KeyPlace>> {
 /// The parser shows the line that it could not read, which may be that of an address with a password.
 fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let shown = error.to_string();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    if shown.contains("client_secret") {
+        return anyhow::Error::msg(format!(
+            "line {line} cannot be read; a client's secret stands in a file (client_secret_file = \"...\") or in an environment \
+             variable (client_secret_env = \"...\"), and never here"
+        ));
+    }
     if !shown.contains("://") {
         return anyhow::Error::msg(shown);
     }
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
     anyhow::Error::msg(format!(
         "line {line} is not TOML; an address stands in quotation marks: url = \"postgres://...\""
     ))
@@ -350,8 +365,9 @@ fn read(path: &Path) -> anyhow::Result<(File, BTreeMap<String, String>)> {
     let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
     let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
+    let openid = file.openid.iter_mut().flat_map(OpenIdEntry::paths);
     let paths = [file.data.as_mut(), file.model.as_mut(), file.key_file.as_mut()].into_iter().flatten();
-    for path in paths.chain(tls).chain(https).chain(storage).chain(audit) {
+    for path in paths.chain(tls).chain(https).chain(storage).chain(audit).chain(openid) {
         *path = folder.join(&*path);
     }
     Ok((file, by_key))

@@ -18,6 +18,10 @@ struct Diagnosis {
 }
 
 fn diagnose(folder: &Path, configuration: &str) -> Diagnosis {
+    diagnose_with(folder, configuration, &[])
+}
+
+fn diagnose_with(folder: &Path, configuration: &str, arguments: &[&str]) -> Diagnosis {
     let file = folder.join("hilum.toml");
     fs::write(&file, configuration).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
@@ -26,6 +30,7 @@ fn diagnose(folder: &Path, configuration: &str) -> Diagnosis {
         .arg(&file)
         .arg("--data")
         .arg(folder.join("data"))
+        .args(arguments)
         .output()
         .unwrap();
     let text = out(&output);
@@ -112,6 +117,70 @@ fn settings_that_let_others_in_or_listen_are_named() {
         "credentials_readable_by_others",
         "log_says_too_much",
     ]);
+}
+
+/// A provider that says this of itself, to whoever asks.
+fn provider(document: fn(&str) -> String) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (own, counted) = (issuer.clone(), std::sync::Arc::clone(&asked));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut head = [0; 2048];
+            let read = std::io::Read::read(&mut stream, &mut head).unwrap();
+            let keys = String::from_utf8_lossy(&head[..read]).contains("/jwks ");
+            let body = if keys { "{\"keys\": []}".to_owned() } else { document(&own) };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+        }
+    });
+    (issuer, asked)
+}
+
+fn document(issuer: &str, more: &str) -> String {
+    format!(
+        "{{\"issuer\": \"{issuer}\", \"authorization_endpoint\": \"{issuer}/a\", \"token_endpoint\": \"{issuer}/t\", \
+         \"jwks_uri\": \"{issuer}/jwks\"{more}}}"
+    )
+}
+
+#[test]
+fn providers_are_asked_when_that_is_asked_for_and_what_is_weak_about_them_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("openid.secret");
+    fs::write(&secret, "unlooked-for\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let table = |issuer: &str, more: &str| {
+        format!(
+            "[[openid]]\nid = \"hospital\"\nname = \"Hospital\"\nclient_id = \"hilum\"\nissuer = \"{issuer}\"\n{more}\n"
+        )
+    };
+    let with_secret = "client_secret_file = \"openid.secret\"";
+    let ask = ["--ask-providers"];
+    let (weak, asked) = provider(|issuer| document(issuer, ""));
+    let quiet = diagnose(folder.path(), &table(&weak, with_secret));
+    quiet.says("openid_in_the_clear", "warning");
+    quiet.says("credentials_readable_by_others", "serious");
+    quiet.is_silent_about(&["openid_without_pkce", "openid_unusable"]);
+    assert!(!quiet.text.contains("unlooked-for"), "{}", quiet.text);
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 0, "nothing goes out unless that is asked for");
+    diagnose_with(folder.path(), &table(&weak, with_secret), &ask).says("openid_without_pkce", "warning");
+    diagnose_with(folder.path(), &table(&weak, ""), &ask).says("openid_without_pkce", "serious");
+    let (good, _) =
+        provider(|issuer| document(issuer, ", \"code_challenge_methods_supported\": [\"plain\", \"S256\"]"));
+    diagnose_with(folder.path(), &table(&good, ""), &ask).is_silent_about(&["openid_without_pkce", "openid_unusable"]);
+    let (other, _) = provider(|_| document("https://other.example", ""));
+    let unusable = diagnose_with(folder.path(), &table(&other, ""), &ask);
+    unusable.says("openid_unusable", "serious");
+    assert!(unusable.text.contains("openid_other_issuer"), "{}", unusable.text);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = diagnose_with(folder.path(), &table(&format!("http://{nobody}"), ""), &ask);
+    gone.says("openid_unusable", "serious");
+    assert!(gone.text.contains("openid_unreachable"), "{}", gone.text);
 }
 
 #[test]

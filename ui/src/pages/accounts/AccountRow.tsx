@@ -40,7 +40,15 @@ export function AccountRow({ account, names, onEdit, onDisable, onLink, onResetF
         </Text>
       </Table.Td>
       <Table.Td>
-        <RoleBadges value={account.roles} names={names} />
+        {(account.roles.length > 0 || account.claimed_roles.length === 0) && <RoleBadges value={account.roles} names={names} />}
+        {account.claimed_roles.length > 0 && (
+          <>
+            <Text size="xs" c="dimmed" mt={account.roles.length > 0 ? 6 : 0}>
+              {t("accounts.claimedRoles")}
+            </Text>
+            <RoleBadges value={account.claimed_roles} names={names} />
+          </>
+        )}
       </Table.Td>
       <Table.Td>
         <State account={account} />

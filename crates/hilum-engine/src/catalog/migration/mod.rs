@@ -11,6 +11,7 @@ mod m0008_data_folder;
 mod m0009_accounts;
 mod m0010_audit;
 mod m0011_secrets;
+mod m0012_openid;
 
 use sea_orm_migration::prelude::*;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_accounts::Accounts),
             Box::new(m0010_audit::Audit),
             Box::new(m0011_secrets::Secrets),
+            Box::new(m0012_openid::OpenId),
         ]
     }
 }
