@@ -6,6 +6,7 @@ mod http;
 mod interop;
 mod models;
 mod openapi;
+mod openid_peer;
 mod oracles;
 #[path = "../../crates/hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
@@ -36,7 +37,7 @@ enum Verb {
     Demo(demo::Demo),
     /// Run every test: format, lints, layout, user interface, Rust
     Test(test::Test),
-    /// Run the built binary against the peers' tools (dcmtk, pynetdicom, dicomweb-client, Chromium)
+    /// Run the built binary against the peers' tools (dcmtk, pynetdicom, dicomweb-client, oidc-provider, Chromium)
     Interop(interop::Interop),
     /// Measure the server, or with `nn` the network engine beside its peers, and write docs/benchmarks.md
     Bench(bench::Bench),

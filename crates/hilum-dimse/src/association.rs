@@ -63,7 +63,11 @@ pub(crate) async fn serve(
         Ok(None) => return stream.close().await,
         Err(error) => return end(stream, error).await,
     };
-    let caller = Caller { calling_ae: agreement.calling_ae.clone(), called_ae: agreement.called_ae.clone() };
+    let caller = Caller {
+        calling_ae: agreement.calling_ae.clone(),
+        called_ae: agreement.called_ae.clone(),
+        address: Some(remote.to_canonical()),
+    };
     let query_options = agreement.query_options.clone();
     let mut association = Association {
         messages: Messages::new(stream, agreement),

@@ -83,6 +83,7 @@ impl<'a> Receiver<'a> {
                 let instance = ReceivedInstance {
                     calling_ae: caller.calling_ae.clone(),
                     called_ae: caller.called_ae.clone(),
+                    address: caller.address,
                     sop_class,
                     sop,
                     transfer_syntax: context.transfer_syntax.clone(),

@@ -1,6 +1,6 @@
 //! The wall between the network and whoever keeps the instances and answers the questions.
 
-use std::{future::Future, io, pin::Pin, sync::Arc};
+use std::{future::Future, io, net::IpAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -18,6 +18,8 @@ pub struct ReceivedInstance {
     pub calling_ae: AeTitle,
     /// Whom the sender meant.
     pub called_ae: AeTitle,
+    /// Where the sender called from; none where we called it.
+    pub address: Option<IpAddr>,
     /// Affected SOP Class UID of the command; equals the abstract syntax of its presentation context.
     pub sop_class: SopClassUid,
     /// Affected SOP Instance UID of the command.
@@ -106,6 +108,8 @@ pub struct Caller {
     pub calling_ae: AeTitle,
     /// AE title that it called.
     pub called_ae: AeTitle,
+    /// Where it called from; none where we called it.
+    pub address: Option<IpAddr>,
 }
 
 /// Why a question is not answered. [`Status`](crate::Status) says how each is told to the requestor.

@@ -93,12 +93,23 @@ pub enum Permission {
     Manage,
     /// Read the audit trail.
     Audit,
+    /// Find out whom a pseudonym stands for.
+    Reidentify,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 8] =
-        [Self::View, Self::Predict, Self::Store, Self::Export, Self::Delete, Self::Operate, Self::Manage, Self::Audit];
+    pub const ALL: [Self; 9] = [
+        Self::View,
+        Self::Predict,
+        Self::Store,
+        Self::Export,
+        Self::Delete,
+        Self::Operate,
+        Self::Manage,
+        Self::Audit,
+        Self::Reidentify,
+    ];
 }
 
 impl Role {
@@ -119,12 +130,12 @@ impl Role {
 
     /// What it allows.
     pub fn permissions(self) -> Permissions {
-        use Permission::{Audit, Delete, Export, Manage, Operate, Predict, Store, View};
+        use Permission::{Audit, Delete, Export, Manage, Operate, Predict, Reidentify, Store, View};
         match self {
             Self::Viewer => [View].into_iter().collect(),
             Self::Radiologist => [View, Predict].into_iter().collect(),
             Self::Researcher => Permissions::default(),
-            Self::DataSteward => [View, Store, Export, Delete, Operate, Audit].into_iter().collect(),
+            Self::DataSteward => [View, Store, Export, Delete, Operate, Audit, Reidentify].into_iter().collect(),
             Self::Administrator => [Operate, Manage].into_iter().collect(),
         }
     }

@@ -11,6 +11,7 @@ use crate::find::Pages;
 use crate::import::{self, ImportSummary};
 use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
+use crate::keys::KeyPlace;
 use crate::promise::Promises;
 use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
@@ -52,8 +53,10 @@ pub struct EngineConfig {
     pub demo: bool,
     /// Whose data instances are, and where they go on to.
     pub rules: Rules,
-    /// How long sessions and links are valid.
+    /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
+    /// Where the keys of what is encrypted come from.
+    pub keys: KeyPlace,
     /// Where the audit trail goes besides.
     pub syslog: Option<SyslogSettings>,
     /// Studies of one institution that are read at once, by all processes together; none: as many as there are processes.
@@ -63,8 +66,10 @@ pub struct EngineConfig {
 impl EngineConfig {
     /// The defaults, for a data folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            keys: KeyPlace::in_folder(&data_dir),
+            data_dir,
             catalogue: CataloguePlace::default(),
             storage: StoragePlace::default(),
             model_dir: None,
@@ -248,6 +253,7 @@ impl Engine {
         engine.expect_noted_event().await?;
         engine.recover().await?;
         engine.remove_objects().await?;
+        engine.name_missing_keys().await;
         Ok(engine)
     }
 
@@ -481,6 +487,10 @@ impl Engine {
 
     pub(crate) fn account_rules(&self) -> &AccountRules {
         &self.inner.config.accounts
+    }
+
+    pub(crate) fn keys(&self) -> &KeyPlace {
+        &self.inner.config.keys
     }
 
     pub(crate) fn promises(&self) -> &Promises {

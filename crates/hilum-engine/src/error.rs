@@ -146,6 +146,9 @@ pub enum EngineError {
     /// The catalogue failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A key is missing, or something encrypted cannot be read.
+    #[error(transparent)]
+    Key(#[from] crate::keys::KeyError),
     /// An import failed as a whole.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -157,7 +160,7 @@ pub enum EngineError {
     AuditBehind,
     /// The syslog server of the audit trail cannot be called.
     #[error(transparent)]
-    Syslog(#[from] crate::audit::syslog::BadAuthorities),
+    Syslog(#[from] crate::audit::syslog::BadSyslogFile),
     /// The job queue failed.
     #[error("job queue: {0}")]
     Queue(String),
@@ -191,8 +194,9 @@ impl EngineError {
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Import(error) => error.kind(),
+            Self::Key(error) if error.is_conflict() => ErrorKind::Conflict,
             Self::AuditBehind => ErrorKind::Busy,
-            Self::Model(_) | Self::Syslog(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
+            Self::Key(_) | Self::Model(_) | Self::Syslog(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 
@@ -208,6 +212,7 @@ impl EngineError {
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),
             Self::Import(error) => error.code(),
+            Self::Key(error) => error.code(),
             Self::Model(_) => "model_unusable",
             Self::AuditBehind => "audit_behind",
             Self::Syslog(_) => "syslog_unusable",

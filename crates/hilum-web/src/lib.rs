@@ -1,4 +1,4 @@
-//! HTTP, and the only crate that knows it: STOW-RS, the application's API and the embedded user interface.
+//! HTTP, and the only crate that knows it: STOW-RS, the application's API, signing in by OpenID providers and the embedded user interface.
 //!
 //! In the clear the server answers on loopback, and to the proxies that it is told to trust; everybody else comes by HTTPS. [`guard`] keeps web
 //! pages of other sites out. What an error means in HTTP stands in one table, in [`error`]. Logs hold method, route pattern, status, time and
@@ -16,6 +16,7 @@ mod https;
 mod limits;
 mod names;
 mod openapi;
+mod openid;
 mod server;
 mod stream;
 mod ui;
@@ -23,4 +24,8 @@ mod ui;
 pub use doors::{Door, Needs};
 pub use https::{Https, HttpsError};
 pub use names::{InvalidPublicName, PublicName};
+pub use openid::{
+    ClaimRole, ClientSecret, InvalidIssuer, Issuer, OpenIdFault, OpenIdProvider, ProviderFacts, ProviderId,
+    UnusableProvider, ask_provider,
+};
 pub use server::{BindError, WebConfig, WebServer};

@@ -31,6 +31,7 @@ use crate::{
     limits::Buckets,
     names::PublicName,
     openapi::{Document, Said},
+    openid::{OpenIdProvider, Providers, UnusableProvider},
     ui,
 };
 
@@ -45,6 +46,8 @@ pub struct WebConfig {
     pub public_names: Vec<PublicName>,
     /// Whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed, and who may speak HTTP from other machines.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Providers that people may sign in by, besides by password.
+    pub openid: Vec<OpenIdProvider>,
     /// Connections at the same time; the next one waits. One caller has at most a quarter of them.
     pub max_connections: usize,
     /// Requests of one address (of IPv6: one /64 network) in the long run; ten seconds' worth may come at once. Callers on this machine
@@ -73,6 +76,7 @@ impl WebConfig {
             https: None,
             public_names: Vec::new(),
             trusted_proxies: Vec::new(),
+            openid: Vec::new(),
             max_connections: 512,
             requests_per_second: 200,
             max_instance_bytes: 8 << 30,
@@ -94,6 +98,9 @@ pub enum BindError {
          self_signed = true), or name the proxy that speaks HTTPS in front of Hilum in trusted_proxies, or use 127.0.0.1 or [::1]."
     )]
     InTheClear(SocketAddr),
+    /// A provider cannot be asked.
+    #[error(transparent)]
+    OpenId(#[from] UnusableProvider),
     /// The operating system refuses the address.
     #[error("cannot listen for HTTP on {address}: {source}. Is another program using this port?")]
     Listen {
@@ -116,6 +123,8 @@ pub(crate) struct Server {
     pub(crate) loopback_only: bool,
     /// Requests of each account.
     pub(crate) requests: Arc<Buckets<AccountId>>,
+    /// Providers that people may sign in by.
+    pub(crate) openid: Providers,
 }
 
 /// An HTTP server that is listening.
@@ -123,6 +132,7 @@ pub struct WebServer {
     listener: TcpListener,
     config: WebConfig,
     engine: Engine,
+    openid: Providers,
 }
 
 impl WebServer {
@@ -132,18 +142,19 @@ impl WebServer {
         if !address.ip().is_loopback() && config.https.is_none() && config.trusted_proxies.is_empty() {
             return Err(BindError::InTheClear(address));
         }
+        let openid = Providers::new(&config.openid)?;
         let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
-        Ok(Self { listener, config, engine })
+        Ok(Self { listener, config, engine, openid })
     }
 
     /// Every address that is answered, and who may come in there.
     pub fn doors(&self) -> Vec<Door> {
-        doors(&server(&self.config, self.engine.clone(), self.config.address)).list()
+        doors(&server(&self.config, self.engine.clone(), self.openid.clone(), self.config.address)).list()
     }
 
     /// The OpenAPI document of every address that is answered.
     pub fn document(&self) -> serde_json::Value {
-        doors(&server(&self.config, self.engine.clone(), self.config.address)).document()
+        doors(&server(&self.config, self.engine.clone(), self.openid.clone(), self.config.address)).document()
     }
 
     /// The address listened on, with the port that port 0 became.
@@ -153,8 +164,8 @@ impl WebServer {
 
     /// Serves until `shutdown` is done, then finishes the requests in hand, within the configured grace.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let Self { listener, config, engine } = self;
-        let server = server(&config, engine, listener.local_addr()?);
+        let Self { listener, config, engine, openid } = self;
+        let server = server(&config, engine, openid, listener.local_addr()?);
         let grace = config.shutdown_grace;
         let acceptor = Acceptor::new(config, server);
         let connections = GracefulShutdown::new();
@@ -184,12 +195,13 @@ impl WebServer {
     }
 }
 
-fn server(config: &WebConfig, engine: Engine, address: SocketAddr) -> Server {
+fn server(config: &WebConfig, engine: Engine, openid: Providers, address: SocketAddr) -> Server {
     Server {
         port: address.port(),
         loopback_only: address.ip().is_loopback() && config.trusted_proxies.is_empty(),
         requests: Arc::new(Buckets::new(config.requests_per_second)),
         engine,
+        openid,
         max_instance_bytes: config.max_instance_bytes,
         read_timeout: config.read_timeout,
     }

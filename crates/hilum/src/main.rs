@@ -49,8 +49,10 @@ fn main() -> ExitCode {
         Command::User(command) => commands::accounts::user(&settings, &command),
         Command::Token(command) => commands::accounts::token(&settings, &command),
         Command::Institution(command) => commands::accounts::institution(&settings, &command),
+        Command::Key(command) => commands::keys::run(&settings, &command),
         Command::Audit(AuditCommand::Verify(arguments)) => commands::audit::verify(&settings, &arguments),
         Command::Audit(AuditCommand::List(arguments)) => commands::audit::list(&settings, &arguments),
+        Command::Rules(command) => commands::rules::run(&command),
         Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
         Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),
     });

@@ -41,10 +41,12 @@ impl Server {
             );
         };
         let engine = Engine::open(engine).await.with_context(|| format!("data folder {}", data_dir.display()))?;
+        engine.note_configuration(&settings.noted()).await?;
         let web = WebConfig {
             https: certificates.https(),
             public_names: settings.answered_names(),
             trusted_proxies: settings.trusted_proxies.clone(),
+            openid: settings.openid.clone(),
             max_connections: settings.max_connections,
             requests_per_second: settings.requests_per_second,
             max_instance_bytes: settings.max_instance_bytes,

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
-import { accessApi, type AuditSearch } from "./access";
+import { accessApi, type AuditSearch, sessionApi } from "./access";
 
 export function useAccounts() {
   return useQuery({ queryKey: ["accounts"], queryFn: accessApi.accounts, refetchInterval: 30_000 });
@@ -13,6 +13,16 @@ export function useInstitutions() {
 
 export function useTokens() {
   return useQuery({ queryKey: ["tokens"], queryFn: accessApi.tokens });
+}
+
+/** Providers that people may sign in by; none while that is not known. */
+export function useProviders() {
+  return useQuery({ queryKey: ["providers"], queryFn: sessionApi.providers, staleTime: Infinity });
+}
+
+/** The identities that belong to the caller's own account. */
+export function useIdentities() {
+  return useQuery({ queryKey: ["identities"], queryFn: accessApi.identities });
 }
 
 /** The audit trail, newest first. */

@@ -4,6 +4,7 @@ import { notifications } from "@mantine/notifications";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
+import { useProviders } from "../api/accessHooks";
 import { inOrder } from "../components/access";
 import { ChangePassword } from "./ChangePassword";
 import { endSession, may, useSession } from "./session";
@@ -13,6 +14,7 @@ export function AccountMenu() {
   const { t } = useTranslation();
   const session = useSession();
   const [changing, { open, close }] = useDisclosure(false);
+  const providers = useProviders();
   const { account, institutions } = session;
   const manages = may(session, "manage");
   const audits = may(session, "audit");
@@ -61,6 +63,14 @@ export function AccountMenu() {
           </Stack>
           <Menu.Divider />
           <Menu.Item onClick={open}>{t("account.changePassword")}</Menu.Item>
+          <Menu.Item component={Link} to="/settings/second-factor">
+            {t("secondFactor.title")}
+          </Menu.Item>
+          {(providers.data ?? []).length > 0 && (
+            <Menu.Item component={Link} to="/settings/sign-in">
+              {t("identities.title")}
+            </Menu.Item>
+          )}
           <Menu.Item component={Link} to="/settings/tokens">
             {t("tokens.title")}
           </Menu.Item>

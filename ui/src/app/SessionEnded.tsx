@@ -2,6 +2,7 @@ import { Button, Modal, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { Session } from "../api/access";
+import { ProviderButtons } from "../pages/sign-in/ProviderButtons";
 import { SignInForm } from "../pages/sign-in/SignInForm";
 import { beginSession, endSession } from "./session";
 
@@ -33,6 +34,7 @@ export function SessionEnded({ session }: { session: Session | null }) {
             {t("session.endedHelp")}
           </Text>
           <SignInForm login={session.account.login} onSignedIn={beginSession} />
+          <ProviderButtons returns={window.location.pathname} />
           <Button variant="subtle" color="gray" onClick={leave}>
             {t("session.somebodyElse")}
           </Button>

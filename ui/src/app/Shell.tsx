@@ -6,6 +6,7 @@ import { useSystem } from "../api/hooks";
 import { ApiError } from "../api/http";
 import { ActivityStrip } from "../components/ActivityStrip";
 import { AccountMenu } from "./AccountMenu";
+import { FactorReset } from "./FactorReset";
 import { LanguageAndColours } from "./LanguageAndColours";
 import { useMay } from "./session";
 
@@ -49,6 +50,7 @@ export function Shell() {
               {t("shell.unreachableHelp")}
             </Alert>
           )}
+          <FactorReset />
           {views && <ActivityStrip />}
           <Outlet />
           <Text size="xs" c="dimmed" ta="center" mt={40}>

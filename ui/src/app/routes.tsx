@@ -2,8 +2,10 @@ import type { RouteObject } from "react-router";
 
 import { AccountsPage } from "../pages/accounts/AccountsPage";
 import { AuditPage } from "../pages/audit/AuditPage";
+import { IdentitiesPage } from "../pages/identities/IdentitiesPage";
 import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
 import { ReportPage } from "../pages/report/ReportPage";
+import { SecondFactorPage } from "../pages/second-factor/SecondFactorPage";
 import { SignInPage } from "../pages/sign-in/SignInPage";
 import { TokensPage } from "../pages/tokens/TokensPage";
 import { WelcomePage } from "../pages/welcome/WelcomePage";
@@ -25,7 +27,9 @@ export const routes: RouteObject[] = [
         children: [
           { path: "/", element: <Home /> },
           { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
+          { path: "/settings/sign-in", element: <IdentitiesPage /> },
           { path: "/settings/tokens", element: <TokensPage /> },
+          { path: "/settings/second-factor", element: <SecondFactorPage /> },
           { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },
           { path: "/admin/institutions", element: <Needs permission="manage" children={<InstitutionsPage />} /> },
           { path: "/admin/audit", element: <Needs permission="audit" children={<AuditPage />} /> },

@@ -7,7 +7,7 @@ import { createMemoryRouter } from "react-router";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { Role } from "../api/access";
-import { refused, signedOut } from "../api/session";
+import { refused, signedIn, signedOut } from "../api/session";
 import { furnish } from "../testing/browser";
 import { type Heard, refusal, serve, sessionOf, unknown } from "../testing/server";
 import { App } from "./App";
@@ -28,9 +28,12 @@ const study = {
   reading: { state: "cancelled", progress: 0, reason: null, stone_present: null, stone_count: null, highest_score: null },
 };
 
+const peer = { id: "peer", name: "Peer", issuer: "https://login.example" };
+
 /** A server with one study, an account of these roles, and whether it knows the session. */
 function hospital(roles: Role[], login = "hong", id = 1) {
-  const state = { known: false, session: sessionOf(id, login, roles), password: "a long enough one" };
+  const providers: (typeof peer)[] = [];
+  const state = { known: false, session: sessionOf(id, login, roles), password: "a long enough one", providers, down: false };
   const known = (answer: () => Response) => () => (state.known ? answer() : unknown());
   const heard = serve({
     "GET /api/v1/session": known(() => Response.json(state.session)),
@@ -51,6 +54,10 @@ function hospital(roles: Role[], login = "hong", id = 1) {
     [`GET /api/v1/studies/${uid}`]: known(() => Response.json(study)),
     "GET /api/v1/accounts": known(() => Response.json([])),
     "GET /api/v1/institutions": known(() => Response.json([])),
+    "GET /api/v1/openid": () => Response.json(state.providers),
+    "POST /api/v1/openid/peer": () => (state.down ? refusal(502, "openid_unreachable") : Response.json({ location: "#at-the-peer" })),
+    "GET /api/v1/identities": known(() => Response.json([{ id: 7, issuer: peer.issuer, subject: "sub-1", linked_at: "2026-11-26T10:00:00Z", last_used_at: null }])),
+    "DELETE /api/v1/identities/7": known(() => refusal(409, "conflict")),
   });
   return { state, heard };
 }
@@ -118,7 +125,8 @@ describe("a page", () => {
     fireEvent.click((await menu()).at(-1) as HTMLElement);
     await screen.findByLabelText("Login");
     expect(heard.find(({ act }) => act === "DELETE /api/v1/session")?.csrf).toBe("proof-1");
-    expect(client.getQueryCache().getAll()).toEqual([]);
+    // What the page to sign in asks for anew is all that there is.
+    expect(client.getQueryCache().getAll().map(({ queryKey }) => queryKey)).toEqual([["providers"]]);
     await signIn("a long enough one");
     await screen.findByRole("heading", { name: "Studies" });
     expect(router.state.location.pathname).toBe("/");
@@ -140,7 +148,7 @@ describe("what a role may not do", () => {
     await signIn("a long enough one");
     await screen.findByRole("heading", { name: "Hong Gildong" });
     expect(screen.queryByRole("button", { name: "Read again" })).toBeNull();
-    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "API tokens", "Sign out"]);
+    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Sign out"]);
     fireEvent.click(screen.getByRole("link", { name: "← Studies" }));
     await screen.findByText("Press / to search.");
   });
@@ -150,7 +158,7 @@ describe("what a role may not do", () => {
     open(`/studies/${uid}`);
     await signIn("a long enough one");
     await screen.findByRole("button", { name: "Read again" });
-    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "API tokens", "Audit trail", "Sign out"]);
+    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Audit trail", "Sign out"]);
   });
 
   it("is not asked for: an administrator begins at the accounts, and no request names a study", async () => {
@@ -159,7 +167,70 @@ describe("what a role may not do", () => {
     await signIn("a long enough one");
     await screen.findByText("There are no accounts yet.");
     const asked = [...new Set(heard.map(({ act }) => act))].filter((act) => !act.includes("/session"));
-    expect(asked.sort()).toEqual(["GET /api/v1/accounts", "GET /api/v1/system"]);
+    expect(asked.sort()).toEqual(["GET /api/v1/accounts", "GET /api/v1/openid", "GET /api/v1/system"]);
+  });
+});
+
+describe("a provider", () => {
+  it("is a way in beside the password, and is told which page was asked for", async () => {
+    const { heard, state } = hospital(["viewer"]);
+    state.providers = [peer];
+    open(`/studies/${uid}`);
+    fireEvent.click(await screen.findByRole("button", { name: "Sign in with Peer" }));
+    await waitFor(() => expect(window.location.hash).toBe("#at-the-peer"));
+    expect(heard.find(({ act }) => act === "POST /api/v1/openid/peer")?.body).toEqual({ return_to: `/studies/${uid}` });
+    window.location.hash = "";
+  });
+
+  it("that is down leaves the password", async () => {
+    const { state } = hospital(["viewer"]);
+    Object.assign(state, { providers: [peer], down: true });
+    open("/");
+    fireEvent.click(await screen.findByRole("button", { name: "Sign in with Peer" }));
+    await screen.findByText(/The provider does not answer/);
+    await signIn("a long enough one");
+    await screen.findByRole("heading", { name: "Studies" });
+  });
+
+  it("that let nobody in is told of in words of ours, by a code of ours", async () => {
+    hospital(["viewer"]);
+    for (const [hash, words] of [
+      ["openid_denied", /did not let you in/],
+      ["openid_nonce", /was not accepted \(openid_nonce\)/],
+      ["<img src=x>", null],
+    ] as const) {
+      open(`/sign-in#openid=${hash}`);
+      await screen.findByLabelText("Login");
+      if (words) await screen.findByText(words);
+      else expect(screen.queryByRole("alert")).toBeNull();
+      cleanup();
+    }
+  });
+
+  it("that was not linked is told of where one links; whoever signs in after a refusal goes on", async () => {
+    const { state } = hospital(["viewer"]);
+    Object.assign(state, { known: true, providers: [peer] });
+    signedIn(state.session);
+    const { router: linking } = open("/sign-in#openid=openid_state");
+    await waitFor(() => expect(linking.state.location.pathname).toBe("/settings/sign-in"));
+    await screen.findByText(/was not begun in this browser/);
+    cleanup();
+    signedOut();
+    const { router: signing } = open("/sign-in#openid=openid_login_taken");
+    await screen.findByText(/There is an account with your login/);
+    await signIn("a long enough one");
+    await screen.findByRole("heading", { name: "Studies" });
+    expect(signing.state.location.pathname).toBe("/");
+  });
+
+  it("is unlinked by its owner, unless it is the only way in", async () => {
+    const { state } = hospital(["viewer"]);
+    state.providers = [peer];
+    open("/settings/sign-in#openid=linked");
+    await signIn("a long enough one");
+    fireEvent.click(await screen.findByRole("button", { name: "Unlink Peer" }));
+    fireEvent.click(within(await screen.findByRole("dialog")).getByRole("button", { name: "Unlink" }));
+    await screen.findByText(/This is the only way to sign in/);
   });
 });
 

@@ -25,15 +25,16 @@ export function beginSession(session: Session) {
 
 /**
  * Signs out here, whether the server answers or not: who comes after must not see this page. Where the server did not end the
- * session, the error is thrown.
+ * session, the error is thrown. Who came by a provider goes there to sign out too.
  */
 export async function endSession(): Promise<void> {
   const told = sessionApi.signOut();
   signedOut();
   otherPages?.postMessage("out");
-  await told.catch((error: unknown) => {
+  const next = await told.catch((error: unknown) => {
     if (!(error instanceof ApiError && error.code === notSignedIn)) throw error;
   });
+  if (next) window.location.assign(next.location);
 }
 
 export function useSessionState() {

@@ -42,5 +42,6 @@ export function sessionOf(id: number, login: string, roles: Role[], csrf = `proo
     account: { id, login, name: `Name of ${login}` },
     csrf,
     institutions: [{ code: "LOCAL", name: "Here", roles, permissions: roles.flatMap((role) => permissionsOf[role]) }],
+    second_factor: { enrolled: false, required: false, recovery_codes_left: 0, reset_at: null },
   };
 }

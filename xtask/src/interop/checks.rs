@@ -265,10 +265,17 @@ fn report_opens(bench: &Bench) -> anyhow::Result<String> {
     Ok(rows.trim().into())
 }
 
+/// A script for Chromium, beside what all of them use.
+pub(super) fn script(bench: &Bench, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    std::fs::write(bench.scratch.join("chromium.mjs"), include_str!("chromium.mjs"))?;
+    let script = bench.scratch.join(name);
+    std::fs::write(&script, text)?;
+    Ok(script)
+}
+
 /// Path, picture and text of each page, opened by somebody who signed in.
 fn open_pages(bench: &Bench, server: &Server, pages: &[String]) -> anyhow::Result<()> {
-    let script = bench.scratch.join("pages.mjs");
-    std::fs::write(&script, include_str!("pages.mjs"))?;
+    let script = script(bench, "pages.mjs", include_str!("pages.mjs"))?;
     let address = format!("http://{}", server.http);
     let mut command = Command::new("node");
     command.arg(script).env("HILUM_PASSWORD", PASSWORD).args([&address, LOGIN]).args(pages);

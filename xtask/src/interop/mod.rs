@@ -3,6 +3,7 @@
 pub mod checks;
 mod node;
 mod openapi;
+mod openid;
 mod page;
 pub mod server;
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 
-use crate::{oracles, requirements, run};
+use crate::{openid_peer, oracles, requirements, run};
 use server::Server;
 
 /// Options of the verb.
@@ -49,6 +50,9 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     let Some(python) = oracles::python(interop.install)? else {
         bail!("the oracles are not installed: cargo xtask interop --install");
     };
+    if interop.install {
+        openid_peer::folder(true)?;
+    }
     crate::ui::build()?;
     run::step("build");
     run::status(std::process::Command::new(run::cargo()).args(["build", "--locked", "--package", "hilum"]))?;
@@ -62,7 +66,9 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     let (mut passed, mut failed) = (Vec::new(), 0);
     let started = Instant::now();
     let wanted = |name: &str| interop.only.as_deref().is_none_or(|only| name.contains(only));
-    for (name, check) in checks::ALL.iter().chain(node::ALL).chain(openapi::ALL).filter(|(name, _)| wanted(name)) {
+    for (name, check) in
+        checks::ALL.iter().chain(node::ALL).chain(openid::ALL).chain(openapi::ALL).filter(|(name, _)| wanted(name))
+    {
         match check(&bench) {
             Ok(said) => {
                 println!("ok      {name}{}{said}", if said.is_empty() { "" } else { ": " });

@@ -39,5 +39,6 @@ fn versions(bench: &Bench) -> anyhow::Result<Vec<String>> {
         let version = run::output(Command::new(&bench.python).arg("-c").arg(script).arg(package))?;
         versions.push(format!("{package} {}", version.trim()));
     }
+    versions.push(format!("oidc-provider {}", crate::openid_peer::version()?));
     Ok(versions)
 }

@@ -156,7 +156,8 @@ impl Scu {
         proposals.extend(storage_proposals(storage)?);
         let mut requestor = Requestor::open(&self.config, peer, &proposals, None).await?;
         // The peer stores: to us, it is the caller.
-        let caller = Caller { calling_ae: peer.ae_title.clone(), called_ae: self.config.ae_title.clone() };
+        let called_ae = self.config.ae_title.clone();
+        let caller = Caller { calling_ae: peer.ae_title.clone(), called_ae, address: None };
         let in_flight = AtomicU64::new(0);
         let spool_folder = self.config.spool_folder.clone();
         let limits = Limits { instance_bytes: LONGEST, bytes_in_flight: IN_MEMORY, spool_folder };

@@ -25,11 +25,14 @@ impl Engine {
     /// Accounts of the institutions whose accounts the caller manages.
     pub async fn accounts(&self, scope: &Scope) -> Result<Vec<AccountView>, EngineError> {
         manages(scope)?;
-        let mut views = Vec::new();
-        for row in self.catalog().accounts(scope).await? {
-            views.push(self.view_of(scope, row).await?);
-        }
-        Ok(views)
+        let rows = self.catalog().accounts(scope).await?;
+        let locks = self.catalog().locks(scope, rows.iter().map(|row| secret::digest(&row.login))).await?;
+        let until = |row: &AccountRow| locks.get(&secret::digest(&row.login)).copied().unwrap_or_default();
+        Ok(rows
+            .into_iter()
+            .map(|row| (until(&row), row))
+            .map(|(until, row)| account_view(row, until))
+            .collect::<Result<_, _>>()?)
     }
 
     async fn view_of(&self, scope: &Scope, row: AccountRow) -> Result<AccountView, EngineError> {
@@ -76,7 +79,7 @@ impl Engine {
 
     /// An account with what it is where the caller manages accounts; one that is nothing there is none to the caller.
     async fn managed(&self, scope: &Scope, row: Option<AccountRow>) -> Result<AccountView, EngineError> {
-        let row = row.map(|row| where_managed(scope, row)).filter(|row| !row.grants.is_empty());
+        let row = row.map(|row| where_managed(scope, row)).filter(|row| row.belongs().next().is_some());
         self.view_of(scope, row.ok_or(EngineError::NotFound { what: "account" })?).await
     }
 
@@ -106,11 +109,11 @@ impl Engine {
     }
 
     /// An account that the caller sees, and all of whose institutions it manages.
-    async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
+    pub(super) async fn wholly_managed(&self, scope: &Scope, id: AccountId) -> Result<AccountRow, EngineError> {
         let account = self.catalog().account(scope, id).await?.ok_or(EngineError::NotFound { what: "account" })?;
-        match account.grants.iter().filter(|grant| scope.may(Permission::Manage, &grant.institution)).count() {
+        match account.belongs().filter(|grant| scope.may(Permission::Manage, &grant.institution)).count() {
             0 => Err(EngineError::NotFound { what: "account" }),
-            some if some < account.grants.len() => Err(EngineError::Forbidden),
+            some if some < account.belongs().count() => Err(EngineError::Forbidden),
             _ => Ok(account),
         }
     }
@@ -181,13 +184,12 @@ impl Engine {
 }
 
 /// With what it is where the caller manages accounts, alone.
-fn where_managed(scope: &Scope, mut row: AccountRow) -> AccountRow {
-    row.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
-    row
+fn where_managed(scope: &Scope, row: AccountRow) -> AccountRow {
+    row.only(|grant| scope.may(Permission::Manage, &grant.institution))
 }
 
 /// What a caller did with an account: the act, and each role that it gave or took, in the role's institution.
-fn of_account(
+pub(super) fn of_account(
     scope: &Scope,
     account: AccountId,
     action: Option<Action>,

@@ -2,24 +2,33 @@
 //!
 //! Nothing secret is kept that could be shown: passwords by Argon2id, everything else by its SHA-256.
 
+mod identity;
 mod manage;
 mod password;
+mod second_factor;
 mod secret;
 mod sign_in;
+mod totp;
 
+pub use crate::catalog::IdentityRefusal;
+pub use identity::{Departed, Departure, IdentityView, ProvenIdentity, Returned};
 pub use password::WeakPassword;
-pub use sign_in::{AccountError, Signed};
+pub use second_factor::{SecondFactorRule, SecondFactorView};
+pub(crate) use secret::random;
+pub use sign_in::{AccountError, LinkUsed, Signed};
+pub(crate) use totp::base32;
+pub use totp::{NewAuthenticator, QrPicture};
 
 use crate::access::{AccountId, Grant, InstitutionCode, Permission, Permissions, Scope};
 use crate::catalog::{AccountRow, CatalogError, TokenRow, rfc3339};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-/// How long things are valid.
+/// How accounts sign in, and how long things are valid.
 #[derive(Clone, Debug)]
 pub struct AccountRules {
     /// A session that is not used for so long is over.
@@ -28,11 +37,29 @@ pub struct AccountRules {
     pub session: Duration,
     /// A link works once, and no later than this.
     pub link: Duration,
+    /// Whether everybody needs a second factor.
+    pub second_factor: SecondFactorRule,
+    /// The clock that codes of authenticators follow.
+    pub clock: fn() -> SystemTime,
+}
+
+impl AccountRules {
+    /// Seconds since 1970 UTC.
+    fn seconds(&self) -> i64 {
+        let since = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
 }
 
 impl Default for AccountRules {
     fn default() -> Self {
-        Self { idle: Duration::from_hours(1), session: Duration::from_hours(12), link: Duration::from_hours(72) }
+        Self {
+            idle: Duration::from_hours(1),
+            session: Duration::from_hours(12),
+            link: Duration::from_hours(72),
+            second_factor: SecondFactorRule::default(),
+            clock: SystemTime::now,
+        }
     }
 }
 
@@ -86,12 +113,17 @@ pub struct AccountView {
     pub name: String,
     /// Nobody can sign in with it.
     pub disabled: bool,
+    /// It has a second factor.
+    pub second_factor: bool,
     /// RFC 3339: too many tries failed, and until then none is looked at.
     pub locked_until: Option<String>,
     /// RFC 3339.
     pub last_sign_in: Option<String>,
-    /// What it is in the institutions whose accounts the caller manages.
+    /// What somebody made it in the institutions whose accounts the caller manages.
     pub roles: Vec<Grant>,
+    /// What the claims of an OpenID provider make it there; they change with the next sign-in.
+    #[serde(default)]
+    pub claimed_roles: Vec<Grant>,
 }
 
 /// `POST /api/v1/accounts`
@@ -216,16 +248,30 @@ impl Known {
 }
 
 fn account_view(row: AccountRow, locked_until: i64) -> Result<AccountView, CatalogError> {
-    let AccountRow { id, login, name, password: _, disabled, signed_in_at, grants } = row;
+    let AccountRow {
+        id,
+        login,
+        name,
+        password: _,
+        disabled,
+        second_factor,
+        signed_in_at,
+        grants: _,
+        by_hand,
+        by_claims,
+        lapsed: _,
+    } = row;
     let locked = (locked_until > crate::catalog::now()).then_some(locked_until);
     Ok(AccountView {
         id,
         login,
         name,
         disabled,
+        second_factor,
         locked_until: locked.map(rfc3339).transpose()?,
         last_sign_in: signed_in_at.map(rfc3339).transpose()?,
-        roles: grants,
+        roles: by_hand,
+        claimed_roles: by_claims,
     })
 }
 

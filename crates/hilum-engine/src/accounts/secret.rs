@@ -5,10 +5,15 @@ use sha2::{Digest, Sha256};
 
 /// 256 random bits, hexadecimal.
 pub(super) fn new() -> Result<String, EngineError> {
-    let mut bits = [0; 32];
-    getrandom::fill(&mut bits)
+    Ok(crate::storage::hex(&random::<32>()?))
+}
+
+/// So many random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], EngineError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
         .map_err(|error| EngineError::Internal(format!("the operating system has no random numbers: {error}")))?;
-    Ok(crate::storage::hex(&bits))
+    Ok(bytes)
 }
 
 /// SHA-256, hexadecimal. A secret of 256 random bits needs no slow digest.

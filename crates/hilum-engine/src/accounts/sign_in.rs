@@ -1,7 +1,7 @@
 //! Signing in and out, and who shows what.
 
 use super::manage::name_of;
-use super::{Caller, LinkPurpose, LinkView, Shown, WeakPassword, password, secret};
+use super::{Caller, LinkPurpose, LinkView, SecondFactorRule, Shown, WeakPassword, password, secret};
 use crate::access::{AccountId, Actor, Grant, InstitutionCode, Role, Scope, Whence};
 use crate::audit::{Action, AuditEvent, Detail};
 use crate::catalog::{AccountRow, CatalogError, LinkHolder, now};
@@ -26,12 +26,24 @@ pub enum AccountError {
     /// Login or password are wrong; which is not said.
     #[error("login or password are wrong")]
     WrongCredentials,
+    /// The password is right; a code of the second factor is to go with it.
+    #[error("send the code of your authenticator, or a recovery code, with login and password")]
+    SecondFactorNeeded,
+    /// The password is right, but everybody here needs a second factor, and this account has none.
+    #[error("everybody here needs a second factor: add an authenticator first")]
+    SecondFactorMissing,
+    /// The code is wrong, or was used before.
+    #[error("the code is wrong or was used before; wait for the next one")]
+    WrongSecondFactor,
     /// Too many tries failed.
     #[error("too many tries to sign in failed; try again in {0} seconds")]
     Locked(u64),
     /// The link was used, is over, or was never there.
     #[error("this link does not work any longer; ask your administrator for a new one")]
     LinkUnknown,
+    /// A provider knows who it is, and nobody here does.
+    #[error(transparent)]
+    Identity(#[from] crate::catalog::IdentityRefusal),
     /// The password is not taken.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
@@ -55,6 +67,17 @@ pub struct Signed {
     pub csrf: String,
     /// Who.
     pub caller: Arc<Caller>,
+    /// Where signing in made the second factor count: codes that work in its place, shown once.
+    pub recovery_codes: Option<Vec<String>>,
+}
+
+/// A link was used.
+#[derive(Clone, Debug)]
+pub enum LinkUsed {
+    /// Whoever used it is signed in.
+    Signed(Signed),
+    /// The password is set. Signing in takes a second factor besides, which a link is not.
+    PasswordSet,
 }
 
 /// How long a login is locked after so many failed tries, ms.
@@ -74,8 +97,28 @@ pub(super) fn login_of(text: &str) -> Option<String> {
 }
 
 impl Engine {
-    /// Signs in with a password. Whether there is such a login is told by nothing: not by the answer, its time, or the lock.
-    pub async fn sign_in(&self, login: &str, password: &str, whence: Whence) -> Result<Signed, AccountError> {
+    /// Signs in with a password, and a code of the second factor where the account has one. Whether there is such a login is told by nothing:
+    /// not by the answer, its time, or the lock.
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        code: Option<&str>,
+        whence: Whence,
+    ) -> Result<Signed, AccountError> {
+        let (account, tried) = self.known_by_password(login, password, whence).await?;
+        let recovery_codes = self.second_factor_shown(&account, &tried, code, whence).await?;
+        // The account as it was before the code counted is as good.
+        Ok(Signed { recovery_codes, ..self.begin_session(account, &tried, whence).await? })
+    }
+
+    /// The account whose login and password these are, and the digest under which failed tries are counted.
+    pub(super) async fn known_by_password(
+        &self,
+        login: &str,
+        password: &str,
+        whence: Whence,
+    ) -> Result<(AccountRow, String), AccountError> {
         let login = login_of(login);
         let tried = secret::digest(login.as_deref().unwrap_or_default());
         self.refuse_while_locked(&tried, whence).await?;
@@ -83,12 +126,11 @@ impl Engine {
             Some(login) => self.catalog().account_with(&system(), login).await?.filter(|account| !account.disabled),
             None => None,
         };
-        let account = self.proven(account, &tried, password, whence).await?;
-        self.begin_session(account, &tried, whence).await
+        Ok((self.proven(account, &tried, password, whence).await?, tried))
     }
 
     /// So many tries failed that none is looked at for a while.
-    async fn refuse_while_locked(&self, tried: &str, whence: Whence) -> Result<(), AccountError> {
+    pub(super) async fn refuse_while_locked(&self, tried: &str, whence: Whence) -> Result<(), AccountError> {
         let wait = self.catalog().locked_until(&system(), tried).await? - now();
         if wait <= 0 {
             return Ok(());
@@ -98,7 +140,7 @@ impl Engine {
     }
 
     /// The account, if this is its password; counted, if it is not.
-    async fn proven(
+    pub(super) async fn proven(
         &self,
         account: Option<AccountRow>,
         tried: &str,
@@ -109,14 +151,18 @@ impl Engine {
         let password = password.to_owned();
         let right = self.while_hashing(move || password::verify(&password, kept.as_deref())).await?;
         if !right {
-            self.catalog().failed(&system(), tried, lock_after).await?;
+            self.count_failure(tried).await?;
             self.refused_sign_in(whence, account.as_ref(), "wrong_credentials").await?;
         }
         account.filter(|_| right).ok_or(AccountError::WrongCredentials)
     }
 
+    pub(super) async fn count_failure(&self, tried: &str) -> Result<(), EngineError> {
+        Ok(self.catalog().failed(&system(), tried, lock_after).await?)
+    }
+
     /// It is in the trail before anybody hears of it; whose login was tried is told only where there is one.
-    async fn refused_sign_in(
+    pub(super) async fn refused_sign_in(
         &self,
         whence: Whence,
         account: Option<&AccountRow>,
@@ -145,9 +191,14 @@ impl Engine {
         self.catalog().begin_session(&system, account.id, &digest, login_digest, &told).await?;
         let over = now() - milliseconds(self.account_rules().session.max(Duration::from_hours(24)));
         self.catalog().forget_what_is_over(&system, over).await?;
+        Ok(self.remember(account, session, digest))
+    }
+
+    /// Whose session has begun.
+    pub(super) fn remember(&self, account: AccountRow, session: String, digest: String) -> Signed {
         let caller = Arc::new(caller(account, Shown::Session, None));
         self.known().put(digest, &caller);
-        Ok(Signed { csrf: secret::csrf(&session), session, caller })
+        Signed { csrf: secret::csrf(&session), session, caller, recovery_codes: None }
     }
 
     /// Who has this session, and what its page shows with each change.
@@ -210,6 +261,10 @@ impl Engine {
         let tried = secret::digest(&account.login);
         self.refuse_while_locked(&tried, whence).await?;
         let account = self.proven(Some(account), &tried, old, whence).await?;
+        // A session from before everybody needed a second factor is not to be prolonged without one.
+        if !account.second_factor && self.account_rules().second_factor == SecondFactorRule::Required {
+            return Err(AccountError::SecondFactorMissing);
+        }
         let told = of_itself(account.id, &account.grants, whence, Action::ChangeAccount, Some("password_changed"));
         self.put_password(&account, new, &told).await?;
         self.begin_session(account, &tried, whence).await
@@ -266,7 +321,8 @@ impl Engine {
         Ok((purpose, account))
     }
 
-    /// Uses a link: the account gets its password, the first one is made. The link works no longer, and whoever used it is signed in.
+    /// Uses a link: the account gets its password, the first one is made. The link works no longer, and whoever used it is signed in, where no second
+    /// factor is needed.
     pub async fn use_link(
         &self,
         link: &str,
@@ -274,7 +330,7 @@ impl Engine {
         name: Option<&str>,
         new: &str,
         whence: Whence,
-    ) -> Result<Signed, AccountError> {
+    ) -> Result<LinkUsed, AccountError> {
         let system = self.catalog().system_scope().await?;
         let (_, account) = self.linked(link).await?;
         let chosen = match &account {
@@ -295,7 +351,11 @@ impl Engine {
         let used = self.catalog().use_link(&system, &secret::digest(link), holder, &hash, told).await?;
         self.known().forget();
         let account = self.catalog().account(&system, used.ok_or(AccountError::LinkUnknown)?).await?;
-        self.begin_session(account.ok_or(AccountError::LinkUnknown)?, &secret::digest(&chosen), whence).await
+        let account = account.ok_or(AccountError::LinkUnknown)?;
+        if account.second_factor || self.account_rules().second_factor == SecondFactorRule::Required {
+            return Ok(LinkUsed::PasswordSet);
+        }
+        self.begin_session(account, &secret::digest(&chosen), whence).await.map(LinkUsed::Signed)
     }
 
     /// A password as it is kept, if it is taken for an account with these names.
@@ -344,11 +404,11 @@ impl Engine {
 }
 
 /// The engine asks in its own name: who somebody is must be found out before anybody has a scope.
-fn system() -> Scope {
+pub(super) fn system() -> Scope {
     Scope::system(InstitutionCode::local())
 }
 
-fn milliseconds(time: Duration) -> i64 {
+pub(super) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
@@ -359,7 +419,7 @@ fn first_grants() -> Vec<Grant> {
 }
 
 /// Something that an account did with itself, in each of its institutions.
-fn of_itself(
+pub(super) fn of_itself(
     account: AccountId,
     grants: &[Grant],
     whence: Whence,
@@ -368,7 +428,15 @@ fn of_itself(
 ) -> Vec<AuditEvent> {
     let detail = Detail { account: Some(account), code: code.map(Into::into), ..Detail::default() };
     let event = AuditEvent::new(Actor::Account(account), action).whence(whence).with(detail);
+    events_of(grants, event)
+}
+
+/// An event in each of an account's institutions; of none, where it is nothing anywhere.
+pub(super) fn events_of(grants: &[Grant], event: AuditEvent) -> Vec<AuditEvent> {
     let institutions: BTreeSet<_> = grants.iter().map(|grant| grant.institution.clone()).collect();
+    if institutions.is_empty() {
+        return vec![event];
+    }
     institutions.into_iter().map(|institution| event.clone().of(institution)).collect()
 }
 

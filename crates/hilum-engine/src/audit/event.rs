@@ -3,6 +3,7 @@
 
 use crate::access::{AccountId, Actor, InstitutionCode, Permission, Role, Scope, Whence};
 use crate::engine::Source;
+use crate::keys::KeyId;
 use dicom_core::Tag;
 use hilum_dicom::{AeTitle, SeriesUid, StudyUid};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub enum Action {
     Export,
     /// Everything was copied into a backup.
     Backup,
+    /// A backup became this archive.
+    Restore,
     /// Instances went to a peer.
     Send,
     /// Instances were deleted.
@@ -66,13 +69,21 @@ pub enum Action {
     ResumeReading,
     /// Forwards were made due again.
     RetryForwards,
+    /// A key was made, forgotten, or took the place of others.
+    ChangeKeys,
+    /// A server started with another configuration than the last time.
+    ChangeConfiguration,
+    /// A patient got a pseudonym.
+    Pseudonymise,
+    /// Whom a pseudonym stands for was told.
+    Reidentify,
     /// A caller was not let in: unknown, without a token, or not allowed.
     Admit,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -92,12 +103,17 @@ impl Action {
         Self::ImportWorklist,
         Self::Export,
         Self::Backup,
+        Self::Restore,
         Self::Send,
         Self::Delete,
         Self::Predict,
         Self::CancelReading,
         Self::ResumeReading,
         Self::RetryForwards,
+        Self::ChangeKeys,
+        Self::ChangeConfiguration,
+        Self::Pseudonymise,
+        Self::Reidentify,
         Self::Admit,
     ];
 
@@ -123,12 +139,17 @@ impl Action {
             Self::ImportWorklist => "import_worklist",
             Self::Export => "export",
             Self::Backup => "backup",
+            Self::Restore => "restore",
             Self::Send => "send",
             Self::Delete => "delete",
             Self::Predict => "predict",
             Self::CancelReading => "cancel_reading",
             Self::ResumeReading => "resume_reading",
             Self::RetryForwards => "retry_forwards",
+            Self::ChangeKeys => "change_keys",
+            Self::ChangeConfiguration => "change_configuration",
+            Self::Pseudonymise => "pseudonymise",
+            Self::Reidentify => "reidentify",
             Self::Admit => "admit",
         }
     }
@@ -230,6 +251,30 @@ impl From<Code> for String {
     }
 }
 
+/// The name of a key of the configuration: `http`, `https.certificate`. It never holds what is configured.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "String", into = "String")]
+pub struct SettingName(String);
+
+impl TryFrom<String> for SettingName {
+    type Error = UnknownWord;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'.';
+        if text.bytes().all(plain) && (1..=64).contains(&text.len()) {
+            Ok(Self(text))
+        } else {
+            Err(UnknownWord("key of the configuration"))
+        }
+    }
+}
+
+impl From<SettingName> for String {
+    fn from(name: SettingName) -> Self {
+        name.0
+    }
+}
+
 /// An attribute that was used as a key, `GGGGEEEE`; never what it was to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -298,6 +343,9 @@ pub struct Detail {
     /// The token that was made, used or withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<i64>,
+    /// The identity at an OpenID provider that was linked, used or unlinked, by its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<i64>,
     /// The role that was given or taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -316,6 +364,15 @@ pub struct Detail {
     /// The event stands for so many of its kind, all within a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
+    /// Keys of the configuration that were changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingName>,
+    /// The key of the installation, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
+    /// The pseudonym, by the number of its row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pseudonym: Option<i64>,
     /// Version of the software.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software: Option<Version>,

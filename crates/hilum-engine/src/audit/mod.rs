@@ -18,7 +18,7 @@ mod verify;
 mod witness;
 
 pub use chain::{AuditHead, Break};
-pub use event::{Action, AuditEvent, Code, Detail, KeyTag, Outcome, Subject, UnknownWord, Version};
+pub use event::{Action, AuditEvent, Code, Detail, KeyTag, Outcome, SettingName, Subject, UnknownWord, Version};
 pub(crate) use gather::Gatherer;
 pub(crate) use hooks::{Counted, counted};
 pub use trail::{ActorKind, AuditActor, AuditSearch, AuditView};

@@ -1,6 +1,6 @@
 //! Accounts, what they are to which institution, and the institutions themselves.
 
-use super::entity::{account, institution, membership};
+use super::entity::{account, institution, linked_identity, membership, second_factor};
 use super::sessions::end_sessions;
 use super::{Catalog, CatalogError, now};
 use crate::access::{AccountId, Actor, Grant, InstitutionCode, Permission, Role, Scope};
@@ -24,9 +24,39 @@ pub(crate) struct AccountRow {
     /// A PHC string.
     pub(crate) password: Option<String>,
     pub(crate) disabled: bool,
+    /// Has one that counts.
+    pub(crate) second_factor: bool,
     pub(crate) signed_in_at: Option<i64>,
+    /// All that it is.
     pub(crate) grants: Vec<Grant>,
+    /// Those that somebody gave by hand.
+    pub(crate) by_hand: Vec<Grant>,
+    /// Those that the claims of an OpenID provider gave.
+    pub(crate) by_claims: Vec<Grant>,
+    /// Those that claims gave too long ago. It still belongs to whoever manages accounts there.
+    pub(crate) lapsed: Vec<Grant>,
 }
+
+impl AccountRow {
+    /// The same account, as what it is where `keep` says so.
+    pub(crate) fn only(mut self, keep: impl Fn(&Grant) -> bool) -> Self {
+        for grants in [&mut self.grants, &mut self.by_hand, &mut self.by_claims, &mut self.lapsed] {
+            grants.retain(|grant| keep(grant));
+        }
+        self
+    }
+
+    /// All that it is, and that it was by claims.
+    pub(crate) fn belongs(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().chain(&self.lapsed)
+    }
+}
+
+/// What claims gave is over so long after the provider was last asked: whoever was let go there must not go on with a token here.
+pub(super) const CLAIMS_HOLD_MS: i64 = 30 * 86_400_000;
+
+/// A role that was given by hand.
+pub(super) const BY_HAND: i64 = 0;
 
 /// What is changed of an account; what is not given stays.
 #[derive(Clone, Debug, Default)]
@@ -57,11 +87,8 @@ impl Catalog {
             .all(&self.read)
             .await
             .map_err(CatalogError::during(ACT))?;
-        let mut accounts = self.with_grants(&self.read, rows).await?;
-        for account in &mut accounts {
-            account.grants.retain(|grant| scope.may(Permission::Manage, &grant.institution));
-        }
-        Ok(accounts)
+        let accounts = self.with_grants(&self.read, rows).await?.into_iter();
+        Ok(accounts.map(|account| account.only(|grant| scope.may(Permission::Manage, &grant.institution))).collect())
     }
 
     /// The account with a login, whoever asks: to sign in, and for commands.
@@ -78,21 +105,30 @@ impl Catalog {
         Ok(self.with_grants(&self.read, rows).await?.pop())
     }
 
-    async fn with_grants(
+    pub(super) async fn with_grants(
         &self,
         connection: &impl ConnectionTrait,
         rows: Vec<account::Model>,
     ) -> Result<Vec<AccountRow>, CatalogError> {
-        let grants: Vec<(i64, String, String)> = membership::Entity::find()
+        let grants: Vec<(i64, String, String, i64, Option<i64>)> = membership::Entity::find()
             .select_only()
             .column(membership::Column::AccountId)
             .column(institution::Column::Code)
             .column(membership::Column::Role)
+            .column(membership::Column::IdentityId)
+            .column(linked_identity::Column::UsedAt)
             .join(
                 sea_orm::JoinType::InnerJoin,
                 membership::Entity::belongs_to(institution::Entity)
                     .from(membership::Column::InstitutionId)
                     .to(institution::Column::Id)
+                    .into(),
+            )
+            .join(
+                sea_orm::JoinType::LeftJoin,
+                membership::Entity::belongs_to(linked_identity::Entity)
+                    .from(membership::Column::IdentityId)
+                    .to(linked_identity::Column::Id)
                     .into(),
             )
             .filter(membership::Column::AccountId.is_in(rows.iter().map(|row| row.id)))
@@ -101,20 +137,51 @@ impl Catalog {
             .all(connection)
             .await
             .map_err(CatalogError::during(ACT))?;
-        let mut of: HashMap<i64, Vec<Grant>> = HashMap::new();
-        for (account, code, role) in grants {
+        let mut of: HashMap<i64, [Vec<Grant>; 4]> = HashMap::new();
+        let claims_hold = now() - CLAIMS_HOLD_MS;
+        for (account, code, role, identity, used_at) in grants {
             let institution = code.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
             let role = role.parse().map_err(|_| CatalogError::Corrupt { what: "role" })?;
-            of.entry(account).or_default().push(Grant { institution, role });
+            let grant = Grant { institution, role };
+            let [all, by_hand, by_claims, lapsed] = of.entry(account).or_default();
+            let kind = if identity == BY_HAND {
+                by_hand
+            } else if used_at.is_some_and(|used| used > claims_hold) {
+                by_claims
+            } else {
+                lapsed.push(grant);
+                continue;
+            };
+            for grants in [all, kind] {
+                if !grants.contains(&grant) {
+                    grants.push(grant.clone());
+                }
+            }
         }
-        let account = |row: account::Model| AccountRow {
-            id: AccountId(row.id),
-            grants: of.remove(&row.id).unwrap_or_default(),
-            login: row.login,
-            name: row.name,
-            password: row.password,
-            disabled: row.disabled_at.is_some(),
-            signed_in_at: row.signed_in_at,
+        let factors: Vec<i64> = second_factor::Entity::find()
+            .select_only()
+            .column(second_factor::Column::AccountId)
+            .filter(second_factor::Column::ConfirmedAt.is_not_null())
+            .filter(second_factor::Column::AccountId.is_in(rows.iter().map(|row| row.id)))
+            .into_tuple()
+            .all(connection)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        let account = |row: account::Model| {
+            let [grants, by_hand, by_claims, lapsed] = of.remove(&row.id).unwrap_or_default();
+            AccountRow {
+                id: AccountId(row.id),
+                login: row.login,
+                name: row.name,
+                password: row.password,
+                disabled: row.disabled_at.is_some(),
+                second_factor: factors.contains(&row.id),
+                signed_in_at: row.signed_in_at,
+                grants,
+                by_hand,
+                by_claims,
+                lapsed,
+            }
         };
         Ok(rows.into_iter().map(account).collect())
     }
@@ -174,10 +241,11 @@ impl Catalog {
             membership::Entity::delete_many()
                 .filter(membership::Column::AccountId.eq(id.0))
                 .filter(membership::Column::InstitutionId.is_in(managed.iter().copied()))
+                .filter(membership::Column::IdentityId.eq(BY_HAND))
                 .exec(&txn)
                 .await
                 .map_err(CatalogError::during(ACT))?;
-            put_grants(&txn, id.0, &institutions).await?;
+            put_grants(&txn, id.0, BY_HAND, &institutions).await?;
         }
         if change.disabled == Some(true) {
             end_sessions(&txn, id).await?;
@@ -192,8 +260,9 @@ impl Catalog {
         Ok(self.commit_told(txn, ACT, &told(&given, &taken)).await?)
     }
 
+    /// What somebody gave it by hand.
     async fn grants_of(&self, txn: &DatabaseTransaction, row: &account::Model) -> Result<Vec<Grant>, CatalogError> {
-        Ok(self.with_grants(txn, vec![row.clone()]).await?.pop().map(|account| account.grants).unwrap_or_default())
+        Ok(self.with_grants(txn, vec![row.clone()]).await?.pop().map(|account| account.by_hand).unwrap_or_default())
     }
 
     /// Rows of the institutions where grants are made; refused where the caller does not manage accounts.
@@ -277,23 +346,35 @@ impl Catalog {
             row.insert(&txn).await.map_err(CatalogError::during(ACT))?.id
         };
         if let Actor::Account(account) = scope.actor() {
-            put_grants(&txn, account.0, &[(id, Role::Administrator.as_str())]).await?;
+            put_grants(&txn, account.0, BY_HAND, &[(id, Role::Administrator.as_str())]).await?;
         }
         Ok(self.commit_told(txn, ACT, told).await?)
     }
 }
 
-async fn put_grants(txn: &DatabaseTransaction, account: i64, grants: &[(i64, &str)]) -> Result<(), CatalogError> {
+/// Gives roles in institutions (rows), by hand or by the claims of an identity.
+pub(super) async fn put_grants(
+    txn: &DatabaseTransaction,
+    account: i64,
+    giver: i64,
+    grants: &[(i64, &str)],
+) -> Result<(), CatalogError> {
     use membership::Column;
+    if grants.is_empty() {
+        return Ok(());
+    }
     let rows = grants.iter().map(|(institution, role)| membership::ActiveModel {
         account_id: Set(account),
         institution_id: Set(*institution),
         role: Set((*role).to_owned()),
+        identity_id: Set(giver),
         ..Default::default()
     });
     membership::Entity::insert_many(rows)
         .on_conflict(
-            OnConflict::columns([Column::AccountId, Column::InstitutionId, Column::Role]).do_nothing().to_owned(),
+            OnConflict::columns([Column::AccountId, Column::InstitutionId, Column::Role, Column::IdentityId])
+                .do_nothing()
+                .to_owned(),
         )
         .exec_without_returning(txn)
         .await
@@ -334,7 +415,7 @@ pub(super) async fn insert_account(
         ..Default::default()
     };
     let row = row.insert(txn).await.map_err(CatalogError::during(ACT))?;
-    put_grants(txn, row.id, grants).await?;
+    put_grants(txn, row.id, BY_HAND, grants).await?;
     Ok(row.id)
 }
 

@@ -131,6 +131,23 @@ impl Catalog {
         self.commit_told(txn, ACT, events).await
     }
 
+    /// When something was last done that the trail has under this action and code, ms since 1970 UTC.
+    pub(crate) async fn last_event(
+        &self,
+        _scope: &Scope,
+        action: Action,
+        code: &str,
+    ) -> Result<Option<i64>, CatalogError> {
+        let row = audit_event::Entity::find()
+            .filter(audit_event::Column::Action.eq(action.as_str()))
+            .filter(audit_event::Column::Detail.contains(format!("\"code\":\"{code}\"")))
+            .order_by_desc(audit_event::Column::Number)
+            .one(&self.read)
+            .await
+            .map_err(CatalogError::during(READ))?;
+        Ok(row.map(|row| row.at))
+    }
+
     /// Whether this process has written into the trail.
     pub(crate) fn writes_audit(&self) -> bool {
         self.writer.started.load(Ordering::Acquire)

@@ -2,8 +2,9 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    account, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution, membership,
-    patient, pulled_study, quarantine, reading, removal, report, series, study, study_conflict, worklist_item,
+    account, account_notice, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution,
+    linked_identity, membership, patient, pseudonym, pulled_study, quarantine, reading, recovery_code, removal, report,
+    second_factor, series, study, study_conflict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -60,12 +61,17 @@ pub(super) async fn expect_empty(connection: &impl ConnectionTrait) -> Result<()
 }
 
 /// In the order of the foreign keys. Which processes recorded is not copied: a copy beside newer objects must not pass judgement on
-/// them. Nor is the data folder: the copy goes into another one. Who was signed in is not copied, nor links that worked once.
+/// them. Nor is the data folder: the copy goes into another one. Who was signed in is not copied, nor links that worked once and sign-ins that were under way.
 async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Result<(), DbErr> {
     table::<institution::Entity>(from, to, institution::Column::Id).await?;
     table::<account::Entity>(from, to, account::Column::Id).await?;
+    table::<linked_identity::Entity>(from, to, linked_identity::Column::Id).await?;
     table::<membership::Entity>(from, to, membership::Column::Id).await?;
     table::<api_token::Entity>(from, to, api_token::Column::Id).await?;
+    table::<second_factor::Entity>(from, to, second_factor::Column::Id).await?;
+    table::<recovery_code::Entity>(from, to, recovery_code::Column::Id).await?;
+    table::<account_notice::Entity>(from, to, account_notice::Column::Id).await?;
+    table::<pseudonym::Entity>(from, to, pseudonym::Column::Id).await?;
     table::<patient::Entity>(from, to, patient::Column::Id).await?;
     table::<study::Entity>(from, to, study::Column::Id).await?;
     table::<study_conflict::Entity>(from, to, study_conflict::Column::Id).await?;

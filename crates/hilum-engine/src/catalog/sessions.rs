@@ -9,6 +9,7 @@ use crate::audit::AuditEvent;
 use crate::error::EngineError;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set};
+use std::collections::HashMap;
 
 const ACT: &str = "look after sessions";
 
@@ -51,20 +52,7 @@ impl Catalog {
         told: &[AuditEvent],
     ) -> Result<(), CatalogError> {
         let txn = self.begin(ACT).await?;
-        let row = session::ActiveModel {
-            account_id: Set(account.0),
-            digest: Set(digest.to_owned()),
-            created_at: Set(now()),
-            seen_at: Set(now()),
-            ..Default::default()
-        };
-        row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
-        account::Entity::update_many()
-            .col_expr(account::Column::SignedInAt, Expr::value(now()))
-            .filter(account::Column::Id.eq(account.0))
-            .exec(&txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
+        insert_session(&txn, account, digest, None).await?;
         sign_in_failure::Entity::delete_many()
             .filter(sign_in_failure::Column::Digest.eq(login_digest))
             .exec(&txn)
@@ -135,6 +123,20 @@ impl Catalog {
         let row = sign_in_failure::Entity::find().filter(sign_in_failure::Column::Digest.eq(digest)).one(&self.read);
         let row = row.await.map_err(CatalogError::during(ACT))?;
         Ok(row.map_or(0, |row| row.locked_until))
+    }
+
+    /// The same of many logins; those of which no try failed are left out.
+    pub(crate) async fn locks(
+        &self,
+        _scope: &Scope,
+        digests: impl Iterator<Item = String>,
+    ) -> Result<HashMap<String, i64>, CatalogError> {
+        let digests: Vec<String> = digests.collect();
+        let list = serde_json::to_string(&digests).map_err(|_| CatalogError::Corrupt { what: "login" })?;
+        let sql = format!("SELECT * FROM sign_in_failure WHERE {}", self.dialect().in_json_list("digest"));
+        let rows = sign_in_failure::Entity::find().from_raw_sql(self.statement(&sql, [list.into()]));
+        let rows = rows.all(&self.read).await.map_err(CatalogError::during(ACT))?;
+        Ok(rows.into_iter().map(|row| (row.digest, row.locked_until)).collect())
     }
 
     /// One more that failed; `pause` says how long the login is locked after so many.
@@ -320,6 +322,31 @@ impl Catalog {
         }
         Ok(gone)
     }
+}
+
+/// Somebody is signed in, and when is noted. `identity`: the linked one by which they did.
+pub(super) async fn insert_session(
+    txn: &DatabaseTransaction,
+    account: AccountId,
+    digest: &str,
+    identity: Option<i64>,
+) -> Result<(), CatalogError> {
+    let row = session::ActiveModel {
+        account_id: Set(account.0),
+        digest: Set(digest.to_owned()),
+        created_at: Set(now()),
+        seen_at: Set(now()),
+        identity_id: Set(identity),
+        ..Default::default()
+    };
+    row.insert(txn).await.map_err(CatalogError::during(ACT))?;
+    account::Entity::update_many()
+        .col_expr(account::Column::SignedInAt, Expr::value(now()))
+        .filter(account::Column::Id.eq(account.0))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    Ok(())
 }
 
 pub(super) async fn end_sessions(txn: &DatabaseTransaction, account: AccountId) -> Result<(), CatalogError> {

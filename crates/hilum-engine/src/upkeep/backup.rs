@@ -4,12 +4,13 @@
 //! server runs: the catalogue is copied first, and every object that its rows name was durable before they were. A later backup into
 //! the same folder copies what is new; a segment that somebody still wrote is copied again as a whole.
 
-use crate::access::Actor;
-use crate::audit::{Action, AuditEvent, AuditHead};
+use crate::access::{Actor, Scope};
+use crate::audit::{Action, AuditEvent, AuditHead, Detail};
 use crate::catalog::{AuditWriter, Catalog, CataloguePlace};
 use crate::control::WorkControl;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::keys::KeyPlace;
 use crate::storage::{StoragePlace, fill_bucket, segment};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 const MANIFEST: &str = "backup.json";
@@ -27,6 +29,8 @@ const FOLDERS: [&str; 3] = [segment::FOLDER, "reports", "metadata"];
 /// What lies in a bucket, as files.
 const BUCKET: &str = "bucket";
 const FORMAT: u32 = 1;
+/// The code of the event at the end of a backup; the one at its beginning has none.
+const FINISHED: &str = "finished";
 
 /// Why a backup could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,17 @@ pub enum BackupError {
         "the backup holds objects of a bucket: name the bucket that they go to, with url under [storage] in the configuration file"
     )]
     NeedsBucket,
+    /// Keys of what is encrypted are not there.
+    #[error(
+        "the backup needs the keys {keys}, which are not in {place}: put them there first, from where a copy of the key file is kept, or go on \
+         without what they encrypt (--without-keys)"
+    )]
+    KeysMissing {
+        /// Their ids.
+        keys: String,
+        /// Where keys come from.
+        place: String,
+    },
     /// Stopped by a person.
     #[error("stopped before the end; the same command goes on where it stopped")]
     Cancelled,
@@ -81,6 +96,9 @@ struct Manifest {
     finished_at: String,
     catalogue_sha256: String,
     rows: u64,
+    /// Ids of the keys that are needed to read what is encrypted; they are not in the backup.
+    #[serde(default)]
+    keys: Vec<String>,
     /// The last event of the audit trail that is certainly in the backup.
     #[serde(default)]
     audit_head: Option<AuditHead>,
@@ -95,6 +113,8 @@ pub struct BackupSummary {
     pub bytes_copied: u64,
     /// Bytes that an earlier run had copied.
     pub bytes_there: u64,
+    /// Ids of the keys that what is encrypted needs. They are not in the backup.
+    pub keys: Vec<String>,
 }
 
 /// What was restored.
@@ -120,7 +140,11 @@ impl Engine {
         remove(&manifest)?;
         let fresh = folder.join(format!("{CATALOGUE}.new"));
         remove(&fresh)?;
+        // A rotation under way moves rows from one key to another: both are needed.
+        let mut keys = self.needed_keys().await?;
         let rows = self.catalog().copy_to(&fresh).await.map_err(EngineError::from)?;
+        keys.extend(self.needed_keys().await?);
+        let keys: Vec<String> = keys.into_iter().collect();
         let (storage, folder, control) = (self.storage().clone(), folder.to_owned(), control.clone());
         let copying = tokio::task::spawn_blocking(move || {
             File::open(&fresh).and_then(|file| file.sync_all()).map_err(during("sync", &fresh))?;
@@ -140,23 +164,55 @@ impl Engine {
                 finished_at: crate::catalog::rfc3339(crate::catalog::now()).map_err(EngineError::from)?,
                 catalogue_sha256: digest(&target)?,
                 rows,
+                keys: keys.clone(),
                 audit_head,
             };
             write_durably(&folder.join(MANIFEST), &manifest)?;
             sync_folder(&folder)?;
-            Ok(BackupSummary { rows, bytes_copied: copied.now, bytes_there: copied.before })
+            Ok(BackupSummary { rows, bytes_copied: copied.now, bytes_there: copied.before, keys })
         });
-        copying.await.map_err(|error| EngineError::Internal(format!("a backup ended early: {error}")))?
+        let copied = copying.await.map_err(|error| EngineError::Internal(format!("a backup ended early: {error}")))?;
+        let summary = copied?;
+        let detail = Detail { code: Some(FINISHED.into()), ..Detail::default() };
+        self.audit(AuditEvent::new(Actor::Console, Action::Backup).with(detail)).await?;
+        Ok(summary)
+    }
+
+    async fn needed_keys(&self) -> Result<BTreeSet<String>, EngineError> {
+        let uses = self.catalog().key_uses(&Scope::local()).await?;
+        Ok(uses.into_iter().map(|one| one.key).collect())
+    }
+
+    /// When a backup of this archive was last finished, as the audit trail tells.
+    pub async fn last_backup(&self, scope: &Scope) -> Result<Option<OffsetDateTime>, EngineError> {
+        let at = self.catalog().last_event(scope, Action::Backup, FINISHED).await?;
+        Ok(at.and_then(|at| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok()))
+    }
+
+    /// Whether there is anything to lose.
+    pub async fn holds_objects(&self) -> Result<bool, EngineError> {
+        Ok(self.catalog().count_holders().await? > 0)
     }
 }
 
+/// What is encrypted in a backup is lost where its keys are.
+fn expect_keys(needed: &[String], place: &KeyPlace) -> Result<(), BackupError> {
+    let ring = place.ring().map_err(EngineError::from)?;
+    let missing: Vec<&str> = needed.iter().map(String::as_str).filter(|key| ring.find(key).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(BackupError::KeysMissing { keys: missing.join(", "), place: place.to_string() })
+}
+
 /// Restores the backup in `backup` into `data`, which is new or empty, into a new catalogue, in the folder or on a server, and what came
-/// from a bucket into a bucket.
+/// from a bucket into a bucket. Refused where keys of what is encrypted are not among `keys`; where none are given, nobody looks.
 pub async fn restore(
     backup: &Path,
     data: &Path,
     place: &CataloguePlace,
     store: &StoragePlace,
+    keys: Option<&KeyPlace>,
     control: &WorkControl,
 ) -> Result<RestoreSummary, BackupError> {
     let manifest = read_manifest(backup)?;
@@ -165,6 +221,9 @@ pub async fn restore(
     let taken = ["jobs.lock", "queue.sqlite", "incoming"].iter().any(|name| data.join(name).exists());
     if file.exists() || taken {
         return Err(BackupError::NotEmpty(data.to_owned()));
+    }
+    if let Some(keys) = keys {
+        expect_keys(&manifest.keys, keys)?;
     }
     let objects = backup.join(BUCKET);
     if objects.exists() && *store == StoragePlace::Folder {
@@ -203,10 +262,17 @@ pub async fn restore(
     });
     let copied = copying.await.map_err(|error| EngineError::Internal(format!("a restore ended early: {error}")))?;
     let bytes_copied = copied?;
-    if let Some(server) = server {
-        server.fill_from(&rows_in).await.map_err(EngineError::from)?;
-        remove(&rows_in)?;
-    }
+    let catalog = match server {
+        Some(server) => {
+            server.fill_from(&rows_in).await.map_err(EngineError::from)?;
+            remove(&rows_in)?;
+            server
+        }
+        None => Box::pin(Catalog::open(place, data, AuditWriter::new(Uuid::new_v4(), None))).await?,
+    };
+    let told = [AuditEvent::new(Actor::Console, Action::Restore), AuditEvent::new(Actor::System, Action::ProcessEnd)];
+    catalog.record_events(&told).await.map_err(EngineError::from)?;
+    catalog.close().await;
     Ok(RestoreSummary { rows: manifest.rows, bytes_copied, made_at: manifest.finished_at })
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod configuration;
 
 pub use backup::{BackupError, BackupSummary, RestoreSummary, restore};
 pub use check::{CheckOptions, CheckReport, Fault};

@@ -22,7 +22,7 @@ fn sent() -> Ct {
 }
 
 /// Runs the child of this file: what `role` says, on `data`.
-fn child(role: &str, data: &Path, limit_kib: Option<u32>) -> Child {
+pub fn child(role: &str, data: &Path, limit_kib: Option<u32>) -> Child {
     let exe = std::env::current_exe().unwrap();
     // One service for both.
     let service = s3::is_asked_for().then(s3::shared).flatten().map(|address| (s3::SERVER, address.to_string()));
@@ -52,6 +52,7 @@ fn the_child() {
             "read" => read(&data).await,
             "import" => import(&data).await,
             "delete" => delete(&data).await,
+            "rotate" => crate::keys::rotate(&data).await,
             other => panic!("{other}"),
         }
     });

@@ -251,6 +251,17 @@ pub async fn texts(data: &Path, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
+/// Changes the catalogue behind the engine's back.
+pub async fn execute(data: &Path, sql: &str) {
+    if postgres::is_asked_for() {
+        query_server(data, sql);
+        return;
+    }
+    let database = Database::connect(format!("sqlite://{}", data.join("catalog.sqlite").display())).await.unwrap();
+    database.execute_unprepared(sql).await.unwrap();
+    database.close().await.unwrap();
+}
+
 /// Somebody else holds the catalogue's write lock until the connection is closed.
 pub async fn lock(data: PathBuf) -> DatabaseConnection {
     // Of a server: its advisory lock "HILUM".

@@ -11,6 +11,7 @@ mod find;
 mod fixture;
 mod import;
 mod journey;
+mod keys;
 mod nifti;
 mod node;
 mod postgres;
@@ -18,6 +19,7 @@ mod postgres;
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod postgres_server;
 mod promise;
+mod pseudonyms;
 mod real;
 mod report;
 mod s3;

@@ -132,7 +132,7 @@ async fn a_backup_goes_from_a_server_into_a_file_and_into_another_server() {
     drop(engine);
 
     for (folder, place) in [(&in_file, CataloguePlace::Folder), (&in_server, server_place(&in_server).unwrap())] {
-        let restored = restore(&backup, folder, &place, &store(folder), &WorkControl::new()).await.unwrap();
+        let restored = restore(&backup, folder, &place, &store(folder), None, &WorkControl::new()).await.unwrap();
         assert_eq!(restored.rows, made.rows);
         let engine = Engine::open(EngineConfig { catalogue: place.clone(), ..config(folder) }).await.unwrap();
         assert_eq!(listed(&engine, "").await, before);
@@ -143,7 +143,7 @@ async fn a_backup_goes_from_a_server_into_a_file_and_into_another_server() {
         send(&engine, &Ct { study: 3, slices: 2, ..Ct::default() }.files()).await;
         assert_eq!(listed(&engine, "").await.len(), before.len() + 1);
         let again = folder.join("again");
-        let error = restore(&backup, &again, &place, &store(&again), &WorkControl::new()).await;
+        let error = restore(&backup, &again, &place, &store(&again), None, &WorkControl::new()).await;
         assert_eq!(error.is_err(), place != CataloguePlace::Folder, "a catalogue on a server that is not empty stays");
     }
 }

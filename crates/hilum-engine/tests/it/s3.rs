@@ -286,10 +286,10 @@ async fn a_backup_of_a_bucket_wants_a_bucket_and_fills_it() {
     drop(engine);
     let (backup, folder) = (out.path().join("backup"), target.path().join("data"));
     let (rows, none) = (CataloguePlace::Folder, WorkControl::new());
-    let refused = restore(&backup, &folder, &rows, &StoragePlace::Folder, &none).await;
+    let refused = restore(&backup, &folder, &rows, &StoragePlace::Folder, None, &none).await;
     assert!(matches!(refused, Err(BackupError::NeedsBucket)));
     let storage = bucket_place(&folder).unwrap();
-    let restored = restore(&backup, &folder, &rows, &storage, &none).await.unwrap();
+    let restored = restore(&backup, &folder, &rows, &storage, None, &none).await.unwrap();
     assert_eq!(restored.rows, made.rows);
     assert_eq!(in_bucket(&folder, "objects"), in_bucket(data.path(), "objects"));
     let engine = Engine::open(EngineConfig { catalogue: rows, ..with(&folder, storage) }).await.unwrap();

@@ -153,7 +153,7 @@ async fn a_backup_made_while_others_send_gives_back_every_row_it_has() {
 }
 
 async fn restored_into(backup: &Path, folder: &Path) -> Result<RestoreSummary, BackupError> {
-    restore(backup, folder, &place(folder), &store(folder), &WorkControl::new()).await
+    restore(backup, folder, &place(folder), &store(folder), None, &WorkControl::new()).await
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::{ApiResult, Number};
 use crate::{
     doors::{App, InPerson},
     error::ApiError,
+    guard::Arrival,
     openapi::{Created, Done},
 };
 
@@ -86,6 +87,9 @@ pub(super) struct NewToken {
     /// Which of its owner's roles it lets a program have.
     #[schema(min_items = 1)]
     roles: Vec<Grant>,
+    /// Of the second factor, where the account has one: a session that was left open makes no key that outlives it.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// A token that was made; its secret is shown once.
@@ -98,9 +102,11 @@ pub(super) struct MadeToken {
 
 pub(super) async fn add_token(
     InPerson(app): InPerson,
+    arrival: Arrival,
     new: Result<Json<NewToken>, JsonRejection>,
 ) -> Result<Created<MadeToken>, ApiError> {
-    let Json(NewToken { name, days, roles }) = new?;
+    let Json(NewToken { name, days, roles, code }) = new?;
+    app.engine.show_second_factor(&app.caller, code.as_deref(), arrival.whence).await?;
     let (token, view) = app.engine.add_token(&app.scope, app.caller.id, &name, &roles, days).await?;
     Ok(Created(MadeToken { token, view }))
 }

@@ -2,7 +2,10 @@
 
 mod accounts;
 mod audit;
+mod identities;
+mod openid;
 mod report;
+mod second_factor;
 mod session;
 mod studies;
 
@@ -44,6 +47,39 @@ pub(crate) fn doors(server: &Server) -> Doors {
             "Another password; every session ends, and a new one begins",
         )
         .post(
+            "/session/second-factor",
+            Needs::Nobody,
+            second_factor::begin_at_sign_in,
+            Said::from("A secret for an authenticator, where nobody signs in without one and the account has none")
+                .refuses(&[401]),
+        )
+        .post(
+            "/second-factor",
+            Needs::SignedIn,
+            second_factor::begin,
+            Said::from("A new secret for an authenticator, which counts once a code of it is shown").refuses(&[409]),
+        )
+        .open(
+            Method::PUT,
+            "/second-factor",
+            Needs::SignedIn,
+            second_factor::confirm,
+            Said::from("Lets the authenticator count, and gives recovery codes").refuses(&[409]),
+        )
+        .post("/second-factor/remove", Needs::SignedIn, second_factor::remove, "Takes the second factor away")
+        .post(
+            "/second-factor/recovery-codes",
+            Needs::SignedIn,
+            second_factor::renew_recovery_codes,
+            "New recovery codes; those from before work no longer",
+        )
+        .post(
+            "/second-factor/reset-seen",
+            Needs::SignedIn,
+            second_factor::saw_reset,
+            "The caller knows that an administrator took the second factor away",
+        )
+        .post(
             "/links/check",
             Needs::Nobody,
             session::check_link,
@@ -71,6 +107,58 @@ pub(crate) fn doors(server: &Server) -> Doors {
             Said::from("Renames, disables or enables an account, or gives it other roles").refuses(&[409]),
         )
         .post("/accounts/{id}/link", manage, accounts::link, "A new link with which the holder chooses a password")
+        .post(
+            "/accounts/{id}/second-factor/reset",
+            manage,
+            second_factor::reset,
+            "Takes away the second factor of somebody who has lost it",
+        )
+        .get(
+            "/accounts/{id}/identities",
+            manage,
+            identities::of_account,
+            "Identities at OpenID providers that an account signs in by",
+        )
+        .post(
+            "/accounts/{id}/identities",
+            manage,
+            identities::link,
+            Said::from("Lets whom an OpenID provider knows sign in with an account").refuses(&[409]),
+        )
+        .delete(
+            "/accounts/{id}/identities/{identity}",
+            manage,
+            identities::unlink,
+            "Lets an identity sign in with an account no longer",
+        )
+        .get("/identities", Needs::SignedIn, identities::own, "The caller's own identities at OpenID providers")
+        .post(
+            "/identities",
+            Needs::SignedIn,
+            identities::begin_link,
+            Said::from("Where a browser goes to link an identity to the caller's account").refuses(&[404, 502]),
+        )
+        .delete(
+            "/identities/{id}",
+            Needs::SignedIn,
+            identities::unlink_own,
+            Said::from("Takes back one of the caller's own identities").refuses(&[409]),
+        )
+        .get("/openid", Needs::Nobody, openid::list, "OpenID providers that people may sign in by")
+        .post(
+            "/openid/{provider}",
+            Needs::Nobody,
+            openid::begin,
+            Said::from("Where a browser goes to sign in by a provider").refuses(&[404, 502]),
+        )
+        .get(
+            "/openid/{provider}/callback",
+            Needs::Nobody,
+            openid::callback,
+            Said::from("Where a provider sends the browser back to; goes on to a page")
+                .gives(303, "", json!(null))
+                .refuses(&[404]),
+        )
         .get("/institutions", Needs::SignedIn, accounts::institutions, "Institutions that the caller has to do with")
         .post(
             "/institutions",

@@ -5,18 +5,18 @@ use axum::{
     extract::{State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
 };
-use hilum_engine::accounts::{AccountError, Caller, LinkView, Shown, Signed};
+use hilum_engine::accounts::{AccountError, Caller, LinkUsed, LinkView, SecondFactorView, Shown, Signed};
 use hilum_engine::{AccountId, InstitutionCode, Permission, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ApiResult;
+use super::{ApiResult, openid::own_address};
 use crate::{
     cookie,
     doors::{App, InPerson},
     error::ApiError,
     guard::Arrival,
-    openapi::{Done, Typed},
+    openapi::{Done, OneOf, Typed},
     server::Server,
 };
 
@@ -27,6 +27,10 @@ pub(super) struct SessionView {
     /// What a page sends as X-Hilum-Csrf with each change; programs with a token need none.
     csrf: Option<String>,
     institutions: Vec<Membership>,
+    second_factor: SecondFactorView,
+    /// Of the sign-in that made the second factor count, alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes: Option<Vec<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -52,7 +56,9 @@ async fn view(server: &Server, caller: &Caller, csrf: Option<String>) -> Result<
         Membership { roles: roles.collect(), permissions, code: institution.code, name: institution.name }
     });
     let account = AccountName { id: caller.id, login: caller.login.clone(), name: caller.name.clone() };
-    Ok(SessionView { account, csrf, institutions: institutions.collect() })
+    let institutions = institutions.collect();
+    let second_factor = server.engine.second_factor(caller).await?;
+    Ok(SessionView { account, csrf, institutions, second_factor, recovery_codes: None })
 }
 
 /// Who is signed in.
@@ -67,8 +73,11 @@ pub(super) async fn show(app: App, headers: HeaderMap) -> ApiResult<SessionView>
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
-    login: String,
-    password: String,
+    pub(super) login: String,
+    pub(super) password: String,
+    /// Of the second factor, where the account has one.
+    #[serde(default)]
+    pub(super) code: Option<String>,
 }
 
 pub(super) async fn sign_in(
@@ -76,8 +85,8 @@ pub(super) async fn sign_in(
     arrival: Arrival,
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Result<Opened, ApiError> {
-    let Json(Credentials { login, password }) = credentials?;
-    let signed = server.engine.sign_in(&login, &password, arrival.whence).await?;
+    let Json(Credentials { login, password, code }) = credentials?;
+    let signed = server.engine.sign_in(&login, &password, code.as_deref(), arrival.whence).await?;
     signed_in(&server, arrival, signed).await
 }
 
@@ -86,6 +95,7 @@ type Opened = Typed<Json<SessionView>>;
 
 async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<Opened, ApiError> {
     let shown = view(server, &signed.caller, Some(signed.csrf)).await?;
+    let shown = SessionView { recovery_codes: signed.recovery_codes, ..shown };
     let mut response = Typed::of(Json(shown));
     let cookie = cookie::set(&signed.session, arrival.secure);
     let cookie = cookie.ok_or_else(|| ApiError::bad_request("the session cannot be written as a cookie"))?;
@@ -93,11 +103,30 @@ async fn signed_in(server: &Server, arrival: Arrival, signed: Signed) -> Result<
     Ok(response)
 }
 
-pub(super) async fn sign_out(app: App, headers: HeaderMap) -> Result<Typed<Done>, ApiError> {
+/// Where the browser goes to sign out at the provider too.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SignedOut {
+    location: String,
+}
+
+/// 204; 200 with an address, where the session began by a provider that has one to sign out.
+pub(super) async fn sign_out(
+    app: App,
+    arrival: Arrival,
+    headers: HeaderMap,
+) -> Result<Typed<OneOf<Json<SignedOut>, Done>>, ApiError> {
+    let mut answer = OneOf::Other(Done);
     if let Some(session) = cookie::session(&headers) {
+        let issuer = app.engine.issuer_of_session(session).await?;
         app.engine.sign_out(&app.scope, session).await?;
+        if let Some(provider) = issuer.and_then(|issuer| app.openid.of_issuer(&issuer).cloned()) {
+            let back = format!("{}/sign-in", own_address(&headers, arrival)?);
+            if let Some(location) = provider.end_session(&back).await {
+                answer = OneOf::One(Json(SignedOut { location }));
+            }
+        }
     }
-    let mut response = Typed::of(Done);
+    let mut response = Typed::of(answer);
     for cookie in cookie::remove() {
         response.0.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -151,10 +180,13 @@ pub(super) async fn use_link(
     State(server): State<Server>,
     arrival: Arrival,
     link: Result<Json<UsedLink>, JsonRejection>,
-) -> Result<Opened, ApiError> {
+) -> Result<OneOf<Opened, Done>, ApiError> {
     let Json(UsedLink { link, login, name, password }) = link?;
-    let signed = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
-    signed_in(&server, arrival, signed).await
+    let used = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
+    match used {
+        LinkUsed::Signed(signed) => Ok(OneOf::One(signed_in(&server, arrival, signed).await?)),
+        LinkUsed::PasswordSet => Ok(OneOf::Other(Done)),
+    }
 }
 
 impl From<AccountError> for ApiError {
@@ -162,10 +194,14 @@ impl From<AccountError> for ApiError {
         let message = error.to_string();
         match error {
             AccountError::WrongCredentials => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message),
+            AccountError::SecondFactorNeeded => Self::new(StatusCode::UNAUTHORIZED, "second_factor_needed", message),
+            AccountError::SecondFactorMissing => Self::new(StatusCode::UNAUTHORIZED, "second_factor_missing", message),
+            AccountError::WrongSecondFactor => Self::new(StatusCode::UNAUTHORIZED, "wrong_second_factor", message),
             AccountError::Locked(seconds) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message).retry_after(seconds)
             }
             AccountError::LinkUnknown => Self::new(StatusCode::NOT_FOUND, "link_unknown", message),
+            AccountError::Identity(refusal) => Self::new(StatusCode::FORBIDDEN, refusal.code(), message),
             AccountError::WeakPassword(_) => Self::new(StatusCode::BAD_REQUEST, "weak_password", message),
             AccountError::Engine(error) => error.into(),
         }

@@ -11,7 +11,7 @@ mod takes;
 
 pub(crate) use document::{Document, document};
 pub(crate) use said::{Said, bytes};
-pub(crate) use takes::{Created, Done, Gives, Handles, Takes, Typed};
+pub(crate) use takes::{Created, Done, Gives, Handles, OneOf, Takes, Typed};
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};

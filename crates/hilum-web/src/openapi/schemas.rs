@@ -55,7 +55,10 @@ pub(super) fn part_of_path(name: &str) -> Option<(&'static str, Value)> {
         "study_uid" => ("Study Instance UID (0020,000D)", uid()),
         "series_uid" => ("Series Instance UID (0020,000E)", uid()),
         "sop_uid" => ("SOP Instance UID (0008,0018)", uid()),
-        "id" => ("Number", json!({"type": "integer", "format": "int64", "minimum": 1})),
+        "id" | "identity" => ("Number", json!({"type": "integer", "format": "int64", "minimum": 1})),
+        "provider" => {
+            ("Id of an OpenID provider, as configured", json!({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}))
+        }
         "file" => ("Number of the key image, from 0", json!({"type": "string", "pattern": r"^[0-9]{1,4}\.png$"})),
         "frames" => {
             ("Frame numbers, from 1", json!({"type": "string", "pattern": "^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$"}))

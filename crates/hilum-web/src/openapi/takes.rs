@@ -178,6 +178,28 @@ impl Gives for Done {
     }
 }
 
+/// Either of two answers.
+pub(crate) enum OneOf<A, B> {
+    One(A),
+    Other(B),
+}
+
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for OneOf<A, B> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::One(one) => one.into_response(),
+            Self::Other(other) => other.into_response(),
+        }
+    }
+}
+
+impl<A: Gives, B: Gives> Gives for OneOf<A, B> {
+    fn told(sketch: &mut Sketch) {
+        A::told(sketch);
+        B::told(sketch);
+    }
+}
+
 /// An answer that was made of `T`, and may have got header fields since.
 pub(crate) struct Typed<T>(pub(crate) Response, PhantomData<T>);
 

@@ -14,19 +14,35 @@ const DOORS: &str = "\
 GET /api/v1/accounts manage
 POST /api/v1/accounts manage
 PATCH /api/v1/accounts/{id} manage
+GET /api/v1/accounts/{id}/identities manage
+POST /api/v1/accounts/{id}/identities manage
+DELETE /api/v1/accounts/{id}/identities/{identity} manage
 POST /api/v1/accounts/{id}/link manage
+POST /api/v1/accounts/{id}/second-factor/reset manage
 GET /api/v1/activity view
 GET /api/v1/audit audit
+GET /api/v1/identities signed in
+POST /api/v1/identities signed in
+DELETE /api/v1/identities/{id} signed in
 GET /api/v1/institutions signed in
 POST /api/v1/institutions manage
 POST /api/v1/links/check nobody
 POST /api/v1/links/use nobody
 GET /api/v1/openapi.json nobody
+GET /api/v1/openid nobody
+POST /api/v1/openid/{provider} nobody
+GET /api/v1/openid/{provider}/callback nobody
 GET /api/v1/quarantine view
+POST /api/v1/second-factor signed in
+PUT /api/v1/second-factor signed in
+POST /api/v1/second-factor/recovery-codes signed in
+POST /api/v1/second-factor/remove signed in
+POST /api/v1/second-factor/reset-seen signed in
 DELETE /api/v1/session signed in
 GET /api/v1/session signed in
 POST /api/v1/session nobody
 PUT /api/v1/session/password signed in
+POST /api/v1/session/second-factor nobody
 POST /api/v1/studies/search view
 GET /api/v1/studies/{study_uid} view
 POST /api/v1/studies/{study_uid}/reading/cancel predict
@@ -74,14 +90,18 @@ GET /wado view
 /// What somebody of another institution gets who names what is ours: nothing is there (`hidden`), only what is its own (`own`), or no
 /// (`refused`), where it asks for rights or sends nothing that could be kept. A new operation needs its line.
 const ELSEWHERE: &str = "\
+DELETE /api/v1/accounts/{id}/identities/{identity} hidden
+DELETE /api/v1/identities/{id} hidden
 DELETE /api/v1/session own
 DELETE /api/v1/tokens/{id} hidden
 DELETE /dicom-web/studies/{study_uid} hidden
 DELETE /dicom-web/studies/{study_uid}/series/{series_uid} hidden
 DELETE /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid} hidden
 GET /api/v1/accounts own
+GET /api/v1/accounts/{id}/identities hidden
 GET /api/v1/activity own
 GET /api/v1/audit own
+GET /api/v1/identities own
 GET /api/v1/institutions own
 GET /api/v1/quarantine own
 GET /api/v1/session own
@@ -117,14 +137,22 @@ GET /dicom-web/studies/{study_uid}/thumbnail hidden
 GET /wado hidden
 PATCH /api/v1/accounts/{id} hidden
 POST /api/v1/accounts refused
+POST /api/v1/accounts/{id}/identities hidden
 POST /api/v1/accounts/{id}/link hidden
+POST /api/v1/accounts/{id}/second-factor/reset hidden
+POST /api/v1/identities hidden
 POST /api/v1/institutions refused
+POST /api/v1/second-factor refused
+POST /api/v1/second-factor/recovery-codes refused
+POST /api/v1/second-factor/remove refused
+POST /api/v1/second-factor/reset-seen own
 POST /api/v1/studies/search own
 POST /api/v1/studies/{study_uid}/reading/cancel hidden
 POST /api/v1/studies/{study_uid}/reading/resume hidden
 POST /api/v1/tokens refused
 POST /dicom-web/studies refused
 POST /dicom-web/studies/{study_uid} refused
+PUT /api/v1/second-factor refused
 PUT /api/v1/session/password refused
 ";
 
@@ -161,6 +189,8 @@ async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
         ("{path}", "7FE00010".to_owned()),
         ("{file}", "0.png".to_owned()),
         ("{id}", "1".to_owned()),
+        ("{identity}", "1".to_owned()),
+        ("{provider}", "hospital".to_owned()),
     ])
 }
 
@@ -275,6 +305,12 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
             (_, "/api/v1/institutions") => br#"{"code": "LOCAL", "name": "Mole"}"#,
             (_, "/api/v1/tokens") => {
                 br#"{"name": "mole", "days": 1, "roles": [{"institution": "LOCAL", "role": "viewer"}]}"#
+            }
+            (_, "/api/v1/identities") => br#"{"provider": "none"}"#,
+            (_, "/api/v1/accounts/{id}/identities") => br#"{"provider": "none", "subject": "mole"}"#,
+            ("POST", "/api/v1/second-factor") => br#"{"password": "x"}"#,
+            (_, "/api/v1/second-factor" | "/api/v1/second-factor/remove" | "/api/v1/second-factor/recovery-codes") => {
+                br#"{"code": "000000"}"#
             }
             (_, "/api/v1/session/password") => br#"{"old": "x", "new": "y"}"#,
             _ => b"{}",

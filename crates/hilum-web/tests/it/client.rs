@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use hilum_engine::accounts::{InstitutionView, NewAccount};
+use hilum_engine::accounts::{AccountRules, InstitutionView, NewAccount};
 use hilum_engine::{
     BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, Grant, InstitutionCode, Role,
     StoragePlace,
@@ -25,6 +25,7 @@ pub struct Running {
     pub token: String,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
+    catalogue: CataloguePlace,
     folder: tempfile::TempDir,
 }
 
@@ -33,22 +34,35 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(change: impl FnOnce(&mut WebConfig)) -> Running {
-    let mut running = started(change).await;
+    let mut running = started(change, AccountRules::default()).await;
     running.token = token(&running.engine, "all", &Role::ALL).await;
     running
 }
 
 /// A server that nobody has an account on.
 pub async fn start_fresh() -> Running {
-    started(|_| {}).await
+    started(|_| {}, AccountRules::default()).await
 }
 
-async fn started(change: impl FnOnce(&mut WebConfig)) -> Running {
-    let data = tempfile::tempdir().unwrap();
+/// The same, with rules of its own for accounts.
+pub async fn start_fresh_by(rules: AccountRules) -> Running {
+    started(|_| {}, rules).await
+}
+
+async fn started(change: impl FnOnce(&mut WebConfig), accounts: AccountRules) -> Running {
     let server = postgres::fresh_where_asked_for().map(|url| CataloguePlace::Server(url.parse().unwrap()));
-    let catalogue = server.unwrap_or_default();
+    served(change, accounts, server.unwrap_or_default(), tempfile::tempdir().unwrap()).await
+}
+
+async fn served(
+    change: impl FnOnce(&mut WebConfig),
+    accounts: AccountRules,
+    catalogue: CataloguePlace,
+    data: tempfile::TempDir,
+) -> Running {
     let storage = store(data.path());
-    let config = EngineConfig { shipped_model: false, catalogue, storage, ..EngineConfig::new(data.path()) };
+    let place = catalogue.clone();
+    let config = EngineConfig { shipped_model: false, catalogue, storage, accounts, ..EngineConfig::new(data.path()) };
     let engine = Engine::open(config).await.unwrap();
     let own = engine.clone();
     let mut config = WebConfig::new("127.0.0.1:0".parse().unwrap());
@@ -62,7 +76,16 @@ async fn started(change: impl FnOnce(&mut WebConfig)) -> Running {
             std::future::pending::<()>().await;
         }
     }));
-    Running { address, doors, engine: own, token: String::new(), stop: Some(stop), task, folder: data }
+    Running {
+        address,
+        doors,
+        engine: own,
+        token: String::new(),
+        stop: Some(stop),
+        task,
+        catalogue: place,
+        folder: data,
+    }
 }
 
 /// A token of a new account with these roles in this installation's own institution.
@@ -212,6 +235,15 @@ impl Running {
         let folder = self.data().join(folder);
         let files = if folder.is_dir() { crate::oracle::files(&folder) } else { Vec::new() };
         files.into_iter().map(Stored::File).collect()
+    }
+
+    /// The same data, served by other rules for accounts.
+    pub async fn again_by(self, rules: AccountRules) -> Self {
+        let Self { engine, stop, task, catalogue, folder, .. } = self;
+        stop.unwrap().send(()).unwrap();
+        task.await.unwrap().unwrap();
+        engine.close().await;
+        served(|_| {}, rules, catalogue, folder).await
     }
 
     pub async fn stop(mut self) -> std::io::Result<()> {

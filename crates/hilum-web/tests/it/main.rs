@@ -10,6 +10,7 @@ mod https;
 mod limits;
 mod native_model;
 mod openapi;
+mod openid;
 mod oracle;
 #[path = "../../../hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
@@ -18,6 +19,7 @@ mod proxy;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3;
+mod second_factor;
 mod sign_in;
 mod slow;
 mod stow;

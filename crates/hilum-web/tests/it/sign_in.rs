@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Running, start, start_fresh};
 
-const PASSWORD: &str = "a stone on its way to the bladder";
-const OTHER: &str = "another stone, and another way out";
+pub const PASSWORD: &str = "a stone on its way to the bladder";
+pub const OTHER: &str = "another stone, and another way out";
 
-async fn post(server: &Running, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+pub async fn post(server: &Running, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let headers = [headers, &[("Content-Type", "application/json")]].concat();
     server.send_bare("POST", path, &headers, body.to_string().as_bytes()).await
 }
 
 /// `name=value` of the one cookie that an answer sets.
-fn cookie(answer: &Answer) -> String {
+pub fn cookie(answer: &Answer) -> String {
     let set = answer.header("set-cookie").expect("a cookie");
     for part in ["Path=/", "HttpOnly", "SameSite=Strict"] {
         assert!(set.split("; ").any(|own| own == part), "{set}");
@@ -23,7 +23,7 @@ fn cookie(answer: &Answer) -> String {
 }
 
 /// An account that is signed in: its cookie, and what it shows with changes.
-async fn administrator(server: &Running) -> (String, String) {
+pub async fn administrator(server: &Running) -> (String, String) {
     let link = server.engine.first_administrator_link().await.unwrap().expect("nobody manages accounts yet");
     let view = post(server, "/api/v1/links/check", &[], &json!({ "link": link })).await;
     assert_eq!(view.json(), json!({"purpose": "first_administrator", "login": null, "name": null}));

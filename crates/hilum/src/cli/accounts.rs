@@ -25,6 +25,14 @@ pub enum UserCommand {
     Roles(UserRolesArguments),
     /// Print a link with which the account's holder chooses a new password
     Link(UserArguments),
+    /// Take away the second factor of somebody who has lost it; its owner is told at the next sign-in
+    ResetSecondFactor(UserArguments),
+    /// List the identities at OpenID providers that an account signs in by
+    Identities(UserIdentitiesArguments),
+    /// Let whom an OpenID provider knows sign in with an account
+    LinkIdentity(UserLinkIdentityArguments),
+    /// Let an identity sign in with an account no longer, and take the roles that its claims gave
+    UnlinkIdentity(UserUnlinkIdentityArguments),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +61,35 @@ pub struct UserListArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UserIdentitiesArguments {
+    /// Login
+    pub login: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UserLinkIdentityArguments {
+    /// Login
+    pub login: String,
+    /// The provider: the id of its [[openid]] table
+    #[arg(long, value_name = "ID")]
+    pub provider: String,
+    /// Whom the provider calls so: the claim `sub` of its ID tokens, which is no e-mail address
+    #[arg(long, value_name = "SUB")]
+    pub subject: String,
+}
+
+#[derive(Debug, Args)]
+pub struct UserUnlinkIdentityArguments {
+    /// Login
+    pub login: String,
+    /// Number of the identity, as `hilum user identities` prints it
+    pub id: i64,
 }
 
 #[derive(Debug, Args)]

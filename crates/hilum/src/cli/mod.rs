@@ -2,7 +2,9 @@
 
 mod accounts;
 mod audit;
+mod keys;
 mod node;
+mod rules;
 mod upkeep;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -12,10 +14,12 @@ use hilum_engine::{InstitutionCode, Zone};
 
 pub use accounts::{InstitutionCommand, TokenCommand, UserCommand};
 pub use audit::{AuditCommand, AuditListArguments, AuditVerifyArguments};
+pub use keys::KeyCommand;
 pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
+pub use rules::{RulesCommand, RulesOptionsArguments};
 pub use upkeep::{BackupArguments, CheckArguments, DoctorArguments, ExportArguments, RestoreArguments};
 
 /// Radiology AI platform: receives CT, keeps it, reads it, reports.
@@ -91,9 +95,15 @@ pub enum Command {
     /// Look after institutions: whose studies there are
     #[command(subcommand)]
     Institution(InstitutionCommand),
+    /// Look after the keys that secrets in the catalogue are encrypted with
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look at the audit trail, and prove it
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look at the rules of guidelines, and at what they offer for a stone
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Look at models
     #[command(subcommand)]
     Model(ModelCommand),
@@ -128,6 +138,10 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   max_instance_mib = 8192        longest instance taken, over DIMSE and STOW-RS
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model
+  second_factor = \"optional\"     \"required\": nobody signs in with a password alone
+  key_file = \"/etc/hilum/hilum.keys\"   keys of what is encrypted in the catalogue, made when they are first needed; keys/hilum.keys in the
+                                 data folder where not given. The environment variable HILUM_KEY goes first: one or more keys in base64,
+                                 the current one first
   quiet_after_seconds = 5        a series is settled after this long without a new instance
   jobs_per_institution = 2       studies of one institution that are read at once, by all processes together; without it there is no limit
   log = \"warn,hilum=info\"        what is logged; the environment variable HILUM_LOG goes first
@@ -151,6 +165,8 @@ Keys of the configuration file (TOML); what the command line says goes first, an
 [audit] sends the audit trail to a syslog server besides, as DICOM audit messages (PS3.15 A.5):
   syslog = \"tls://HOST:6514\"    or tcp://HOST:PORT, udp://HOST:PORT
   authorities = \"ca.pem\"         who signs the server's certificate; those that everybody knows where not given
+  certificate = \"hilum.pem\"      our certificate, where the server asks for one, and
+  key = \"hilum.key\"              its private key, PEM, without a passphrase
   source = \"HILUM\"              name of this installation in the messages; our AE title where not given
 
 [https] makes the web server speak HTTPS alone (TLS 1.2 and 1.3); changed files are shown within 30 seconds, or on SIGHUP at once:
@@ -158,6 +174,26 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   key = \"hilum.key\"              its private key, PEM, without a passphrase
   self_signed = false            make certificate and key in the data folder instead, and renew them; callers compare the fingerprint
                                  that is printed at the start and by `hilum doctor`
+
+[[openid]], one table for each OpenID provider (OpenID Connect) that people may sign in by, besides by password. The provider is told to send
+browsers back to https://OUR-NAME/api/v1/openid/ID/callback and, after signing out, to https://OUR-NAME/sign-in:
+  id = \"hospital\"                stands in that address: lower-case letters, digits and -
+  name = \"Hospital account\"      stands on the button
+  issuer = \"https://login.hospital.example/realms/main\"   as the provider calls itself
+  client_id = \"hilum\"            what it calls us
+  client_secret_file = \"openid.secret\"   file that holds our secret; or client_secret_env, the name of an environment variable; neither,
+                                 where it knows us as a public client
+  scopes = [\"openid\", \"profile\"]   what is asked for
+  login_claim = \"preferred_username\"   claim of the ID token that names the login of an account that is made
+  new_accounts = true            make an account at the first sign-in of somebody to whom [[openid.roles]] give a role; else only who is linked
+                                 to an account signs in
+  end_session = true             who signs out here signs out there too, where the provider offers it
+  authorities = \"ca.pem\"         who signs its certificate; those that everybody knows where not given
+[[openid.roles]], below its [[openid]], a claim that gives a role; renewed at each sign-in, and over 30 days after the last one:
+  claim = \"groups\"               claim of the ID token; \"a.b\" also is b in a
+  value = \"radiology-ksh\"        what it is, or holds among others
+  role = \"radiologist\"           what it gives
+  institution = \"LOCAL\"          where
 
 [tls] makes the DICOM node speak TLS alone; changed files are shown as those of [https]:
   certificate = \"hilum.pem\"      our certificate in PEM form, then those that lead to its authority

@@ -27,6 +27,9 @@ pub struct DoctorArguments {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Also ask the OpenID providers what they say of themselves; nothing is sent anywhere without this
+    #[arg(long)]
+    pub ask_providers: bool,
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +47,9 @@ pub struct RestoreArguments {
     /// Folder that `hilum backup` wrote
     #[arg(value_name = "DIR")]
     pub backup: PathBuf,
+    /// Go on although keys of the backup are missing; what is encrypted with them cannot be read then
+    #[arg(long)]
+    pub without_keys: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

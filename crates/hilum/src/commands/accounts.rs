@@ -9,6 +9,7 @@ use hilum_engine::{Engine, Grant, Scope};
 use crate::{
     cli::{InstitutionCommand, TokenCommand, UserCommand},
     commands::{DATA, block_on},
+    failure::WrongCall,
     node::table,
     settings::Settings,
 };
@@ -31,7 +32,8 @@ pub fn user(settings: &Settings, command: &UserCommand) -> anyhow::Result<()> {
                 println!("{}", serde_json::to_string_pretty(&accounts)?);
                 return Ok(());
             }
-            let mut rows = vec![["login", "name", "state", "last sign-in", "roles"].map(str::to_owned).to_vec()];
+            let mut rows =
+                vec![["login", "name", "state", "second factor", "last sign-in", "roles"].map(str::to_owned).to_vec()];
             rows.extend(accounts.into_iter().map(row));
             print_table(&rows);
             Ok(())
@@ -51,6 +53,42 @@ pub fn user(settings: &Settings, command: &UserCommand) -> anyhow::Result<()> {
             println!("{}", address(settings, &link));
             Ok(())
         }
+        UserCommand::ResetSecondFactor(arguments) => {
+            let account = engine.account_with_login(scope, &arguments.login).await?;
+            Ok(engine.reset_second_factor(scope, account.id).await?)
+        }
+        UserCommand::Identities(arguments) => {
+            let account = engine.account_with_login(scope, &arguments.login).await?;
+            let identities = engine.identities(scope, account.id).await?;
+            if arguments.json {
+                println!("{}", serde_json::to_string_pretty(&identities)?);
+                return Ok(());
+            }
+            let mut rows = vec![["number", "provider", "subject", "linked", "last used"].map(str::to_owned).to_vec()];
+            rows.extend(identities.into_iter().map(|one| {
+                let used = one.last_used_at.unwrap_or_else(|| "never".to_owned());
+                vec![one.id.to_string(), one.issuer, one.subject, one.linked_at, used]
+            }));
+            print_table(&rows);
+            Ok(())
+        }
+        UserCommand::LinkIdentity(arguments) => {
+            let account = engine.account_with_login(scope, &arguments.login).await?;
+            let known = settings.openid.iter().find(|provider| provider.id.as_str() == arguments.provider);
+            let provider = known.ok_or_else(|| {
+                let message = format!(
+                    "no provider has the id {}. Add it as [[openid]] to the configuration file, and name the file with --config.",
+                    arguments.provider
+                );
+                WrongCall(message)
+            })?;
+            engine.link_identity(scope, account.id, provider.issuer.as_str(), &arguments.subject).await?;
+            Ok(())
+        }
+        UserCommand::UnlinkIdentity(arguments) => {
+            let account = engine.account_with_login(scope, &arguments.login).await?;
+            Ok(engine.unlink_identity(scope, account.id, arguments.id).await?)
+        }
     })
 }
 
@@ -58,7 +96,9 @@ pub fn token(settings: &Settings, command: &TokenCommand) -> anyhow::Result<()> 
     with_engine(settings, async |engine, scope| match command {
         TokenCommand::Add(arguments) => {
             let account = engine.account_with_login(scope, &arguments.login).await?;
-            let roles = if arguments.roles.is_empty() { &account.roles } else { &arguments.roles };
+            let mut all = account.roles.clone();
+            all.extend(account.claimed_roles.iter().filter(|role| !account.roles.contains(role)).cloned());
+            let roles = if arguments.roles.is_empty() { &all } else { &arguments.roles };
             let (token, _) = engine.add_token(scope, account.id, &arguments.name, roles, arguments.days).await?;
             println!("{token}");
             Ok(())
@@ -105,7 +145,7 @@ pub fn institution(settings: &Settings, command: &InstitutionCommand) -> anyhow:
     })
 }
 
-fn with_engine(
+pub(super) fn with_engine(
     settings: &Settings,
     work: impl AsyncFnOnce(&Engine, &Scope) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -149,7 +189,11 @@ fn row(account: AccountView) -> Vec<String> {
         (false, None) => "active".to_owned(),
     };
     let signed_in = account.last_sign_in.unwrap_or_else(|| "never".to_owned());
-    vec![account.login, account.name, state, signed_in, roles_of(&account.roles)]
+    let claimed = roles_of(&account.claimed_roles);
+    let claimed = if claimed.is_empty() { claimed } else { format!("by claims: {claimed}") };
+    let roles = [roles_of(&account.roles), claimed].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+    let factor = if account.second_factor { "yes" } else { "no" }.to_owned();
+    vec![account.login, account.name, state, factor, signed_in, roles.join("; ")]
 }
 
 fn roles_of(roles: &[Grant]) -> String {
@@ -158,7 +202,7 @@ fn roles_of(roles: &[Grant]) -> String {
     told.join(", ")
 }
 
-fn print_table(rows: &[Vec<String>]) {
+pub(super) fn print_table(rows: &[Vec<String>]) {
     for line in table::lines(rows) {
         println!("{line}");
     }

@@ -19,6 +19,9 @@ pub fn run(settings: &Settings, arguments: &DoctorArguments) -> anyhow::Result<(
     settings.start_log("error")?;
     let data_dir = settings.data_dir(DATA);
     let mut findings = doctor::examine(settings, &data_dir, &Surroundings::this_machine());
+    if arguments.ask_providers {
+        findings.extend(block_on(async { Ok(doctor::ask_providers(settings).await) })?);
+    }
     if is_data_folder(&data_dir) {
         findings.extend(block_on(async { Ok(doctor::examine_catalogue(settings.engine(&data_dir)).await) })?);
     }

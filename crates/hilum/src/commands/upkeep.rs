@@ -90,7 +90,13 @@ pub fn backup(settings: &Settings, arguments: &BackupArguments) -> anyhow::Resul
         mib(summary.bytes_copied),
         mib(summary.bytes_there)
     );
-    println!("the configuration file and model folders of your own are not in it");
+    println!("the configuration file, model folders of your own and keys are not in it");
+    if !summary.keys.is_empty() {
+        let (keys, place) = (summary.keys.join(", "), settings.key_place());
+        println!(
+            "it needs the keys {keys}: keep a copy of {place} apart from it, or what is encrypted is lost with them"
+        );
+    }
     Ok(())
 }
 
@@ -98,9 +104,10 @@ pub fn restore(settings: &Settings, arguments: &RestoreArguments) -> anyhow::Res
     settings.start_log("error")?;
     let data_dir = settings.data_dir(DATA);
     let following = WorkControl::new();
-    let EngineConfig { catalogue: place, storage, .. } = settings.engine(&data_dir);
+    let EngineConfig { catalogue: place, storage, keys, .. } = settings.engine(&data_dir);
+    let keys = (!arguments.without_keys).then_some(&keys);
     let summary = block_on(async {
-        let work = upkeep::restore(&arguments.backup, &data_dir, &place, &storage, &following);
+        let work = Box::pin(upkeep::restore(&arguments.backup, &data_dir, &place, &storage, keys, &following));
         Ok(progress::watched("copying", &following, work).await??)
     })?;
     if arguments.json {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use hilum_engine::keys::KeyPlace;
+
 use super::Finding;
 use crate::{certificate::Place, settings::Settings};
 
@@ -20,6 +22,16 @@ pub(super) fn examine(settings: &Settings, data_dir: &Path) -> Vec<Finding> {
     for file in settings.secret_files() {
         secret("credentials_readable_by_others", "the file with credentials", file, &mut findings);
     }
+    if let KeyPlace::File(file) = settings.key_place() {
+        secret("key_file_readable_by_others", "the key file", &file, &mut findings);
+        if lies_in(&file, data_dir) {
+            findings.push(Finding::warning(
+                "keys_beside_data",
+                format!("the key file {} lies in the data folder: whoever copies one copies both", file.display()),
+                "move it to another disk or folder, name it with key_file in the configuration file, and keep a copy of it apart from the backups",
+            ));
+        }
+    }
     match mode(data_dir) {
         None => findings.push(Finding::note(
             "no_data_folder",
@@ -34,6 +46,12 @@ pub(super) fn examine(settings: &Settings, data_dir: &Path) -> Vec<Finding> {
         Some(_) => {}
     }
     findings
+}
+
+/// Whether there is such a file below the folder, whatever links lead there.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(file).zip(real(folder)).is_some_and(|(file, folder)| file.starts_with(folder))
 }
 
 fn secret(code: &'static str, what: &str, file: &Path, findings: &mut Vec<Finding>) {

@@ -5,6 +5,7 @@ mod device;
 mod files;
 mod machine;
 mod network;
+mod openid;
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 pub use catalogue::examine as examine_catalogue;
 pub use device::Surroundings;
+pub use openid::ask as ask_providers;
 
 use crate::settings::Settings;
 
@@ -60,6 +62,7 @@ impl Finding {
 /// Everything that is seen without opening the catalogue.
 pub fn examine(settings: &Settings, data_dir: &Path, surroundings: &Surroundings) -> Vec<Finding> {
     let mut findings = network::examine(settings);
+    findings.extend(openid::examine(settings));
     findings.extend(files::examine(settings, data_dir));
     findings.extend(device::examine(data_dir, surroundings));
     findings.extend(machine::examine(settings, data_dir, surroundings));

@@ -20,7 +20,7 @@ impl CommitmentHandler for Node {
                 return true;
             }
             let asked = Untold::Asked { asked: request.instances.iter().map(reference).collect() };
-            let scope = self.peers.scope_of(peer);
+            let scope = self.scope_of(caller);
             let noted = self.engine.keep_untold_commitment(&scope, &request.transaction, peer, &asked).await;
             if let Err(error) = &noted {
                 tracing::warn!(code = error.code(), %peer, "a storage commitment is refused, as it cannot be noted");
@@ -30,7 +30,7 @@ impl CommitmentHandler for Node {
     }
 
     fn commit(&self, caller: &Caller, request: CommitmentRequest) -> CommitFuture {
-        let (engine, scope) = (self.engine.clone(), self.scope_of_its_data(&caller.calling_ae));
+        let (engine, scope) = (self.engine.clone(), self.scope_of_its_data(&caller.calling_ae, caller.address));
         Box::pin(async move {
             let asked: Vec<CommitmentReference> = request.instances.iter().map(reference).collect();
             result_of(request.transaction, look_after(&engine, &scope, asked).await)
@@ -46,7 +46,7 @@ impl CommitmentHandler for Node {
         if self.peers.find(&caller.calling_ae).is_none() {
             return;
         }
-        let (engine, scope) = (self.engine.clone(), self.peers.scope_of(&caller.calling_ae));
+        let (engine, scope) = (self.engine.clone(), self.scope_of(caller));
         let peer = caller.calling_ae.clone();
         tokio::spawn(async move {
             if let Err(error) = engine.commitment_told(&scope, &transaction, &peer).await {
@@ -59,7 +59,7 @@ impl CommitmentHandler for Node {
         if self.peers.find(&caller.calling_ae).is_none() {
             return;
         }
-        let (engine, scope) = (self.engine.clone(), self.peers.scope_of(&caller.calling_ae));
+        let (engine, scope) = (self.engine.clone(), self.scope_of(caller));
         let peer = caller.calling_ae.clone();
         tokio::spawn(async move {
             let (transaction, outcome) = outcome_of(result);
@@ -77,7 +77,7 @@ impl Node {
         let UntoldCommitment { transaction, peer, what, .. } = commitment;
         let outcome = match what {
             Untold::Result(outcome) => outcome,
-            Untold::Asked { asked } => look_after(&self.engine, &self.scope_of_its_data(&peer), asked).await,
+            Untold::Asked { asked } => look_after(&self.engine, &self.scope_of_its_data(&peer, None), asked).await,
         };
         result_of(transaction, outcome)
     }

@@ -18,7 +18,7 @@ const PAGE: usize = 200;
 impl FindHandler for Node {
     fn find(&self, request: FindRequest) -> Matches<'_> {
         let FindRequest { caller, level, keys, options, .. } = request;
-        let scope = self.peers.scope_of(&caller.calling_ae);
+        let scope = self.scope_of(&caller);
         match level {
             Some(level) => archive(self.engine.clone(), scope, level, keys, options),
             None => worklist(self.engine.clone(), scope, keys, options),

@@ -17,10 +17,10 @@ pub mod worker;
 
 pub use refusals::refusals;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use hilum_dicom::AeTitle;
-use hilum_dimse::{BindError, Refusal, Scp, ScpConfig, Scu, ScuConfig, Services};
+use hilum_dimse::{BindError, Caller, Refusal, Scp, ScpConfig, Scu, ScuConfig, Services};
 use hilum_engine::{Engine, EngineError, ErrorKind, Scope, routing::Rules};
 
 use crate::settings::{Peers, Settings};
@@ -60,8 +60,14 @@ impl Node {
     }
 
     /// Where data of a caller may be: in its own institution, and in those that the rules give its data to.
-    fn scope_of_its_data(&self, caller: &AeTitle) -> Scope {
-        self.rules.institutions_of(caller).fold(self.peers.scope_of(caller), |scope, code| scope.and(code.clone()))
+    fn scope_of_its_data(&self, title: &AeTitle, address: Option<IpAddr>) -> Scope {
+        let own = self.peers.scope_of(title, address);
+        self.rules.institutions_of(title).fold(own, |scope, code| scope.and(code.clone()))
+    }
+
+    /// What a caller may see and add to.
+    fn scope_of(&self, caller: &Caller) -> Scope {
+        self.peers.scope_of(&caller.calling_ae, caller.address)
     }
 }
 

@@ -20,7 +20,7 @@ impl RetrieveHandler for Node {
     fn select(&self, request: RetrieveRequest) -> SelectFuture<'_> {
         Box::pin(async move {
             let selection = selection(request.level, &request.keys)?;
-            let scope = self.peers.scope_of(&request.caller.calling_ae);
+            let scope = self.scope_of(&request.caller);
             let to = request.destination.as_ref().unwrap_or(&request.caller.calling_ae);
             if request.destination.is_some() && self.peers.find(to).is_none() {
                 let detail = Detail { peer: Some(to.clone()), code: Some("unknown_peer".into()), ..Detail::default() };

@@ -8,7 +8,7 @@ use super::Node;
 impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
-            let scope = self.peers.scope_of(&instance.calling_ae);
+            let scope = self.peers.scope_of(&instance.calling_ae, instance.address);
             let ReceivedInstance { calling_ae, sop_class, sop, transfer_syntax, part10, sha256, .. } = instance;
             let sender = Sender { ae_title: calling_ae.clone(), sop_class, sop };
             let received = Received { object: part10, sha256, transfer_syntax: Some(transfer_syntax), facts: None };

@@ -3,12 +3,15 @@
 mod audit;
 mod catalogue;
 mod https;
+mod noted;
+mod openid;
 mod peers;
 mod routing;
 mod storage;
 mod tls;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -18,8 +21,14 @@ use std::{
 use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
-use hilum_engine::{CataloguePlace, EngineConfig, StoragePlace, audit::syslog::SyslogSettings, routing::Rules};
-use hilum_web::PublicName;
+use hilum_engine::{
+    CataloguePlace, EngineConfig, StoragePlace,
+    accounts::{AccountRules, SecondFactorRule},
+    audit::{SettingName, syslog::SyslogSettings},
+    keys::KeyPlace,
+    routing::Rules,
+};
+use hilum_web::{OpenIdProvider, PublicName};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +36,7 @@ use crate::{certificate::Place, cli::Common, commands::DATA, failure::WrongCall}
 use audit::AuditTable;
 use catalogue::CatalogueTable;
 use https::HttpsTable;
+use openid::OpenIdEntry;
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
 pub use routing::{Patients, Pull};
@@ -63,11 +73,15 @@ struct File {
     tls: Option<TlsTable>,
     https: Option<HttpsTable>,
     #[serde(default)]
+    openid: Vec<OpenIdEntry>,
+    #[serde(default)]
     public_names: Vec<String>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
     max_connections: Option<usize>,
     requests_per_second: Option<u32>,
+    key_file: Option<PathBuf>,
+    second_factor: Option<SecondFactorRule>,
     #[serde(default)]
     rules: Vec<RuleEntry>,
     #[serde(default)]
@@ -105,23 +119,31 @@ pub struct Settings {
     https: Option<https::Source>,
     /// Names that the web server is reached by, besides those of this machine.
     pub public_names: Vec<PublicName>,
+    /// Providers that people sign in by, besides by password.
+    pub openid: Vec<OpenIdProvider>,
     /// Whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<IpAddr>,
     pub max_connections: usize,
     pub requests_per_second: u32,
+    key_file: Option<PathBuf>,
+    /// Keys of the environment.
+    given_keys: Option<KeyPlace>,
+    second_factor: SecondFactorRule,
     secret_files: Vec<PathBuf>,
+    /// The file, by its keys.
+    by_key: BTreeMap<String, String>,
 }
 
 impl Settings {
     /// Reads the configuration file, where one is named. Anything wrong in it is a wrong call.
     pub fn load(common: &Common) -> anyhow::Result<Self> {
-        let Some(path) = &common.config else { return Self::of(common, File::default()) };
+        let Some(path) = &common.config else { return Self::of(common, File::default(), BTreeMap::new()) };
         read(path)
-            .and_then(|file| Self::of(common, file))
+            .and_then(|(file, by_key)| Self::of(common, file, by_key))
             .map_err(|error| WrongCall(format!("configuration {}: {error:#}", path.display())).into())
     }
 
-    fn of(common: &Common, file: File) -> anyhow::Result<Self> {
+    fn of(common: &Common, file: File, by_key: BTreeMap<String, String>) -> anyhow::Result<Self> {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let max_associations = file.max_associations.unwrap_or(64);
         let max_instance_mib = file.max_instance_mib.unwrap_or(8192);
@@ -143,7 +165,9 @@ impl Settings {
         }
         let holds_password = file.catalogue.as_ref().is_some_and(CatalogueTable::has_password);
         let own = common.config.iter().filter(|_| holds_password);
-        let secret_files = own.chain(file.storage.as_ref().and_then(StorageTable::credentials)).cloned().collect();
+        let client_secrets = file.openid.iter().filter_map(OpenIdEntry::secret_file);
+        let credentials = file.storage.as_ref().and_then(StorageTable::credentials);
+        let secret_files = own.chain(credentials).chain(client_secrets).cloned().collect();
         let ae_title = match file.ae_title {
             Some(title) => title,
             None => "HILUM".parse()?,
@@ -172,10 +196,15 @@ impl Settings {
             loaded_tls: OnceLock::new(),
             https: file.https.map(HttpsTable::source).transpose().map_err(anyhow::Error::msg)?,
             public_names: https::public_names(file.public_names).map_err(anyhow::Error::msg)?,
+            openid: openid::providers(file.openid).map_err(anyhow::Error::msg)?,
             trusted_proxies: https::trusted_proxies(file.trusted_proxies).map_err(anyhow::Error::msg)?,
             max_connections,
             requests_per_second,
+            key_file: file.key_file,
+            given_keys: given_keys()?,
+            second_factor: file.second_factor.unwrap_or_default(),
             secret_files,
+            by_key,
         })
     }
 
@@ -194,8 +223,32 @@ impl Settings {
             jobs_per_institution: self.jobs_per_institution,
             rules: self.rules.clone(),
             syslog: self.syslog.clone(),
+            keys: self.keys_of(data_dir),
+            accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },
             ..EngineConfig::new(data_dir)
         }
+    }
+
+    /// What is configured, by its keys, for the audit trail: the file with what the command line says over it. Of an address of a
+    /// server only where it is, and neither user nor password.
+    pub fn noted(&self) -> BTreeMap<SettingName, String> {
+        let mut values = self.by_key.clone();
+        values.extend([("http".to_owned(), self.http.to_string()), ("dimse".to_owned(), self.dimse.to_string())]);
+        if let CataloguePlace::Server(url) = &self.catalogue {
+            values.insert("catalogue.url".to_owned(), url.to_string());
+        }
+        noted::named(values)
+    }
+
+    /// Where the keys of a data folder come from: the environment, the file that is named, or one in the data folder.
+    fn keys_of(&self, data_dir: &Path) -> KeyPlace {
+        let named = self.key_file.clone().map_or_else(|| KeyPlace::in_folder(data_dir), KeyPlace::File);
+        self.given_keys.clone().unwrap_or(named)
+    }
+
+    /// Where keys come from.
+    pub fn key_place(&self) -> KeyPlace {
+        self.keys_of(&self.data_dir(DATA))
     }
 
     /// Who may call the network node: the known peers; as long as none is known, anybody on this machine.
@@ -280,31 +333,49 @@ impl Settings {
     }
 }
 
+/// The environment variable that keys may stand in.
+const KEY_VARIABLE: &str = "HILUM_KEY";
+
+fn given_keys() -> anyhow::Result<Option<KeyPlace>> {
+    let Some(text) = std::env::var_os(KEY_VARIABLE) else { return Ok(None) };
+    let text = zeroize::Zeroizing::new(text.into_string().unwrap_or_default());
+    let given = KeyPlace::given(KEY_VARIABLE, &text);
+    given.map(Some).map_err(|error| WrongCall(format!("{KEY_VARIABLE}: {error}")).into())
+}
+
 /// The parser shows the line that it could not read, which may be that of an address with a password.
 fn without_secrets(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let shown = error.to_string();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    if shown.contains("client_secret") {
+        return anyhow::Error::msg(format!(
+            "line {line} cannot be read; a client's secret stands in a file (client_secret_file = \"...\") or in an environment \
+             variable (client_secret_env = \"...\"), and never here"
+        ));
+    }
     if !shown.contains("://") {
         return anyhow::Error::msg(shown);
     }
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
     anyhow::Error::msg(format!(
         "line {line} is not TOML; an address stands in quotation marks: url = \"postgres://...\""
     ))
 }
 
 /// Relative paths start at the file's folder.
-fn read(path: &Path) -> anyhow::Result<File> {
+fn read(path: &Path) -> anyhow::Result<(File, BTreeMap<String, String>)> {
     let text = std::fs::read_to_string(path).context("cannot be read")?;
     let mut file: File = toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?;
+    let by_key = noted::by_key(toml::from_str(&text).map_err(|error| without_secrets(&error, &text))?);
     let folder = path.parent().unwrap_or(Path::new(""));
     let tls = file.tls.as_mut().into_iter().flat_map(TlsTable::paths);
     let https = file.https.as_mut().into_iter().flat_map(HttpsTable::paths);
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
     let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
-    let paths = [file.data.as_mut(), file.model.as_mut()].into_iter().flatten();
-    for path in paths.chain(tls).chain(https).chain(storage).chain(audit) {
+    let openid = file.openid.iter_mut().flat_map(OpenIdEntry::paths);
+    let paths = [file.data.as_mut(), file.model.as_mut(), file.key_file.as_mut()].into_iter().flatten();
+    for path in paths.chain(tls).chain(https).chain(storage).chain(audit).chain(openid) {
         *path = folder.join(&*path);
     }
-    Ok(file)
+    Ok((file, by_key))
 }

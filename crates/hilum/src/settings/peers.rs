@@ -1,8 +1,10 @@
 //! `[[peers]]` and `callers`: the application entities that Hilum talks to, and what each may ask.
 
+use std::net::IpAddr;
+
 use hilum_dicom::AeTitle;
 use hilum_dimse::{Allowed, Callers, Peer, PeerCertificate};
-use hilum_engine::{InstitutionCode, Scope};
+use hilum_engine::{InstitutionCode, Scope, Whence};
 use serde::Deserialize;
 
 /// One `[[peers]]` of the file.
@@ -133,9 +135,10 @@ impl Peers {
     }
 
     /// What a caller may see and add to: its own institution's, or this machine's where anybody may call.
-    pub fn scope_of(&self, title: &AeTitle) -> Scope {
+    pub fn scope_of(&self, title: &AeTitle, address: Option<IpAddr>) -> Scope {
         let stranger = || Scope::peer(title.clone(), InstitutionCode::local());
-        self.find(title).map_or_else(stranger, KnownPeer::scope)
+        let scope = self.find(title).map_or_else(stranger, KnownPeer::scope);
+        scope.whence(Whence { address, request: None })
     }
 
     /// Who may call the network node.

@@ -73,6 +73,45 @@ fn accounts_are_made_changed_and_shut_from_the_command_line() {
 }
 
 #[test]
+fn identities_of_providers_are_linked_shown_and_unlinked_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let file = folder.path().join("hilum.toml");
+    let provider = "[[openid]]\nid = \"hospital\"\nname = \"Hospital\"\nissuer = \"https://login.example\"\nclient_id = \"hilum\"\n";
+    std::fs::write(&file, provider).unwrap();
+    let on = |arguments: &[&str]| on(&data, &[arguments, &["--config", file.to_str().unwrap()]].concat());
+    assert_code(&on(&["user", "add", "kim", "--role", "administrator"]), 0);
+    let link = |provider, subject| on(&["user", "link-identity", "kim", "--provider", provider, "--subject", subject]);
+    let unknown = link("nobody", "248289761001");
+    assert_code(&unknown, 2);
+    assert!(err(&unknown).contains("no provider has the id nobody"), "{}", err(&unknown));
+    assert_code(&link("hospital", "248289761001"), 0);
+    let twice = link("hospital", "248289761001");
+    assert_code(&twice, 1);
+    assert!(err(&twice).contains("linked to the account already"), "{}", err(&twice));
+    let list: Value = serde_json::from_slice(&on(&["user", "identities", "kim", "--json"]).stdout).unwrap();
+    assert_eq!((&list[0]["issuer"], &list[0]["subject"]), (&"https://login.example".into(), &"248289761001".into()));
+    assert!(out(&on(&["user", "identities", "kim"])).contains("248289761001"));
+    let id = list[0]["id"].to_string();
+    assert_code(&on(&["user", "unlink-identity", "kim", &id]), 0);
+    assert_code(&on(&["user", "unlink-identity", "kim", &id]), 1);
+    // Who the provider says it is stays out of the trail.
+    let trail = out(&on(&["audit", "list", "--json"]));
+    assert!(trail.contains("identity_linked") && trail.contains("identity_unlinked"), "{trail}");
+    assert!(!trail.contains("248289761001") && !trail.contains("login.example"), "{trail}");
+
+    // A secret that stands in the file is refused, and not shown.
+    std::fs::write(&file, format!("{provider}client_secret = \"unlooked-for\"\n")).unwrap();
+    let refused = on(&["user", "list"]);
+    assert_code(&refused, 2);
+    assert!(
+        err(&refused).contains("client_secret_file") && !err(&refused).contains("unlooked-for"),
+        "{}",
+        err(&refused)
+    );
+}
+
+#[test]
 fn a_session_outlives_a_server_that_is_killed_and_a_second_start_makes_no_second_first_account() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -72,6 +72,10 @@ fn what_peers_ask_of_a_server_is_in_the_trail_and_strangers_are_too() {
         let times = told.iter().filter(|line| *line == expected).count();
         assert_eq!(times, 1, "{expected}\nin\n{}", told.join("\n"));
     }
+    // Whoever was let in, too, has an address in the trail.
+    for event in events.iter().filter(|event| event["actor"]["id"] == "CT1") {
+        assert_eq!(event["address"], "127.0.0.1", "{event}");
+    }
     let stranger = listed(&site.data(), &["--actor", "STRANGER", "--outcome", "refused"]);
     assert_eq!((stranger.len(), stranger[0]["address"].as_str()), (1, Some("127.0.0.1")));
     let study = events.iter().find(|event| event["action"] == "receive").unwrap()["studies"][0].as_str().unwrap();
@@ -121,6 +125,29 @@ fn commands_write_into_the_trail_and_verify_says_when_it_is_broken() {
 }
 
 #[test]
+fn a_server_that_starts_with_another_configuration_says_in_the_trail_which_keys_differ_and_never_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let start = |text: &str| assert_eq!(Server::start_with(&data, text).signal("TERM"), Some(0));
+    let told = || -> Vec<Value> {
+        let events = listed(&data, &["--action", "change_configuration"]);
+        events.into_iter().map(|event| event["detail"].clone()).collect()
+    };
+    let first = "http = \"127.0.0.1:0\"\nae_title = \"ONE\"\nmax_associations = 7\n";
+    start(first);
+    assert_eq!(told().len(), 1);
+    assert_eq!(told()[0]["code"], "noted");
+    start(first);
+    assert_eq!(told().len(), 1, "nothing was changed");
+    start("http = \"127.0.0.1:0\"\nae_title = \"SECRET_TITLE\"\npublic_names = [\"pacs.example\"]\n");
+    let changed = serde_json::json!({"code": "changed", "settings": ["ae_title", "max_associations", "public_names"]});
+    assert_eq!(told()[0], changed);
+    let all = serde_json::to_string(&listed(&data, &[])).unwrap();
+    let note = std::fs::read_to_string(data.join("configuration.json")).unwrap();
+    assert!(![all, note].concat().contains("SECRET_TITLE"));
+}
+
+#[test]
 fn a_wrong_audit_configuration_is_said_by_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hilum.toml");
@@ -129,6 +156,8 @@ fn a_wrong_audit_configuration_is_said_by_its_key() {
         ("syslog = \"udp://127.0.0.1:514\"\nauthorities = \"ca.pem\"", "audit: authorities"),
         ("syslog = \"udp://127.0.0.1:514\"\nsource = \"two words\"", "audit: source"),
         ("authorities = \"ca.pem\"", "syslog"),
+        ("syslog = \"tls://127.0.0.1:6514\"\ncertificate = \"own.pem\"", "audit: key is missing"),
+        ("syslog = \"tcp://127.0.0.1:601\"\ncertificate = \"own.pem\"\nkey = \"own.key\"", "audit: certificate is for"),
     ] {
         std::fs::write(&file, format!("[audit]\n{text}\n")).unwrap();
         let output = command().args(["audit", "list", "--config"]).arg(&file).output().unwrap();

@@ -18,6 +18,10 @@ struct Diagnosis {
 }
 
 fn diagnose(folder: &Path, configuration: &str) -> Diagnosis {
+    diagnose_with(folder, configuration, &[])
+}
+
+fn diagnose_with(folder: &Path, configuration: &str, arguments: &[&str]) -> Diagnosis {
     let file = folder.join("hilum.toml");
     fs::write(&file, configuration).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
@@ -26,6 +30,7 @@ fn diagnose(folder: &Path, configuration: &str) -> Diagnosis {
         .arg(&file)
         .arg("--data")
         .arg(folder.join("data"))
+        .args(arguments)
         .output()
         .unwrap();
     let text = out(&output);
@@ -114,6 +119,70 @@ fn settings_that_let_others_in_or_listen_are_named() {
     ]);
 }
 
+/// A provider that says this of itself, to whoever asks.
+fn provider(document: fn(&str) -> String) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (own, counted) = (issuer.clone(), std::sync::Arc::clone(&asked));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut head = [0; 2048];
+            let read = std::io::Read::read(&mut stream, &mut head).unwrap();
+            let keys = String::from_utf8_lossy(&head[..read]).contains("/jwks ");
+            let body = if keys { "{\"keys\": []}".to_owned() } else { document(&own) };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+        }
+    });
+    (issuer, asked)
+}
+
+fn document(issuer: &str, more: &str) -> String {
+    format!(
+        "{{\"issuer\": \"{issuer}\", \"authorization_endpoint\": \"{issuer}/a\", \"token_endpoint\": \"{issuer}/t\", \
+         \"jwks_uri\": \"{issuer}/jwks\"{more}}}"
+    )
+}
+
+#[test]
+fn providers_are_asked_when_that_is_asked_for_and_what_is_weak_about_them_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("openid.secret");
+    fs::write(&secret, "unlooked-for\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let table = |issuer: &str, more: &str| {
+        format!(
+            "[[openid]]\nid = \"hospital\"\nname = \"Hospital\"\nclient_id = \"hilum\"\nissuer = \"{issuer}\"\n{more}\n"
+        )
+    };
+    let with_secret = "client_secret_file = \"openid.secret\"";
+    let ask = ["--ask-providers"];
+    let (weak, asked) = provider(|issuer| document(issuer, ""));
+    let quiet = diagnose(folder.path(), &table(&weak, with_secret));
+    quiet.says("openid_in_the_clear", "warning");
+    quiet.says("credentials_readable_by_others", "serious");
+    quiet.is_silent_about(&["openid_without_pkce", "openid_unusable"]);
+    assert!(!quiet.text.contains("unlooked-for"), "{}", quiet.text);
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 0, "nothing goes out unless that is asked for");
+    diagnose_with(folder.path(), &table(&weak, with_secret), &ask).says("openid_without_pkce", "warning");
+    diagnose_with(folder.path(), &table(&weak, ""), &ask).says("openid_without_pkce", "serious");
+    let (good, _) =
+        provider(|issuer| document(issuer, ", \"code_challenge_methods_supported\": [\"plain\", \"S256\"]"));
+    diagnose_with(folder.path(), &table(&good, ""), &ask).is_silent_about(&["openid_without_pkce", "openid_unusable"]);
+    let (other, _) = provider(|_| document("https://other.example", ""));
+    let unusable = diagnose_with(folder.path(), &table(&other, ""), &ask);
+    unusable.says("openid_unusable", "serious");
+    assert!(unusable.text.contains("openid_other_issuer"), "{}", unusable.text);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = diagnose_with(folder.path(), &table(&format!("http://{nobody}"), ""), &ask);
+    gone.says("openid_unusable", "serious");
+    assert!(gone.text.contains("openid_unreachable"), "{}", gone.text);
+}
+
 #[test]
 fn what_others_may_read_is_named_and_a_fresh_installation_is_closed() {
     let (folder, data) = installation();
@@ -186,4 +255,41 @@ fn a_damaged_catalogue_is_named_and_nobody_in_it() {
     let damaged = diagnose(folder.path(), "");
     damaged.says("catalogue_unreadable", "serious");
     assert!(!damaged.text.contains("SYN-"), "{}", damaged.text);
+}
+
+#[test]
+fn keys_beside_the_data_missing_backups_and_administrators_with_a_password_alone_are_named() {
+    let (folder, data) = installation();
+    let on = |arguments: &[&str]| {
+        assert_code(&command().args(arguments).arg("--data").arg(&data).output().unwrap(), 0);
+    };
+    let fresh = diagnose(folder.path(), "");
+    fresh.is_silent_about(&["no_backup", "keys_beside_data", "key_missing", "administrators_without_second_factor"]);
+    let study = small_study(folder.path(), 42);
+    on(&["import", study.to_str().unwrap()]);
+    on(&["user", "add", "chief", "--role=administrator"]);
+    on(&["key", "new"]);
+    let used = diagnose(folder.path(), "");
+    used.says("no_backup", "warning");
+    used.says("administrators_without_second_factor", "warning");
+    used.says("keys_beside_data", "warning");
+    used.is_silent_about(&["key_file_readable_by_others", "key_missing"]);
+    on(&["backup", folder.path().join("backup").to_str().unwrap()]);
+    let kept = diagnose(folder.path(), "");
+    kept.says("backup_age", "note");
+    kept.is_silent_about(&["no_backup", "backup_old"]);
+    let keys = data.join("keys/hilum.keys");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
+    diagnose(folder.path(), "").says("key_file_readable_by_others", "serious");
+    // Elsewhere, and named.
+    let safe = folder.path().join("safe.keys");
+    fs::rename(&keys, &safe).unwrap();
+    fs::set_permissions(&safe, fs::Permissions::from_mode(0o600)).unwrap();
+    let wrong = folder.path().join("wrong.keys");
+    fs::write(&wrong, "0123456789abcdef AAAA\n").unwrap();
+    let broken = diagnose(folder.path(), "key_file = \"wrong.keys\"\n");
+    broken.says("keys_unreadable", "serious");
+    broken.is_silent_about(&["catalogue_unreadable"]);
+    let apart = diagnose(folder.path(), "key_file = \"safe.keys\"\n");
+    apart.is_silent_about(&["keys_beside_data", "key_file_readable_by_others", "key_missing"]);
 }

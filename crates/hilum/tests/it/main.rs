@@ -8,11 +8,13 @@ mod export;
 mod faults;
 mod https;
 mod import;
+mod keys;
 mod node;
 mod phantom;
 mod predict;
 mod program;
 mod report;
+mod rules;
 mod s3;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]

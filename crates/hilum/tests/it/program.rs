@@ -13,7 +13,7 @@ use std::{
 
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
-    command.env_remove("HILUM_LOG");
+    command.env_remove("HILUM_LOG").env_remove("HILUM_KEY");
     command
 }
 

@@ -25,6 +25,8 @@ export function AccountForm({ account, onLink, onDone }: Props) {
   const [login, setLogin] = useState(account?.login ?? "");
   const [name, setName] = useState(account?.name ?? "");
   const [roles, setRoles] = useState<RoleAt[]>(account?.roles ?? []);
+  // What a provider's claims give is enough, where somebody gave nothing before.
+  const noneLeft = roles.length === 0 && !(account?.roles.length === 0 && account.claimed_roles.length > 0);
   const wrongLogin = login !== "" && !loginPattern.test(login.trim());
   const save = useAct("accounts", async () => {
     const named = name.trim();
@@ -77,7 +79,7 @@ export function AccountForm({ account, onLink, onDone }: Props) {
         <RolesField
           label={t("accounts.roles")}
           description={t("accounts.rolesHelp")}
-          error={account !== null && roles.length === 0 && t("accounts.noRoleLeft")}
+          error={account !== null && noneLeft && t("accounts.noRoleLeft")}
           choices={managed.map(({ code, name }) => ({ code, name, roles: allRoles }))}
           value={roles}
           onChange={setRoles}
@@ -86,7 +88,7 @@ export function AccountForm({ account, onLink, onDone }: Props) {
           <Button variant="default" onClick={onDone}>
             {t("form.cancel")}
           </Button>
-          <Button type="submit" loading={save.isPending} disabled={wrongLogin || login === "" || name.trim() === "" || roles.length === 0}>
+          <Button type="submit" loading={save.isPending} disabled={wrongLogin || login === "" || name.trim() === "" || noneLeft}>
             {t(account ? "form.save" : "accounts.addAndInvite")}
           </Button>
         </Group>

@@ -15,9 +15,10 @@ interface Props {
   onEdit: () => void;
   onDisable: () => void;
   onLink: () => void;
+  onResetFactor: () => void;
 }
 
-export function AccountRow({ account, names, onEdit, onDisable, onLink }: Props) {
+export function AccountRow({ account, names, onEdit, onDisable, onLink, onResetFactor }: Props) {
   const { t } = useTranslation();
   const moment = useMoment();
   const problem = useAccountProblem();
@@ -39,10 +40,23 @@ export function AccountRow({ account, names, onEdit, onDisable, onLink }: Props)
         </Text>
       </Table.Td>
       <Table.Td>
-        <RoleBadges value={account.roles} names={names} />
+        {(account.roles.length > 0 || account.claimed_roles.length === 0) && <RoleBadges value={account.roles} names={names} />}
+        {account.claimed_roles.length > 0 && (
+          <>
+            <Text size="xs" c="dimmed" mt={account.roles.length > 0 ? 6 : 0}>
+              {t("accounts.claimedRoles")}
+            </Text>
+            <RoleBadges value={account.claimed_roles} names={names} />
+          </>
+        )}
       </Table.Td>
       <Table.Td>
         <State account={account} />
+        {account.second_factor && (
+          <Text size="xs" c="dimmed">
+            {t("accounts.hasFactor")}
+          </Text>
+        )}
       </Table.Td>
       <Table.Td>
         <Text size="sm">{account.last_sign_in ? moment(account.last_sign_in) : "–"}</Text>
@@ -57,6 +71,7 @@ export function AccountRow({ account, names, onEdit, onDisable, onLink }: Props)
           <Menu.Dropdown>
             <Menu.Item onClick={onEdit}>{t("accounts.edit")}</Menu.Item>
             {!account.disabled && <Menu.Item onClick={onLink}>{t("accounts.newLink")}</Menu.Item>}
+            {account.second_factor && !own && <Menu.Item onClick={onResetFactor}>{t("accounts.resetFactor")}</Menu.Item>}
             {account.disabled && (
               <Menu.Item
                 onClick={() =>

@@ -12,11 +12,12 @@ import { AccountForm } from "./AccountForm";
 import { AccountRow } from "./AccountRow";
 import { DisableForm } from "./DisableForm";
 import { type LinkFor, LinkShown, NewLinkForm } from "./NewLink";
+import { ResetFactorForm } from "./ResetFactorForm";
 
 /** What stands in the dialog. */
 type Dialog =
   | { kind: "add" }
-  | { kind: "edit" | "disable" | "link"; account: Account }
+  | { kind: "edit" | "disable" | "link" | "resetFactor"; account: Account }
   | { kind: "shown"; link: LinkFor };
 
 export function AccountsPage() {
@@ -60,6 +61,7 @@ export function AccountsPage() {
             onEdit={() => setDialog({ kind: "edit", account })}
             onDisable={() => setDialog({ kind: "disable", account })}
             onLink={() => setDialog({ kind: "link", account })}
+            onResetFactor={() => setDialog({ kind: "resetFactor", account })}
           />
         ))}
       </TableCard>
@@ -76,6 +78,7 @@ export function AccountsPage() {
           <AccountForm account={dialog.account} onLink={showLink} onDone={close} />
         )}
         {dialog?.kind === "disable" && <DisableForm account={dialog.account} onDone={close} />}
+        {dialog?.kind === "resetFactor" && <ResetFactorForm account={dialog.account} onDone={close} />}
         {dialog?.kind === "link" && <NewLinkForm account={dialog.account} onLink={showLink} onDone={close} />}
         {dialog?.kind === "shown" && <LinkShown link={dialog.link} onDone={close} />}
       </Dialog>

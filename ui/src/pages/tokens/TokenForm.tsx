@@ -6,6 +6,7 @@ import { accessApi, type RoleAt } from "../../api/access";
 import { useAct } from "../../api/accessHooks";
 import { useSession } from "../../app/session";
 import { inOrder, useProblem } from "../../components/access";
+import { CodeField } from "../../components/CodeField";
 import { Refusal } from "../../components/Refusal";
 import { RolesField } from "../../components/RolesField";
 import { SecretShown } from "../../components/SecretShown";
@@ -16,7 +17,8 @@ const lifetimes = [7, 30, 90, 365];
 export function TokenForm({ onDone }: { onDone: () => void }) {
   const { t } = useTranslation();
   const problem = useProblem();
-  const { institutions } = useSession();
+  const { institutions, second_factor: factor } = useSession();
+  const [code, setCode] = useState("");
   const [name, setName] = useState("");
   const [days, setDays] = useState(30);
   const [roles, setRoles] = useState<RoleAt[]>([]);
@@ -38,7 +40,8 @@ export function TokenForm({ onDone }: { onDone: () => void }) {
 
   function submit(event: FormEvent) {
     event.preventDefault();
-    add.mutate({ name: name.trim(), days, roles });
+    if (name.trim() === "" || roles.length === 0) return;
+    add.mutate({ name: name.trim(), days, roles, ...(factor.enrolled && { code }) }, { onError: () => setCode("") });
   }
 
   return (
@@ -69,11 +72,12 @@ export function TokenForm({ onDone }: { onDone: () => void }) {
           value={roles}
           onChange={setRoles}
         />
+        {factor.enrolled && <CodeField value={code} onChange={setCode} />}
         <Group justify="end">
           <Button variant="default" onClick={onDone}>
             {t("form.cancel")}
           </Button>
-          <Button type="submit" loading={add.isPending} disabled={name.trim() === "" || roles.length === 0}>
+          <Button type="submit" loading={add.isPending} disabled={name.trim() === "" || roles.length === 0 || (factor.enrolled && code.trim() === "")}>
             {t("tokens.make")}
           </Button>
         </Group>

@@ -44,15 +44,19 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::AddAccount | Action::ChangeAccount | Action::AddToken | Action::RevokeToken | Action::AddLink => {
             alert(("110137", "User Security Attributes Changed"))
         }
-        Action::AddInstitution => alert(("110129", "Security Configuration")),
+        Action::AddInstitution | Action::ChangeKeys | Action::ChangeConfiguration => {
+            alert(("110129", "Security Configuration"))
+        }
         Action::ChangeRoles => alert(("110136", "Security Roles Changed")),
-        Action::RetryForwards => alert(("110132", "Use of Restricted Function")),
+        Action::RetryForwards | Action::Pseudonymise | Action::Reidentify => {
+            alert(("110132", "Use of Restricted Function"))
+        }
         Action::Admit => alert(("110126", "Node Authentication")),
         Action::Query => (("110112", "Query"), None, 'E'),
         Action::View => (INSTANCES_ACCESSED, None, 'R'),
         Action::Receive => (INSTANCES_TRANSFERRED, None, 'C'),
         Action::Send => (INSTANCES_TRANSFERRED, None, 'R'),
-        Action::Import => (("110107", "Import"), None, 'C'),
+        Action::Import | Action::Restore => (("110107", "Import"), None, 'C'),
         Action::ImportWorklist => (("110109", "Order Record"), None, 'C'),
         Action::Export | Action::Backup => (("110106", "Export"), None, 'R'),
         Action::Delete if detail.series.is_some() => (INSTANCES_ACCESSED, None, 'D'),
@@ -65,7 +69,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
 /// Participant Object Data Life Cycle (PS3.15 A.5.1.2.3) of what an action is about.
 fn life_cycle(action: Action) -> u8 {
     match action {
-        Action::Receive | Action::Import | Action::ImportWorklist => 2,
+        Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist => 2,
         Action::CancelReading | Action::ResumeReading => 3,
         Action::Predict => 8,
         Action::Export | Action::Backup => 10,
@@ -128,7 +132,7 @@ fn participants(xml: &mut String, row: &AuditRow, action: Action, detail: &Detai
         Action::ProcessStart | Action::ProcessEnd => (None, Some(APPLICATION)),
         Action::Query | Action::Receive => (Some(SOURCE), Some(DESTINATION)),
         Action::Send | Action::Export | Action::Backup => (None, Some(SOURCE)),
-        Action::Import => (None, Some(DESTINATION)),
+        Action::Import | Action::Restore => (None, Some(DESTINATION)),
         _ => (None, None),
     };
     let own = row.actor_kind == "system";
@@ -147,7 +151,7 @@ fn participants(xml: &mut String, row: &AuditRow, action: Action, detail: &Detai
     }
     let medium = match action {
         Action::Export | Action::Backup => Some(DESTINATION_MEDIA),
-        Action::Import => Some(SOURCE_MEDIA),
+        Action::Import | Action::Restore => Some(SOURCE_MEDIA),
         _ => None,
     };
     if let Some(role) = medium {

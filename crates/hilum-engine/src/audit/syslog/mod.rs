@@ -84,14 +84,29 @@ pub struct SyslogSettings {
     pub server: SyslogServer,
     /// PEM file of those who sign its certificate; those that everybody knows where `None`.
     pub authorities: Option<PathBuf>,
+    /// The certificate that we show it, where it asks for one.
+    pub identity: Option<SyslogIdentity>,
     /// Audit Source ID (PS3.15 A.5.2.4): which installation this is.
     pub source: String,
 }
 
-/// The authorities of a syslog server cannot be used.
+/// A certificate of our own, and its key: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogIdentity {
+    /// The certificate, then those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key, without a passphrase.
+    pub key: PathBuf,
+}
+
+/// A file for TLS to the syslog server cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the authorities of the syslog server cannot be used: {0}; [audit] authorities names a PEM file")]
-pub struct BadAuthorities(String);
+#[error("[audit] {key}: the PEM file cannot be used: {reason}")]
+pub struct BadSyslogFile {
+    /// The key of the configuration that names it.
+    key: &'static str,
+    reason: String,
+}
 
 /// Messages that wait for the server.
 const WAITING: usize = 8192;
@@ -126,10 +141,10 @@ impl Count {
 
 impl Syslog {
     /// Starts sending; it ends when nobody sends any more.
-    pub(crate) fn start(settings: SyslogSettings) -> Result<Arc<Self>, BadAuthorities> {
-        let SyslogSettings { server, authorities, source } = settings;
+    pub(crate) fn start(settings: SyslogSettings) -> Result<Arc<Self>, BadSyslogFile> {
+        let SyslogSettings { server, authorities, identity, source } = settings;
         let connector = match server.carrier {
-            Carrier::Tls => Some(wire::connector(authorities.as_deref())?),
+            Carrier::Tls => Some(wire::connector(authorities.as_deref(), identity.as_ref())?),
             Carrier::Udp | Carrier::Tcp => None,
         };
         let (waiting, heard) = mpsc::channel(WAITING);

@@ -1,8 +1,8 @@
 //! Bytes to a syslog server.
 
-use super::{BadAuthorities, Carrier, SyslogServer};
+use super::{BadSyslogFile, Carrier, SyslogIdentity, SyslogServer};
 use hyper_rustls::ConfigBuilderExt as _;
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,25 +30,37 @@ pub(super) struct Way {
     open: Option<Open>,
 }
 
-/// Trusts these authorities, or those that everybody knows.
-pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, BadAuthorities> {
-    let bad = |reason: String| BadAuthorities(reason);
+/// Trusts these authorities, or those that everybody knows, and shows this certificate, or none.
+pub(super) fn connector(
+    authorities: Option<&Path>,
+    identity: Option<&SyslogIdentity>,
+) -> Result<TlsConnector, BadSyslogFile> {
+    let bad = |key: &'static str, reason: String| BadSyslogFile { key, reason };
+    let certificates = |key: &'static str, file: &Path| {
+        let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let read = read.map_err(|error| bad(key, error.to_string()))?;
+        if read.is_empty() { Err(bad(key, "it holds no certificate".to_owned())) } else { Ok(read) }
+    };
     let builder = ClientConfig::builder();
-    let config = match authorities {
+    let builder = match authorities {
         None => builder.with_webpki_roots(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| bad(error.to_string()))? {
-                let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-                roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(bad("it holds no certificate".to_owned()));
+            for certificate in certificates("authorities", file)? {
+                roots.add(certificate).map_err(|error| bad("authorities", error.to_string()))?;
             }
             builder.with_root_certificates(roots)
         }
     };
-    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(SyslogIdentity { certificate, key }) => {
+            let shown = certificates("certificate", certificate)?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad("key", error.to_string()))?;
+            builder.with_client_auth_cert(shown, key).map_err(|error| bad("certificate", error.to_string()))?
+        }
+    };
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 impl Way {

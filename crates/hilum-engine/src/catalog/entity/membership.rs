@@ -1,4 +1,4 @@
-//! What an account is to an institution.
+//! What an account is to an institution. `identity_id`: the linked identity whose claims said so, or 0 where somebody gave it by hand.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,6 +11,7 @@ pub(crate) struct Model {
     pub institution_id: i64,
     #[sea_orm(column_type = "Text")]
     pub role: String,
+    pub identity_id: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

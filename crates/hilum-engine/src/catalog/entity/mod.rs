@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod account_link;
+pub(crate) mod account_notice;
 pub(crate) mod api_token;
 pub(crate) mod audit_event;
 pub(crate) mod audit_study;
@@ -11,13 +12,18 @@ pub(crate) mod finding;
 pub(crate) mod forward;
 pub(crate) mod instance;
 pub(crate) mod institution;
+pub(crate) mod linked_identity;
 pub(crate) mod membership;
+pub(crate) mod openid_attempt;
 pub(crate) mod patient;
+pub(crate) mod pseudonym;
 pub(crate) mod pulled_study;
 pub(crate) mod quarantine;
 pub(crate) mod reading;
+pub(crate) mod recovery_code;
 pub(crate) mod removal;
 pub(crate) mod report;
+pub(crate) mod second_factor;
 pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod sign_in_failure;

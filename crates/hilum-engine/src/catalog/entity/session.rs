@@ -1,4 +1,4 @@
-//! Somebody who is signed in. `digest` is the SHA-256 of the cookie.
+//! Somebody who is signed in. `digest` is the SHA-256 of the cookie, `identity_id` the linked identity by which they did.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,6 +12,7 @@ pub(crate) struct Model {
     pub digest: String,
     pub created_at: i64,
     pub seen_at: i64,
+    pub identity_id: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,8 @@ mod m0007_no_processes;
 mod m0008_data_folder;
 mod m0009_accounts;
 mod m0010_audit;
+mod m0011_secrets;
+mod m0012_openid;
 mod m0013_turns;
 
 use sea_orm_migration::prelude::*;
@@ -29,6 +31,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_data_folder::DataFolder),
             Box::new(m0009_accounts::Accounts),
             Box::new(m0010_audit::Audit),
+            Box::new(m0011_secrets::Secrets),
+            Box::new(m0012_openid::OpenId),
             Box::new(m0013_turns::Turns),
         ]
     }

@@ -2,7 +2,7 @@
 
 use super::verified;
 use crate::fixture::{config, engine, number, python};
-use hilum_engine::audit::syslog::SyslogSettings;
+use hilum_engine::audit::syslog::{SyslogIdentity, SyslogSettings};
 use hilum_engine::audit::{Action, AuditEvent, Detail, KeyTag, Outcome, Subject};
 use hilum_engine::{AccountId, Actor, Engine, EngineConfig, InstitutionCode, Role};
 use std::net::{TcpListener, UdpSocket};
@@ -12,7 +12,7 @@ use tempfile::tempdir;
 use tokio::io::AsyncReadExt as _;
 
 pub fn settings(server: &str) -> SyslogSettings {
-    SyslogSettings { server: server.parse().unwrap(), authorities: None, source: "HILUM".into() }
+    SyslogSettings { server: server.parse().unwrap(), authorities: None, identity: None, source: "HILUM".into() }
 }
 
 fn event(index: usize) -> AuditEvent {
@@ -57,13 +57,26 @@ async fn what_a_syslog_server_hears_is_the_audit_message_of_the_standard() {
     let address = format!("udp://{}", server.local_addr().unwrap());
     let engine = Engine::open(EngineConfig { syslog: Some(settings(&address)), ..config(data.path()) }).await.unwrap();
     let events = one_of_each();
-    engine.audit_all(&events).await.unwrap();
-    engine.close().await;
-    let mut datagram = vec![0; 65536];
     // A start and an end of the process beside them.
-    for index in 0..events.len() + 2 {
-        let length = server.recv(&mut datagram).unwrap();
-        let text = std::str::from_utf8(&datagram[..length]).unwrap();
+    let count = events.len() + 2;
+    let mut heard = Vec::new();
+    let mut datagram = vec![0; 65536];
+    let mut hear = |until: usize| {
+        while heard.len() < until {
+            let length = server.recv(&mut datagram).unwrap();
+            heard.push(String::from_utf8(datagram[..length].to_vec()).unwrap());
+        }
+        heard.clone()
+    };
+    // Some at a time: all together are more than a socket holds.
+    let mut sent = 1;
+    for some in events.chunks(20) {
+        engine.audit_all(some).await.unwrap();
+        sent += some.len();
+        tokio::task::block_in_place(|| hear(sent));
+    }
+    engine.close().await;
+    for (index, text) in hear(count).iter().enumerate() {
         let (header, xml) = text.split_once('\u{FEFF}').unwrap();
         let fields: Vec<&str> = header.trim_end().split(' ').collect();
         let [priority, _, _, app, process, kind, structured] = fields[..] else { panic!("{header}") };
@@ -82,7 +95,7 @@ async fn what_a_syslog_server_hears_is_the_audit_message_of_the_standard() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.trim(), format!("{} messages are valid", events.len() + 2));
+    assert_eq!(said.trim(), format!("{count} messages are valid"));
 }
 
 /// The messages of a stream with octet counting (RFC 6587 3.4.1).
@@ -151,4 +164,87 @@ async fn a_process_ends_though_the_syslog_server_never_answers() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     let found = verified(data.path(), &[]).await;
     assert_eq!((found.whole, found.events), (true, 20_002));
+}
+
+/// An authority, and certificates for a server and a client that it signed.
+const CERTIFICATES: &str = r"set -e
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
+for name in server client; do
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$name -keyout $name.key -out $name.csr
+  printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' > $name.ext
+  openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile $name.ext -out $name.pem
+done";
+
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill().and_then(|()| self.0.wait()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_openssl_hears_the_trail_of_who_shows_a_certificate_and_nothing_of_others() {
+    let (data, other, folder) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
+    let folder = folder.path();
+    let made = Command::new("sh").arg("-c").arg(CERTIFICATES).current_dir(folder).output();
+    let Some(made) = made.ok().filter(|made| made.status.success()) else {
+        assert!(std::env::var("HILUM_REQUIRE_ORACLES").as_deref() != Ok("1"), "openssl makes no certificates");
+        println!("SKIPPED: there is no openssl");
+        return;
+    };
+    drop(made);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let heard = folder.join("heard.txt");
+    let server = Command::new("openssl")
+        .args([
+            "s_server",
+            "-quiet",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+            "-cert",
+            "server.pem",
+            "-key",
+            "server.key",
+        ])
+        .args(["-Verify", "1", "-verify_return_error", "-CAfile", "ca.pem", "-naccept", "9"])
+        .current_dir(folder)
+        // It ends with its input.
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::fs::File::create(&heard).unwrap())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let _server = Killed(server);
+    let said = || std::fs::read_to_string(&heard).unwrap_or_default();
+    let authorities = Some(folder.join("ca.pem"));
+    let identity = Some(SyslogIdentity { certificate: folder.join("client.pem"), key: folder.join("client.key") });
+    let own = SyslogSettings { authorities, identity, ..settings(&format!("tls://127.0.0.1:{port}")) };
+    let nobody = SyslogSettings { identity: None, ..own.clone() };
+    let refused = Engine::open(EngineConfig { syslog: Some(nobody), ..config(other.path()) }).await.unwrap();
+    refused.audit(event(70)).await.unwrap();
+    refused.close().await;
+
+    let engine = Engine::open(EngineConfig { syslog: Some(own.clone()), ..config(data.path()) }).await.unwrap();
+    for index in 0..3 {
+        engine.audit(event(index)).await.unwrap();
+    }
+    let started = Instant::now();
+    while !said().contains("ParticipantObjectID=\"1.2.3\"") {
+        assert!(started.elapsed() < Duration::from_secs(20), "{}", said());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    engine.close().await;
+    let said = said();
+    // Octet counting (RFC 6587 3.4.1): the length stands before each, and the next one follows at once.
+    let (length, first) = said.split_once(' ').unwrap();
+    let first = &first.as_bytes()[..length.parse().unwrap()];
+    assert!(first.starts_with(b"<8") && first.ends_with(b"</AuditMessage>"), "{said}");
+    assert!(!said.contains("ParticipantObjectID=\"1.2.71\""), "{said}");
+    for (missing, key) in [("ca.pem", "authorities"), ("client.pem", "certificate"), ("client.key", "key")] {
+        std::fs::write(folder.join(missing), "nothing").unwrap();
+        let error = Engine::open(EngineConfig { syslog: Some(own.clone()), ..config(data.path()) }).await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("[audit] {key}: ")), "{error}");
+        std::process::Command::new("sh").arg("-c").arg(CERTIFICATES).current_dir(folder).output().unwrap();
+    }
 }

@@ -1,0 +1,101 @@
+//! Requests to a provider: no redirect is followed, no answer is longer than a limit, and none takes longer than one.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{Request, StatusCode, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::{PATIENCE, fault::OpenIdFault};
+
+/// Longest answer, bytes. Discovery documents have some 5 KiB, sets of keys and tokens as much.
+const LONGEST: usize = 256 * 1024;
+const CONNECT: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Http {
+    /// The error is why the authorities cannot be used.
+    pub(super) fn new(authorities: Option<&Path>, turns: Arc<Semaphore>) -> Result<Self, String> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match authorities {
+            None => builder.with_webpki_roots(),
+            Some(file) => builder
+                .with_tls_config(ClientConfig::builder().with_root_certificates(roots(file)?).with_no_client_auth()),
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(builder.https_or_http().enable_http1().wrap_connector(tcp));
+        Ok(Self { client, turns })
+    }
+
+    /// A JSON document; `what` is its name in the error.
+    pub(super) async fn get<T: DeserializeOwned>(&self, address: &str, what: &'static str) -> Result<T, OpenIdFault> {
+        let request = Request::get(address).header(header::ACCEPT, "application/json").body(Full::default());
+        let (status, body) = self.send(request.map_err(|_| OpenIdFault::Unreadable(what))?).await?;
+        if status != StatusCode::OK {
+            return Err(OpenIdFault::Refused(status.as_u16()));
+        }
+        serde_json::from_slice(&body).map_err(|_| OpenIdFault::Unreadable(what))
+    }
+
+    /// Sends a form; status and body of the answer.
+    pub(super) async fn post(
+        &self,
+        address: &str,
+        authorization: Option<String>,
+        form: String,
+    ) -> Result<(StatusCode, Bytes), OpenIdFault> {
+        let request = Request::post(address)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request =
+            authorization.into_iter().fold(request, |request, value| request.header(header::AUTHORIZATION, value));
+        let request = request.body(Full::from(form)).map_err(|_| OpenIdFault::Unreadable("token_endpoint"))?;
+        self.send(request).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), OpenIdFault> {
+        let answer = async {
+            let turn = self.turns.acquire().await;
+            let _turn = turn.map_err(|_| OpenIdFault::Unreachable)?;
+            let response = self.client.request(request).await.map_err(|_| OpenIdFault::Unreachable)?;
+            let (parts, body) = response.into_parts();
+            if parts.status.is_redirection() {
+                return Err(OpenIdFault::Redirected);
+            }
+            let body = Limited::new(body, LONGEST).collect().await.map_err(|error| {
+                let too_long = error.downcast_ref::<LengthLimitError>().is_some();
+                if too_long { OpenIdFault::TooLong } else { OpenIdFault::Unreachable }
+            })?;
+            Ok((parts.status, body.to_bytes()))
+        };
+        tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(OpenIdFault::Unreachable))
+    }
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())? {
+        roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(roots) }
+}

@@ -1,0 +1,154 @@
+//! `hilum rules`
+
+use anyhow::Context as _;
+use hilum_clinical::guideline::{Chance, Guideline, Input, Inputs, Offer, Passage, Rule, Verdict, Weighed, shipped};
+use serde::Serialize;
+
+use crate::cli::{RulesCommand, RulesOptionsArguments};
+use crate::failure::WrongCall;
+use crate::node::table;
+
+const NOT_AN_ORDER: &str =
+    "Options of guidelines, for research and decision support; not for diagnosis or treatment without a physician.";
+
+#[derive(Serialize)]
+struct All {
+    guidelines: Vec<Guideline>,
+    passage: Passage,
+}
+
+#[derive(Serialize)]
+struct Offered<'g> {
+    inputs: &'g Inputs,
+    rules: Vec<Weighed<'g>>,
+    chances_of_passing: Vec<Chance<'g>>,
+}
+
+pub fn run(command: &RulesCommand) -> anyhow::Result<()> {
+    let (guidelines, passage) = shipped().context("the rules of this program")?;
+    match command {
+        RulesCommand::Show(arguments) if arguments.json => {
+            println!("{}", serde_json::to_string_pretty(&All { guidelines, passage })?);
+        }
+        RulesCommand::Show(_) => show(&guidelines, &passage),
+        RulesCommand::Options(arguments) => options(&guidelines, &passage, arguments)?,
+    }
+    Ok(())
+}
+
+fn show(guidelines: &[Guideline], passage: &Passage) {
+    println!("{NOT_AN_ORDER}");
+    for guideline in guidelines {
+        let Guideline { id, version, title, edition, citation, values_from, rules } = guideline;
+        println!("\n{id}, version {version}: {title}, edition {edition}\n  {citation}\n  Values from {values_from}.\n");
+        let mut rows = vec![["RULE", "TOPIC", "WHEN", "OPTIONS"].map(str::to_owned).to_vec()];
+        rows.extend(rules.iter().map(|rule| {
+            let when: Vec<String> =
+                rule.when.told().iter().map(|(input, told)| format!("{} {told}", input.name())).collect();
+            vec![rule.id.clone(), word(&rule.topic), when.join(", "), told(rule)]
+        }));
+        print(&rows);
+        for rule in rules.iter().filter(|rule| rule.citation.is_some()) {
+            println!("  {}: {}", rule.id, rule.citation.as_deref().unwrap_or_default());
+        }
+    }
+    println!(
+        "\nchance of passing, version {}: per cent that passed by themselves\n  Values from {}.\n",
+        passage.version, passage.values_from
+    );
+    let mut rows = vec![["SOURCE", "STONES", "PASSED", "95 % CI"].map(str::to_owned).to_vec()];
+    for source in &passage.sources {
+        for row in &source.rows {
+            let stones: Vec<String> =
+                row.when().told().iter().map(|(input, told)| format!("{} {told}", input.name())).collect();
+            rows.push(vec![source.id.clone(), stones.join(", "), format!("{} %", row.percent), interval(row.range)]);
+        }
+    }
+    print(&rows);
+    for source in &passage.sources {
+        println!("  {}: {}", source.id, source.citation);
+    }
+}
+
+fn options(guidelines: &[Guideline], passage: &Passage, arguments: &RulesOptionsArguments) -> anyhow::Result<()> {
+    let inputs = inputs_of(&arguments.known)?;
+    let weighed: Vec<Weighed<'_>> = guidelines.iter().flat_map(|guideline| guideline.weigh(&inputs)).collect();
+    let chances = passage.chances(&inputs);
+    if arguments.json {
+        let offered = Offered { inputs: &inputs, rules: weighed, chances_of_passing: chances };
+        println!("{}", serde_json::to_string_pretty(&offered)?);
+        return Ok(());
+    }
+    println!("{NOT_AN_ORDER}\n");
+    let names = |inputs: &[Input]| inputs.iter().map(|input| input.name()).collect::<Vec<_>>().join(", ");
+    let mut rows = vec![["GUIDELINE", "RULE", "OPTIONS", "BECAUSE OF", "MISSING"].map(str::to_owned).to_vec()];
+    for verdict in [Verdict::Applies, Verdict::NotDetermined] {
+        for one in weighed.iter().filter(|one| one.verdict == verdict) {
+            let offered = match verdict {
+                Verdict::Applies => told(one.rule),
+                _ => format!("perhaps {}", told(one.rule)),
+            };
+            rows.push(vec![
+                one.guideline.to_owned(),
+                one.rule.id.clone(),
+                offered,
+                names(&one.used),
+                names(&one.missing),
+            ]);
+        }
+    }
+    print(&rows);
+    for chance in chances {
+        let interval = chance.range.map_or_else(String::new, |_| format!(" (95 % CI {})", interval(chance.range)));
+        println!("  {} % of such stones passed by themselves{interval}: {}", chance.percent, chance.source);
+    }
+    println!("\n`hilum rules show` prints rules and sources.");
+    Ok(())
+}
+
+/// `NAME=VALUE`, each as rule files write it; yes and no for what is so or not.
+fn inputs_of(known: &[String]) -> anyhow::Result<Inputs> {
+    let mut table = toml::Table::new();
+    for pair in known {
+        let expected = || {
+            let names: Vec<&str> = Input::ALL.iter().map(|input| input.name()).collect();
+            WrongCall(format!("{pair:?} is no NAME=VALUE; expected one of {}, once", names.join(", ")))
+        };
+        let (name, value) = pair.split_once('=').ok_or_else(expected)?;
+        let value = match (value, value.parse::<f64>()) {
+            ("yes" | "true", _) => true.into(),
+            ("no" | "false", _) => false.into(),
+            (_, Ok(number)) if number.is_finite() => number.into(),
+            _ => toml::Value::String(value.to_owned()),
+        };
+        if !Input::ALL.iter().any(|input| input.name() == name) || table.insert(name.to_owned(), value).is_some() {
+            return Err(expected().into());
+        }
+    }
+    table.try_into().map_err(|error: toml::de::Error| WrongCall(format!("what is known: {}", error.message())).into())
+}
+
+fn told(rule: &Rule) -> String {
+    let any = |offer: &Offer| offer.first.iter().map(word).collect::<Vec<_>>().join(" or ");
+    let offered = rule.options.iter().map(any).collect::<Vec<_>>().join(", then ");
+    let against = rule.against.iter().map(word).collect::<Vec<_>>().join(", ");
+    let against = if against.is_empty() { against } else { format!("; not {against}") };
+    let weeks = rule.reconsider_weeks.map(|[from, to]| format!("; reconsider at {from} to {to} weeks"));
+    let strength = rule.strength.as_ref().map(|strength| format!(" ({strength})"));
+    format!("{offered}{against}{}{}", weeks.unwrap_or_default(), strength.unwrap_or_default())
+}
+
+/// As the rule file writes it.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn interval(range: Option<[f64; 2]>) -> String {
+    range.map_or_else(|| "-".to_owned(), |[low, high]| format!("{low} to {high} %"))
+}
+
+fn print(rows: &[Vec<String>]) {
+    for line in table::lines(rows) {
+        println!("{line}");
+    }
+}
