@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use apalis::prelude::{BoxDynError, Data, TaskBuilder, TaskSink, WorkerBuilder};
 use apalis_sqlite::{Config, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteStorage};
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 const FILE: &str = "queue.sqlite";
+/// Locked by whoever opens the queue.
+const TURN: &str = "queue.lock";
 const NAME: &str = "hilum";
 
 #[derive(Clone, Debug)]
@@ -49,9 +52,17 @@ impl Enqueued {
 }
 
 impl Queue {
-    /// Opens the queue; one that cannot be opened is made anew, for nothing is lost with it.
+    /// Opens the queue; one that cannot be opened is made anew, for nothing is lost with it. One process at a time: what another is just making
+    /// cannot be opened either.
     pub(super) async fn open(folder: &Path) -> Result<Self, EngineError> {
         let file = folder.join(FILE);
+        let turn = folder.join(TURN);
+        let locked = tokio::task::spawn_blocking(move || {
+            let turn = File::options().create(true).truncate(false).write(true).open(turn)?;
+            turn.lock().map(|()| turn)
+        });
+        let failed = |error: &dyn std::fmt::Display| EngineError::Queue(format!("{TURN} cannot be locked: {error}"));
+        let _turn = locked.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         match Self::connect(&file).await {
             Ok(queue) => Ok(queue),
             Err(error) => {
