@@ -66,12 +66,17 @@ pub(crate) fn doors(server: &Server) -> Doors {
             second_factor::confirm,
             Said::from("Lets the authenticator count, and gives recovery codes").refuses(&[409]),
         )
-        .post("/second-factor/remove", Needs::SignedIn, second_factor::remove, "Takes the second factor away")
+        .post(
+            "/second-factor/remove",
+            Needs::SignedIn,
+            second_factor::remove,
+            Said::from("Takes the second factor away").refuses(&[409]),
+        )
         .post(
             "/second-factor/recovery-codes",
             Needs::SignedIn,
             second_factor::renew_recovery_codes,
-            "New recovery codes; those from before work no longer",
+            Said::from("New recovery codes; those from before work no longer").refuses(&[409]),
         )
         .post(
             "/second-factor/reset-seen",
@@ -111,7 +116,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
             "/accounts/{id}/second-factor/reset",
             manage,
             second_factor::reset,
-            "Takes away the second factor of somebody who has lost it",
+            Said::from("Takes away the second factor of somebody who has lost it").refuses(&[409]),
         )
         .get(
             "/accounts/{id}/identities",

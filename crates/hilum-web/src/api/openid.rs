@@ -55,6 +55,7 @@ pub(super) async fn list(State(server): State<Server>) -> Json<Vec<ProviderView>
 pub(super) struct Begin {
     /// The page of ours that is opened after the sign-in.
     #[serde(default)]
+    #[schema(max_length = 256, pattern = r"^/(?!(api|dicom-web|wado)(/|$))([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/?)?$")]
     return_to: Option<String>,
 }
 
