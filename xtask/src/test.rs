@@ -4,12 +4,12 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::{oracles, postgres, requirements, run, s3, tidy, ui};
+use crate::{openid_peer, oracles, postgres, requirements, run, s3, tidy, ui};
 
 /// Options of the verb.
 #[derive(clap::Args)]
 pub struct Test {
-    /// Install missing Debian packages (as root) and the oracles' Python environment
+    /// Install missing Debian packages (as root), the oracles' Python environment and the peers of `cargo xtask interop`
     #[arg(long)]
     install: bool,
 }
@@ -20,6 +20,7 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
     if test.install {
         requirements::ensure(&[requirements::PEERS, requirements::SERVER], true)?;
         requirements::ensure_cargo_deny()?;
+        openid_peer::folder(true)?;
     }
     let python = oracles::python(test.install)?;
     if python.is_none() {
