@@ -217,7 +217,7 @@ fn syncs(system: &System, parts: &[PathBuf], instances: usize, summary: &Path) -
         return Ok(None);
     }
     let mut tracer = Command::new("strace")
-        .args(["-f", "-c", "-e", "trace=fsync,fdatasync,sync_file_range,syncfs", "-p", &system.pid().to_string()])
+        .args(["-f", "-c", "-e", "trace=fsync,fdatasync,syncfs", "-p", &system.pid().to_string()])
         .arg("-o")
         .arg(summary)
         .stderr(Stdio::null())
