@@ -321,7 +321,7 @@ pub trait CommitmentHandler: Send + Sync + 'static {
     fn undelivered(&self, caller: &Caller, result: CommitmentResult);
 }
 
-/// The future of [`CommitmentResults::take`].
+/// The future of [`CommitmentResults::take`] and of [`CommitmentHandler::note`]: whether it is kept.
 pub type TakeFuture<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// Hears results of storage commitment that was asked for earlier.

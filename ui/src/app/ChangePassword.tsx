@@ -1,4 +1,4 @@
-import { Button, Group, PasswordInput, Stack } from "@mantine/core";
+import { Button, Group, Stack } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { sessionApi } from "../api/access";
 import { ApiError } from "../api/http";
 import { useProblem } from "../components/access";
+import { CurrentPassword } from "../components/CurrentPassword";
 import { Dialog } from "../components/Dialog";
 import { isGood } from "../components/password";
 import { PasswordFields } from "../components/PasswordFields";
@@ -57,18 +58,12 @@ function PasswordForm({ login, onDone }: { login: string; onDone: () => void }) 
     <form onSubmit={(event) => void submit(event)}>
       <Refusal text={elsewhere ? problem(failure) : null} />
       <Stack gap="md">
-        <input type="text" name="login" autoComplete="username" value={login} readOnly hidden />
-        <PasswordInput
+        <CurrentPassword
+          login={login}
           label={t("account.oldPassword")}
-          name="password"
-          autoComplete="current-password"
-          required
-          withAsterisk={false}
-          data-autofocus
-          visibilityToggleButtonProps={{ "aria-label": t("password.toggle"), tabIndex: 0 }}
-          error={code === "wrong_credentials" && t("account.oldPasswordWrong")}
           value={old}
-          onChange={(event) => setOld(event.currentTarget.value)}
+          onChange={setOld}
+          wrong={code === "wrong_credentials"}
         />
         <PasswordFields
           value={fresh}

@@ -38,8 +38,8 @@ pub struct Rule {
     pub topic: Topic,
     /// What must be so.
     pub when: When,
-    /// What it offers: the first of these first.
-    pub options: Vec<Offer>,
+    /// What it offers: any of the first list first, then any of the next.
+    pub options: Vec<Vec<Treatment>>,
     /// What it advises against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub against: Vec<Treatment>,
@@ -52,14 +52,6 @@ pub struct Rule {
     /// Its own source, where it is not that of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub citation: Option<String>,
-}
-
-/// Treatments that are offered with the same rank.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Offer {
-    /// Any of these.
-    pub first: Vec<Treatment>,
 }
 
 /// What a rule speaks of.
@@ -141,8 +133,8 @@ impl Guideline {
             if rule.when.ranges().any(|range| range.is_pointless()) {
                 return Err(wrong("a range that holds no number, or all; expected above, at_least, below or at_most"));
             }
-            if rule.options.is_empty() || rule.options.iter().any(|offer| offer.first.is_empty()) {
-                return Err(wrong("it offers nothing; expected `options = [{ first = [...] }]`"));
+            if rule.options.is_empty() || rule.options.iter().any(Vec::is_empty) {
+                return Err(wrong("it offers nothing; expected `options = [[\"urs\"]]` and the like"));
             }
         }
         Ok(guideline)

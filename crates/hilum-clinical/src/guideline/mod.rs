@@ -8,7 +8,7 @@ mod file;
 mod passage;
 
 pub use condition::{Input, Inputs, Place, Range, Site, When};
-pub use file::{FileError, Guideline, Offer, Rule, Topic, Treatment, shipped};
+pub use file::{FileError, Guideline, Rule, Topic, Treatment, shipped};
 pub use passage::{Chance, Passage, Row, Source};
 
 use serde::Serialize;

@@ -27,7 +27,7 @@ fn applying(guideline: &Guideline, inputs: &Inputs) -> Vec<String> {
 
 fn offered(guideline: &Guideline, rule: &str) -> Vec<Vec<Treatment>> {
     let rule = guideline.rules.iter().find(|one| one.id == rule).unwrap();
-    rule.options.iter().map(|offer| offer.first.clone()).collect()
+    rule.options.clone()
 }
 
 /// Every row of a guideline: (stone, rules that apply).
@@ -264,20 +264,17 @@ fn a_file_that_cannot_be_meant_is_refused_by_the_name_of_its_rule() {
             "id = \"own\"\nversion = 1\ntitle = \"t\"\nedition = \"e\"\ncitation = \"c\"\nvalues_from = \"v\"\n[[rule]]\nid = \"one\"\ntopic = \"removal\"\n{rule}"
         )
     };
-    let good = "when = { place = \"ureter\", diameter_mm = { above = 6 } }\noptions = [{ first = [\"urs\"] }]\n";
+    let good = "when = { place = \"ureter\", diameter_mm = { above = 6 } }\noptions = [[\"urs\"]]\n";
     assert!(Guideline::read(&file(good)).is_ok());
     for (rule, said) in [
-        ("when = {}\noptions = [{ first = [\"urs\"] }]", "asks for nothing"),
-        ("when = { diameter_mm = {} }\noptions = [{ first = [\"urs\"] }]", "holds no number, or all"),
-        (
-            "when = { diameter_mm = { above = 10, at_most = 10 } }\noptions = [{ first = [\"urs\"] }]",
-            "holds no number, or all",
-        ),
-        ("when = { diameter_mm = { above = nan } }\noptions = [{ first = [\"urs\"] }]", "holds no number, or all"),
+        ("when = {}\noptions = [[\"urs\"]]", "asks for nothing"),
+        ("when = { diameter_mm = {} }\noptions = [[\"urs\"]]", "holds no number, or all"),
+        ("when = { diameter_mm = { above = 10, at_most = 10 } }\noptions = [[\"urs\"]]", "holds no number, or all"),
+        ("when = { diameter_mm = { above = nan } }\noptions = [[\"urs\"]]", "holds no number, or all"),
         ("when = { infection = true }\noptions = []", "offers nothing"),
-        ("when = { infection = true }\noptions = [{ first = [] }]", "offers nothing"),
-        ("when = { infektion = true }\noptions = [{ first = [\"urs\"] }]", "infektion"),
-        ("when = { infection = true }\noptions = [{ first = [\"surgery\"] }]", "surgery"),
+        ("when = { infection = true }\noptions = [[]]", "offers nothing"),
+        ("when = { infektion = true }\noptions = [[\"urs\"]]", "infektion"),
+        ("when = { infection = true }\noptions = [[\"surgery\"]]", "surgery"),
         (
             &format!("{good}[[rule]]\nid = \"one\"\ntopic = \"removal\"\n{good}"),
             "another rule of the file has this name",

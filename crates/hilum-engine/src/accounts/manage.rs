@@ -27,12 +27,11 @@ impl Engine {
         manages(scope)?;
         let rows = self.catalog().accounts(scope).await?;
         let locks = self.catalog().locks(scope, rows.iter().map(|row| secret::digest(&row.login))).await?;
-        let until = |row: &AccountRow| locks.get(&secret::digest(&row.login)).copied().unwrap_or_default();
-        Ok(rows
-            .into_iter()
-            .map(|row| (until(&row), row))
-            .map(|(until, row)| account_view(row, until))
-            .collect::<Result<_, _>>()?)
+        let view = |row: AccountRow| {
+            let until = locks.get(&secret::digest(&row.login)).copied().unwrap_or_default();
+            account_view(row, until)
+        };
+        Ok(rows.into_iter().map(view).collect::<Result<_, _>>()?)
     }
 
     async fn view_of(&self, scope: &Scope, row: AccountRow) -> Result<AccountView, EngineError> {

@@ -67,9 +67,7 @@ impl Engine {
         password: &str,
         whence: Whence,
     ) -> Result<NewAuthenticator, AccountError> {
-        let account = self.catalog().account(&system(), caller.id).await?.ok_or(AccountError::WrongCredentials)?;
-        let tried = secret::digest(&account.login);
-        self.refuse_while_locked(&tried, whence).await?;
+        let (account, tried) = self.unlocked(caller, whence).await?;
         let account = self.proven(Some(account), &tried, password, whence).await?;
         self.new_authenticator(&account).await
     }
@@ -103,9 +101,7 @@ impl Engine {
         code: &str,
         whence: Whence,
     ) -> Result<Vec<String>, AccountError> {
-        let account = self.catalog().account(&system(), caller.id).await?.ok_or(AccountError::WrongCredentials)?;
-        let tried = secret::digest(&account.login);
-        self.refuse_while_locked(&tried, whence).await?;
+        let (account, tried) = self.unlocked(caller, whence).await?;
         let codes = self.confirmed(&account, &tried, code, Some(session), whence).await?;
         self.known().forget();
         Ok(codes)

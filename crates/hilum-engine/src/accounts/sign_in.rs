@@ -129,6 +129,14 @@ impl Engine {
         Ok((self.proven(account, &tried, password, whence).await?, tried))
     }
 
+    /// The account of somebody who is signed in, and the digest under which failed tries are counted; refused while it is locked.
+    pub(super) async fn unlocked(&self, caller: &Caller, whence: Whence) -> Result<(AccountRow, String), AccountError> {
+        let account = self.catalog().account(&system(), caller.id).await?.ok_or(AccountError::WrongCredentials)?;
+        let tried = secret::digest(&account.login);
+        self.refuse_while_locked(&tried, whence).await?;
+        Ok((account, tried))
+    }
+
     /// So many tries failed that none is looked at for a while.
     pub(super) async fn refuse_while_locked(&self, tried: &str, whence: Whence) -> Result<(), AccountError> {
         let wait = self.catalog().locked_until(&system(), tried).await? - now();
@@ -257,9 +265,7 @@ impl Engine {
         new: &str,
         whence: Whence,
     ) -> Result<Signed, AccountError> {
-        let account = self.catalog().account(&system(), caller.id).await?.ok_or(AccountError::WrongCredentials)?;
-        let tried = secret::digest(&account.login);
-        self.refuse_while_locked(&tried, whence).await?;
+        let (account, tried) = self.unlocked(caller, whence).await?;
         let account = self.proven(Some(account), &tried, old, whence).await?;
         // A session from before everybody needed a second factor is not to be prolonged without one.
         if !account.second_factor && self.account_rules().second_factor == SecondFactorRule::Required {

@@ -2,6 +2,7 @@
 
 use super::secret::random;
 use crate::error::EngineError;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use qrcodegen::{QrCode, QrCodeEcc};
 use ring::hmac;
 use serde::Serialize;
@@ -118,11 +119,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// RFC 3986 2.1.
 fn percent(text: &str) -> String {
-    let letter = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(letter).collect()
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// RFC 4648 6, without padding.

@@ -3,7 +3,7 @@
 //! Adding is about the machine as much as about anybody's data, and each event carries its actor, so that it takes no scope.
 
 use super::entity::{audit_event, audit_study, institution, study};
-use super::{Catalog, CatalogError, rfc3339};
+use super::{Catalog, CatalogError, rfc3339, rows_a_page};
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::audit::chain::{self, AuditHead, SEPARATOR};
 use crate::audit::{Action, AuditActor, AuditEvent, AuditSearch, AuditView, Detail, Told, Version};
@@ -28,17 +28,6 @@ const CHUNK: usize = 500;
 
 const DEFAULT_PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1000;
-
-/// Rows of a page, when so many are asked for.
-fn rows_a_page(limit: Option<u32>) -> Result<u32, EngineError> {
-    let rows = limit.unwrap_or(DEFAULT_PAGE);
-    let expected = "a whole number from 1 to 1000";
-    if (1..=LARGEST_PAGE).contains(&rows) {
-        Ok(rows)
-    } else {
-        Err(EngineError::BadRequest { field: "limit", expected })
-    }
-}
 
 /// Which process writes, and who hears what was committed.
 #[derive(Debug)]
@@ -230,7 +219,7 @@ impl Catalog {
     /// shown to who may read the trail of all of them.
     pub(crate) async fn audit_page(&self, scope: &Scope, search: &AuditSearch) -> Result<Page<AuditView>, EngineError> {
         use audit_event::Column;
-        let limit = rows_a_page(search.limit)?;
+        let limit = rows_a_page(search.limit, DEFAULT_PAGE, LARGEST_PAGE, "a whole number from 1 to 1000")?;
         let readable: Vec<&str> = scope.where_may(Permission::Audit).map(InstitutionCode::as_str).collect();
         let elsewhere = institution::Entity::find().filter(institution::Column::Code.is_not_in(readable.clone()));
         let everywhere = elsewhere.count(&self.read).await.map_err(CatalogError::during(READ))? == 0;

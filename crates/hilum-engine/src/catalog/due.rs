@@ -56,6 +56,10 @@ struct DueRow {
     attempt: i64,
 }
 
+/// Nobody reads a study now, and its series are all settled; bound is now.
+const READABLE: &str = "NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
+     AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision)";
+
 impl Catalog {
     /// Unsettled series that are quiet, or all of them where `even_if_not_quiet`.
     pub async fn due_series(&self, scope: &Scope, even_if_not_quiet: bool) -> Result<Vec<Due>, CatalogError> {
@@ -75,10 +79,7 @@ impl Catalog {
         let sql = format!(
             "SELECT study.id AS id, study.revision AS revision, COALESCE(reading.attempt, 0) AS attempt \
              FROM study {} LEFT JOIN reading ON reading.study_row = study.id \
-             WHERE {} IN ({}) AND study.read_revision < study.revision \
-             AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
-             AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \
-             ORDER BY study.id",
+             WHERE {} IN ({}) AND study.read_revision < study.revision AND {READABLE} ORDER BY study.id",
             self.dialect().by_index("ix_study_unread"),
             self.dialect().not_selective("study.institution_id"),
             self.visible_list(scope).await?
@@ -114,9 +115,7 @@ impl Catalog {
             "SELECT study.institution_id AS institution_id, study.id AS id, study.revision AS revision, \
              COALESCE(reading.attempt, 0) AS attempt \
              FROM study {} LEFT JOIN reading ON reading.study_row = study.id \
-             WHERE study.institution_id = ? AND study.read_revision < study.revision \
-             AND NOT (COALESCE(reading.state, '') = 'reading' AND reading.lease_until > ?) \
-             AND NOT EXISTS (SELECT 1 FROM series WHERE series.study_row = study.id AND settled_revision < series.revision) \
+             WHERE study.institution_id = ? AND study.read_revision < study.revision AND {READABLE} \
              AND study.id NOT IN ({}) ORDER BY study.id LIMIT {most}",
             self.dialect().by_index("ix_study_due"),
             // NOT IN of nothing known is not known.

@@ -11,11 +11,14 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, Set,
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 const ACT: &str = "look after identities of OpenID providers";
 /// So many sign-ins are under way at a time; one more takes the place of the oldest.
 const MOST_ATTEMPTS: u64 = 4096;
+
+/// The roles that claims give, by row of the institution and name.
+type Claims = BTreeMap<(i64, &'static str), Grant>;
 
 /// An identity that belongs to an account.
 #[derive(Clone, Debug)]
@@ -199,7 +202,7 @@ impl Catalog {
         &self,
         txn: &DatabaseTransaction,
         claimed: ClaimedIdentity<'_>,
-        claims: &BTreeSet<(i64, &'static str)>,
+        claims: &Claims,
     ) -> Result<Result<linked_identity::Model, IdentityRefusal>, EngineError> {
         if !claimed.joins {
             return Ok(Err(IdentityRefusal::NoAccount));
@@ -216,21 +219,17 @@ impl Catalog {
         Ok(Ok(insert_identity(txn, account, claimed.issuer, claimed.subject).await?))
     }
 
-    /// Rows of the institutions of grants; one that is not there gives nothing.
-    async fn known_institutions(
-        &self,
-        txn: &DatabaseTransaction,
-        grants: &[Grant],
-    ) -> Result<BTreeSet<(i64, &'static str)>, CatalogError> {
+    /// What grants give; of an institution that is not there nothing.
+    async fn known_institutions(&self, txn: &DatabaseTransaction, grants: &[Grant]) -> Result<Claims, CatalogError> {
         let rows = institution::Entity::find()
             .filter(institution::Column::Code.is_in(grants.iter().map(|grant| grant.institution.as_str())))
             .all(txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        let mut known = BTreeSet::new();
+        let mut known = Claims::new();
         for grant in grants {
             if let Some(row) = rows.iter().find(|row| row.code == grant.institution.as_str()) {
-                known.insert((row.id, grant.role.as_str()));
+                known.insert((row.id, grant.role.as_str()), grant.clone());
             } else {
                 tracing::warn!(
                     institution = grant.institution.as_str(),
@@ -246,7 +245,7 @@ impl Catalog {
         &self,
         txn: &DatabaseTransaction,
         identity: &linked_identity::Model,
-        claims: &BTreeSet<(i64, &'static str)>,
+        claims: &Claims,
     ) -> Result<(Vec<Grant>, Vec<Grant>), CatalogError> {
         use membership::{Column, Entity};
         let before: Vec<(i64, i64, String, String)> = Entity::find()
@@ -268,7 +267,7 @@ impl Catalog {
         let mut taken = Vec::new();
         let mut over = Vec::new();
         for (id, institution, role, code) in &before {
-            if !claims.iter().any(|(row, name)| row == institution && name == role) {
+            if !claims.contains_key(&(*institution, role.as_str())) {
                 over.push(*id);
                 taken.push(grant(code, role)?);
             }
@@ -279,19 +278,9 @@ impl Catalog {
         }
         let had =
             |institution: i64, role: &str| before.iter().any(|(_, row, name, _)| *row == institution && name == role);
-        let fresh: Vec<(i64, &str)> = claims.iter().copied().filter(|(row, role)| !had(*row, role)).collect();
+        let (fresh, given): (Vec<_>, Vec<_>) =
+            claims.iter().filter(|((row, role), _)| !had(*row, role)).map(|(row, grant)| (*row, grant.clone())).unzip();
         put_grants(txn, identity.account_id, identity.id, &fresh).await?;
-        let codes = institution::Entity::find()
-            .filter(institution::Column::Id.is_in(fresh.iter().map(|(row, _)| *row)))
-            .all(txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
-        let mut given = Vec::new();
-        for (row, role) in fresh {
-            if let Some(institution) = codes.iter().find(|institution| institution.id == row) {
-                given.push(grant(&institution.code, role)?);
-            }
-        }
         Ok((given, taken))
     }
 
@@ -350,7 +339,7 @@ impl Catalog {
         if *scope.actor() == Actor::Account(account) && !others && holder.is_none_or(|row| row.password.is_none()) {
             return Err(EngineError::Conflict("this is the only way to sign in with this account"));
         }
-        let (_, taken) = self.refresh(&txn, &row, &BTreeSet::new()).await?;
+        let (_, taken) = self.refresh(&txn, &row, &Claims::new()).await?;
         let sessions = session::Entity::delete_many().filter(session::Column::IdentityId.eq(id));
         sessions.exec(&txn).await.map_err(during())?;
         Entity::delete_by_id(id).exec(&txn).await.map_err(during())?;

@@ -5,7 +5,7 @@ use super::entity::{quarantine, series, study_conflict};
 use super::reading::status_of_word;
 use super::search::text::{self, Condition};
 use super::search::words::{Shown, Words};
-use super::{Catalog, CatalogError, id_list, now, rfc3339};
+use super::{Catalog, CatalogError, id_list, now, rfc3339, rows_a_page};
 use crate::access::Scope;
 use crate::error::EngineError;
 use crate::views::{
@@ -21,16 +21,6 @@ use std::collections::BTreeMap;
 const DEFAULT_PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
 
-/// Rows of a page, when so many are asked for.
-fn rows_a_page(limit: Option<u32>) -> Result<u32, EngineError> {
-    let rows = limit.unwrap_or(DEFAULT_PAGE);
-    let expected = "a whole number from 1 to 200";
-    if (1..=LARGEST_PAGE).contains(&rows) {
-        Ok(rows)
-    } else {
-        Err(EngineError::BadRequest { field: "limit", expected })
-    }
-}
 /// A further look into the index is worth at least so many rows.
 const FEWEST_ROWS: usize = 64;
 
@@ -150,7 +140,7 @@ impl StudySelect {
 impl Catalog {
     /// A page of studies, the last received first. Every word of the text stands somewhere in a study.
     pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
-        let limit = rows_a_page(search.limit)? as usize;
+        let limit = rows_a_page(search.limit, DEFAULT_PAGE, LARGEST_PAGE, "a whole number from 1 to 200")? as usize;
         let mut after: Option<i64> =
             match &search.after {
                 Some(after) => Some(after.parse().map_err(|_| EngineError::BadRequest {

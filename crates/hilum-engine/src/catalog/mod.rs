@@ -177,6 +177,12 @@ impl CatalogError {
     }
 }
 
+/// Rows of a page, where so many are asked for.
+fn rows_a_page(asked: Option<u32>, default: u32, largest: u32, expected: &'static str) -> Result<u32, EngineError> {
+    let rows = asked.unwrap_or(default);
+    if (1..=largest).contains(&rows) { Ok(rows) } else { Err(EngineError::BadRequest { field: "limit", expected }) }
+}
+
 /// How long its last users may take.
 const CLOSING: Duration = Duration::from_secs(2);
 

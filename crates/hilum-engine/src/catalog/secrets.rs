@@ -8,7 +8,7 @@ use crate::error::EngineError;
 use crate::keys::{Binding, Key, KeyPlace, KeyRing, Sealed};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    Select, Set,
 };
 
 const ACT: &str = "look after what is encrypted";
@@ -102,30 +102,23 @@ impl Catalog {
 
 /// Which keys are needed, and for how much.
 pub(super) async fn uses(connection: &impl ConnectionTrait) -> Result<Vec<KeyUse>, CatalogError> {
-    let during = || CatalogError::during(ACT);
-    let factors: Vec<(String, i64)> = second_factor::Entity::find()
-        .select_only()
-        .column(second_factor::Column::KeyId)
-        .column_as(second_factor::Column::Id.count(), "rows")
-        .group_by(second_factor::Column::KeyId)
-        .into_tuple()
-        .all(connection)
-        .await
-        .map_err(during())?;
-    let pseudonyms: Vec<(String, i64)> = pseudonym::Entity::find()
-        .select_only()
-        .column(pseudonym::Column::KeyId)
-        .column_as(pseudonym::Column::Id.count(), "rows")
-        .group_by(pseudonym::Column::KeyId)
-        .into_tuple()
-        .all(connection)
-        .await
-        .map_err(during())?;
+    let factors = by_key(connection, second_factor::Column::KeyId, second_factor::Entity::find()).await?;
+    let pseudonyms = by_key(connection, pseudonym::Column::KeyId, pseudonym::Entity::find()).await?;
     let kinds = [(SECOND_FACTORS, factors), (PSEUDONYMS, pseudonyms)];
     let of_kind = |(what, keys): (&'static str, Vec<(String, i64)>)| {
         keys.into_iter().map(move |(key, rows)| KeyUse { key, what, rows: rows as u64 })
     };
     Ok(kinds.into_iter().flat_map(of_kind).collect())
+}
+
+/// How many rows need each key.
+async fn by_key<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    key: E::Column,
+    rows: Select<E>,
+) -> Result<Vec<(String, i64)>, CatalogError> {
+    let counted = rows.select_only().column(key).column_as(key.count(), "rows").group_by(key);
+    counted.into_tuple().all(connection).await.map_err(CatalogError::during(ACT))
 }
 
 /// Whether anything is encrypted at all.

@@ -51,7 +51,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
             Needs::Nobody,
             second_factor::begin_at_sign_in,
             Said::from("A secret for an authenticator, where nobody signs in without one and the account has none")
-                .refuses(&[401]),
+                .refuses(&[401, 409]),
         )
         .post(
             "/second-factor",
@@ -134,7 +134,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
             "/accounts/{id}/identities/{identity}",
             manage,
             identities::unlink,
-            "Lets an identity sign in with an account no longer",
+            Said::from("Lets an identity sign in with an account no longer").refuses(&[409]),
         )
         .get("/identities", Needs::SignedIn, identities::own, "The caller's own identities at OpenID providers")
         .post(

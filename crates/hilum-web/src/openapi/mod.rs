@@ -57,9 +57,7 @@ impl Sketch {
 
     /// It takes this parameter of the query, which may be left out.
     pub(crate) fn takes_query(&mut self, name: &str, description: &str, schema: &Value) {
-        self.parameters.push(json!({
-            "name": name, "in": "query", "required": false, "description": description, "schema": schema
-        }));
+        self.parameters.push(optional(name, description, schema));
     }
 
     /// It answers with this, in this media type; `""` for an answer without a body.
@@ -91,6 +89,11 @@ impl Sketch {
         self.schemas.insert(name.to_owned(), schema);
         json!({"$ref": format!("#/components/schemas/{name}")})
     }
+}
+
+/// A parameter of the query, which may be left out.
+fn optional(name: &str, description: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
 }
 
 /// The name of a type's schema. utoipa leaves out what a generic type is of.

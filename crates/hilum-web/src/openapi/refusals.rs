@@ -7,6 +7,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
         201 => "made",
         202 => "some of it was kept, or kept aside",
         204 => "done, or nothing found",
+        303 => "goes on to a page",
         400 => "something of the request cannot be read, or is out of range; the message names it",
         401 => "no session and no token that counts, or a wrong password",
         403 => {
@@ -23,6 +24,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
         429 => "too many requests, or too many wrong passwords; Retry-After says when to go on",
         431 => "the head of the request is too long",
         500 => "a fault of the server; its log says more",
+        502 => "the OpenID provider does not answer, or says what cannot be used",
         503 => "busy; the same may work later",
         507 => "the disk is full",
         _ => "see the message",

@@ -1,6 +1,6 @@
 //! What no type of a handler says: in words what it does, and the bodies that are no JSON of ours.
 
-use super::Sketch;
+use super::{Sketch, optional};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -36,9 +36,7 @@ impl Said {
 
     /// A parameter of the query, which may be left out.
     pub(crate) fn query(mut self, name: &str, description: &str, schema: Value) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "query", "required": false, "description": description, "schema": schema
-        }));
+        self.parameters.push(optional(name, description, &schema));
         self
     }
 

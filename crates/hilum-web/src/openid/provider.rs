@@ -1,7 +1,6 @@
 //! One provider: what it says of itself, where browsers are sent, and what a code is worth.
 
 use std::{
-    fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,6 +10,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use hilum_engine::accounts::{Departed, ProvenIdentity};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest;
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -301,15 +301,8 @@ fn query(pairs: &[(&str, &str)]) -> String {
 
 /// RFC 3986 2.1: all but the unreserved characters by their bytes.
 fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a text cannot fail.
-            let _written: std::fmt::Result = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `hilum rules`
 
 use anyhow::Context as _;
-use hilum_clinical::guideline::{Chance, Guideline, Input, Inputs, Offer, Passage, Rule, Verdict, Weighed, shipped};
+use hilum_clinical::guideline::{
+    Chance, Guideline, Input, Inputs, Passage, Rule, Treatment, Verdict, Weighed, When, shipped,
+};
 use serde::Serialize;
 
 use crate::cli::{RulesCommand, RulesOptionsArguments};
@@ -42,11 +44,8 @@ fn show(guidelines: &[Guideline], passage: &Passage) {
         let Guideline { id, version, title, edition, citation, values_from, rules } = guideline;
         println!("\n{id}, version {version}: {title}, edition {edition}\n  {citation}\n  Values from {values_from}.\n");
         let mut rows = vec![["RULE", "TOPIC", "WHEN", "OPTIONS"].map(str::to_owned).to_vec()];
-        rows.extend(rules.iter().map(|rule| {
-            let when: Vec<String> =
-                rule.when.told().iter().map(|(input, told)| format!("{} {told}", input.name())).collect();
-            vec![rule.id.clone(), word(&rule.topic), when.join(", "), told(rule)]
-        }));
+        let row = |rule: &Rule| vec![rule.id.clone(), word(&rule.topic), conditions(&rule.when), told(rule)];
+        rows.extend(rules.iter().map(row));
         print(&rows);
         for rule in rules.iter().filter(|rule| rule.citation.is_some()) {
             println!("  {}: {}", rule.id, rule.citation.as_deref().unwrap_or_default());
@@ -59,9 +58,12 @@ fn show(guidelines: &[Guideline], passage: &Passage) {
     let mut rows = vec![["SOURCE", "STONES", "PASSED", "95 % CI"].map(str::to_owned).to_vec()];
     for source in &passage.sources {
         for row in &source.rows {
-            let stones: Vec<String> =
-                row.when().told().iter().map(|(input, told)| format!("{} {told}", input.name())).collect();
-            rows.push(vec![source.id.clone(), stones.join(", "), format!("{} %", row.percent), interval(row.range)]);
+            rows.push(vec![
+                source.id.clone(),
+                conditions(&row.when()),
+                format!("{} %", row.percent),
+                interval(row.range),
+            ]);
         }
     }
     print(&rows);
@@ -128,8 +130,13 @@ fn inputs_of(known: &[String]) -> anyhow::Result<Inputs> {
     table.try_into().map_err(|error: toml::de::Error| WrongCall(format!("what is known: {}", error.message())).into())
 }
 
+/// `place ureter, diameter_mm > 6`
+fn conditions(when: &When) -> String {
+    when.told().iter().map(|(input, told)| format!("{} {told}", input.name())).collect::<Vec<_>>().join(", ")
+}
+
 fn told(rule: &Rule) -> String {
-    let any = |offer: &Offer| offer.first.iter().map(word).collect::<Vec<_>>().join(" or ");
+    let any = |offer: &Vec<Treatment>| offer.iter().map(word).collect::<Vec<_>>().join(" or ");
     let offered = rule.options.iter().map(any).collect::<Vec<_>>().join(", then ");
     let against = rule.against.iter().map(word).collect::<Vec<_>>().join(", ");
     let against = if against.is_empty() { against } else { format!("; not {against}") };

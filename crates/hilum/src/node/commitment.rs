@@ -1,5 +1,6 @@
 //! Storage commitment, on either side.
 
+use hilum_dicom::AeTitle;
 use hilum_dimse::{
     Caller, CommitFuture, CommitmentFailure, CommitmentHandler, CommitmentRequest, CommitmentResult, CommitmentResults,
     ReferencedInstance, RequestorFuture, TakeFuture,
@@ -14,14 +15,9 @@ use super::Node;
 impl CommitmentHandler for Node {
     fn note<'a>(&'a self, caller: &'a Caller, request: &'a CommitmentRequest) -> TakeFuture<'a> {
         Box::pin(async move {
-            let peer = &caller.calling_ae;
-            // Nobody knows where an unknown requestor could be told after its association.
-            if self.peers.find(peer).is_none() {
-                return true;
-            }
+            let Some((engine, scope, peer)) = self.remembers(caller) else { return true };
             let asked = Untold::Asked { asked: request.instances.iter().map(reference).collect() };
-            let scope = self.scope_of(caller);
-            let noted = self.engine.keep_untold_commitment(&scope, &request.transaction, peer, &asked).await;
+            let noted = engine.keep_untold_commitment(&scope, &request.transaction, &peer, &asked).await;
             if let Err(error) = &noted {
                 tracing::warn!(code = error.code(), %peer, "a storage commitment is refused, as it cannot be noted");
             }
@@ -43,11 +39,7 @@ impl CommitmentHandler for Node {
     }
 
     fn told(&self, caller: &Caller, transaction: String) {
-        if self.peers.find(&caller.calling_ae).is_none() {
-            return;
-        }
-        let (engine, scope) = (self.engine.clone(), self.scope_of(caller));
-        let peer = caller.calling_ae.clone();
+        let Some((engine, scope, peer)) = self.remembers(caller) else { return };
         tokio::spawn(async move {
             if let Err(error) = engine.commitment_told(&scope, &transaction, &peer).await {
                 tracing::warn!(code = error.code(), %peer, "a told storage commitment will be told again");
@@ -56,11 +48,7 @@ impl CommitmentHandler for Node {
     }
 
     fn undelivered(&self, caller: &Caller, result: CommitmentResult) {
-        if self.peers.find(&caller.calling_ae).is_none() {
-            return;
-        }
-        let (engine, scope) = (self.engine.clone(), self.scope_of(caller));
-        let peer = caller.calling_ae.clone();
+        let Some((engine, scope, peer)) = self.remembers(caller) else { return };
         tokio::spawn(async move {
             let (transaction, outcome) = outcome_of(result);
             let what = Untold::Result(outcome);
@@ -72,6 +60,12 @@ impl CommitmentHandler for Node {
 }
 
 impl Node {
+    /// For whom a transaction is kept beyond its association. Nobody knows where an unknown requestor could be told after that.
+    fn remembers(&self, caller: &Caller) -> Option<(Engine, Scope, AeTitle)> {
+        self.peers.find(&caller.calling_ae)?;
+        Some((self.engine.clone(), self.scope_of(caller), caller.calling_ae.clone()))
+    }
+
     /// The result of a transaction that its requestor has not heard yet.
     pub(super) async fn untold_result(&self, commitment: UntoldCommitment) -> CommitmentResult {
         let UntoldCommitment { transaction, peer, what, .. } = commitment;

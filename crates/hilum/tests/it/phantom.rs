@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::program::{assert_code, hilum, out, small_study};
+use crate::program::{assert_code, hilum, oracle_python, out, small_study};
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -36,11 +36,7 @@ fn the_truth_beside_a_study_is_its_stones() {
     let study = dicom.parent().unwrap();
     let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(study.join("truth.json")).unwrap()).unwrap();
     assert_eq!(truth["stones"].as_array().unwrap().len(), 1);
-    let Ok(python) = std::env::var("HILUM_ORACLE_PYTHON") else {
-        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_ORACLE_PYTHON names no Python");
-        println!("SKIPPED: HILUM_ORACLE_PYTHON names no Python with pydicom and nibabel");
-        return;
-    };
+    let Some(python) = oracle_python("pydicom and nibabel") else { return };
     // pydicom finds the stone's place and density in the DICOM files, nibabel its voxels in the mask, both in one space.
     let script = "import sys, json, glob, numpy as np, pydicom, nibabel\n\
         study = sys.argv[1]; stone = json.load(open(study + '/truth.json'))['stones'][0]\n\

@@ -11,6 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The Python of the oracles, which has `packages`; without one the test is skipped, or fails where oracles are required.
+pub fn oracle_python(packages: &str) -> Option<String> {
+    let python = std::env::var("HILUM_ORACLE_PYTHON").ok();
+    if python.is_none() {
+        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_ORACLE_PYTHON names no Python");
+        println!("SKIPPED: HILUM_ORACLE_PYTHON names no Python with {packages}");
+    }
+    python
+}
+
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
     command.env_remove("HILUM_LOG").env_remove("HILUM_KEY");

@@ -1,4 +1,4 @@
-import { Button, Group, PasswordInput, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -6,6 +6,7 @@ import { type NewAuthenticator, secondFactorApi } from "../../api/access";
 import { ApiError } from "../../api/http";
 import { AuthenticatorSetup } from "../../components/AuthenticatorSetup";
 import { useProblem } from "../../components/access";
+import { CurrentPassword } from "../../components/CurrentPassword";
 import { Refusal } from "../../components/Refusal";
 import { CodeForm } from "./CodeForm";
 
@@ -56,18 +57,12 @@ export function EnrolForm({ login, onCodes, onDone }: Props) {
       <Refusal text={failure !== null && !wrong ? problem(failure) : null} />
       <Stack>
         <Text size="sm">{t("secondFactor.passwordFirst")}</Text>
-        <input type="text" name="login" autoComplete="username" value={login} readOnly hidden />
-        <PasswordInput
+        <CurrentPassword
+          login={login}
           label={t("signIn.password")}
-          name="password"
-          autoComplete="current-password"
-          required
-          withAsterisk={false}
-          data-autofocus
-          visibilityToggleButtonProps={{ "aria-label": t("password.toggle"), tabIndex: 0 }}
-          error={wrong && t("account.oldPasswordWrong")}
           value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
+          onChange={setPassword}
+          wrong={wrong}
         />
         <Group justify="end">
           <Button variant="default" onClick={onDone}>

@@ -7,15 +7,11 @@ use std::{
 };
 
 use super::{dcmtk::free_port, site::Site};
-use crate::program::{assert_code, command, err, out, small_study};
+use crate::program::{assert_code, command, err, oracle_python, out, small_study};
 
 #[test]
 fn a_retrieval_that_is_stopped_tells_the_peer_and_keeps_what_came() {
-    let Ok(python) = std::env::var("HILUM_ORACLE_PYTHON") else {
-        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_ORACLE_PYTHON names no Python");
-        println!("SKIPPED: HILUM_ORACLE_PYTHON names no Python with pynetdicom");
-        return;
-    };
+    let Some(python) = oracle_python("pynetdicom") else { return };
     let site = Site::new();
     let port = free_port();
     site.knows("PACS", port);

@@ -4,15 +4,11 @@ use std::process::Command;
 
 use super::dcmtk::{self, free_port};
 use super::site::{HONG, Site};
-use crate::program::{NO_REPORTS, Server, assert_code, out};
+use crate::program::{NO_REPORTS, Server, assert_code, oracle_python, out};
 
 #[test]
 fn every_service_that_is_offered_refuses_strangers_lesser_peers_and_other_institutions() {
-    let Ok(python) = std::env::var("HILUM_ORACLE_PYTHON") else {
-        assert!(std::env::var_os("HILUM_REQUIRE_ORACLES").is_none(), "HILUM_ORACLE_PYTHON names no Python");
-        println!("SKIPPED: HILUM_ORACLE_PYTHON names no Python with pynetdicom");
-        return;
-    };
+    let Some(python) = oracle_python("pynetdicom") else { return };
     if !dcmtk::is_here() {
         return;
     }
