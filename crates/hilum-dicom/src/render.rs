@@ -75,6 +75,7 @@ impl Look {
         self
     }
 
+    #[inline(always)]
     fn grey(&self, stored: i64) -> u8 {
         let grey = (self.voi.apply(self.modality.apply(stored)) * 255.0).round() as u8;
         if self.inverse { 255 - grey } else { grey }
@@ -111,6 +112,7 @@ impl Order {
         (u16::from_le_bytes(sample) >> self.shift & self.mask) ^ self.sign
     }
 
+    #[inline(always)]
     fn value(self, place: u16) -> i64 {
         i64::from(place) - i64::from(self.sign)
     }
@@ -122,12 +124,19 @@ fn through_table(samples: &[[u8; 2]], order: Order, look: Look) -> Vec<u8> {
     let look = look.over(samples.iter().map(|&sample| order.value(order.of(sample))));
     // An entry for every place there can be, so that none is looked for beyond its end.
     let mut table = vec![0; 1 << 16];
-    for place in low..=high {
-        table[usize::from(place)] = look.grey(order.value(place));
-    }
+    fill(&mut table, (low, high), order, &look);
     // As long as it is, no place needs to be compared with its end.
     let Some(table) = table.first_chunk::<{ 1 << 16 }>() else { return Vec::new() };
     samples.iter().map(|&sample| table[usize::from(order.of(sample))]).collect()
+}
+
+/// Computes the entries of a table from one place to another. What is called here is inlined: rounding is a library's function where
+/// the instruction set is not known to have it.
+#[multiversion(targets("x86_64+avx2"))]
+fn fill(table: &mut [u8], (low, high): (u16, u16), order: Order, look: &Look) {
+    for place in low..=high {
+        table[usize::from(place)] = look.grey(order.value(place));
+    }
 }
 
 /// The first and the last place that occurs.
@@ -196,6 +205,7 @@ impl Modality {
         }
     }
 
+    #[inline(always)]
     fn apply(&self, stored: i64) -> f64 {
         match self {
             Self::Line { slope, intercept } => stored as f64 * slope + intercept,

@@ -13,16 +13,19 @@ use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
 use crate::keys::KeyPlace;
 use crate::promise::Promises;
-use crate::reading::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
+use crate::reading::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
+use crate::report::{GuidelineOptions, Inputs, Plane, UrinaryStoneReport};
 use crate::routing::Rules;
 use crate::storage::{Storage, StoragePlace};
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
     StudySummary, SystemView,
 };
-use crate::{jobs, models};
+use crate::{guidelines, jobs, models};
 use bytes::Bytes;
+use hilum_clinical::guideline::Rules as GuidelineRules;
+use hilum_clinical::report::options;
 use hilum_dicom::StudyUid;
 use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
@@ -47,6 +50,8 @@ pub struct EngineConfig {
     pub model_dir: Option<PathBuf>,
     /// Read with the shipped model where no folder is given; without it nothing is read.
     pub shipped_model: bool,
+    /// A folder of rule files that are weighed instead of those of the program.
+    pub guidelines: Option<PathBuf>,
     /// A series that came over the network is settled after this long without a new instance.
     pub quiet_after: Duration,
     /// Started by `hilum demo`.
@@ -74,6 +79,7 @@ impl EngineConfig {
             storage: StoragePlace::default(),
             model_dir: None,
             shipped_model: true,
+            guidelines: None,
             quiet_after: Duration::from_secs(5),
             demo: false,
             rules: Rules::default(),
@@ -172,8 +178,10 @@ pub enum ReportPart {
     Pdf(Language),
     /// Per slice: file name, score, Normal/Abnormal.
     Xlsx,
-    /// Key image `n` as PNG, 0 is the first.
-    KeyImage(usize),
+    /// The stones, comma-separated.
+    Csv,
+    /// Key image of the `n`th stone as PNG, 0 is the first.
+    KeyImage(usize, Plane),
 }
 
 /// The application. Cheap to clone.
@@ -189,6 +197,7 @@ struct Inner {
     catalog: Catalog,
     recorder: Recorder,
     model: Option<Arc<Model>>,
+    guidelines: Arc<GuidelineRules>,
     reading_turn: Semaphore,
     turns: jobs::Turns,
     stopping: AtomicBool,
@@ -215,6 +224,7 @@ const SHOWN_IMPORTS: usize = 20;
 impl Engine {
     /// Opens (or creates) the data folder, brings the catalogue up to date and clears what a crash left behind.
     pub async fn open(config: EngineConfig) -> Result<Self, EngineError> {
+        let guidelines = Arc::new(guidelines::open(config.guidelines.as_deref())?);
         let (folder, place) = (config.data_dir.clone(), config.storage.clone());
         let opened = tokio::task::spawn_blocking(move || Storage::open(&folder, &place)).await;
         let opened =
@@ -239,6 +249,7 @@ impl Engine {
                 catalog,
                 recorder,
                 model,
+                guidelines,
                 reading_turn: Semaphore::new(1),
                 turns: jobs::Turns::default(),
                 stopping: AtomicBool::new(false),
@@ -366,13 +377,27 @@ impl Engine {
             ReportPart::Pdf(Language::Ko) => PDF_KO_FILE.to_owned(),
             ReportPart::Pdf(Language::En) => PDF_EN_FILE.to_owned(),
             ReportPart::Xlsx => XLSX_FILE.to_owned(),
-            ReportPart::KeyImage(n) => key_image_file(n),
+            ReportPart::Csv => CSV_FILE.to_owned(),
+            ReportPart::KeyImage(n, plane) => key_image_file(n, plane),
         };
         let storage = Arc::clone(self.storage());
         let bytes = tokio::task::spawn_blocking(move || storage.read_file_of(&folder, &name))
             .await
             .map_err(|error| EngineError::Internal(format!("reading a report ended early: {error}")))??;
         bytes.ok_or(EngineError::NotFound { what: "key image" })
+    }
+
+    /// The guideline options of the study's current report, weighed again with what a physician tells of the patient. Nothing is kept.
+    pub async fn report_options(
+        &self,
+        scope: &Scope,
+        study: &StudyUid,
+        told: &Inputs,
+    ) -> Result<GuidelineOptions, EngineError> {
+        let document = self.report(scope, study, ReportPart::Json).await?;
+        let report: UrinaryStoneReport = serde_json::from_slice(&document)
+            .map_err(|_| EngineError::Internal("a report's document cannot be read".to_owned()))?;
+        Ok(options(self.guidelines(), &report.stones, &report.patient, told))
     }
 
     /// Stops a reading that waits or runs.
@@ -511,6 +536,11 @@ impl Engine {
 
     pub(crate) fn data_dir(&self) -> &Path {
         &self.inner.config.data_dir
+    }
+
+    /// The rules that are weighed for stones.
+    pub fn guidelines(&self) -> &Arc<GuidelineRules> {
+        &self.inner.guidelines
     }
 
     pub(crate) fn model(&self) -> Option<Arc<Model>> {

@@ -155,6 +155,9 @@ pub enum EngineError {
     /// The model folder cannot be used.
     #[error(transparent)]
     Model(#[from] crate::models::InstallError),
+    /// The rules of the site cannot be used.
+    #[error(transparent)]
+    Guidelines(#[from] crate::guidelines::GuidelinesError),
     /// So many events of the audit trail wait to be written that nothing more is done.
     #[error("the audit trail cannot be written fast enough; try again later")]
     AuditBehind,
@@ -196,7 +199,12 @@ impl EngineError {
             Self::Import(error) => error.kind(),
             Self::Key(error) if error.is_conflict() => ErrorKind::Conflict,
             Self::AuditBehind => ErrorKind::Busy,
-            Self::Key(_) | Self::Model(_) | Self::Syslog(_) | Self::Queue(_) | Self::Internal(_) => ErrorKind::Internal,
+            Self::Key(_)
+            | Self::Model(_)
+            | Self::Guidelines(_)
+            | Self::Syslog(_)
+            | Self::Queue(_)
+            | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 
@@ -214,6 +222,7 @@ impl EngineError {
             Self::Import(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Model(_) => "model_unusable",
+            Self::Guidelines(_) => "guidelines_unusable",
             Self::AuditBehind => "audit_behind",
             Self::Syslog(_) => "syslog_unusable",
             Self::Queue(_) => "queue_failed",

@@ -122,7 +122,8 @@ async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Resul
     let study = reading::study_of(engine, scope, claim).await?;
     let series = engine.catalog().settled_series(scope, claim.study_row).await?;
     let choice = rank::choose(&series);
-    let read = reading::read_best(engine, scope, claim, &series, &choice).await?;
+    let mut read = reading::read_best(engine, scope, claim, &series, &choice).await?;
+    read.earlier = reading::earlier_report(engine, scope, claim).await?;
     let (end, report) = reading::report_of(engine, claim, &study, &series, &choice, read).await?;
     let staged = report.as_ref().map(|(new, staged)| (new, staged));
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await

@@ -12,6 +12,7 @@ mod error;
 pub mod export;
 mod find;
 pub mod forwarding;
+pub mod guidelines;
 pub mod import;
 mod intake;
 mod jobs;

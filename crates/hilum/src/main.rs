@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Command::Key(command) => commands::keys::run(&settings, &command),
         Command::Audit(AuditCommand::Verify(arguments)) => commands::audit::verify(&settings, &arguments),
         Command::Audit(AuditCommand::List(arguments)) => commands::audit::list(&settings, &arguments),
-        Command::Rules(command) => commands::rules::run(&command),
+        Command::Rules(command) => commands::rules::run(&settings, &command),
         Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
         Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),
     });

@@ -1,6 +1,6 @@
 import { json, request } from "./http";
 import type {
-  Activity, Page, QuarantineEntry, StudyDetail, StudySummary, SystemView, UrinaryStoneReport,
+  Activity, GuidelineOptions, Page, Plane, QuarantineEntry, StudyDetail, StudySummary, SystemView, Told, UrinaryStoneReport,
 } from "./types";
 
 function post<T>(path: string, body: unknown): Promise<T> {
@@ -22,8 +22,14 @@ export const api = {
   resumeReading: (uid: string) => post<void>(`${study(uid)}/reading/resume`, {}),
   pdfAddress: (uid: string, language: string) => `${study(uid)}/report.pdf?lang=${language}`,
   xlsxAddress: (uid: string) => `${study(uid)}/report.xlsx`,
+  csvAddress: (uid: string) => `${study(uid)}/report.csv`,
   jsonAddress: (uid: string) => `${study(uid)}/report`,
+  /** The options of guidelines, weighed again with what is told of the patient. Facts have names of their own: nothing of the patient's identity stands in the address. */
+  options: (uid: string, told: Told) => {
+    const facts = Object.entries(told).map(([fact, so]) => [fact, String(so)]);
+    return request<GuidelineOptions>(`${study(uid)}/report/options?${new URLSearchParams(facts)}`);
+  },
   /** The image of a stone; stones are numbered from 1, their images from 0. */
-  keyImageAddress: (uid: string, stone: number, version: number) =>
-    `${study(uid)}/report/key-images/${stone - 1}.png?v=${version}`,
+  keyImageAddress: (uid: string, stone: number, version: number, plane: Plane) =>
+    `${study(uid)}/report/key-images/${stone - 1}.png?plane=${plane}&v=${version}`,
 };

@@ -2,7 +2,7 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClie
 
 import { api } from "./client";
 import { ApiError } from "./http";
-import type { ReadingState } from "./types";
+import type { ReadingState, Told, UrinaryStoneReport } from "./types";
 
 const busyInterval = 1_000;
 const quietInterval = 5_000;
@@ -62,6 +62,16 @@ export function useReport(uid: string, reading: ReadingState | undefined) {
       }),
     enabled: reading !== undefined,
     refetchInterval: quietInterval,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The options of guidelines with what is told of the patient; as the report has them while nothing is. */
+export function useOptions(uid: string, report: UrinaryStoneReport, told: Told) {
+  return useQuery({
+    queryKey: ["options", uid, report.version, told],
+    queryFn: () => api.options(uid, told),
+    enabled: Object.keys(told).length > 0,
     placeholderData: keepPreviousData,
   });
 }

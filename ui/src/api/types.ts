@@ -125,7 +125,75 @@ export interface SliceRow {
   finding: "normal" | "abnormal" | "not_assessed";
 }
 
+/** What a physician can tell of the patient, as crates/hilum-clinical/src/guideline/condition.rs names it. */
+export const toldFacts = [
+  "infection", "obstruction", "uncontrolled_pain", "symptoms", "reduced_renal_function", "pregnancy", "anticoagulation",
+  "solitary_kidney", "aortic_aneurysm", "unfavourable_anatomy",
+] as const;
+export type ToldFact = (typeof toldFacts)[number];
+export type Told = Partial<Record<ToldFact, boolean>>;
+
+export type RuleInput = ToldFact | "place" | "diameter_mm" | "width_mm" | "hu_mean" | "skin_to_stone_mm" | "age_years";
+
+export type RuleInputs = Told & { place?: string; diameter_mm?: number; width_mm?: number; hu_mean?: number; skin_to_stone_mm?: number; age_years?: number };
+
+/** One rule of a guideline, weighed for a stone. */
+export interface WeighedRule {
+  guideline: string;
+  rule: {
+    id: string;
+    topic: string;
+    options?: string[][];
+    against?: string[];
+    strength?: string;
+    reconsider_weeks?: [number, number];
+    citation?: string;
+  };
+  verdict: "applies" | "not_determined";
+  used: RuleInput[];
+  missing: RuleInput[];
+}
+
+export interface StoneOptions {
+  stone: number;
+  known: RuleInputs;
+  rules: WeighedRule[];
+  passage: { source: string; percent: number; range: [number, number] | null }[];
+}
+
+export interface GuidelineOptions {
+  sources: { id: string; version: number; title: string | null; edition: string | null; citation: string; values_from: string }[];
+  stones: StoneOptions[];
+  missing: RuleInput[];
+}
+
+export interface EarlierStone {
+  number: number;
+  side: Stone["side"];
+  part: Stone["part"];
+  largest_diameter_mm: number | null;
+}
+
+/** The stones beside those of the patient's last study before. */
+export interface Comparison {
+  study_uid: string;
+  date: string | null;
+  report_version: number;
+  stones: {
+    stone: number;
+    earlier: EarlierStone | null;
+    change: "new" | "grown" | "smaller" | "unchanged" | "not_comparable";
+    diameter_change_mm: number | null;
+    descended_mm: number | null;
+  }[];
+  gone: { earlier: EarlierStone; looked_at: boolean }[];
+}
+
+export type Plane = "axial" | "coronal" | "sagittal";
+
 export interface UrinaryStoneReport {
+  options: GuidelineOptions;
+  comparison: Comparison | null;
   schema: string;
   version: number;
   supersedes: number | null;

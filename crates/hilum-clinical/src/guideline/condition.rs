@@ -1,10 +1,12 @@
 //! What is known of a stone and its patient, and what a rule asks for.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where a stone lies, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StoneSite)]
 pub enum Site {
     /// Upper pole of a kidney.
     UpperPole,
@@ -33,8 +35,9 @@ pub enum Site {
 }
 
 /// A place that rules speak of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RulePlace)]
 pub enum Place {
     /// Anywhere in a kidney, renal pelvis included.
     Kidney,
@@ -98,8 +101,9 @@ impl Place {
 }
 
 /// Numbers between two bounds, each of which counts or does not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RuleRange)]
 pub struct Range {
     /// Larger than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,22 +146,25 @@ impl Range {
 macro_rules! inputs {
     ($($field:ident, $variant:ident, $kind:ty, $asked:ty, $doc:literal;)*) => {
         /// What is known of a stone and its patient. What is absent is not known.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
+        #[schema(as = RuleInputs)]
         pub struct Inputs {
             $(#[doc = $doc] #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$kind>,)*
         }
 
         /// What a rule asks for: all of it.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
+        #[schema(as = RuleCondition)]
         pub struct When {
             $(#[doc = $doc] #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$asked>,)*
         }
 
         /// One of the [`Inputs`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
+        #[schema(as = RuleInput)]
         pub enum Input {
             $(#[doc = $doc] $variant,)*
         }
@@ -170,6 +177,15 @@ macro_rules! inputs {
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($field),)*
+                }
+            }
+        }
+
+        impl Inputs {
+            /// Whether an input is known.
+            pub fn knows(&self, input: Input) -> bool {
+                match input {
+                    $(Input::$variant => self.$field.is_some(),)*
                 }
             }
         }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::condition::When;
-use super::passage::Passage;
 
 /// One edition of a guideline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,9 @@ pub struct Guideline {
 }
 
 /// One row of a guideline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GuidelineRule)]
 pub struct Rule {
     /// Name, unique in its file.
     pub id: String,
@@ -39,6 +40,7 @@ pub struct Rule {
     /// What must be so.
     pub when: When,
     /// What it offers: any of the first list first, then any of the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<Vec<Treatment>>,
     /// What it advises against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,8 +57,9 @@ pub struct Rule {
 }
 
 /// What a rule speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RuleTopic)]
 pub enum Topic {
     /// What cannot wait.
     Urgency,
@@ -71,7 +74,7 @@ pub enum Topic {
 }
 
 /// What can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Treatment {
     /// Draining the urinary tract now, by stent or nephrostomy.
@@ -103,7 +106,7 @@ pub enum Treatment {
 pub enum FileError {
     /// It is no TOML, or a field is not one that rules have.
     #[error("the rule file cannot be read: {0}")]
-    Toml(#[from] toml::de::Error),
+    Toml(Box<toml::de::Error>),
     /// A rule that cannot be meant.
     #[error("rule {rule:?}: {what}")]
     Rule {
@@ -114,13 +117,19 @@ pub enum FileError {
     },
 }
 
+impl FileError {
+    pub(super) fn toml(error: toml::de::Error) -> Self {
+        Self::Toml(Box::new(error))
+    }
+}
+
 impl Guideline {
     /// Reads a file.
     ///
     /// # Errors
     /// What is wrong with it, with line and field.
     pub fn read(text: &str) -> Result<Self, FileError> {
-        let guideline: Self = toml::from_str(text)?;
+        let guideline: Self = toml::from_str(text).map_err(FileError::toml)?;
         let mut names = HashSet::new();
         for rule in &guideline.rules {
             let wrong = |what| FileError::Rule { rule: rule.id.clone(), what };
@@ -133,24 +142,10 @@ impl Guideline {
             if rule.when.ranges().any(|range| range.is_pointless()) {
                 return Err(wrong("a range that holds no number, or all; expected above, at_least, below or at_most"));
             }
-            if rule.options.is_empty() || rule.options.iter().any(Vec::is_empty) {
-                return Err(wrong("it offers nothing; expected `options = [[\"urs\"]]` and the like"));
+            if rule.options.iter().any(Vec::is_empty) || rule.options.is_empty() && rule.against.is_empty() {
+                return Err(wrong("it offers nothing; expected `options = [[\"urs\"]]` and the like, or `against`"));
             }
         }
         Ok(guideline)
     }
-}
-
-/// The rules that come with Hilum, and the chances of passing.
-///
-/// # Errors
-/// None, unless a file of the source does not keep the rules of [`Guideline::read`]; a test holds them to it.
-pub fn shipped() -> Result<(Vec<Guideline>, Passage), FileError> {
-    let files = [
-        include_str!("../../rules/aua-endourology-2016.toml"),
-        include_str!("../../rules/eau-2020.toml"),
-        include_str!("../../rules/studies.toml"),
-    ];
-    let guidelines = files.into_iter().map(Guideline::read).collect::<Result<_, _>>()?;
-    Ok((guidelines, Passage::read(include_str!("../../rules/passage.toml"))?))
 }

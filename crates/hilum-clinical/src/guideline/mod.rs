@@ -6,15 +6,18 @@
 mod condition;
 mod file;
 mod passage;
+mod rules;
 
 pub use condition::{Input, Inputs, Place, Range, Site, When};
-pub use file::{FileError, Guideline, Rule, Topic, Treatment, shipped};
+pub use file::{FileError, Guideline, Rule, Topic, Treatment};
 pub use passage::{Chance, Passage, Row, Source};
+pub use rules::{Rules, RulesError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What became of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything that it asks for is known, and so.
@@ -26,12 +29,12 @@ pub enum Verdict {
 }
 
 /// One rule, weighed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Weighed<'g> {
-    /// Where the rule stands.
-    pub guideline: &'g str,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Weighed {
+    /// The guideline in which the rule stands, by its id.
+    pub guideline: String,
     /// The rule.
-    pub rule: &'g Rule,
+    pub rule: Rule,
     /// What became of it.
     pub verdict: Verdict,
     /// What was known of what it asks for.
@@ -42,11 +45,11 @@ pub struct Weighed<'g> {
 
 impl Guideline {
     /// Weighs every rule, in the order of the file.
-    pub fn weigh(&self, inputs: &Inputs) -> Vec<Weighed<'_>> {
+    pub fn weigh(&self, inputs: &Inputs) -> Vec<Weighed> {
         self.rules.iter().map(|rule| self.weighed(rule, inputs)).collect()
     }
 
-    fn weighed<'g>(&'g self, rule: &'g Rule, inputs: &Inputs) -> Weighed<'g> {
+    fn weighed(&self, rule: &Rule, inputs: &Inputs) -> Weighed {
         let (mut used, mut missing, mut against) = (Vec::new(), Vec::new(), false);
         for (input, holds) in rule.when.asked(inputs) {
             match holds {
@@ -62,6 +65,6 @@ impl Guideline {
             (false, true) => Verdict::Applies,
             (false, false) => Verdict::NotDetermined,
         };
-        Weighed { guideline: &self.id, rule, verdict, used, missing }
+        Weighed { guideline: self.id.clone(), rule: rule.clone(), verdict, used, missing }
     }
 }

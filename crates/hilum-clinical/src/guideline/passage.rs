@@ -1,6 +1,7 @@
 //! How often stones passed by themselves, by several sources that disagree.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::condition::{Inputs, Place, Range, When};
 use super::file::FileError;
@@ -51,10 +52,11 @@ pub struct Row {
 }
 
 /// What one source says of a stone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Chance<'p> {
-    /// The source.
-    pub source: &'p str,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChanceOfPassing)]
+pub struct Chance {
+    /// The source, by its id.
+    pub source: String,
     /// So many such stones passed, per cent.
     pub percent: f64,
     /// 95 % confidence interval, per cent, where the source has one.
@@ -67,7 +69,7 @@ impl Passage {
     /// # Errors
     /// What is wrong with it.
     pub fn read(text: &str) -> Result<Self, FileError> {
-        let passage: Self = toml::from_str(text)?;
+        let passage: Self = toml::from_str(text).map_err(FileError::toml)?;
         for source in &passage.sources {
             let wrong = |what| FileError::Rule { rule: source.id.clone(), what };
             for row in &source.rows {
@@ -87,7 +89,7 @@ impl Passage {
     }
 
     /// What each source says of a stone of the ureter; nothing of others, whose course the sources do not tell.
-    pub fn chances(&self, inputs: &Inputs) -> Vec<Chance<'_>> {
+    pub fn chances(&self, inputs: &Inputs) -> Vec<Chance> {
         let in_ureter = inputs.place.and_then(|site| Place::Ureter.holds(site)) == Some(true);
         let sources = self.sources.iter().filter(|_| in_ureter);
         sources
@@ -96,7 +98,7 @@ impl Passage {
                     .rows
                     .iter()
                     .find(|row| row.when().asked(inputs).iter().all(|(_, holds)| *holds == Some(true)))?;
-                Some(Chance { source: &source.id, percent: row.percent, range: row.range })
+                Some(Chance { source: source.id.clone(), percent: row.percent, range: row.range })
             })
             .collect()
     }

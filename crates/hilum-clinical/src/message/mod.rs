@@ -1,6 +1,8 @@
 //! Every sentence and every label of a report, once, in Korean and English.
 
+mod comparison;
 mod label;
+mod options;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use crate::urinary_stone::{Side, TractPart};
 use utoipa::ToSchema;
 
 pub use label::Label;
+pub use options::{known, named, offer};
 
 /// Language of a rendered report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -149,6 +152,10 @@ pub enum Message {
     SyntheticTrainedModel,
     /// The patient is simulated.
     SyntheticStudy,
+    /// Guideline options are weighed by a physician.
+    OptionsAreNoOrder,
+    /// The rules speak of adults, and the patient is none.
+    OptionsAreForAdults,
 }
 
 impl Message {
@@ -294,6 +301,16 @@ impl Message {
                 "synthetic_study",
                 "This study is simulated; it shows no real patient.",
                 "이 검사는 시뮬레이션이며 실제 환자가 아닙니다.",
+            ),
+            Self::OptionsAreNoOrder => row(
+                "options_are_no_order",
+                "Guideline options are weighed by a physician; they are no order. Their values come from secondary sources.",
+                "진료지침의 선택지는 의사가 판단할 자료이며 지시가 아닙니다. 수치는 2차 자료에서 가져왔습니다.",
+            ),
+            Self::OptionsAreForAdults => row(
+                "options_are_for_adults",
+                "The patient is under 18; the guideline options are those of adults.",
+                "환자가 18세 미만이며, 진료지침의 선택지는 성인 기준입니다.",
             ),
         };
         Statement { code: code.to_owned(), en, ko }

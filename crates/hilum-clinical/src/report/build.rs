@@ -1,11 +1,15 @@
 //! From what a reading knows to the report.
 
+use super::comparison::compare;
+use super::options::options;
 use super::{
     Coverage, ModelProvenance, Patient, Provenance, Schema, SeriesNotChosen, SliceFinding, SliceRow, StonePresent,
     StoneResult, Study, UrinaryStoneReport,
 };
+use crate::guideline::{Inputs, Rules};
 use crate::message::Message;
 use crate::urinary_stone::Stone;
+use std::sync::Arc;
 
 /// Everything a report is made from. The report's texts, results and disclaimers follow from it.
 #[derive(Clone, Debug)]
@@ -22,6 +26,12 @@ pub struct ReportInputs {
     pub refusal: Option<Message>,
     /// The stones in their order, see [`crate::urinary_stone::measure`].
     pub stones: Vec<Stone>,
+    /// The rules that are weighed for them.
+    pub rules: Arc<Rules>,
+    /// What else is known of the patient.
+    pub told: Inputs,
+    /// The report of the patient's last study before this one.
+    pub earlier: Option<UrinaryStoneReport>,
     /// The slices of the series that was read, in stack order.
     pub slices: Vec<SliceInput>,
     /// From this score on a slice is abnormal.
@@ -57,6 +67,9 @@ pub struct SliceInput {
     pub score: Option<f32>,
 }
 
+/// The rules speak of adults.
+const ADULT_YEARS: u32 = 18;
+
 /// The report of one study.
 pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
     let refused = inputs.refusal.is_some();
@@ -80,6 +93,15 @@ pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
     if inputs.study.synthetic {
         disclaimers.push(Message::SyntheticStudy);
     }
+    let options = options(&inputs.rules, &stones, &patient, &inputs.told);
+    if !options.stones.is_empty() {
+        disclaimers.push(Message::OptionsAreNoOrder);
+        if patient.age_at_study.is_some_and(|age| age < ADULT_YEARS) {
+            disclaimers.push(Message::OptionsAreForAdults);
+        }
+    }
+    let earlier = inputs.earlier.filter(|_| !refused);
+    let comparison = earlier.and_then(|earlier| compare(&stones, &inputs.not_looked_at, &earlier));
     UrinaryStoneReport {
         schema: Schema::UrinaryStoneReport1,
         version: inputs.version,
@@ -96,6 +118,8 @@ pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
             refusal: inputs.refusal.map(Message::statement),
         },
         stones,
+        options,
+        comparison,
         coverage: Coverage {
             slices_searched: slices.iter().filter(|row| row.score.is_some()).count() as u32,
             slices_total: slices.len() as u32,

@@ -1,7 +1,9 @@
 //! The urinary-stone report as data: one JSON document per study, versioned, both languages inside.
 
 mod build;
+mod comparison;
 mod date;
+mod options;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,9 @@ use crate::urinary_stone::Stone;
 use utoipa::ToSchema;
 
 pub use build::{ReportInputs, SliceInput, build};
+pub use comparison::{Change, Comparison, EarlierStone, GoneStone, StoneChange, compare};
 pub use date::Date;
+pub use options::{GuidelineOptions, OptionSource, StoneOptions, options};
 
 /// Identifier of the JSON layout; its number rises with every change that a reader could stumble over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -40,6 +44,12 @@ pub struct UrinaryStoneReport {
     pub result: StoneResult,
     /// The stones, largest first.
     pub stones: Vec<Stone>,
+    /// What guidelines offer for them; empty in reports of before version 0.6.
+    #[serde(default)]
+    pub options: GuidelineOptions,
+    /// The stones beside those of the patient's last study before; absent where there is none that was assessed.
+    #[serde(default)]
+    pub comparison: Option<Comparison>,
     /// The slices of the series that was read, in stack order (paper S1).
     pub slices: Vec<SliceRow>,
     /// What was looked at, and what was not.

@@ -1,12 +1,14 @@
 //! From candidate voxels to measured stones.
 
 mod measure;
+mod position;
 mod site;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use measure::measure;
+pub use position::{BodyPosition, LandmarkHeights, Offset};
 pub use site::{MidlinePoint, Side, TractBox, TractPart, TractReference};
 
 /// One voxel that the network marked.
@@ -49,8 +51,14 @@ pub struct Stone {
     pub centre_index: [f64; 3],
     /// Centre of mass `[x, y, z]` in patient coordinates (mm, LPS+).
     pub centre_mm: Option<[f64; 3]>,
+    /// Where that is against landmarks of the body; absent where no midline was found, and in reports of before version 0.2.
+    #[serde(default)]
+    pub position: Option<BodyPosition>,
     /// Largest distance between two points of its surface (mm), in any direction, as `hilum_imaging::Extent` measures it.
     pub largest_diameter_mm: Option<f64>,
+    /// 95 % interval of the largest diameter (mm), calibrated on synthetic CT.
+    #[serde(default)]
+    pub largest_diameter_interval_mm: Option<Interval>,
     /// Volume in mm³.
     pub volume_mm3: Option<f64>,
     /// Number of voxels.
@@ -63,6 +71,15 @@ pub struct Stone {
     pub slices: SliceSpan,
     /// Smallest box of voxels around it.
     pub bounding_box: IndexBox,
+}
+
+/// The value lies between these two in 95 % of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
 }
 
 /// Density of a stone in HU.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::LandmarkHeights;
+
 /// Side of the patient (never of the picture).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -38,6 +40,8 @@ pub struct MidlinePoint {
     pub z_mm: f64,
     /// Patient x in mm.
     pub x_mm: f64,
+    /// Patient y (mm) of the middle of the vertebra, where it is known.
+    pub y_mm: Option<f64>,
 }
 
 /// A box in patient space that holds a part of the tract.
@@ -58,6 +62,8 @@ pub struct TractReference {
     pub midline: Vec<MidlinePoint>,
     /// Boxes of the parts; the smallest box around a point names its part.
     pub boxes: Vec<TractBox>,
+    /// Heights of landmarks.
+    pub heights: LandmarkHeights,
 }
 
 /// A stone of the bladder within this distance of the midline belongs to neither side.
@@ -66,13 +72,23 @@ const BLADDER_MIDLINE_MM: f64 = 10.0;
 impl TractReference {
     /// Patient x (mm) of the midline at a height: linear between its points, constant beyond them.
     pub fn midline_x_mm(&self, z_mm: f64) -> Option<f64> {
+        self.along_midline(z_mm, |point| Some(point.x_mm))
+    }
+
+    /// Patient y (mm) of the middle of the vertebra at a height: linear between its points, constant beyond them.
+    pub fn midline_y_mm(&self, z_mm: f64) -> Option<f64> {
+        self.along_midline(z_mm, |point| point.y_mm)
+    }
+
+    fn along_midline(&self, z_mm: f64, of: impl Fn(&MidlinePoint) -> Option<f64>) -> Option<f64> {
         let below = self.midline.iter().filter(|p| p.z_mm <= z_mm).max_by(|a, b| a.z_mm.total_cmp(&b.z_mm));
         let above = self.midline.iter().filter(|p| p.z_mm >= z_mm).min_by(|a, b| a.z_mm.total_cmp(&b.z_mm));
         match (below, above) {
             (Some(a), Some(b)) if b.z_mm > a.z_mm => {
-                Some(a.x_mm + (b.x_mm - a.x_mm) * (z_mm - a.z_mm) / (b.z_mm - a.z_mm))
+                let (low, high) = (of(a)?, of(b)?);
+                Some(low + (high - low) * (z_mm - a.z_mm) / (b.z_mm - a.z_mm))
             }
-            (Some(p), _) | (None, Some(p)) => Some(p.x_mm),
+            (Some(point), _) | (None, Some(point)) => of(point),
             (None, None) => None,
         }
     }

@@ -1,12 +1,12 @@
 //! Rules of guidelines: every shipped row at its boundaries, and what is not known.
 
-use hilum_clinical::guideline::{Guideline, Input, Inputs, Passage, Place, Site, Treatment, Verdict, shipped};
+use hilum_clinical::guideline::{Guideline, Input, Inputs, Passage, Place, Rules, Site, Treatment, Verdict};
 use std::collections::BTreeSet;
 
 use Treatment::{ActiveRemoval, AlphaBlocker, Endourology, Observation, Pcnl, Swl, Urs};
 
 fn guideline(id: &str) -> Guideline {
-    let (guidelines, _) = shipped().unwrap();
+    let Rules { guidelines, .. } = Rules::shipped().unwrap();
     guidelines.into_iter().find(|guideline| guideline.id == id).unwrap()
 }
 
@@ -110,8 +110,15 @@ fn the_european_rules_hold_at_every_boundary() {
             (stone(Site::LowerPole, 20.1), &["lower-pole-above-20-mm"]),
             (silent(Site::Kidney, 15.0), &[]),
             (silent(Site::Kidney, 15.1), &["asymptomatic-above-15-mm"]),
+            (Inputs { pregnancy: Some(true), ..Inputs::default() }, &["swl-pregnancy"]),
+            (Inputs { anticoagulation: Some(true), ..Inputs::default() }, &["swl-bleeding"]),
+            (Inputs { infection: Some(true), ..Inputs::default() }, &["swl-infection"]),
+            (Inputs { aortic_aneurysm: Some(true), ..Inputs::default() }, &["swl-aneurysm"]),
         ],
     );
+    for rule in ["swl-pregnancy", "swl-bleeding", "swl-infection", "swl-aneurysm"] {
+        assert_eq!(eau.rules.iter().find(|one| one.id == rule).unwrap().against, [Swl]);
+    }
     assert_eq!(offered(&eau, "ureter-6-to-10-mm"), [[Swl, Urs]]);
     assert_eq!(offered(&eau, "ureter-from-10-mm"), [[Urs], [Swl]]);
     assert_eq!(offered(&eau, "kidney-below-10-mm"), [vec![Swl, Urs], vec![Pcnl]]);
@@ -169,7 +176,7 @@ fn what_is_not_known_is_missing_and_never_no() {
 
 #[test]
 fn the_chance_of_passing_is_told_by_every_source_that_knows_such_a_stone() {
-    let (_, passage) = shipped().unwrap();
+    let Rules { passage, .. } = Rules::shipped().unwrap();
     let told = |inputs: &Inputs| -> Vec<(String, f64)> {
         passage.chances(inputs).iter().map(|chance| (chance.source.to_owned(), chance.percent)).collect()
     };
@@ -216,7 +223,7 @@ fn the_chance_of_passing_is_told_by_every_source_that_knows_such_a_stone() {
 
 #[test]
 fn no_stone_belongs_to_two_rows_of_a_source() {
-    let (_, passage) = shipped().unwrap();
+    let Rules { passage, .. } = Rules::shipped().unwrap();
     for source in &passage.sources {
         for tenth in 0..200 {
             let mm = f64::from(tenth) / 10.0;

@@ -1,5 +1,6 @@
 //! Tests of the clinical rules against independent oracles.
 
+mod comparison;
 mod guideline;
 mod measure;
 mod oracle;

@@ -1,13 +1,15 @@
+use hilum_clinical::guideline::{Input, Inputs, Rules, Verdict};
 use hilum_clinical::message::Message;
 use hilum_clinical::report::{
-    Date, ModelProvenance, Name, Patient, ReportInputs, SeriesNotChosen, SeriesRead, Sex, SliceFinding, SliceInput,
-    StonePresent, Study, build,
+    Date, GuidelineOptions, ModelProvenance, Name, Patient, ReportInputs, SeriesNotChosen, SeriesRead, Sex,
+    SliceFinding, SliceInput, StonePresent, Study, build,
 };
-use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, Side, TractPart, TractReference, measure};
+use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, Side, Stone, TractPart, TractReference, measure};
 use hilum_clinical::{Language, UrinaryStoneReport};
 use hilum_imaging::Affine;
+use std::sync::Arc;
 
-fn inputs() -> ReportInputs {
+pub fn inputs() -> ReportInputs {
     let affine = Affine::axial([-100.0, -90.0, -500.0], [2.0, 0.75, 0.75]).expect("three directions");
     let voxel = |z, x, hu| CandidateVoxel { index: [z, 40, x], score: 0.75, hu };
     let candidate = Candidate { voxels: vec![voxel(1, 30, 800), voxel(1, 31, 600), voxel(2, 30, 400)] };
@@ -47,6 +49,9 @@ fn inputs() -> ReportInputs {
             .into_iter()
             .map(|reading| reading.stone)
             .collect(),
+        rules: Arc::new(Rules::shipped().expect("the rules of this program")),
+        told: Inputs::default(),
+        earlier: None,
         slices: vec![slice(1, None), slice(2, Some(0.75)), slice(3, Some(0.5)), slice(4, Some(0.25))],
         score_threshold: Some(0.5),
         looked_at: vec![Message::Covered(TractPart::Kidney, Side::Left)],
@@ -112,9 +117,81 @@ fn disclaimers_follow_from_model_and_study() {
     let real = Study { synthetic: false, ..inputs().study };
     assert_eq!(
         codes(inputs()),
-        ["decision_support_only", "score_is_no_probability", "synthetic_trained_model", "synthetic_study"]
+        [
+            "decision_support_only",
+            "score_is_no_probability",
+            "synthetic_trained_model",
+            "synthetic_study",
+            "options_are_no_order"
+        ]
     );
-    assert_eq!(codes(ReportInputs { model: None, study: real, ..inputs() }), ["decision_support_only"]);
+    let child = Patient { birth_date: Date::from_dicom("20060306"), ..inputs().patient };
+    let adult = Patient { birth_date: Date::from_dicom("20060305"), ..inputs().patient };
+    let real = |patient, stones| ReportInputs { model: None, study: real.clone(), patient, stones, ..inputs() };
+    let stones = || inputs().stones;
+    assert_eq!(codes(real(adult.clone(), stones())), ["decision_support_only", "options_are_no_order"]);
+    assert_eq!(
+        codes(real(child, stones())),
+        ["decision_support_only", "options_are_no_order", "options_are_for_adults"]
+    );
+    assert_eq!(codes(real(adult, Vec::new())), ["decision_support_only"], "no stone, no options");
+}
+
+#[test]
+fn options_follow_from_what_was_measured_and_told_and_what_was_measured_counts_first() {
+    let stone = |part, diameter| Stone { part, largest_diameter_mm: diameter, ..inputs().stones[0].clone() };
+    let with = |stones, told| build(ReportInputs { stones, told, ..inputs() }).options;
+    let rules = |options: &GuidelineOptions, verdict| {
+        let of = options.stones[0].rules.iter().filter(|one| one.verdict == verdict);
+        of.map(|one| one.rule.id.clone()).collect::<Vec<_>>()
+    };
+    // 12 mm are removed by both guidelines; the distal ureter alone would say by what first.
+    let told = Inputs { diameter_mm: Some(3.0), pregnancy: Some(true), ..Inputs::default() };
+    let options = with(vec![stone(TractPart::Ureter, Some(12.0))], told.clone());
+    let applies = rules(&options, Verdict::Applies);
+    for rule in ["ureter-above-10-mm", "ureter-above-6-mm", "ureter-from-10-mm", "swl-pregnancy"] {
+        assert!(applies.iter().any(|one| one == rule), "{rule} is not in {applies:?}");
+    }
+    let perhaps = rules(&options, Verdict::NotDetermined);
+    assert!(perhaps.iter().any(|one| one == "distal-ureter-above-10-mm"), "{perhaps:?}");
+    assert!(!perhaps.iter().any(|one| one.starts_with("kidney")), "what does not apply is left out: {perhaps:?}");
+    assert!(options.missing.contains(&Input::Infection) && !options.missing.contains(&Input::Pregnancy));
+    assert!(!options.missing.contains(&Input::AgeYears), "the age follows from the birth date");
+    let sources: Vec<&str> = options.stones[0].passage.iter().map(|one| one.source.as_str()).collect();
+    assert_eq!(sources, ["coll-2002-size"], "12 mm stand in one source; by width and level nothing is known");
+    assert_eq!(options.sources.iter().filter(|source| source.id == "coll-2002-size").count(), 1);
+
+    // Without a size what is told counts; at an unknown place no rule of a place applies.
+    let options = with(vec![stone(TractPart::Unknown, None)], told);
+    assert_eq!(options.stones[0].known.diameter_mm, Some(3.0));
+    assert_eq!(rules(&options, Verdict::Applies), ["swl-pregnancy"]);
+    assert!(with(Vec::new(), Inputs::default()).sources.is_empty(), "no stone, no options, no sources");
+}
+
+#[test]
+fn rules_of_a_site_take_the_place_of_the_shipped_ones_and_wrong_files_are_named() {
+    let passage = "version = 1\nvalues_from = \"x\"\nsource = []";
+    let rule = |id: &str| {
+        format!(
+            "id = {id:?}\nversion = 2\ntitle = \"T\"\nedition = \"E\"\ncitation = \"C\"\nvalues_from = \"V\"\n[[rule]]\nid = \"any\"\ntopic = \"removal\"\nwhen = {{ place = \"kidney\" }}\noptions = [[\"urs\"]]\n"
+        )
+    };
+    let read = |files: &[(&str, String)]| Rules::read(files.iter().map(|(name, text)| (*name, text.as_str())));
+    let own = read(&[("own.toml", rule("own")), ("passage.toml", passage.to_owned())]).expect("rules");
+    let report = build(ReportInputs {
+        rules: Arc::new(own),
+        stones: vec![Stone { part: TractPart::Kidney, ..inputs().stones[0].clone() }],
+        ..inputs()
+    });
+    assert_eq!(report.options.sources.len(), 1);
+    assert_eq!(report.options.stones[0].rules.len(), 1);
+    let wrong = |files: &[(&str, String)]| read(files).expect_err("no rules").to_string();
+    assert!(wrong(&[("own.toml", rule("own"))]).contains("passage.toml"));
+    assert!(wrong(&[("passage.toml", passage.to_owned())]).contains("at least one other"));
+    let twice = wrong(&[("a.toml", rule("own")), ("b.toml", rule("own")), ("passage.toml", passage.to_owned())]);
+    assert!(twice.contains("b.toml") && twice.contains("own"), "{twice}");
+    let unknown = wrong(&[("a.toml", rule("own").replace("topic", "subject"))]);
+    assert!(unknown.contains("a.toml") && unknown.contains("subject"), "{unknown}");
 }
 
 #[test]

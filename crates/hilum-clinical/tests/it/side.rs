@@ -1,18 +1,22 @@
 use hilum_clinical::urinary_stone::{
-    Candidate, CandidateVoxel, MidlinePoint, Side, TractBox, TractPart, TractReference, measure,
+    Candidate, CandidateVoxel, LandmarkHeights, MidlinePoint, Side, TractBox, TractPart, TractReference, measure,
 };
 use hilum_imaging::Affine;
 
 /// The patient lies 60 mm off the scanner's centre, with a bent spine.
 fn reference() -> TractReference {
     TractReference {
-        midline: vec![MidlinePoint { z_mm: 0.0, x_mm: 60.0 }, MidlinePoint { z_mm: -200.0, x_mm: 80.0 }],
+        midline: vec![
+            MidlinePoint { z_mm: 0.0, x_mm: 60.0, y_mm: Some(40.0) },
+            MidlinePoint { z_mm: -200.0, x_mm: 80.0, y_mm: Some(0.0) },
+        ],
         boxes: vec![
             TractBox { part: TractPart::Kidney, min_mm: [0.0, -50.0, -60.0], max_mm: [50.0, 50.0, 20.0] },
             TractBox { part: TractPart::Kidney, min_mm: [80.0, -50.0, -60.0], max_mm: [130.0, 50.0, 20.0] },
             TractBox { part: TractPart::Ureter, min_mm: [-20.0, -60.0, -210.0], max_mm: [150.0, 60.0, 40.0] },
             TractBox { part: TractPart::Bladder, min_mm: [40.0, -40.0, -209.0], max_mm: [120.0, 40.0, -150.0] },
         ],
+        heights: LandmarkHeights { iliac_crest_z_mm: Some(-100.0), hip_z_mm: Some(-200.0), lung_base_z_mm: None },
     }
 }
 

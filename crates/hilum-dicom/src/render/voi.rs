@@ -52,6 +52,7 @@ impl VoiWindow {
     }
 
     /// 0 to 1.
+    #[inline(always)]
     fn apply(self, x: f64) -> f64 {
         let Self { center, width, function } = self;
         match function {
@@ -94,6 +95,7 @@ impl Voi {
     }
 
     /// 0 to 1.
+    #[inline(always)]
     pub(super) fn apply(&self, x: f64) -> f64 {
         match self {
             Self::Window(window) => window.apply(x),

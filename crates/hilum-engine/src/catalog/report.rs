@@ -8,7 +8,10 @@ use crate::storage::{ObjectKey, Staged};
 use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_dicom::StudyUid;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set,
+};
 use std::collections::BTreeMap;
 
 /// A report to record, with why each series was chosen or passed over.
@@ -101,7 +104,53 @@ pub(super) async fn insert_report(
     Ok(())
 }
 
+/// Studies of a patient before another that are looked at for a report.
+const EARLIER_STUDIES: u64 = 50;
+
 impl Catalog {
+    /// The folder of the report about the patient's last study before this one, by its date and time, that was assessed.
+    pub(crate) async fn earlier_report(
+        &self,
+        scope: &Scope,
+        study_row: i64,
+    ) -> Result<Option<ObjectKey>, CatalogError> {
+        let act = "look for an earlier report";
+        let visible = self.visible(scope).await?;
+        let this = study::Entity::find_by_id(study_row).filter(study::Column::InstitutionId.is_in(visible.clone()));
+        let Some(this) = this.one(&self.read).await.map_err(CatalogError::during(act))? else { return Ok(None) };
+        let Some(date) = this.study_date else { return Ok(None) };
+        let mut before = Condition::any().add(study::Column::StudyDate.lt(date.clone()));
+        if let Some(time) = this.study_time {
+            let same_day =
+                Condition::all().add(study::Column::StudyDate.eq(date)).add(study::Column::StudyTime.lt(time));
+            before = before.add(same_day);
+        }
+        let earlier: Vec<i64> = study::Entity::find()
+            .select_only()
+            .column(study::Column::Id)
+            .filter(study::Column::PatientRow.eq(this.patient_row))
+            .filter(study::Column::InstitutionId.is_in(visible))
+            .filter(study::Column::Id.ne(this.id))
+            .filter(before)
+            .order_by_desc(study::Column::StudyDate)
+            .order_by_desc(study::Column::StudyTime)
+            .limit(EARLIER_STUDIES)
+            .into_tuple()
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(act))?;
+        let reports = report::Entity::find()
+            .filter(report::Column::StudyRow.is_in(earlier.clone()))
+            .filter(report::Column::Service.eq(URINARY_STONE))
+            .filter(report::Column::SupersededBy.is_null())
+            .filter(report::Column::StonePresent.is_not_null())
+            .all(&self.read)
+            .await
+            .map_err(CatalogError::during(act))?;
+        let last = earlier.iter().find_map(|study| reports.iter().find(|report| report.study_row == *study));
+        Ok(last.map(|report| ObjectKey::from_catalogue(report.object_key.clone())))
+    }
+
     /// The report that is current for a study, if there is one.
     pub async fn current_report(&self, scope: &Scope, uid: &StudyUid) -> Result<Option<CurrentReport>, CatalogError> {
         let act = "look up a report";

@@ -1,7 +1,7 @@
 //! From the region that was searched to what was looked at and what was not.
 
 use hilum_clinical::Message;
-use hilum_clinical::urinary_stone::{MidlinePoint, Side, TractBox, TractPart, TractReference};
+use hilum_clinical::urinary_stone::{LandmarkHeights, MidlinePoint, Side, TractBox, TractPart, TractReference};
 use hilum_infer::Region;
 use hilum_infer::region::{self, PartCoverage, RegionFinding};
 
@@ -78,11 +78,20 @@ fn clinical_side(side: Option<region::Side>) -> Side {
 
 fn reference(region: &Region) -> TractReference {
     TractReference {
-        midline: region.midline.iter().map(|point| MidlinePoint { z_mm: point.z_mm, x_mm: point.x_mm }).collect(),
+        midline: region.midline.iter().map(midline_point).collect(),
         boxes: region
             .parts
             .iter()
             .map(|p| TractBox { part: clinical_part(p.part), min_mm: p.min_mm, max_mm: p.max_mm })
             .collect(),
+        heights: LandmarkHeights {
+            iliac_crest_z_mm: region.landmarks.iliac_crest_z_mm,
+            hip_z_mm: region.landmarks.hip_z_mm,
+            lung_base_z_mm: region.landmarks.lung_base_z_mm,
+        },
     }
+}
+
+fn midline_point(point: &region::MidlinePoint) -> MidlinePoint {
+    MidlinePoint { z_mm: point.z_mm, x_mm: point.x_mm, y_mm: Some(point.y_mm) }
 }

@@ -1,6 +1,6 @@
 //! The report of a reading: its inputs, its files, and the state that the reading ends in.
 
-use super::files::{JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
+use super::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
 use super::{Read, Stop, geometry, run::report_failed};
 use crate::catalog::{Claim, NewReport, ReadingEnd, SettledSeries, StudyRow, now, rfc3339, summary};
 use crate::engine::Engine;
@@ -9,6 +9,7 @@ use crate::report::{self, ReportInputs, UrinaryStoneReport};
 use crate::storage::{ObjectKey, Staged};
 use crate::tagging::rank::Choice;
 use crate::views::{Note, ReadingStatus, StudySummary};
+use hilum_clinical::guideline::Inputs;
 use hilum_clinical::report::{Date, ModelProvenance, Name, Patient, SeriesNotChosen, SeriesRead, Sex, Study};
 use hilum_clinical::{Language, Message, Statement};
 use std::sync::Arc;
@@ -66,8 +67,13 @@ fn files(
         (PDF_KO_FILE.to_owned(), pdf(Language::Korean)?),
         (PDF_EN_FILE.to_owned(), pdf(Language::English)?),
         (XLSX_FILE.to_owned(), report::xlsx(document).map_err(report_failed)?),
+        (CSV_FILE.to_owned(), report::csv(document)),
     ];
-    files.extend(key_images.iter().enumerate().map(|(n, image)| (key_image_file(n), image.png.clone())));
+    files.extend(
+        key_images
+            .iter()
+            .map(|image| (key_image_file(image.stone.saturating_sub(1) as usize, image.plane), image.png.clone())),
+    );
     Ok(files)
 }
 
@@ -94,6 +100,9 @@ fn inputs(
         study: examined(study, chosen.clone())?,
         refusal: read.refusal.map(|(_, message)| message),
         stones: read.stones.into_iter().map(|reading| reading.stone).collect(),
+        rules: Arc::clone(engine.guidelines()),
+        told: Inputs::default(),
+        earlier: read.earlier,
         slices: read.slices,
         score_threshold: model.as_ref().map(|model| model.card.threshold),
         looked_at: read.looked_at,

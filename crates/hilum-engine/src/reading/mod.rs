@@ -4,6 +4,7 @@ mod coverage;
 pub(crate) mod files;
 mod geometry;
 mod inputs;
+mod planes;
 mod run;
 
 pub(crate) use inputs::report_of;
@@ -14,11 +15,12 @@ use crate::access::Scope;
 use crate::catalog::{Claim, ReadingEnd, StudyRow};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::report::KeyImage;
+use crate::report::{KeyImage, UrinaryStoneReport};
 use crate::views::{Note, ReadingStatus};
 use hilum_clinical::Message;
 use hilum_clinical::report::SliceInput;
 use hilum_clinical::urinary_stone::StoneReading;
+use std::sync::Arc;
 
 /// What a reading came to.
 #[derive(Debug, Default)]
@@ -33,12 +35,14 @@ pub(crate) struct Read {
     pub(crate) input_hash: Option<String>,
     /// The stones.
     pub(crate) stones: Vec<StoneReading>,
-    /// One picture a stone.
+    /// Up to three pictures a stone.
     pub(crate) key_images: Vec<KeyImage>,
     /// What was looked at.
     pub(crate) looked_at: Vec<Message>,
     /// What was not.
     pub(crate) not_looked_at: Vec<Message>,
+    /// The report of the patient's last study before this one.
+    pub(crate) earlier: Option<UrinaryStoneReport>,
     /// Engine of the inference, when it ran.
     pub(crate) engine: Option<String>,
 }
@@ -56,6 +60,25 @@ pub(crate) enum Stop {
 pub(crate) async fn study_of(engine: &Engine, scope: &Scope, claim: &Claim) -> Result<StudyRow, EngineError> {
     let row = engine.catalog().study_by_row(scope, claim.study_row).await?;
     row.ok_or(EngineError::NotFound { what: "study" })
+}
+
+/// The report of the patient's last study before this one. One that cannot be read is left out: it speaks against no new report.
+pub(crate) async fn earlier_report(
+    engine: &Engine,
+    scope: &Scope,
+    claim: &Claim,
+) -> Result<Option<UrinaryStoneReport>, EngineError> {
+    let Some(folder) = engine.catalog().earlier_report(scope, claim.study_row).await? else { return Ok(None) };
+    let storage = Arc::clone(engine.storage());
+    let document = tokio::task::spawn_blocking(move || storage.read_file_of(&folder, files::JSON_FILE))
+        .await
+        .map_err(|error| EngineError::Internal(format!("reading an earlier report ended early: {error}")))??;
+    let report = document.map(|document| serde_json::from_slice(&document));
+    // What the parser says would quote the document.
+    Ok(report.transpose().unwrap_or_else(|_| {
+        tracing::warn!(study = claim.study_row, "the report of the patient's earlier study cannot be read");
+        None
+    }))
 }
 
 /// Ends a reading that failed; it stays failed until somebody resumes it or a further instance arrives.

@@ -1,11 +1,11 @@
 //! From the chosen series to measured stones, in bounded memory, under a lease that is renewed meanwhile.
 
-use super::{Read, Stop, coverage};
+use super::{Read, Stop, coverage, planes};
 use crate::access::Scope;
 use crate::catalog::{Claim, Renewal, SeriesInstance, SettledSeries};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::report::{self, KeySlice, ReportError};
+use crate::report::ReportError;
 use crate::storage::{self, Storage, StorageError, hex};
 use crate::tagging::rank::Choice;
 use crate::views::ReadingStatus;
@@ -184,18 +184,15 @@ fn read_thread(
 fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Reading) -> Result<Read, EngineError> {
     let coverage = coverage::of(&reading.region);
     let stones = measured_candidates(reading.candidates, geometry, &coverage.reference);
-    let mut key_images = Vec::with_capacity(stones.len());
-    for (focus, stone) in stones.iter().enumerate() {
-        let hu = stack.hu(storage, stone.stone.slices.key as usize).map_err(|error| match error {
+    let read = |slice| {
+        stack.hu(storage, slice).map_err(|error| match error {
             SliceError::Storage(error) => EngineError::Storage(error),
-            SliceError::Pixels(error) => EngineError::Internal(format!("the key slice could not be read: {error}")),
-        })?;
-        let slice = KeySlice { hu: hu.view(), geometry: Some(geometry) };
-        key_images.push(report::key_image(slice, &stones, focus).map_err(report_failed)?);
-    }
+            SliceError::Pixels(error) => EngineError::Internal(format!("a slice could not be read again: {error}")),
+        })
+    };
+    let key_images = planes::key_images(&stones, stack.slices.len(), geometry, read)?;
     Ok(Read {
         refusal: coverage.refusal.map(|message| (ReadingStatus::NotApplicable, message)),
-        stopped: None,
         slices: stack.inputs(|index| reading.slice_scores.get(index).copied().flatten()),
         input_hash: Some(stack.input_hash()),
         stones,
@@ -203,6 +200,7 @@ fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Readin
         looked_at: coverage.looked_at,
         not_looked_at: coverage.not_looked_at,
         engine: Some(reading.engine.engine),
+        ..Read::default()
     })
 }
 

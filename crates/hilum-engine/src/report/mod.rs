@@ -1,13 +1,17 @@
-//! The report as files: one A4 page (PDF), a workbook (XLSX) and key images (PNG).
+//! The report as files: one A4 page and one a stone (PDF), a workbook (XLSX) and key images (PNG).
 //!
 //! The report itself is `hilum_clinical`'s [`UrinaryStoneReport`]; [`build`] makes it, [`json`] writes it.
 
+mod csv;
 mod key_image;
 mod page;
 mod xlsx;
 
-pub use hilum_clinical::report::{ReportInputs, UrinaryStoneReport, build};
-pub use key_image::{KeyImage, KeySlice, key_image};
+pub use csv::csv;
+pub use hilum_clinical::guideline::Inputs;
+pub use hilum_clinical::report::{GuidelineOptions, ReportInputs, UrinaryStoneReport, build};
+pub use key_image::{KeyImage, KeySlice, Plane, key_image};
+pub(crate) use page::IN_THREE_PLANES;
 pub use page::pdf;
 pub use xlsx::xlsx;
 

@@ -1,5 +1,7 @@
 //! The report as a workbook. Every text is written as a string, so `=`, `+`, `-` and `@` in front stay text.
 
+use hilum_clinical::guideline::{Verdict, Weighed};
+use hilum_clinical::message::{known, named, offer};
 use hilum_clinical::{Label, Language};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 use time::format_description::well_known::Rfc3339;
@@ -10,7 +12,7 @@ use super::{ReportError, UrinaryStoneReport};
 /// The workbook's column titles are English: its readers are programs as often as people (paper S1).
 const LANGUAGE: Language = Language::English;
 
-/// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones" and "About".
+/// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones", "Guideline options" and "About".
 pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
     let created = OffsetDateTime::parse(&report.created_at, &Rfc3339)
         .map_err(|_| ReportError::Time)?
@@ -25,6 +27,9 @@ pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
     );
     slices(workbook.add_worksheet(), report)?;
     stones(workbook.add_worksheet(), report)?;
+    if !report.options.stones.is_empty() {
+        options(workbook.add_worksheet(), report)?;
+    }
     about(workbook.add_worksheet(), report)?;
     Ok(workbook.save_to_buffer()?)
 }
@@ -90,6 +95,49 @@ fn stones(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), Xlsx
     Ok(())
 }
 
+/// A row for each rule that applies or would, and one for each chance of passing.
+fn options(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
+    sheet.set_name(Label::Options.text(LANGUAGE))?;
+    let columns =
+        [Label::Stone, Label::Guideline, Label::Topic, Label::Offer, Label::BecauseOf, Label::IfKnown, Label::Citation];
+    titles(sheet, &columns, &[8.0, 24.0, 14.0, 60.0, 40.0, 40.0, 80.0])?;
+    let citation = |id: &str| {
+        let source = report.options.sources.iter().find(|source| source.id == id);
+        source.map(|source| source.citation.as_str()).unwrap_or_default()
+    };
+    let mut row = 1;
+    for stone in &report.options.stones {
+        let applies = |one: &&Weighed| one.verdict == Verdict::Applies;
+        let (applies, perhaps): (Vec<&Weighed>, Vec<&Weighed>) = stone.rules.iter().partition(applies);
+        for one in applies.into_iter().chain(perhaps) {
+            let own = one.rule.citation.as_deref().unwrap_or_else(|| citation(&one.guideline));
+            let texts = [
+                format!("{} {}", one.guideline, one.rule.id),
+                one.rule.topic.text(LANGUAGE).to_owned(),
+                offer(&one.rule, LANGUAGE),
+                known(&stone.known, &one.used, LANGUAGE),
+                named(&one.missing, LANGUAGE),
+                own.to_owned(),
+            ];
+            sheet.write_number(row, 0, stone.stone)?;
+            for (column, value) in (1..).zip(&texts) {
+                text(sheet, row, column, value)?;
+            }
+            row += 1;
+        }
+        for chance in &stone.passage {
+            let range = chance.range.map(|[low, high]| format!(" ({low} to {high})")).unwrap_or_default();
+            sheet.write_number(row, 0, stone.stone)?;
+            text(sheet, row, 1, &chance.source)?;
+            text(sheet, row, 2, Label::Passage.text(LANGUAGE))?;
+            text(sheet, row, 3, &format!("{} %{range}", chance.percent))?;
+            text(sheet, row, 6, citation(&chance.source))?;
+            row += 1;
+        }
+    }
+    Ok(())
+}
+
 fn about(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
     sheet.set_name(Label::About.text(LANGUAGE))?;
     sheet.set_column_width(0, 22)?.set_column_width(1, 100)?;
@@ -120,6 +168,8 @@ fn about(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxE
             .iter()
             .map(|series| (Label::OtherSeries.text(LANGUAGE), format!("{}: {}", series.description, series.reason.en))),
     );
+    let compared = report.comparison.as_ref().map(|comparison| comparison.lines(LANGUAGE)).unwrap_or_default();
+    rows.extend(compared.into_iter().map(|line| (Label::Comparison.text(LANGUAGE), line)));
     rows.extend(report.disclaimers.iter().map(|s| ("", s.en.clone())));
     rows.extend(report.disclaimers.iter().map(|s| ("", s.ko.clone())));
     let bold = Format::new().set_bold();

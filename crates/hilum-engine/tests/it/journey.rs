@@ -1,7 +1,8 @@
 //! Settling, choosing, reading, reporting: what a study comes to.
 
-use crate::fixture::{Ct, config, engine, files, number, reading_engine, rows, send, texts, tiny_model};
+use crate::fixture::{Ct, config, engine, files, number, reading_engine, rows, send, send_to, texts, tiny_model};
 use hilum_dicom::write::SeriesKind;
+use hilum_engine::report::Plane;
 use hilum_engine::views::ReadingStatus;
 use hilum_engine::{Engine, EngineConfig, ErrorKind, Language, ReportPart, Scope};
 use serde_json::Value;
@@ -53,7 +54,8 @@ async fn a_study_ends_as_one_report_and_a_second_run_changes_nothing() {
         let bytes = engine.report(&Scope::local(), &series.study_uid(), part).await.unwrap();
         assert!(bytes.starts_with(magic), "{part:?}");
     }
-    let none = engine.report(&Scope::local(), &series.study_uid(), ReportPart::KeyImage(99)).await.unwrap_err();
+    let none =
+        engine.report(&Scope::local(), &series.study_uid(), ReportPart::KeyImage(99, Plane::Axial)).await.unwrap_err();
     assert_eq!(none.kind(), ErrorKind::NotFound);
 
     let before = (rows(data.path()).await, files(data.path(), "reports"));
@@ -87,6 +89,30 @@ async fn a_late_slice_gives_a_new_version_that_supersedes_the_first() {
     assert_ne!(first["provenance"]["input_hash"], second["provenance"]["input_hash"]);
     assert_eq!(number(data.path(), "SELECT count(*) FROM report WHERE superseded_by IS NULL").await, 1);
     assert_eq!(number(data.path(), "SELECT count(*) FROM report").await, 2);
+}
+
+#[tokio::test]
+async fn a_report_compares_with_the_last_study_before_of_the_same_patient_of_the_same_institution() {
+    let data = tempdir().unwrap();
+    let engine = reading_engine(data.path()).await;
+    let dated = |study, study_date| Ct { study, study_date, ..trunk() };
+    let (first, second, last) = (dated(1, (2025, 1, 2)), dated(2, (2025, 6, 30)), dated(3, (2026, 1, 5)));
+    let other = Ct { patient_id: "P9", ..dated(4, (2025, 12, 24)) };
+    let later = dated(5, (2026, 3, 1));
+    let elsewhere = dated(6, (2025, 12, 25));
+    for series in [&second, &first, &other, &later] {
+        send(&engine, &series.files()).await;
+        engine.run_until_idle().await.unwrap();
+        assert_eq!(state(&engine, series).await, ReadingStatus::Done);
+    }
+    send_to(&engine, "ELSEWHERE", &elsewhere.files()).await;
+    send(&engine, &last.files()).await;
+    engine.run_until_idle().await.unwrap();
+    let comparison = report(&engine, &last).await["comparison"].clone();
+    assert_eq!(comparison["study_uid"], second.study_uid().as_str());
+    assert_eq!((&comparison["date"], &comparison["report_version"]), (&"2025-06-30".into(), &1.into()));
+    assert_eq!(report(&engine, &first).await["comparison"], Value::Null, "there is none before it");
+    assert_eq!(report(&engine, &other).await["comparison"], Value::Null, "another patient");
 }
 
 #[tokio::test]

@@ -203,7 +203,19 @@ pub(crate) fn doors(server: &Server) -> Doors {
             Said::from("Lets a cancelled or failed reading start again").refuses(&[409]),
         )
         .get("/studies/{study_uid}/report", view, report::json, "The report as data")
+        .get(
+            "/studies/{study_uid}/report/options",
+            view,
+            report::options,
+            "The guideline options, weighed again with what is told of the patient",
+        )
         .get("/studies/{study_uid}/report.pdf", view, report::pdf, report::file("The report as a page", report::PDF))
+        .get(
+            "/studies/{study_uid}/report.csv",
+            view,
+            report::csv,
+            report::file("The stones, comma-separated", report::CSV),
+        )
         .get(
             "/studies/{study_uid}/report.xlsx",
             view,

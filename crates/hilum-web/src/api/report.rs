@@ -9,7 +9,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use hilum_engine::report::UrinaryStoneReport;
+use hilum_engine::report::{GuidelineOptions, Inputs, Plane, UrinaryStoneReport};
 use hilum_engine::{Language, ReportPart};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -23,6 +23,7 @@ use crate::{
 
 pub(super) const PDF: &str = "application/pdf";
 pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+pub(super) const CSV: &str = "text/csv";
 pub(super) const PNG: &str = "image/png";
 
 /// What is said of a door that gives a file.
@@ -52,6 +53,66 @@ pub(super) struct ReportQuery {
     lang: Option<Language>,
 }
 
+#[derive(Deserialize, IntoParams)]
+pub(super) struct KeyImageQuery {
+    /// Axial when absent; the first stones of a report have all three.
+    #[param(inline)]
+    plane: Option<Plane>,
+}
+
+/// What a physician tells of the patient; what is left out is not known. Of the stone itself, what was measured counts.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ToldQuery {
+    /// The urinary tract is obstructed.
+    obstruction: Option<bool>,
+    /// A urinary infection is there or suspected.
+    infection: Option<bool>,
+    /// Pain that medication does not control.
+    uncontrolled_pain: Option<bool>,
+    /// The stone causes symptoms.
+    symptoms: Option<bool>,
+    /// Renal function is reduced.
+    reduced_renal_function: Option<bool>,
+    /// The patient is pregnant.
+    pregnancy: Option<bool>,
+    /// The blood's clotting is impaired, by medication or disease.
+    anticoagulation: Option<bool>,
+    /// The patient has one kidney.
+    solitary_kidney: Option<bool>,
+    /// An aneurysm of the aorta is there.
+    aortic_aneurysm: Option<bool>,
+    /// A steep or long, narrow infundibulum.
+    unfavourable_anatomy: Option<bool>,
+}
+
+/// The guideline options, weighed again with what is told of the patient. Nothing is kept.
+pub(super) async fn options(
+    app: App,
+    StudyPath(study): StudyPath,
+    query: Result<Query<ToldQuery>, QueryRejection>,
+) -> Result<Json<GuidelineOptions>, ApiError> {
+    let Query(told) = query.map_err(|_| {
+        ApiError::bad_request(
+            "what is told of the patient is true or false, by the names that the OpenAPI document gives",
+        )
+    })?;
+    let told = Inputs {
+        obstruction: told.obstruction,
+        infection: told.infection,
+        uncontrolled_pain: told.uncontrolled_pain,
+        symptoms: told.symptoms,
+        reduced_renal_function: told.reduced_renal_function,
+        pregnancy: told.pregnancy,
+        anticoagulation: told.anticoagulation,
+        solitary_kidney: told.solitary_kidney,
+        aortic_aneurysm: told.aortic_aneurysm,
+        unfavourable_anatomy: told.unfavourable_anatomy,
+        ..Inputs::default()
+    };
+    Ok(Json(app.engine.report_options(&app.scope, &study, &told).await?))
+}
+
 pub(super) async fn json(app: App, study: StudyPath) -> Result<Written, ApiError> {
     part(&app, study, ReportPart::Json, "application/json", None).await.map(Written)
 }
@@ -71,16 +132,23 @@ pub(super) async fn xlsx(app: App, study: StudyPath) -> Result<Response, ApiErro
     part(&app, study, ReportPart::Xlsx, XLSX, Some("attachment; filename=\"report.xlsx\"")).await
 }
 
+pub(super) async fn csv(app: App, study: StudyPath) -> Result<Response, ApiError> {
+    part(&app, study, ReportPart::Csv, CSV, Some("attachment; filename=\"report.csv\"")).await
+}
+
 /// `{n}.png`; 0 is the first.
 pub(super) async fn key_image(
     app: App,
     path: Result<Path<(String, String)>, PathRejection>,
+    query: Result<Query<KeyImageQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Path((study, file)) = path?;
+    let Query(KeyImageQuery { plane }) =
+        query.map_err(|_| ApiError::bad_request("plane is axial, coronal or sagittal"))?;
     let number = file.strip_suffix(".png").and_then(|number| number.parse::<usize>().ok());
     let number = number.ok_or_else(|| ApiError::bad_request("a key image is <number>.png, and 0.png is the first"))?;
     let study = StudyPath(study_uid(&study)?);
-    part(&app, study, ReportPart::KeyImage(number), PNG, None).await
+    part(&app, study, ReportPart::KeyImage(number, plane.unwrap_or_default()), PNG, None).await
 }
 
 /// File names hold no identity: they end up in download folders.

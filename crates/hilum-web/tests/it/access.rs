@@ -48,9 +48,11 @@ GET /api/v1/studies/{study_uid} view
 POST /api/v1/studies/{study_uid}/reading/cancel predict
 POST /api/v1/studies/{study_uid}/reading/resume predict
 GET /api/v1/studies/{study_uid}/report view
+GET /api/v1/studies/{study_uid}/report.csv view
 GET /api/v1/studies/{study_uid}/report.pdf view
 GET /api/v1/studies/{study_uid}/report.xlsx view
 GET /api/v1/studies/{study_uid}/report/key-images/{file} view
+GET /api/v1/studies/{study_uid}/report/options view
 GET /api/v1/system signed in
 GET /api/v1/tokens signed in
 POST /api/v1/tokens signed in
@@ -107,9 +109,11 @@ GET /api/v1/quarantine own
 GET /api/v1/session own
 GET /api/v1/studies/{study_uid} hidden
 GET /api/v1/studies/{study_uid}/report hidden
+GET /api/v1/studies/{study_uid}/report.csv hidden
 GET /api/v1/studies/{study_uid}/report.pdf hidden
 GET /api/v1/studies/{study_uid}/report.xlsx hidden
 GET /api/v1/studies/{study_uid}/report/key-images/{file} hidden
+GET /api/v1/studies/{study_uid}/report/options hidden
 GET /api/v1/system own
 GET /api/v1/tokens own
 GET /dicom-web/instances hidden

@@ -138,6 +138,8 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   max_instance_mib = 8192        longest instance taken, over DIMSE and STOW-RS
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model
+  guidelines = \"rules\"           folder of rule files (passage.toml and one .toml a guideline) instead of the built-in ones;
+                                 `hilum rules show` prints those in force
   second_factor = \"optional\"     \"required\": nobody signs in with a password alone
   key_file = \"/etc/hilum/hilum.keys\"   keys of what is encrypted in the catalogue, made when they are first needed; keys/hilum.keys in the
                                  data folder where not given. The environment variable HILUM_KEY goes first: one or more keys in base64,
@@ -250,6 +252,7 @@ pub enum ReportFormat {
     Pdf,
     Json,
     Xlsx,
+    Csv,
 }
 
 impl ReportFormat {
@@ -258,6 +261,7 @@ impl ReportFormat {
             Self::Pdf => "pdf",
             Self::Json => "json",
             Self::Xlsx => "xlsx",
+            Self::Csv => "csv",
         }
     }
 }

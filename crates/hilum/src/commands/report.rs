@@ -119,6 +119,7 @@ fn part(arguments: &ReportArguments) -> ReportPart {
     match arguments.format {
         ReportFormat::Json => ReportPart::Json,
         ReportFormat::Xlsx => ReportPart::Xlsx,
+        ReportFormat::Csv => ReportPart::Csv,
         ReportFormat::Pdf => ReportPart::Pdf(match arguments.lang {
             ReportLanguage::Ko => Language::Ko,
             ReportLanguage::En => Language::En,

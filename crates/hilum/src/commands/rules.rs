@@ -1,44 +1,37 @@
 //! `hilum rules`
 
-use anyhow::Context as _;
-use hilum_clinical::guideline::{
-    Chance, Guideline, Input, Inputs, Passage, Rule, Treatment, Verdict, Weighed, When, shipped,
-};
+use hilum_clinical::guideline::{Chance, Guideline, Input, Inputs, Rule, Rules, Treatment, Verdict, Weighed, When};
+use hilum_engine::guidelines;
 use serde::Serialize;
 
 use crate::cli::{RulesCommand, RulesOptionsArguments};
 use crate::failure::WrongCall;
 use crate::node::table;
+use crate::settings::Settings;
 
 const NOT_AN_ORDER: &str =
     "Options of guidelines, for research and decision support; not for diagnosis or treatment without a physician.";
 
 #[derive(Serialize)]
-struct All {
-    guidelines: Vec<Guideline>,
-    passage: Passage,
+struct Offered<'i> {
+    inputs: &'i Inputs,
+    rules: Vec<Weighed>,
+    chances_of_passing: Vec<Chance>,
 }
 
-#[derive(Serialize)]
-struct Offered<'g> {
-    inputs: &'g Inputs,
-    rules: Vec<Weighed<'g>>,
-    chances_of_passing: Vec<Chance<'g>>,
-}
-
-pub fn run(command: &RulesCommand) -> anyhow::Result<()> {
-    let (guidelines, passage) = shipped().context("the rules of this program")?;
+pub fn run(settings: &Settings, command: &RulesCommand) -> anyhow::Result<()> {
+    let rules = guidelines::open(settings.guidelines.as_deref())?;
     match command {
         RulesCommand::Show(arguments) if arguments.json => {
-            println!("{}", serde_json::to_string_pretty(&All { guidelines, passage })?);
+            println!("{}", serde_json::to_string_pretty(&rules)?);
         }
-        RulesCommand::Show(_) => show(&guidelines, &passage),
-        RulesCommand::Options(arguments) => options(&guidelines, &passage, arguments)?,
+        RulesCommand::Show(_) => show(&rules),
+        RulesCommand::Options(arguments) => options(&rules, arguments)?,
     }
     Ok(())
 }
 
-fn show(guidelines: &[Guideline], passage: &Passage) {
+fn show(Rules { guidelines, passage }: &Rules) {
     println!("{NOT_AN_ORDER}");
     for guideline in guidelines {
         let Guideline { id, version, title, edition, citation, values_from, rules } = guideline;
@@ -72,9 +65,9 @@ fn show(guidelines: &[Guideline], passage: &Passage) {
     }
 }
 
-fn options(guidelines: &[Guideline], passage: &Passage, arguments: &RulesOptionsArguments) -> anyhow::Result<()> {
+fn options(Rules { guidelines, passage }: &Rules, arguments: &RulesOptionsArguments) -> anyhow::Result<()> {
     let inputs = inputs_of(&arguments.known)?;
-    let weighed: Vec<Weighed<'_>> = guidelines.iter().flat_map(|guideline| guideline.weigh(&inputs)).collect();
+    let weighed: Vec<Weighed> = guidelines.iter().flat_map(|guideline| guideline.weigh(&inputs)).collect();
     let chances = passage.chances(&inputs);
     if arguments.json {
         let offered = Offered { inputs: &inputs, rules: weighed, chances_of_passing: chances };
@@ -87,16 +80,10 @@ fn options(guidelines: &[Guideline], passage: &Passage, arguments: &RulesOptions
     for verdict in [Verdict::Applies, Verdict::NotDetermined] {
         for one in weighed.iter().filter(|one| one.verdict == verdict) {
             let offered = match verdict {
-                Verdict::Applies => told(one.rule),
-                _ => format!("perhaps {}", told(one.rule)),
+                Verdict::Applies => told(&one.rule),
+                _ => format!("perhaps {}", told(&one.rule)),
             };
-            rows.push(vec![
-                one.guideline.to_owned(),
-                one.rule.id.clone(),
-                offered,
-                names(&one.used),
-                names(&one.missing),
-            ]);
+            rows.push(vec![one.guideline.clone(), one.rule.id.clone(), offered, names(&one.used), names(&one.missing)]);
         }
     }
     print(&rows);

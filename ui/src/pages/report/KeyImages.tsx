@@ -1,11 +1,14 @@
-import { Card, Modal, SimpleGrid, Text, UnstyledButton } from "@mantine/core";
+import { Card, Modal, SimpleGrid, Stack, Text, UnstyledButton } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api } from "../../api/client";
-import type { Stone, UrinaryStoneReport } from "../../api/types";
+import type { Plane, Stone, UrinaryStoneReport } from "../../api/types";
 import { millimetres } from "../../components/text";
+
+/** Stones, in the order of the report, that have all three planes (IN_THREE_PLANES of the engine). */
+const inThreePlanes = 24;
 
 /** One image per stone, with red mask and green box; a click enlarges, arrow keys step through. */
 export function KeyImages({ studyUid, report }: { studyUid: string; report: UrinaryStoneReport }) {
@@ -25,14 +28,22 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
     ]
       .filter(Boolean)
       .join(" · ");
-  const image = (stone: Stone) => (
+  const image = (stone: Stone, plane: Plane) => (
     <img
+      key={plane}
       className="key-image"
       loading="lazy"
-      src={api.keyImageAddress(studyUid, stone.number, report.version)}
-      alt={t("keyImages.alt", { number: stone.number, slice: stone.slices.key + 1 })}
+      src={api.keyImageAddress(studyUid, stone.number, report.version, plane)}
+      alt={
+        plane === "axial"
+          ? t("keyImages.alt", { number: stone.number, slice: stone.slices.key + 1 })
+          : t("keyImages.altPlane", { number: stone.number, plane: t(`plane.${plane}`) })
+      }
     />
   );
+  // Reports of before version 0.2 and stones beyond the first have the slice alone.
+  const planes = (stone: Stone): Plane[] =>
+    report.options.stones.length > 0 && stone.number <= inThreePlanes ? ["axial", "coronal", "sagittal"] : ["axial"];
   const current = shown === null ? undefined : stones[shown];
   return (
     <>
@@ -40,7 +51,7 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
         {stones.map((stone, index) => (
           <Card key={stone.number} withBorder padding={0}>
             <UnstyledButton onClick={() => setShown(index)} aria-label={t("keyImages.enlarge", { number: stone.number })}>
-              {image(stone)}
+              {image(stone, "axial")}
             </UnstyledButton>
             <Text size="sm" fw={600} px="sm" pt="xs">
               {t("keyImages.stone", { number: stone.number })}
@@ -58,7 +69,18 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
         closeButtonProps={{ "aria-label": t("form.close") }}
         title={current && `${t("keyImages.stone", { number: current.number })} · ${caption(current)}`}
       >
-        {current && image(current)}
+        {current && (
+          <Stack gap="xs">
+            {planes(current).map((plane) => (
+              <figure key={plane} className="key-plane">
+                {image(current, plane)}
+                <Text component="figcaption" size="xs" c="dimmed">
+                  {t(`plane.${plane}`)}
+                </Text>
+              </figure>
+            ))}
+          </Stack>
+        )}
       </Modal>
     </>
   );

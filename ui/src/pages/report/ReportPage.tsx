@@ -12,8 +12,10 @@ import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
 import { ReadingBadge } from "../../components/ReadingBadge";
 import { patientName, useNote } from "../../components/text";
+import { ComparisonCard } from "./ComparisonCard";
 import { CoverageCard } from "./CoverageCard";
 import { KeyImages } from "./KeyImages";
+import { OptionsCard } from "./OptionsCard";
 import { ProvenanceCard } from "./ProvenanceCard";
 import { ResultCard } from "./ResultCard";
 import { SeriesTable } from "./SeriesTable";
@@ -60,8 +62,10 @@ export function ReportPage() {
             <>
               <KeyImages studyUid={studyUid} report={found} />
               <StonesTable stones={found.stones} />
+              <OptionsCard studyUid={studyUid} report={found} />
             </>
           )}
+          {found.comparison && <ComparisonCard comparison={found.comparison} />}
           <Grid>
             <Grid.Col span={{ base: 12, md: 6 }}>
               <CoverageCard report={found} />
@@ -126,6 +130,9 @@ function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: bool
             </Menu.Item>
             <Menu.Item component="a" href={api.xlsxAddress(study.study_uid)}>
               Excel (XLSX)
+            </Menu.Item>
+            <Menu.Item component="a" href={api.csvAddress(study.study_uid)}>
+              CSV
             </Menu.Item>
             <Menu.Item component="a" href={api.jsonAddress(study.study_uid)} target="_blank">
               JSON

@@ -10,7 +10,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::super::KeyImage;
+use super::super::{KeyImage, Plane};
+use super::stone::StonePage;
 
 /// How much goes onto the page.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,14 @@ const LONGEST_NAME: usize = 64;
 /// Hashes and UIDs (64 characters) are never cut.
 const LONGEST_FINE_PRINT: usize = 120;
 
+/// Of a name and an ID at the top of a further page.
+const LONGEST_RUNNING: usize = 24;
+
+const LONGEST_CITATION: usize = 400;
+
+/// Stones, in the order of the report, that have coronal and sagittal key images and a page of their own.
+pub(crate) const IN_THREE_PLANES: usize = 24;
+
 /// Longest run of characters without a place to break; longer ones get one.
 const LONGEST_WORD: usize = 66;
 
@@ -60,12 +69,17 @@ pub(super) struct Content<'a> {
     key_images: Vec<KeyImageCell>,
     image_columns: usize,
     key_images_left_out: usize,
+    comparison: Vec<String>,
     looked_at: Vec<String>,
     not_looked_at: Vec<String>,
     geometry: Vec<String>,
     other_series: Vec<String>,
     provenance: Vec<(&'static str, String)>,
     disclaimers: Vec<&'a str>,
+    /// Whom the further pages are about.
+    patient_line: String,
+    options_notes: Vec<&'a str>,
+    stone_pages: Vec<StonePage>,
 }
 
 #[derive(Serialize)]
@@ -81,9 +95,9 @@ struct StoneRow {
 }
 
 #[derive(Serialize)]
-struct KeyImageCell {
-    file: String,
-    caption: String,
+pub(super) struct KeyImageCell {
+    pub(super) file: String,
+    pub(super) caption: String,
 }
 
 impl<'a> Content<'a> {
@@ -97,7 +111,14 @@ impl<'a> Content<'a> {
         let words = Words { language, characters: density.characters };
         let result = &report.result;
         let statements = |list: &[Statement]| words.list(list.iter().map(|s| words.statement(s)), density.statements);
-        let shown = key_images.len().min(density.key_images);
+        // Numbered as the typesetter has them.
+        let axial: Vec<(usize, &KeyImage)> =
+            key_images.iter().enumerate().filter(|(_, image)| image.plane == Plane::Axial).collect();
+        let shown = axial.len().min(density.key_images);
+        let about_options = ["options_are_no_order", "options_are_for_adults"];
+        let (options_notes, disclaimers): (Vec<&Statement>, Vec<&Statement>) =
+            report.disclaimers.iter().partition(|one| about_options.contains(&one.code.as_str()));
+        let texts = |statements: Vec<&'a Statement>| statements.into_iter().map(|one| one.text(language)).collect();
         Self {
             language: match language {
                 Language::Korean => "ko",
@@ -129,11 +150,13 @@ impl<'a> Content<'a> {
             result_detail: words.result_detail(report),
             stones: report.stones.iter().take(density.stones).map(|stone| words.stone(stone)).collect(),
             stones_left_out: report.stones.len().saturating_sub(density.stones),
-            key_images: (0..shown)
-                .map(|n| KeyImageCell { file: format!("key-{n}.png"), caption: words.caption(report, &key_images[n]) })
+            key_images: axial[..shown]
+                .iter()
+                .map(|(n, image)| KeyImageCell { file: format!("key-{n}.png"), caption: words.caption(report, image) })
                 .collect(),
             image_columns: density.image_columns,
-            key_images_left_out: key_images.len() - shown,
+            key_images_left_out: axial.len() - shown,
+            comparison: words.comparison(report, density.statements),
             looked_at: statements(&report.coverage.looked_at),
             not_looked_at: statements(&report.coverage.not_looked_at),
             geometry: statements(&report.geometry_findings),
@@ -145,24 +168,39 @@ impl<'a> Content<'a> {
                 density.statements,
             ),
             provenance: words.provenance(report),
-            disclaimers: report.disclaimers.iter().map(|s| s.text(language)).collect(),
+            disclaimers: texts(disclaimers),
+            patient_line: words.patient_line(report),
+            options_notes: texts(options_notes),
+            stone_pages: report
+                .stones
+                .iter()
+                .take(IN_THREE_PLANES)
+                .map(|stone| StonePage::of(&words, report, stone, key_images))
+                .collect(),
         }
     }
 }
 
+impl Content<'_> {
+    /// How many pages it is when it fits.
+    pub(super) fn pages(&self) -> usize {
+        1 + self.stone_pages.len()
+    }
+}
+
 /// Turns values of a report into text of one language.
-struct Words {
-    language: Language,
+pub(super) struct Words {
+    pub(super) language: Language,
     characters: usize,
 }
 
 impl Words {
-    fn label(&self, label: Label) -> &'static str {
+    pub(super) fn label(&self, label: Label) -> &'static str {
         label.text(self.language)
     }
 
     /// User text: without control and direction characters, not longer than the page allows, breakable.
-    fn text(&self, text: &str) -> String {
+    pub(super) fn text(&self, text: &str) -> String {
         printable(text, self.characters)
     }
 
@@ -178,6 +216,22 @@ impl Words {
             list.push(format!("+ {more} {}", self.label(Label::More)));
         }
         list
+    }
+
+    fn comparison(&self, report: &UrinaryStoneReport, most: usize) -> Vec<String> {
+        let lines = report.comparison.as_ref().map(|comparison| comparison.lines(self.language)).unwrap_or_default();
+        self.list(lines.iter().map(|line| self.text(line)), most)
+    }
+
+    fn patient_line(&self, report: &UrinaryStoneReport) -> String {
+        let name = printable(main_name(report, self.language), LONGEST_RUNNING);
+        let date = report.study.date.map(|date| date.to_string());
+        [Some(name), Some(printable(&report.patient.id, LONGEST_RUNNING)), date]
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · ")
     }
 
     fn patient(&self, report: &UrinaryStoneReport) -> Vec<(&'static str, String)> {
@@ -234,7 +288,7 @@ impl Words {
     }
 
     fn caption(&self, report: &UrinaryStoneReport, image: &KeyImage) -> String {
-        let slice = format!("{} {}", self.label(Label::Slice), image.slice + 1);
+        let slice = format!("{} {}", self.label(Label::Slice), image.index + 1);
         match report.stones.iter().find(|stone| stone.number == image.stone) {
             Some(stone) => format!("{}. {}, {slice}", stone.number, site(stone.side, stone.part, self.language)),
             None => slice,
@@ -262,7 +316,12 @@ impl Words {
     }
 }
 
-fn fine_print(text: &str) -> String {
+/// A source, longer than other texts may be.
+pub(super) fn citation(text: &str) -> String {
+    printable(text, LONGEST_CITATION)
+}
+
+pub(super) fn fine_print(text: &str) -> String {
     printable(text, LONGEST_FINE_PRINT)
 }
 

@@ -1,4 +1,4 @@
-//! What the typesetter can see: one template, one JSON file, the key images, three embedded fonts. No disk, no network, no clock.
+//! What the typesetter can see: the templates, one JSON file, the key images, three embedded fonts. No disk, no network, no clock.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,12 @@ use typst::{Library, LibraryExt, World};
 
 use super::super::{KeyImage, ReportError};
 
-const TEMPLATE: &str = include_str!("report.typ");
+const MAIN: &str = "report.typ";
+const TEMPLATES: [(&str, &str); 3] = [
+    (MAIN, include_str!("report.typ")),
+    ("parts.typ", include_str!("parts.typ")),
+    ("stone.typ", include_str!("stone.typ")),
+];
 
 /// Pretendard has Latin, Greek, Cyrillic, kana and every hangul syllable; Hilum Hanja has the 20,992 ideographs of
 /// U+4E00..9FFF and the compatibility ideographs. See assets/fonts/README.md.
@@ -31,7 +36,8 @@ static LIBRARY: LazyLock<LazyHash<Library>> = LazyLock::new(|| LazyHash::new(Lib
 
 /// The files of one page.
 pub(super) struct PageWorld {
-    main: Source,
+    main: FileId,
+    templates: HashMap<FileId, Source>,
     files: HashMap<FileId, Bytes>,
 }
 
@@ -42,7 +48,12 @@ impl PageWorld {
         for (n, image) in key_images.iter().enumerate() {
             files.insert(file(&format!("key-{n}.png"))?, Bytes::new(image.png.clone()));
         }
-        Ok(Self { main: Source::new(file("report.typ")?, TEMPLATE.to_owned()), files })
+        let source = |(name, text): (&str, &str)| {
+            let id = file(name)?;
+            Ok((id, Source::new(id, text.to_owned())))
+        };
+        let templates = TEMPLATES.into_iter().map(source).collect::<Result<_, ReportError>>()?;
+        Ok(Self { main: file(MAIN)?, templates, files })
     }
 }
 
@@ -61,11 +72,11 @@ impl World for PageWorld {
     }
 
     fn main(&self) -> FileId {
-        self.main.id()
+        self.main
     }
 
     fn source(&self, id: FileId) -> FileResult<Source> {
-        if id == self.main.id() { Ok(self.main.clone()) } else { Err(FileError::AccessDenied) }
+        self.templates.get(&id).cloned().ok_or(FileError::AccessDenied)
     }
 
     fn file(&self, id: FileId) -> FileResult<Bytes> {

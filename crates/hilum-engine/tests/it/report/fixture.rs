@@ -1,5 +1,6 @@
 //! A study drawn by hand: an oval body with spine, two kidneys and stones of known place.
 
+use hilum_clinical::guideline::{Inputs, Rules};
 use hilum_clinical::message::Message;
 use hilum_clinical::report::{
     Date, ModelProvenance, Name, Patient, ReportInputs, SeriesNotChosen, SeriesRead, Sex, SliceInput, Study,
@@ -7,9 +8,10 @@ use hilum_clinical::report::{
 use hilum_clinical::urinary_stone::{
     Candidate, CandidateVoxel, MidlinePoint, Side, StoneReading, TractBox, TractPart, TractReference, measure,
 };
-use hilum_engine::report::{KeyImage, KeySlice, UrinaryStoneReport, build, key_image};
+use hilum_engine::report::{KeyImage, KeySlice, Plane, UrinaryStoneReport, build, key_image};
 use hilum_imaging::Affine;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
+use std::sync::Arc;
 
 pub const SLICES: u32 = 60;
 const SIDE: usize = 256;
@@ -63,12 +65,13 @@ pub fn ball(centre: [u32; 3], radius: i64, score: f32) -> Candidate {
 
 pub fn reference() -> TractReference {
     TractReference {
-        midline: vec![MidlinePoint { z_mm: -850.0, x_mm: 0.0 }],
+        midline: vec![MidlinePoint { z_mm: -850.0, x_mm: 0.0, y_mm: None }],
         boxes: vec![
             TractBox { part: TractPart::Kidney, min_mm: [-110.0, 0.0, -900.0], max_mm: [-40.0, 80.0, -700.0] },
             TractBox { part: TractPart::Kidney, min_mm: [40.0, 0.0, -900.0], max_mm: [110.0, 80.0, -700.0] },
             TractBox { part: TractPart::Ureter, min_mm: [-45.0, -20.0, -900.0], max_mm: [-20.0, 50.0, -700.0] },
         ],
+        ..TractReference::default()
     }
 }
 
@@ -82,9 +85,22 @@ pub fn stones(count: u32) -> Vec<StoneReading> {
 }
 
 pub fn key_images(stones: &[StoneReading]) -> Vec<KeyImage> {
-    let (hu, affine) = (slice(), supine());
-    let slice = KeySlice { hu: hu.view(), geometry: Some(&affine) };
-    (0..stones.len()).map(|n| key_image(slice, stones, n).expect("the stone lies in the slice")).collect()
+    (0..stones.len()).flat_map(|focus| Plane::ALL.map(|plane| drawn(&supine(), stones, focus, plane))).collect()
+}
+
+/// A key image of a body that is the same in every slice.
+pub fn drawn(affine: &Affine, stones: &[StoneReading], focus: usize, plane: Plane) -> KeyImage {
+    let slice = slice();
+    let at = plane.through(&stones[focus]) as usize;
+    let line =
+        |line: ArrayView1<'_, i16>| line.broadcast((SLICES as usize, SIDE)).expect("a row for each slice").to_owned();
+    let hu = match plane {
+        Plane::Axial => slice,
+        Plane::Coronal => line(slice.row(at)),
+        Plane::Sagittal => line(slice.column(at)),
+    };
+    let slice = KeySlice { plane, hu: hu.view(), first_slice: 0, geometry: Some(affine) };
+    key_image(slice, stones, focus).expect("the stone lies in the plane")
 }
 
 pub fn inputs(stones: &[StoneReading]) -> ReportInputs {
@@ -119,6 +135,9 @@ pub fn inputs(stones: &[StoneReading]) -> ReportInputs {
         },
         refusal: None,
         stones: stones.iter().map(|s| s.stone.clone()).collect(),
+        rules: Arc::new(Rules::shipped().expect("the rules of this program")),
+        told: Inputs::default(),
+        earlier: None,
         slices: (0..SLICES)
             .map(|n| SliceInput {
                 instance_number: Some(n as i32 + 1),

@@ -1,5 +1,5 @@
 use hilum_clinical::urinary_stone::{TractReference, measure};
-use hilum_engine::report::{KeySlice, ReportError, key_image};
+use hilum_engine::report::{KeySlice, Plane, ReportError, key_image};
 use hilum_imaging::Affine;
 use ndarray::Array2;
 
@@ -48,6 +48,11 @@ fn green(p: &[u8]) -> bool {
     p == [40, 230, 90]
 }
 
+/// A slice without geometry.
+fn axial(hu: &Array2<i16>) -> KeySlice<'_> {
+    KeySlice { plane: Plane::Axial, hu: hu.view(), first_slice: 0, geometry: None }
+}
+
 #[test]
 fn the_mask_is_red_at_the_stone_and_the_green_box_stands_around_it() {
     let stones = fixture::stones(1);
@@ -65,7 +70,6 @@ fn the_mask_is_red_at_the_stone_and_the_green_box_stands_around_it() {
 
 #[test]
 fn edges_are_marked_from_patient_coordinates_not_from_columns() {
-    let hu = fixture::slice();
     let supine = fixture::supine();
     let steps = supine.steps();
     let opposite = |v: [f64; 3]| v.map(|x| -x);
@@ -74,9 +78,7 @@ fn edges_are_marked_from_patient_coordinates_not_from_columns() {
         Affine::new(opposite(supine.origin()), [steps[0], opposite(steps[1]), opposite(steps[2])]).expect("a grid");
     let draw = |affine: &Affine| {
         let stones = measure(vec![fixture::ball([20, 150, 90], 2, 0.9)], Some(affine), &TractReference::default());
-        Picture::read(
-            &key_image(KeySlice { hu: hu.view(), geometry: Some(affine) }, &stones, 0).expect("a picture").png,
-        )
+        Picture::read(&fixture::drawn(affine, &stones, 0, Plane::Axial).png)
     };
     let (upright, turned) = (draw(&supine), draw(&mirrored));
     let (left, right) = ((10, 270, 32, 60), (758, 270, 32, 60));
@@ -92,11 +94,55 @@ fn edges_are_marked_from_patient_coordinates_not_from_columns() {
     );
 }
 
+/// White letters at the left and the upper edge.
+fn letters(picture: &Picture) -> [Vec<bool>; 2] {
+    [(10, 270, 32, 60), (380, 8, 40, 30)]
+        .map(|(x, y, width, height)| picture.at(x, y, width, height).chunks(3).map(|c| c == [240, 240, 240]).collect())
+}
+
+#[test]
+fn coronal_and_sagittal_planes_are_seen_from_the_front_and_the_right_with_the_head_above_however_the_stack_runs() {
+    let supine = fixture::supine();
+    let ([down, back, right], opposite) = (supine.steps(), |v: [f64; 3]| v.map(|x| -x));
+    let steps = [[down, back, right], [opposite(down), back, opposite(right)], [down, opposite(back), opposite(right)]];
+    let affines = steps.map(|steps| Affine::new(supine.origin(), steps).expect("a grid"));
+    for plane in [Plane::Coronal, Plane::Sagittal] {
+        let mut seen: Option<[Vec<bool>; 2]> = None;
+        for affine in &affines {
+            let stones = measure(vec![fixture::ball([30, 150, 90], 2, 0.9)], Some(affine), &TractReference::default());
+            let picture = Picture::read(&fixture::drawn(affine, &stones, 0, plane).png);
+            let (mask, pixels) = picture.find(red);
+            let (frame, border) = picture.find(green);
+            assert!(pixels > 20 && border > 100, "{plane:?}: {pixels} red, {border} green pixels");
+            assert!(
+                (mask[0] - frame[0]).abs() < 2.0 && (mask[1] - frame[1]).abs() < 2.0,
+                "{plane:?}: {mask:?}, {frame:?}"
+            );
+            let letters = letters(&picture);
+            assert!(letters.iter().all(|edge| edge.iter().any(|white| *white)), "{plane:?} has a letter on each edge");
+            assert_eq!(seen.get_or_insert_with(|| letters.clone()), &letters, "{plane:?} is always seen the same way");
+        }
+    }
+}
+
+#[test]
+fn the_mask_of_a_coronal_plane_stands_at_the_height_of_the_stone() {
+    let supine = fixture::supine();
+    let at = |slice| {
+        let stones = measure(vec![fixture::ball([slice, 150, 90], 2, 0.9)], Some(&supine), &TractReference::default());
+        Picture::read(&fixture::drawn(&supine, &stones, 0, Plane::Coronal).png).find(red).0[1]
+    };
+    // The stack runs to the head (z grows), and the head is above: 8 slices of 2.5 mm at the picture's scale.
+    let (low, high) = (at(8), at(16));
+    let scale = 800.0 / (221.0 * 1.06 + 4.0) / 1.4;
+    assert!((low - high - 20.0 * scale).abs() < 4.0, "{low}, {high}, expected {} apart", 20.0 * scale);
+}
+
 #[test]
 fn a_refused_geometry_gives_a_picture_without_letters_and_scale() {
     let hu = Array2::from_elem((64, 64), -1000_i16);
     let stones = measure(vec![fixture::ball([20, 40, 20], 2, 0.9)], None, &TractReference::default());
-    let picture = key_image(KeySlice { hu: hu.view(), geometry: None }, &stones, 0).expect("a picture");
+    let picture = key_image(axial(&hu), &stones, 0).expect("a picture");
     let white = |p: &[u8]| p == [240, 240, 240];
     assert_eq!(Picture::read(&picture.png).find(white).1, 0);
 }
@@ -104,12 +150,12 @@ fn a_refused_geometry_gives_a_picture_without_letters_and_scale() {
 #[test]
 fn a_stone_outside_its_slice_is_an_error_and_one_at_the_corner_is_drawn() {
     let hu = Array2::from_elem((32, 32), 40_i16);
-    let slice = KeySlice { hu: hu.view(), geometry: None };
+    let slice = axial(&hu);
     let at = |y, x| measure(vec![fixture::ball([5, y, x], 1, 0.9)], None, &TractReference::default());
     assert!(matches!(key_image(slice, &at(40, 40), 0), Err(ReportError::StoneOutsideSlice)));
     assert!(matches!(key_image(slice, &at(10, 10), 1), Err(ReportError::StoneOutsideSlice)));
     for (y, x) in [(1, 1), (1, 30), (30, 1), (30, 30)] {
         let picture = key_image(slice, &at(y, x), 0).expect("a picture");
-        assert_eq!((picture.stone, picture.slice), (1, 5));
+        assert_eq!((picture.stone, picture.index), (1, 5));
     }
 }

@@ -4,13 +4,13 @@ use hilum_engine::report::{KeyImage, UrinaryStoneReport, build, pdf};
 
 use super::{fixture, oracle};
 
-/// The page's text, after checking that it is one A4 page; `None` where poppler is not installed.
-fn one_page(report: &UrinaryStoneReport, images: &[KeyImage], language: Language) -> Option<String> {
+/// The text, after checking that it is one A4 page and one more a stone; `None` where poppler is not installed.
+fn pages(report: &UrinaryStoneReport, images: &[KeyImage], language: Language) -> Option<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("report.pdf");
     std::fs::write(&file, pdf(report, images, language).expect("a page")).expect("a file");
     let text = oracle("pdftotext", &["-layout"], &file)?;
-    assert_eq!(text.matches('\u{c}').count(), 1, "one form feed a page");
+    assert_eq!(text.matches('\u{c}').count(), 1 + report.stones.len(), "one form feed a page");
     Some(text)
 }
 
@@ -18,7 +18,7 @@ fn one_page(report: &UrinaryStoneReport, images: &[KeyImage], language: Language
 fn the_korean_page_says_who_what_and_how_far_it_may_be_trusted() {
     let stones = fixture::stones(3);
     let report = fixture::report(&stones);
-    let Some(text) = one_page(&report, &fixture::key_images(&stones), Language::Korean) else { return };
+    let Some(text) = pages(&report, &fixture::key_images(&stones), Language::Korean) else { return };
     for expected in [
         "홍 길동",
         "洪 吉洞",
@@ -44,7 +44,7 @@ fn the_korean_page_says_who_what_and_how_far_it_may_be_trusted() {
 fn the_english_page_calls_a_score_a_score() {
     let stones = fixture::stones(1);
     let report = fixture::report(&stones);
-    let Some(text) = one_page(&report, &fixture::key_images(&stones), Language::English) else { return };
+    let Some(text) = pages(&report, &fixture::key_images(&stones), Language::English) else { return };
     for expected in [
         "Stone found: 1",
         "Right kidney",
@@ -73,13 +73,13 @@ fn twenty_stones_with_long_korean_texts_stay_on_one_page_and_the_page_says_what_
     let report = build(inputs);
     for (language, more) in [(Language::Korean, "개 더 있음"), (Language::English, "more in the JSON and XLSX report")]
     {
-        let Some(text) = one_page(&report, &fixture::key_images(&stones), language) else { return };
+        let Some(text) = pages(&report, &fixture::key_images(&stones), language) else { return };
         assert!(text.contains(more), "{text}");
     }
 }
 
 #[test]
-fn a_report_with_everything_at_its_longest_still_fits_on_one_page() {
+fn a_report_with_everything_at_its_longest_still_fits_on_pages() {
     let stones = fixture::stones(20);
     let wide = "W".repeat(5000);
     let mut inputs = fixture::inputs(&stones);
@@ -110,7 +110,7 @@ fn a_report_with_everything_at_its_longest_still_fits_on_one_page() {
     inputs.input_hash = Some(wide);
     let report = build(inputs);
     for language in [Language::Korean, Language::English] {
-        let Some(text) = one_page(&report, &fixture::key_images(&stones), language) else { return };
+        let Some(text) = pages(&report, &fixture::key_images(&stones), language) else { return };
         assert!(text.contains("+ 14 ") && text.contains("+ 20 "), "stones and key images left out are counted: {text}");
     }
 }
@@ -122,7 +122,7 @@ fn a_refused_geometry_gives_a_page_without_millimetres() {
     inputs.geometry_findings = vec![Message::GeometryMixedSpacing];
     inputs.score_threshold = None;
     let report = build(inputs);
-    let Some(text) = one_page(&report, &[], Language::English) else { return };
+    let Some(text) = pages(&report, &[], Language::English) else { return };
     assert!(text.contains("Not assessed") && text.contains("do not form a regular volume"), "{text}");
     assert!(text.contains("Pixel spacing differs between slices."), "{text}");
     assert!(!text.contains("mm"), "{text}");
@@ -161,7 +161,7 @@ fn hostile_texts_are_printed_as_they_are_and_break_nothing() {
             model.first_line = text.to_owned();
         }
         inputs.engine = text.to_owned();
-        let Some(page) = one_page(&build(inputs), &images, Language::Korean) else { return };
+        let Some(page) = pages(&build(inputs), &images, Language::Korean) else { return };
         if text.is_ascii() && !text.contains('\n') && text.len() < 100 {
             assert!(page.contains(text), "{text} is missing in\n{page}");
         }

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use hilum_engine::report::{build, xlsx};
+use hilum_engine::report::{build, csv, xlsx};
 
 use super::{fixture, skipped};
 
@@ -26,7 +26,14 @@ fn openpyxl_reads_the_slices_the_stones_and_the_model() {
     let report = fixture::report(&stones);
     let Some(book) = read_back(&xlsx(&report).expect("a workbook")) else { return };
     let sheets: Vec<&String> = book.as_object().expect("sheets").keys().collect();
-    assert_eq!(sheets, ["About", "Slices", "Stones"]);
+    assert_eq!(sheets, ["About", "Guideline options", "Slices", "Stones"]);
+    let options = book["Guideline options"].as_array().expect("rows");
+    let told = report.options.stones.iter().map(|stone| stone.rules.len() + stone.passage.len()).sum::<usize>();
+    assert_eq!(options.len(), 1 + told);
+    let row = options.iter().find(|row| row[1][0] == "eau-2020 kidney-10-to-20-mm").expect("a stone of 10 to 20 mm");
+    assert!(row[3][0].as_str().expect("options").starts_with("shock wave lithotripsy (SWL) or ureteroscopy (URS)"));
+    assert_eq!(row[5][0], "site", "it is not known whether the stone lies in the lower pole");
+    assert!(row[6][0].as_str().expect("a source").contains("EAU Guidelines on Urolithiasis"));
     let slices = book["Slices"].as_array().expect("rows");
     assert_eq!(slices.len(), 1 + fixture::SLICES as usize);
     assert_eq!(slices[0][1][0], "Score");
@@ -46,6 +53,33 @@ fn openpyxl_reads_the_slices_the_stones_and_the_model() {
         ["9f86d081884c7d65", "synthetic-trained demonstration model", "not for diagnosis without a physician"]
     {
         assert!(about.contains(expected), "{expected} is missing in {about}");
+    }
+}
+
+#[test]
+fn python_reads_the_stones_from_the_comma_separated_file() {
+    let stones = fixture::stones(2);
+    let report = fixture::report(&stones);
+    let Ok(python) = std::env::var("HILUM_ORACLE_PYTHON") else {
+        skipped::<()>("HILUM_ORACLE_PYTHON names no Python");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("report.csv");
+    std::fs::write(&file, csv(&report)).expect("a file");
+    let program = "import csv, json, sys\n\
+        print(json.dumps(list(csv.DictReader(open(sys.argv[1], encoding='utf-8-sig', newline='')))))";
+    let output = Command::new(python).args(["-c", program]).arg(&file).output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(rows.len(), 2);
+    for (row, reading) in rows.iter().zip(&stones) {
+        let stone = &reading.stone;
+        assert_eq!(row["stone"], stone.number.to_string());
+        assert_eq!(row["part"], "kidney");
+        assert_eq!(row["largest_diameter_mm"], format!("{:.2}", stone.largest_diameter_mm.expect("millimetres")));
+        assert_eq!(row["largest_diameter_low_mm"], "");
+        assert_eq!(row["note"], "research and decision support; not for diagnosis without a physician");
     }
 }
 

@@ -1,0 +1,132 @@
+//! Guideline options in words.
+
+use super::Language;
+use crate::guideline::{Input, Inputs, Rule, Site, Topic, Treatment};
+
+macro_rules! words {
+    ($kind:ty { $($variant:ident, $en:literal, $ko:literal;)* }) => {
+        impl $kind {
+            /// In words.
+            pub fn text(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$variant, Language::English) => $en, (Self::$variant, Language::Korean) => $ko,)*
+                }
+            }
+        }
+    };
+}
+
+words! { Treatment {
+    Drainage, "drainage now (stent or nephrostomy)", "즉시 배액(스텐트 또는 경피적 신루)";
+    Observation, "observation", "경과 관찰";
+    AlphaBlocker, "alpha-blocker (expulsive therapy)", "알파차단제(배출 촉진 요법)";
+    ActiveRemoval, "active removal", "적극적 제거";
+    Swl, "shock wave lithotripsy (SWL)", "체외충격파쇄석술(SWL)";
+    Urs, "ureteroscopy (URS)", "요관내시경(URS)";
+    Pcnl, "percutaneous nephrolithotomy (PCNL)", "경피적 신절석술(PCNL)";
+    Endourology, "endourology (URS or PCNL)", "내시경 수술(URS 또는 PCNL)";
+    SwlFavourable, "SWL likely to work", "SWL 성공 가능성 높음";
+    SwlUnlikelyToWork, "SWL unlikely to work", "SWL 성공 가능성 낮음";
+    AskUrinePh, "uric acid possible: ask for urine pH", "요산석 가능: 소변 pH 확인";
+} }
+
+words! { Topic {
+    Urgency, "Urgency", "응급";
+    Observation, "Observation", "관찰";
+    Removal, "Removal", "제거";
+    Swl, "Shock waves", "충격파";
+    Composition, "Composition", "성분";
+} }
+
+words! { Input {
+    Place, "site", "부위";
+    DiameterMm, "largest diameter", "최대 직경";
+    WidthMm, "width", "폭";
+    HuMean, "mean HU", "평균 HU";
+    SkinToStoneMm, "skin-to-stone distance", "피부-결석 거리";
+    AgeYears, "age", "나이";
+    Obstruction, "obstruction", "요로 폐색";
+    Infection, "infection", "감염";
+    UncontrolledPain, "uncontrolled pain", "조절되지 않는 통증";
+    Symptoms, "symptoms", "증상";
+    ReducedRenalFunction, "reduced renal function", "신기능 저하";
+    Pregnancy, "pregnancy", "임신";
+    Anticoagulation, "impaired clotting", "항응고 상태";
+    SolitaryKidney, "solitary kidney", "단신";
+    AorticAneurysm, "aortic aneurysm", "대동맥류";
+    UnfavourableAnatomy, "unfavourable anatomy", "불리한 해부학적 구조";
+} }
+
+words! { Site {
+    UpperPole, "upper pole", "상극";
+    MidKidney, "mid kidney", "중간부";
+    LowerPole, "lower pole", "하극";
+    RenalPelvis, "renal pelvis", "신우";
+    Kidney, "kidney", "신장";
+    Upj, "ureteropelvic junction", "신우요관이행부";
+    ProximalUreter, "proximal ureter", "상부 요관";
+    MidUreter, "mid ureter", "중부 요관";
+    DistalUreter, "distal ureter", "하부 요관";
+    Uvj, "ureterovesical junction", "요관방광이행부";
+    Ureter, "ureter", "요관";
+    Bladder, "bladder", "방광";
+} }
+
+/// What a rule offers and what it advises against, in one line: "URS, then SWL; not PCNL".
+pub fn offer(rule: &Rule, language: Language) -> String {
+    let (or, then, not) = match language {
+        Language::English => (" or ", "; then ", "not: "),
+        Language::Korean => (" 또는 ", ", 다음으로 ", "권하지 않음: "),
+    };
+    let named = |some: &[Treatment], between| {
+        some.iter().map(|treatment| treatment.text(language)).collect::<Vec<_>>().join(between)
+    };
+    let offered = rule.options.iter().map(|any| named(any, or)).collect::<Vec<_>>().join(then);
+    let against = (!rule.against.is_empty()).then(|| format!("{not}{}", named(&rule.against, ", ")));
+    let weeks = rule.reconsider_weeks.map(|[from, to]| match language {
+        Language::English => format!("reconsider at {from}–{to} weeks"),
+        Language::Korean => format!("{from}–{to}주 후 재평가"),
+    });
+    [Some(offered).filter(|offered| !offered.is_empty()), weeks, against]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Inputs by name, separated by commas.
+pub fn named(inputs: &[Input], language: Language) -> String {
+    inputs.iter().map(|input| input.text(language)).collect::<Vec<_>>().join(", ")
+}
+
+/// What of a stone and its patient was known and is asked for by `used`: "distal ureter, largest diameter 6.1 mm".
+pub fn known(inputs: &Inputs, used: &[Input], language: Language) -> String {
+    let told = |input: &Input| {
+        let name = input.text(language);
+        let yes_or_no = |so: Option<bool>| match (so?, language) {
+            (true, Language::English) => Some(format!("{name}: yes")),
+            (false, Language::English) => Some(format!("{name}: no")),
+            (true, Language::Korean) => Some(format!("{name}: 있음")),
+            (false, Language::Korean) => Some(format!("{name}: 없음")),
+        };
+        match input {
+            Input::Place => inputs.place.map(|site| site.text(language).to_owned()),
+            Input::DiameterMm => inputs.diameter_mm.map(|mm| format!("{mm:.1} mm")),
+            Input::WidthMm => inputs.width_mm.map(|mm| format!("{name} {mm:.1} mm")),
+            Input::HuMean => inputs.hu_mean.map(|hu| format!("{hu:.0} HU")),
+            Input::SkinToStoneMm => inputs.skin_to_stone_mm.map(|mm| format!("{name} {mm:.0} mm")),
+            Input::AgeYears => inputs.age_years.map(|years| format!("{name} {years:.0}")),
+            Input::Obstruction => yes_or_no(inputs.obstruction),
+            Input::Infection => yes_or_no(inputs.infection),
+            Input::UncontrolledPain => yes_or_no(inputs.uncontrolled_pain),
+            Input::Symptoms => yes_or_no(inputs.symptoms),
+            Input::ReducedRenalFunction => yes_or_no(inputs.reduced_renal_function),
+            Input::Pregnancy => yes_or_no(inputs.pregnancy),
+            Input::Anticoagulation => yes_or_no(inputs.anticoagulation),
+            Input::SolitaryKidney => yes_or_no(inputs.solitary_kidney),
+            Input::AorticAneurysm => yes_or_no(inputs.aortic_aneurysm),
+            Input::UnfavourableAnatomy => yes_or_no(inputs.unfavourable_anatomy),
+        }
+    };
+    used.iter().filter_map(told).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,123 @@
+//! What guidelines offer for each stone of a report.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Patient;
+use crate::guideline::{Chance, Input, Inputs, Rules, Site, Verdict, Weighed};
+use crate::urinary_stone::{Stone, TractPart};
+
+/// Guideline options of a report: what a physician weighs, never an order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GuidelineOptions {
+    /// Where rules and chances come from.
+    pub sources: Vec<OptionSource>,
+    /// The options, one entry a stone, in the order of the report.
+    pub stones: Vec<StoneOptions>,
+    /// What nobody told of the patient, whether or not a rule above asks for it.
+    pub missing: Vec<Input>,
+}
+
+/// Where rules or chances come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OptionSource {
+    /// The name by which rules and chances call it.
+    pub id: String,
+    /// Version of its file.
+    pub version: u32,
+    /// Title of a guideline; absent for an article.
+    pub title: Option<String>,
+    /// Its edition.
+    pub edition: Option<String>,
+    /// What to read.
+    pub citation: String,
+    /// How its values came here.
+    pub values_from: String,
+}
+
+/// What guidelines offer for one stone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StoneOptions {
+    /// The stone, by its number.
+    pub stone: u32,
+    /// What was known of it and of the patient. What is absent was not known.
+    pub known: Inputs,
+    /// Rules that apply, and rules that would if what is missing were so; those that do not apply are left out.
+    pub rules: Vec<Weighed>,
+    /// How often such stones passed by themselves, by sources that disagree.
+    pub passage: Vec<Chance>,
+}
+
+/// What is asked of the patient, not measured of a stone.
+const PATIENT: [Input; 11] = [
+    Input::AgeYears,
+    Input::Obstruction,
+    Input::Infection,
+    Input::UncontrolledPain,
+    Input::Symptoms,
+    Input::ReducedRenalFunction,
+    Input::Pregnancy,
+    Input::Anticoagulation,
+    Input::SolitaryKidney,
+    Input::AorticAneurysm,
+    Input::UnfavourableAnatomy,
+];
+
+/// Weighs the rules for every stone, with what else is known of the patient (`told`; what was measured counts before it).
+pub fn options(rules: &Rules, stones: &[Stone], patient: &Patient, told: &Inputs) -> GuidelineOptions {
+    if stones.is_empty() {
+        return GuidelineOptions::default();
+    }
+    let of = |stone: &Stone| {
+        let known = known(stone, patient, told);
+        let weighed = rules.guidelines.iter().flat_map(|guideline| guideline.weigh(&known));
+        StoneOptions {
+            stone: stone.number,
+            rules: weighed.filter(|one| one.verdict != Verdict::DoesNotApply).collect(),
+            passage: rules.passage.chances(&known),
+            known,
+        }
+    };
+    let of_patient = known(&stones[0], patient, told);
+    let missing = PATIENT.iter().copied().filter(|input| !of_patient.knows(*input)).collect();
+    GuidelineOptions { sources: sources(rules), stones: stones.iter().map(of).collect(), missing }
+}
+
+fn known(stone: &Stone, patient: &Patient, told: &Inputs) -> Inputs {
+    Inputs {
+        place: site(stone).or(told.place),
+        diameter_mm: stone.largest_diameter_mm.or(told.diameter_mm),
+        hu_mean: Some(stone.hu.mean),
+        age_years: patient.age_at_study.map(f64::from).or(told.age_years),
+        ..told.clone()
+    }
+}
+
+fn site(stone: &Stone) -> Option<Site> {
+    match stone.part {
+        TractPart::Kidney => Some(Site::Kidney),
+        TractPart::Ureter => Some(Site::Ureter),
+        TractPart::Bladder => Some(Site::Bladder),
+        TractPart::Unknown => None,
+    }
+}
+
+fn sources(rules: &Rules) -> Vec<OptionSource> {
+    let guidelines = rules.guidelines.iter().map(|guideline| OptionSource {
+        id: guideline.id.clone(),
+        version: guideline.version,
+        title: Some(guideline.title.clone()),
+        edition: Some(guideline.edition.clone()),
+        citation: guideline.citation.clone(),
+        values_from: guideline.values_from.clone(),
+    });
+    let articles = rules.passage.sources.iter().map(|source| OptionSource {
+        id: source.id.clone(),
+        version: rules.passage.version,
+        title: None,
+        edition: None,
+        citation: source.citation.clone(),
+        values_from: rules.passage.values_from.clone(),
+    });
+    guidelines.chain(articles).collect()
+}

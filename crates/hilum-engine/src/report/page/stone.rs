@@ -1,0 +1,130 @@
+//! What stands on the page of one stone, as text in one language.
+
+use hilum_clinical::guideline::{Chance, Verdict, Weighed};
+use hilum_clinical::message::{known, named, offer, site};
+use hilum_clinical::report::{StoneOptions, UrinaryStoneReport};
+use hilum_clinical::urinary_stone::Stone;
+use hilum_clinical::{Label, Language};
+use serde::Serialize;
+
+use super::super::{KeyImage, Plane};
+use super::content::{KeyImageCell, Words, citation, fine_print};
+
+/// Rules that a page shows; there are fewer in the guidelines that come with Hilum.
+const MOST_RULES: usize = 14;
+/// Sources that it names in full.
+const MOST_SOURCES: usize = 10;
+
+#[derive(Serialize)]
+pub(super) struct StonePage {
+    headline: String,
+    images: Vec<KeyImageCell>,
+    measures: Vec<(&'static str, String)>,
+    rules: Vec<RuleRow>,
+    rules_left_out: usize,
+    passage: Vec<(String, String)>,
+    missing: String,
+    sources: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct RuleRow {
+    guideline: String,
+    topic: &'static str,
+    offer: String,
+    because: String,
+    /// What would have to be known for the rule to apply; empty where it applies.
+    missing: String,
+}
+
+impl StonePage {
+    pub(super) fn of(words: &Words, report: &UrinaryStoneReport, stone: &Stone, images: &[KeyImage]) -> Self {
+        let language = words.language;
+        let own = images.iter().enumerate().filter(|(_, image)| image.stone == stone.number);
+        let options = report.options.stones.iter().find(|options| options.stone == stone.number);
+        let rules = options.map(|options| words.rules(options)).unwrap_or_default();
+        let diameter = stone.largest_diameter_mm.map(|mm| format!("{mm:.1} mm"));
+        let place = site(stone.side, stone.part, language);
+        let headline = [Some(format!("{} {}", words.label(Label::Stone), stone.number)), Some(place), diameter];
+        Self {
+            headline: headline.into_iter().flatten().collect::<Vec<_>>().join(" · "),
+            images: own
+                .map(|(n, image)| KeyImageCell { file: format!("key-{n}.png"), caption: words.plane(image) })
+                .collect(),
+            measures: words.measures(stone),
+            rules_left_out: rules.len().saturating_sub(MOST_RULES),
+            rules: rules.into_iter().take(MOST_RULES).collect(),
+            passage: options.map(|options| words.passage(options)).unwrap_or_default(),
+            missing: named(&report.options.missing, language),
+            sources: options.map(|options| sources(report, options)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Words {
+    /// Rules that apply first, then those that would.
+    fn rules(&self, options: &StoneOptions) -> Vec<RuleRow> {
+        let row = |one: &Weighed| RuleRow {
+            guideline: self.text(&one.guideline),
+            topic: one.rule.topic.text(self.language),
+            offer: self.text(&offer(&one.rule, self.language)),
+            because: self.text(&known(&options.known, &one.used, self.language)),
+            missing: named(&one.missing, self.language),
+        };
+        let of = |verdict| options.rules.iter().filter(move |one| one.verdict == verdict).map(row);
+        of(Verdict::Applies).chain(of(Verdict::NotDetermined)).collect()
+    }
+
+    fn passage(&self, options: &StoneOptions) -> Vec<(String, String)> {
+        let told = |chance: &Chance| {
+            let range = chance.range.map(|[low, high]| format!(" ({low}–{high})")).unwrap_or_default();
+            (self.text(&chance.source), format!("{} %{range}", chance.percent))
+        };
+        options.passage.iter().map(told).collect()
+    }
+
+    fn measures(&self, stone: &Stone) -> Vec<(&'static str, String)> {
+        let mm = |value: Option<f64>| value.map(|mm| format!("{mm:.1}"));
+        let rows = [
+            (Label::Site, Some(site(stone.side, stone.part, self.language))),
+            (Label::LargestDiameter, mm(stone.largest_diameter_mm)),
+            (Label::Volume, mm(stone.volume_mm3)),
+            (Label::Hu, Some(format!("{:.0} / {} / {:.0}", stone.hu.mean, stone.hu.max, stone.hu.sd))),
+            (Label::Score, Some(hilum_clinical::message::score_text(stone.score, 3))),
+            (Label::Slices, Some(format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1))),
+            (Label::TablePosition, mm(stone.slices.table_position_mm)),
+        ];
+        rows.into_iter().map(|(label, value)| (self.label(label), value.unwrap_or_else(|| "–".to_owned()))).collect()
+    }
+
+    fn plane(&self, image: &KeyImage) -> String {
+        let plane = self.label(match image.plane {
+            Plane::Axial => Label::Axial,
+            Plane::Coronal => Label::Coronal,
+            Plane::Sagittal => Label::Sagittal,
+        });
+        let unit = self.label(match image.plane {
+            Plane::Axial => Label::Slice,
+            Plane::Coronal => Label::Row,
+            Plane::Sagittal => Label::Column,
+        });
+        match self.language {
+            Language::English | Language::Korean => format!("{plane} · {unit} {}", image.index + 1),
+        }
+    }
+}
+
+/// The sources that this stone's options come from, each once.
+fn sources(report: &UrinaryStoneReport, options: &StoneOptions) -> Vec<(String, String)> {
+    let used = |id: &String| {
+        options.rules.iter().any(|one| one.guideline == *id) || options.passage.iter().any(|one| one.source == *id)
+    };
+    let sources = report.options.sources.iter().filter(|source| used(&source.id)).take(MOST_SOURCES);
+    sources
+        .map(|source| {
+            let title = [source.title.as_deref(), source.edition.as_deref(), Some(&source.citation)];
+            let title = title.into_iter().flatten().collect::<Vec<_>>().join(". ");
+            (format!("{} v{}", fine_print(&source.id), source.version), citation(&title))
+        })
+        .collect()
+}

@@ -1,0 +1,87 @@
+import "../../i18n";
+
+import { MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { cleanup, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import i18next from "i18next";
+import { afterEach, beforeAll, expect, it, vi } from "vitest";
+
+import type { GuidelineOptions, UrinaryStoneReport, WeighedRule } from "../../api/types";
+import { furnish } from "../../testing/browser";
+import { refusal, serve } from "../../testing/server";
+import { OptionsCard } from "./OptionsCard";
+
+beforeAll(async () => {
+  configure({ asyncUtilTimeout: 10_000 });
+  await i18next.changeLanguage("en");
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+});
+
+const removal: WeighedRule = {
+  guideline: "eau-2020", verdict: "applies", used: ["place", "diameter_mm"], missing: [],
+  rule: { id: "ureter-from-10-mm", topic: "removal", options: [["urs"], ["swl"]], against: ["pcnl"] },
+};
+const waiting: WeighedRule = {
+  guideline: "aua-endourology-2016", verdict: "not_determined", used: ["place"], missing: ["infection"],
+  rule: { id: "wait", topic: "observation", options: [["observation"]], reconsider_weeks: [4, 6] },
+};
+const source = (id: string) => ({ id, version: 1, title: "Guide", edition: "2020", citation: `An article of ${id}`, values_from: "elsewhere" });
+const options = (rules: WeighedRule[]): GuidelineOptions => ({
+  sources: [source("eau-2020"), source("aua-endourology-2016"), source("coll"), source("never-used")],
+  stones: [{ stone: 1, known: { place: "ureter", diameter_mm: 11.25 }, rules, passage: [{ source: "coll", percent: 25, range: [10, 40] }] }],
+  missing: ["infection"],
+});
+const report = {
+  version: 3,
+  options: options([removal, waiting]),
+  disclaimers: [{ code: "options_are_no_order", en: "No order.", ko: "지시가 아닙니다." }, { code: "another", en: "Another note.", ko: "" }],
+} as UrinaryStoneReport;
+
+const shown = () =>
+  render(
+    <MantineProvider>
+      <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
+        <OptionsCard studyUid="1.2.3" report={report} />
+      </QueryClientProvider>
+    </MantineProvider>,
+  );
+
+it("options stand with what they follow from, what is missing, chances and sources, and are called no order", () => {
+  serve({});
+  furnish();
+  shown();
+  const stone = screen.getByRole("region", { name: "Stone 1" });
+  const row = within(stone).getAllByRole("row")[1];
+  expect(row?.textContent).toBe("eau-2020Removalureteroscopy (URS); then shock wave lithotripsy (SWL); not: percutaneous nephrolithotomy (PCNL)ureter, 11.3 mm");
+  expect(stone.textContent).toContain("Passed by themselves: 25 % (10–40) coll");
+  expect(within(stone).getByText(/1 rule would apply/)).toBeTruthy();
+  expect(screen.getByText("No order.")).toBeTruthy();
+  expect(screen.getByText(/An article of eau-2020/)).toBeTruthy();
+  expect(screen.queryByText(/never-used/)).toBeNull();
+});
+
+it("what is told of the patient is weighed by the server at once, and taken back when it is not known", async () => {
+  const heard = serve({ "GET /api/v1/studies/1.2.3/report/options": () => Response.json(options([{ ...waiting, verdict: "applies", used: ["infection"], missing: [] }])) });
+  furnish();
+  shown();
+  const fact = screen.getByRole("radiogroup", { name: "infection" });
+  fireEvent.click(within(fact).getByRole("radio", { name: "No" }));
+  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{ infection: "false" }]));
+  await waitFor(() => expect(screen.queryByText(/1 rule would apply/)).toBeNull());
+  expect(screen.getByText("observation; reconsider at 4 to 6 weeks")).toBeTruthy();
+  fireEvent.click(within(fact).getByRole("radio", { name: "Not known" }));
+  await waitFor(() => expect(screen.getByText(/1 rule would apply/)).toBeTruthy());
+  expect(heard.length).toBe(1);
+});
+
+it("where they cannot be weighed again, those of the report stay and the page says so", async () => {
+  serve({ "GET /api/v1/studies/1.2.3/report/options": () => refusal(500, "internal") });
+  furnish();
+  shown();
+  fireEvent.click(within(screen.getByRole("radiogroup", { name: "pregnancy" })).getByRole("radio", { name: "Yes" }));
+  expect(await screen.findByText(/could not be weighed again/)).toBeTruthy();
+  expect(screen.getByText(/1 rule would apply/)).toBeTruthy();
+});
