@@ -178,7 +178,7 @@ fn what_is_not_known_is_missing_and_never_no() {
 fn the_chance_of_passing_is_told_by_every_source_that_knows_such_a_stone() {
     let Rules { passage, .. } = Rules::shipped().unwrap();
     let told = |inputs: &Inputs| -> Vec<(String, f64)> {
-        passage.chances(inputs).iter().map(|chance| (chance.source.to_owned(), chance.percent)).collect()
+        passage.chances(inputs).iter().map(|chance| (chance.source.clone(), chance.percent)).collect()
     };
     let chance = |source: &str, percent: f64| (source.to_owned(), percent);
     let small = Inputs { width_mm: Some(3.0), ..stone(Site::Uvj, 4.0) };
