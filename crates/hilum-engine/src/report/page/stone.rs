@@ -114,17 +114,19 @@ impl Words {
     }
 }
 
-/// The sources that this stone's options come from, each once.
+/// The sources that this stone's options come from, each once: guidelines and articles, then those that a rule names itself.
 fn sources(report: &UrinaryStoneReport, options: &StoneOptions) -> Vec<(String, String)> {
     let used = |id: &String| {
         options.rules.iter().any(|one| one.guideline == *id) || options.passage.iter().any(|one| one.source == *id)
     };
-    let sources = report.options.sources.iter().filter(|source| used(&source.id)).take(MOST_SOURCES);
-    sources
-        .map(|source| {
-            let title = [source.title.as_deref(), source.edition.as_deref(), Some(&source.citation)];
-            let title = title.into_iter().flatten().collect::<Vec<_>>().join(". ");
-            (format!("{} v{}", fine_print(&source.id), source.version), citation(&title))
-        })
-        .collect()
+    let sources = report.options.sources.iter().filter(|source| used(&source.id)).map(|source| {
+        let title = [source.title.as_deref(), source.edition.as_deref(), Some(&source.citation)];
+        let title = title.into_iter().flatten().collect::<Vec<_>>().join(". ");
+        (format!("{} v{}", fine_print(&source.id), source.version), citation(&title))
+    });
+    let own = options.rules.iter().filter_map(|one| {
+        let own = one.rule.citation.as_ref()?;
+        Some((fine_print(&one.rule.id), citation(own)))
+    });
+    sources.chain(own).take(MOST_SOURCES).collect()
 }
