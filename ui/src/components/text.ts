@@ -22,6 +22,9 @@ export function patientName(patient: PatientView, language: string): { main: str
   return { main, beside: groups.filter((group) => group !== main).join(" · ") };
 }
 
+/** Statements that stand with the options of guidelines. */
+export const aboutOptions: ReadonlySet<string> = new Set(["options_are_no_order", "options_are_for_adults"]);
+
 /** A statement in the interface's language. */
 export function useStatement(): (statement: Statement) => string {
   const { i18n } = useTranslation();

@@ -7,9 +7,7 @@ import { useOptions } from "../../api/hooks";
 import {
   toldFacts, type GuidelineOptions, type RuleInput, type RuleInputs, type StoneOptions, type Told, type ToldFact, type UrinaryStoneReport, type WeighedRule,
 } from "../../api/types";
-import { useStatement } from "../../components/text";
-
-const notes = new Set(["options_are_no_order", "options_are_for_adults"]);
+import { aboutOptions, useStatement } from "../../components/text";
 
 /** What guidelines offer for each stone, and what they would if more were known. What is told here is weighed at once, and kept nowhere. */
 export function OptionsCard({ studyUid, report }: { studyUid: string; report: UrinaryStoneReport }) {
@@ -25,7 +23,7 @@ export function OptionsCard({ studyUid, report }: { studyUid: string; report: Ur
         {t("options.title")}
       </Title>
       <Alert color="yellow" variant="light" mb="md">
-        {report.disclaimers.filter((one) => notes.has(one.code)).map((one) => statement(one)).join(" ")}
+        {report.disclaimers.filter((one) => aboutOptions.has(one.code)).map((one) => statement(one)).join(" ")}
       </Alert>
       <ToldForm told={told} onChange={setTold} />
       {again.isError && (
@@ -139,7 +137,7 @@ function Rules({ rules, known }: { rules: WeighedRule[]; known: RuleInputs }) {
           {rules.map((one) => (
             <Table.Tr key={`${one.guideline} ${one.rule.id}`}>
               <Table.Td>
-                <Badge variant="light" tt="none" title={one.rule.id}>
+                <Badge variant="light" tt="none" title={one.rule.id} styles={{ label: { overflow: "visible" } }}>
                   {one.guideline}
                 </Badge>
               </Table.Td>

@@ -2,7 +2,7 @@ import { Badge, Group, Paper, Stack, Text, ThemeIcon } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { UrinaryStoneReport } from "../../api/types";
-import { scoreText, useStatement } from "../../components/text";
+import { aboutOptions, scoreText, useStatement } from "../../components/text";
 
 const look = {
   yes: { color: "red", sign: "!" },
@@ -39,7 +39,7 @@ export function ResultCard({ report }: { report: UrinaryStoneReport }) {
             </Text>
           )}
           <Group gap={6} mt={4}>
-            {report.disclaimers.map((disclaimer) => (
+            {report.disclaimers.filter((one) => !aboutOptions.has(one.code)).map((disclaimer) => (
               <Badge
                 key={disclaimer.code}
                 variant="outline"
