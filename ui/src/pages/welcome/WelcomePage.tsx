@@ -133,8 +133,8 @@ function LinkForm({ secret, link, onGone }: { secret: string; link: LinkView; on
             label={t("accounts.name")}
             name="name"
             autoComplete="name"
+            description={t("welcome.nameHelp")}
             required
-            withAsterisk={false}
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
           />
