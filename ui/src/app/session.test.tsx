@@ -259,7 +259,7 @@ describe("a one-time link", () => {
     await screen.findByRole("heading", { name: "Welcome to Hilum" });
     expect([router.state.location.pathname, router.state.location.hash]).toEqual(["/welcome", ""]);
     fireEvent.change(await screen.findByLabelText("Login"), { target: { value: "kim" } });
-    fireEvent.change(screen.getByLabelText("Name"), { target: { value: "Kim" } });
+    fireEvent.change(screen.getByLabelText(/^Name/), { target: { value: "Kim" } });
     fireEvent.change(screen.getByLabelText("New password"), { target: { value: password } });
     const make = screen.getByRole<HTMLButtonElement>("button", { name: "Make the account and sign in" });
     expect(make.disabled).toBe(true);
