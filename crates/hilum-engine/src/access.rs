@@ -63,9 +63,9 @@ impl From<InstitutionCode> for String {
 pub enum Role {
     /// Looks at studies and reports.
     Viewer,
-    /// Also starts, cancels and resumes readings.
+    /// Also starts, cancels and resumes readings, judges findings and signs reports.
     Radiologist,
-    /// Works with de-identified data. There are none yet, so it sees nothing.
+    /// Works with de-identified data. There are none yet, so it sees nothing but how often physicians agreed with models.
     Researcher,
     /// Takes data in, hands them out, deletes them, and reads the audit trail.
     DataSteward,
@@ -95,11 +95,17 @@ pub enum Permission {
     Audit,
     /// Find out whom a pseudonym stands for.
     Reidentify,
+    /// Judge the findings of reports, and sign reports.
+    Review,
+    /// Say whether signed reviews may become labels of data sets.
+    Curate,
+    /// See how often physicians agreed with models: counts, and no patient.
+    Quality,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::View,
         Self::Predict,
         Self::Store,
@@ -109,6 +115,9 @@ impl Permission {
         Self::Manage,
         Self::Audit,
         Self::Reidentify,
+        Self::Review,
+        Self::Curate,
+        Self::Quality,
     ];
 }
 
@@ -130,13 +139,17 @@ impl Role {
 
     /// What it allows.
     pub fn permissions(self) -> Permissions {
-        use Permission::{Audit, Delete, Export, Manage, Operate, Predict, Reidentify, Store, View};
+        use Permission::{
+            Audit, Curate, Delete, Export, Manage, Operate, Predict, Quality, Reidentify, Review, Store, View,
+        };
         match self {
             Self::Viewer => [View].into_iter().collect(),
-            Self::Radiologist => [View, Predict].into_iter().collect(),
-            Self::Researcher => Permissions::default(),
-            Self::DataSteward => [View, Store, Export, Delete, Operate, Audit, Reidentify].into_iter().collect(),
-            Self::Administrator => [Operate, Manage].into_iter().collect(),
+            Self::Radiologist => [View, Predict, Review, Quality].into_iter().collect(),
+            Self::Researcher => [Quality].into_iter().collect(),
+            Self::DataSteward => {
+                [View, Store, Export, Delete, Operate, Audit, Reidentify, Curate, Quality].into_iter().collect()
+            }
+            Self::Administrator => [Operate, Manage, Quality].into_iter().collect(),
         }
     }
 }

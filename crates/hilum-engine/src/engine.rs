@@ -13,11 +13,11 @@ use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
 use crate::keys::KeyPlace;
 use crate::promise::Promises;
-use crate::reading::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
+use crate::reading::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, SIGNED_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
 use crate::report::{GuidelineOptions, Inputs, Plane, UrinaryStoneReport};
 use crate::routing::Rules;
-use crate::storage::{Storage, StoragePlace};
+use crate::storage::{ObjectKey, Storage, StoragePlace};
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
     StudySummary, SystemView,
@@ -182,6 +182,8 @@ pub enum ReportPart {
     Csv,
     /// Key image of the `n`th stone as PNG, 0 is the first.
     KeyImage(usize, Plane),
+    /// Of a signed version: the bytes that were signed, whose SHA-256 the signature names.
+    Signed,
 }
 
 /// The application. Cheap to clone.
@@ -371,6 +373,17 @@ impl Engine {
     pub async fn report(&self, scope: &Scope, study: &StudyUid, part: ReportPart) -> Result<Bytes, EngineError> {
         let current = self.catalog().current_report(scope, study).await?;
         let folder = current.ok_or(EngineError::NotFound { what: "report" })?.folder;
+        self.report_file(scope, study, folder, part).await
+    }
+
+    /// One file of a report's folder.
+    pub(crate) async fn report_file(
+        &self,
+        scope: &Scope,
+        study: &StudyUid,
+        folder: ObjectKey,
+        part: ReportPart,
+    ) -> Result<Bytes, EngineError> {
         self.note_view(scope, Subject::Report, study, None).await?;
         let name = match part {
             ReportPart::Json => JSON_FILE.to_owned(),
@@ -379,12 +392,14 @@ impl Engine {
             ReportPart::Xlsx => XLSX_FILE.to_owned(),
             ReportPart::Csv => CSV_FILE.to_owned(),
             ReportPart::KeyImage(n, plane) => key_image_file(n, plane),
+            ReportPart::Signed => SIGNED_FILE.to_owned(),
         };
         let storage = Arc::clone(self.storage());
         let bytes = tokio::task::spawn_blocking(move || storage.read_file_of(&folder, &name))
             .await
             .map_err(|error| EngineError::Internal(format!("reading a report ended early: {error}")))??;
-        bytes.ok_or(EngineError::NotFound { what: "key image" })
+        let what = if part == ReportPart::Signed { "signature" } else { "key image" };
+        bytes.ok_or(EngineError::NotFound { what })
     }
 
     /// The guideline options of the study's current report, weighed again with what a physician tells of the patient. Nothing is kept.

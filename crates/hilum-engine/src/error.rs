@@ -123,6 +123,11 @@ pub enum EngineError {
     /// The state does not allow it.
     #[error("{0}")]
     Conflict(&'static str),
+    /// Somebody else changed a review since it was looked at.
+    #[error(
+        "the review was changed meanwhile, and nothing of this was kept: load it again, look, and then judge or sign"
+    )]
+    ReviewChanged,
     /// The caller's role does not allow it.
     #[error("this role may look, but not change anything")]
     Forbidden,
@@ -190,7 +195,7 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Conflict(_) | Self::ReviewChanged => ErrorKind::Conflict,
             Self::Forbidden => ErrorKind::Forbidden,
             Self::BadRequest { .. } | Self::BadQuery(_) => ErrorKind::BadRequest,
             Self::Outline(_) => ErrorKind::Damaged,
@@ -214,6 +219,7 @@ impl EngineError {
             Self::NotFound { .. } => "not_found",
             Self::BadQuery(_) => "bad_query",
             Self::Conflict(_) => "conflict",
+            Self::ReviewChanged => "review_changed",
             Self::Forbidden => "forbidden",
             Self::BadRequest { .. } => "bad_request",
             Self::Outline(_) => "object_unreadable",

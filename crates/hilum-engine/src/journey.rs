@@ -1,16 +1,17 @@
-//! The main path: an instance arrives, its series settles, its study is read and reported. Read top-down.
+//! The main path: an instance arrives, its series settles, its study is read and reported, a physician signs. Read top-down.
 
 use crate::access::{Permission, Scope};
-use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, Recorded, Subject};
+use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, NewSignature, Recorded, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
 use crate::intake::{self, Comparison, Examined, Incoming, Receipt, append, request};
 use crate::reading;
+use crate::review::{self, Draft};
 use crate::routing::Route;
 use crate::storage::segment::{Provenance, Purpose};
 use crate::tagging::{rank, tag_series};
-use hilum_dicom::InstanceFacts;
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
+use hilum_dicom::{InstanceFacts, StudyUid};
 
 /// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success. Over DIMSE, where one
 ///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised.
@@ -127,4 +128,22 @@ async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Resul
     let (end, report) = reading::report_of(engine, claim, &study, &series, &choice, read).await?;
     let staged = report.as_ref().map(|(new, staged)| (new, staged));
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
+}
+
+/// 4. Inside the request of the physician who signs: the reviewed report becomes a further version, which nobody changes any more; returns its
+///    number.
+pub(crate) async fn sign_report(
+    engine: &Engine,
+    scope: &Scope,
+    study: &StudyUid,
+    draft: Draft<'_>,
+) -> Result<u32, EngineError> {
+    let Draft { version, signing, .. } = draft;
+    let drafted = review::drafted(engine, scope, study, draft).await?;
+    let (document, staged) = review::signed_document(engine, &drafted).await?;
+    let (rest, at) = (drafted.rest.as_slice(), drafted.at);
+    let new = NewSignature { version, revision: signing.revision, document: &document, rest, at };
+    engine.catalog().sign(scope, study, new, &staged, engine.storage()).await?;
+    // Signed: here begins what goes out.
+    Ok(document.version)
 }

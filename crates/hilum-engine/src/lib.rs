@@ -27,6 +27,7 @@ mod reading;
 mod recorder;
 mod recovery;
 pub mod report;
+pub mod review;
 pub mod routing;
 pub mod storage;
 pub mod tagging;

@@ -1,6 +1,7 @@
 //! Model artefact in, prediction out: the model folder, the body region, and prediction slice by slice in bounded memory.
 
 pub mod card;
+pub mod interval;
 pub mod model;
 pub mod read;
 pub mod region;

@@ -5,7 +5,7 @@
 pub mod augment;
 pub mod cohort;
 pub mod evaluate;
-pub mod interval;
+pub use hilum_infer::interval;
 pub mod model_folder;
 pub mod patch;
 pub mod plan;

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Audit(AuditCommand::Verify(arguments)) => commands::audit::verify(&settings, &arguments),
         Command::Audit(AuditCommand::List(arguments)) => commands::audit::list(&settings, &arguments),
         Command::Rules(command) => commands::rules::run(&settings, &command),
+        Command::Quality(arguments) => commands::quality::run(&settings, &arguments),
         Command::Model(ModelCommand::List(arguments)) => commands::model::list(&settings, &arguments),
         Command::Model(ModelCommand::Verify(arguments)) => commands::model::verify(&arguments),
     });

@@ -7,7 +7,7 @@ const snake = (word: string) => word.replace(/(?!^)([A-Z])/g, "_$1").toLowerCase
 
 describe("roles", () => {
   it("allow here what they allow in crates/hilum-engine/src/access.rs", () => {
-    const table = [...source.matchAll(/Self::(\w+) => (?:\[([\w, ]+)\]\.into_iter\(\)\.collect\(\)|Permissions::default\(\)),/g)];
+    const table = [...source.matchAll(/Self::(\w+) => (?:\{\s+)?(?:\[([\w, ]+)\]\.into_iter\(\)\.collect\(\)|Permissions::default\(\))(?:,|\s+\})/g)];
     const there = Object.fromEntries(
       table.map(([, role = "", permissions]) => [snake(role), permissions?.split(", ").map(snake) ?? []]),
     );

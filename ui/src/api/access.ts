@@ -5,15 +5,16 @@ import { answer, json, request, sendAsIs } from "./http";
 export const roles = ["viewer", "radiologist", "researcher", "data_steward", "administrator"] as const;
 export type Role = (typeof roles)[number];
 
-export type Permission = "view" | "predict" | "store" | "export" | "delete" | "operate" | "manage" | "audit" | "reidentify";
+export type Permission =
+  | "view" | "predict" | "store" | "export" | "delete" | "operate" | "manage" | "audit" | "reidentify" | "review" | "curate" | "quality";
 
 /** What each role allows; the server decides, and this tells whom to ask. */
 export const permissionsOf: Record<Role, Permission[]> = {
   viewer: ["view"],
-  radiologist: ["view", "predict"],
-  researcher: [],
-  data_steward: ["view", "store", "export", "delete", "operate", "audit", "reidentify"],
-  administrator: ["operate", "manage"],
+  radiologist: ["view", "predict", "review", "quality"],
+  researcher: ["quality"],
+  data_steward: ["view", "store", "export", "delete", "operate", "audit", "reidentify", "curate", "quality"],
+  administrator: ["operate", "manage", "quality"],
 };
 
 export function rolesThatMay(permission: Permission): Role[] {

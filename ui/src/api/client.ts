@@ -20,10 +20,6 @@ export const api = {
   report: (uid: string) => request<UrinaryStoneReport>(`${study(uid)}/report`),
   cancelReading: (uid: string) => post<void>(`${study(uid)}/reading/cancel`, {}),
   resumeReading: (uid: string) => post<void>(`${study(uid)}/reading/resume`, {}),
-  pdfAddress: (uid: string, language: string) => `${study(uid)}/report.pdf?lang=${language}`,
-  xlsxAddress: (uid: string) => `${study(uid)}/report.xlsx`,
-  csvAddress: (uid: string) => `${study(uid)}/report.csv`,
-  jsonAddress: (uid: string) => `${study(uid)}/report`,
   /** The options of guidelines, weighed again with what is told of the patient. Facts have names of their own: nothing of the patient's identity stands in the address. */
   options: (uid: string, told: Told) => {
     const facts = Object.entries(told).map(([fact, so]) => [fact, String(so)]);
@@ -31,5 +27,5 @@ export const api = {
   },
   /** The image of a stone; stones are numbered from 1, their images from 0. */
   keyImageAddress: (uid: string, stone: number, version: number, plane: Plane) =>
-    `${study(uid)}/report/key-images/${stone - 1}.png?plane=${plane}&v=${version}`,
+    `${study(uid)}/report/versions/${version}/key-images/${stone - 1}.png?plane=${plane}`,
 };

@@ -225,4 +225,7 @@ export interface UrinaryStoneReport {
     software_version: string;
   };
   disclaimers: Statement[];
+  /** What a physician made of it; absent as long as nobody has signed. */
+  review?: { stone_count: number; findings: { number: number; verdict: "accepted" | "edited" | "rejected" }[] };
+  signature?: { by: string; at: string; sha256: string };
 }

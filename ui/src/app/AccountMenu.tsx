@@ -18,6 +18,7 @@ export function AccountMenu() {
   const { account, institutions } = session;
   const manages = may(session, "manage");
   const audits = may(session, "audit");
+  const sees = may(session, "quality");
 
   function signOut() {
     endSession().catch(() =>
@@ -74,7 +75,12 @@ export function AccountMenu() {
           <Menu.Item component={Link} to="/settings/tokens">
             {t("tokens.title")}
           </Menu.Item>
-          {(manages || audits) && <Menu.Divider />}
+          {(manages || audits || sees) && <Menu.Divider />}
+          {sees && (
+            <Menu.Item component={Link} to="/quality">
+              {t("quality.title")}
+            </Menu.Item>
+          )}
           {manages && (
             <>
               <Menu.Item component={Link} to="/admin/accounts">

@@ -4,6 +4,7 @@ import { AccountsPage } from "../pages/accounts/AccountsPage";
 import { AuditPage } from "../pages/audit/AuditPage";
 import { IdentitiesPage } from "../pages/identities/IdentitiesPage";
 import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
+import { QualityPage } from "../pages/quality/QualityPage";
 import { ReportPage } from "../pages/report/ReportPage";
 import { SecondFactorPage } from "../pages/second-factor/SecondFactorPage";
 import { SignInPage } from "../pages/sign-in/SignInPage";
@@ -30,6 +31,7 @@ export const routes: RouteObject[] = [
           { path: "/settings/sign-in", element: <IdentitiesPage /> },
           { path: "/settings/tokens", element: <TokensPage /> },
           { path: "/settings/second-factor", element: <SecondFactorPage /> },
+          { path: "/quality", element: <Needs permission="quality" children={<QualityPage />} /> },
           { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },
           { path: "/admin/institutions", element: <Needs permission="manage" children={<InstitutionsPage />} /> },
           { path: "/admin/audit", element: <Needs permission="audit" children={<AuditPage />} /> },

@@ -158,7 +158,7 @@ describe("what a role may not do", () => {
     open(`/studies/${uid}`);
     await signIn("a long enough one");
     await screen.findByRole("button", { name: "Read again" });
-    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Audit trail", "Sign out"]);
+    expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Agreement with models", "Audit trail", "Sign out"]);
   });
 
   it("is not asked for: an administrator begins at the accounts, and no request names a study", async () => {

@@ -1,7 +1,7 @@
 //! Labels of the rendered report: headings, column titles, words for kinds.
 
 use super::Language;
-use crate::report::{Sex, SliceFinding, StonePresent};
+use crate::report::{FindingVerdict, Sex, SliceFinding, StonePresent};
 use crate::urinary_stone::{Side, TractPart};
 
 macro_rules! labels {
@@ -120,6 +120,24 @@ labels! {
     OtherSex, "Other", "기타";
     More, "more in the JSON and XLSX report", "개 더 있음 (JSON, XLSX 보고서 참조)";
     MoreKeyImages, "more key images in the application", "개의 주요 영상은 프로그램에서 확인";
+    Review, "Physician's review", "의사 검토";
+    ReviewedStones, "Stones after review", "검토 후 결석";
+    NoReviewedStones, "No stone after review", "검토 후 결석 없음";
+    ByModel, "By the model", "모델 판독";
+    Verdict, "Verdict", "판정";
+    Accepted, "Accepted", "수락";
+    Edited, "Edited", "수정";
+    Rejected, "Rejected: no stone", "기각: 결석 아님";
+    Added, "Added by the physician", "의사가 추가";
+    Stated, "As stated", "판정 내용";
+    Comment, "Comment", "의견";
+    Judged, "Judged by", "판정자";
+    Conclusion, "Conclusion", "결론";
+    NoConclusion, "No text was written.", "작성된 내용이 없습니다.";
+    Signed, "Signed by", "서명";
+    SignedHash, "SHA-256 of what was signed", "서명된 내용의 SHA-256";
+    Amends, "Amends version", "정정 대상 버전";
+    AmendReason, "Reason", "정정 사유";
 }
 
 impl From<Side> for Label {
@@ -170,6 +188,16 @@ impl From<StonePresent> for Label {
             StonePresent::Yes => Self::StonePresent,
             StonePresent::No => Self::StoneAbsent,
             StonePresent::NotAssessed => Self::StoneNotAssessed,
+        }
+    }
+}
+
+impl From<FindingVerdict> for Label {
+    fn from(verdict: FindingVerdict) -> Self {
+        match verdict {
+            FindingVerdict::Accepted => Self::Accepted,
+            FindingVerdict::Edited => Self::Edited,
+            FindingVerdict::Rejected => Self::Rejected,
         }
     }
 }

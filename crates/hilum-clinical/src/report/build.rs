@@ -137,6 +137,9 @@ pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
             software_version: inputs.software_version,
         },
         disclaimers: disclaimers.into_iter().map(Message::statement).collect(),
+        review: None,
+        amendment: None,
+        signature: None,
     }
 }
 

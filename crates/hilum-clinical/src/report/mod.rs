@@ -4,6 +4,7 @@ mod build;
 mod comparison;
 mod date;
 mod options;
+mod review;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub use build::{ReportInputs, SliceInput, build};
 pub use comparison::{Change, Comparison, EarlierStone, GoneStone, StoneChange, compare};
 pub use date::Date;
 pub use options::{GuidelineOptions, OptionSource, StoneOptions, options};
+pub use review::{AddedStone, Amendment, Conclusion, FindingVerdict, JudgedFinding, Review, Signature, StoneEdits};
 
 /// Identifier of the JSON layout; its number rises with every change that a reader could stumble over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +62,15 @@ pub struct UrinaryStoneReport {
     pub provenance: Provenance,
     /// How far it may be trusted.
     pub disclaimers: Vec<Statement>,
+    /// What a physician made of it; absent as long as nobody has signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    /// Which signed version it takes the place of, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amendment: Option<Amendment>,
+    /// Who signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
 }
 
 /// The patient's basic data.

@@ -15,7 +15,7 @@ pub use identity::{Departed, Departure, IdentityView, ProvenIdentity, Returned};
 pub use password::WeakPassword;
 pub use second_factor::{SecondFactorRule, SecondFactorView};
 pub(crate) use secret::random;
-pub use sign_in::{AccountError, LinkUsed, Signed};
+pub use sign_in::{AccountError, LinkUsed, Proof, Signed};
 pub(crate) use totp::base32;
 pub use totp::{NewAuthenticator, QrPicture};
 

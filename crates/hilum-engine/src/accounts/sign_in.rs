@@ -80,6 +80,24 @@ pub enum LinkUsed {
     PasswordSet,
 }
 
+/// What somebody who is signed in shows once more.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The password.
+    Password(String),
+    /// A code of the second factor.
+    Code(String),
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password",
+            Self::Code(_) => "Code",
+        })
+    }
+}
+
 /// How long a login is locked after so many failed tries, ms.
 fn lock_after(failures: i64) -> i64 {
     if failures < FREE_TRIES {
@@ -274,6 +292,23 @@ impl Engine {
         let told = of_itself(account.id, &account.grants, whence, Action::ChangeAccount, Some("password_changed"));
         self.put_password(&account, new, &told).await?;
         self.begin_session(account, &tried, whence).await
+    }
+
+    /// Somebody who is signed in shows who they are once more, for what an open session alone must not do: by the password, or by a code of
+    /// the second factor. What is wrong counts into the lock-out as at the sign-in.
+    pub async fn show_again(&self, caller: &Caller, proof: &Proof, whence: Whence) -> Result<(), AccountError> {
+        match proof {
+            Proof::Password(password) => {
+                let (account, tried) = self.unlocked(caller, whence).await?;
+                let account = self.proven(Some(account), &tried, password, whence).await?;
+                if !account.second_factor && self.account_rules().second_factor == SecondFactorRule::Required {
+                    return Err(AccountError::SecondFactorMissing);
+                }
+                Ok(())
+            }
+            Proof::Code(code) if self.show_second_factor(caller, Some(code), whence).await? => Ok(()),
+            Proof::Code(_) => Err(EngineError::Conflict("this account has no second factor; show the password").into()),
+        }
     }
 
     /// Whether somebody looks after accounts.

@@ -67,6 +67,12 @@ pub enum Action {
     CancelReading,
     /// A reading was made due again.
     ResumeReading,
+    /// A finding of a report was judged, or the conclusion written.
+    Review,
+    /// A report was signed.
+    SignReport,
+    /// Somebody said whether a signed review may become labels.
+    ChangeLabelUse,
     /// Forwards were made due again.
     RetryForwards,
     /// A key was made, forgotten, or took the place of others.
@@ -83,7 +89,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -109,6 +115,9 @@ impl Action {
         Self::Predict,
         Self::CancelReading,
         Self::ResumeReading,
+        Self::Review,
+        Self::SignReport,
+        Self::ChangeLabelUse,
         Self::RetryForwards,
         Self::ChangeKeys,
         Self::ChangeConfiguration,
@@ -145,6 +154,9 @@ impl Action {
             Self::Predict => "predict",
             Self::CancelReading => "cancel_reading",
             Self::ResumeReading => "resume_reading",
+            Self::Review => "review",
+            Self::SignReport => "sign_report",
+            Self::ChangeLabelUse => "change_label_use",
             Self::RetryForwards => "retry_forwards",
             Self::ChangeKeys => "change_keys",
             Self::ChangeConfiguration => "change_configuration",
@@ -361,6 +373,9 @@ pub struct Detail {
     /// Version of the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<u32>,
+    /// Number of the finding in the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<u32>,
     /// The event stands for so many of its kind, all within a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,

@@ -3,8 +3,8 @@
 use super::dialect::Dialect;
 use super::entity::{
     account, account_notice, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution,
-    linked_identity, membership, patient, pseudonym, pulled_study, quarantine, reading, recovery_code, removal, report,
-    second_factor, series, study, study_conflict, worklist_item,
+    linked_identity, membership, patient, pseudonym, pulled_study, quarantine, quick_text, reading, recovery_code,
+    removal, report, review, second_factor, series, signature, study, study_conflict, verdict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -71,6 +71,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<second_factor::Entity>(from, to, second_factor::Column::Id).await?;
     table::<recovery_code::Entity>(from, to, recovery_code::Column::Id).await?;
     table::<account_notice::Entity>(from, to, account_notice::Column::Id).await?;
+    table::<quick_text::Entity>(from, to, quick_text::Column::Id).await?;
     table::<pseudonym::Entity>(from, to, pseudonym::Column::Id).await?;
     table::<patient::Entity>(from, to, patient::Column::Id).await?;
     table::<study::Entity>(from, to, study::Column::Id).await?;
@@ -81,6 +82,9 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<reading::Entity>(from, to, reading::Column::Id).await?;
     table::<report::Entity>(from, to, report::Column::Id).await?;
     table::<finding::Entity>(from, to, finding::Column::Id).await?;
+    table::<review::Entity>(from, to, review::Column::Id).await?;
+    table::<verdict::Entity>(from, to, verdict::Column::Id).await?;
+    table::<signature::Entity>(from, to, signature::Column::Id).await?;
     table::<forward::Entity>(from, to, forward::Column::Id).await?;
     table::<worklist_item::Entity>(from, to, worklist_item::Column::Id).await?;
     table::<commitment::Entity>(from, to, commitment::Column::Id).await?;

@@ -6,6 +6,7 @@
 use super::audit::of_study;
 use super::dialect::Dialect;
 use super::entity::{finding, instance, patient, reading, removal, report, series, study, study_conflict};
+use super::review::delete_reviews;
 use super::search::{index, text};
 use super::{Catalog, CatalogError, now};
 use crate::EngineError;
@@ -234,7 +235,8 @@ async fn delete_study(txn: &DatabaseTransaction, study_row: i64) -> Result<(), C
     let reports =
         report::Entity::find().filter(report::Column::StudyRow.eq(study_row)).all(txn).await.map_err(during())?;
     doom(txn, reports.iter().map(|row| row.object_key.clone())).await?;
-    let of_reports = reports.iter().map(|row| row.id);
+    let of_reports: Vec<i64> = reports.iter().map(|row| row.id).collect();
+    delete_reviews(txn, &of_reports).await?;
     finding::Entity::delete_many()
         .filter(finding::Column::ReportRow.is_in(of_reports))
         .exec(txn)

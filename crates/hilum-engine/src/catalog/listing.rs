@@ -69,7 +69,7 @@ fn study_tables(dialect: Dialect) -> String {
     format!(
         "study s {} patient p ON p.id = s.patient_row JOIN institution i ON i.id = s.institution_id \
          LEFT JOIN reading r ON r.study_row = s.id \
-         LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL",
+         LEFT JOIN report rep ON rep.study_row = s.id AND rep.superseded_by IS NULL AND rep.after_row IS NULL",
         dialect.joined()
     )
 }

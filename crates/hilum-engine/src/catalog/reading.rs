@@ -216,10 +216,23 @@ impl Catalog {
         changed.updated_at = Set(now());
         update(&txn, changed).await?;
         let event = prediction(&txn, scope, claim, end, new.is_some()).await?;
-        let audited = self.audit(&txn, event.as_slice()).await?;
-        let mut placed = Vec::new();
         if let Some((report, staged)) = new {
             insert_report(&txn, claim, report, staged).await?;
+        }
+        self.commit_placed(txn, event.as_slice(), new.map(|(_, staged)| staged), storage).await
+    }
+
+    /// Commits what was done, the events that tell of it, and the folder of a report at its place: all of it, or nothing.
+    pub(super) async fn commit_placed(
+        &self,
+        txn: DatabaseTransaction,
+        events: &[AuditEvent],
+        staged: Option<&Arc<Staged>>,
+        storage: &Arc<Storage>,
+    ) -> Result<(), EngineError> {
+        let audited = self.audit(&txn, events).await?;
+        let mut placed = Vec::new();
+        if let Some(staged) = staged {
             let (storage, staged) = (Arc::clone(storage), Arc::clone(staged));
             placed = tokio::task::spawn_blocking(move || storage.place([&*staged]))
                 .await

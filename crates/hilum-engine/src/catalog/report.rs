@@ -1,6 +1,6 @@
-//! Reports: one current version per study and service, older ones superseded and kept.
+//! Reports: one current version per study and service, older ones superseded and kept; a reading after a signature waits behind it.
 
-use super::entity::{finding, report, study};
+use super::entity::{finding, report, signature, study};
 use super::reading::URINARY_STONE;
 use super::{Catalog, CatalogError, Claim, now};
 use crate::access::Scope;
@@ -9,8 +9,8 @@ use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_dicom::StudyUid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set,
 };
 use std::collections::BTreeMap;
 
@@ -53,12 +53,14 @@ pub(super) async fn insert_report(
         StonePresent::No => Some(false),
         StonePresent::NotAssessed => None,
     };
+    let signed = shown_and_signed(txn, claim.study_row).await?;
     let row = report::ActiveModel {
         institution_id: Set(claim.institution),
         study_row: Set(claim.study_row),
         service: Set(URINARY_STONE.to_owned()),
         version: Set(i64::from(document.version)),
         revision: Set(claim.revision),
+        after_row: Set(signed),
         series_row: Set(new.series_row),
         outcome: Set(document.result.refusal.as_ref().map_or("read", |_| "refused").to_owned()),
         reason_code: Set(document.result.refusal.as_ref().map(|refusal| refusal.code.clone())),
@@ -79,15 +81,7 @@ pub(super) async fn insert_report(
     .insert(txn)
     .await
     .map_err(CatalogError::during(ACT))?;
-    report::Entity::update_many()
-        .col_expr(report::Column::SupersededBy, Expr::value(row.id))
-        .filter(report::Column::StudyRow.eq(claim.study_row))
-        .filter(report::Column::Service.eq(URINARY_STONE))
-        .filter(report::Column::SupersededBy.is_null())
-        .filter(report::Column::Id.ne(row.id))
-        .exec(txn)
-        .await
-        .map_err(CatalogError::during(ACT))?;
+    supersede(txn, claim.study_row, row.id, signed).await?;
     for stone in &document.stones {
         finding::ActiveModel {
             institution_id: Set(claim.institution),
@@ -101,6 +95,40 @@ pub(super) async fn insert_report(
         .await
         .map_err(CatalogError::during(ACT))?;
     }
+    Ok(())
+}
+
+/// The version that is shown, where it is a signed one: it stays shown until a later reading is signed, too.
+async fn shown_and_signed(txn: &DatabaseTransaction, study_row: i64) -> Result<Option<i64>, CatalogError> {
+    let shown = report::Entity::find()
+        .filter(report::Column::StudyRow.eq(study_row))
+        .filter(report::Column::Service.eq(URINARY_STONE))
+        .filter(report::Column::SupersededBy.is_null())
+        .filter(report::Column::AfterRow.is_null())
+        .one(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    let Some(shown) = shown else { return Ok(None) };
+    let signed = signature::Entity::find().filter(signature::Column::ReportRow.eq(shown.id)).count(txn).await;
+    Ok((signed.map_err(CatalogError::during(ACT))? > 0).then_some(shown.id))
+}
+
+/// Every other version of the study gives way to one, except `stays`.
+pub(super) async fn supersede(
+    txn: &DatabaseTransaction,
+    study_row: i64,
+    by: i64,
+    stays: Option<i64>,
+) -> Result<(), CatalogError> {
+    report::Entity::update_many()
+        .col_expr(report::Column::SupersededBy, Expr::value(by))
+        .filter(report::Column::StudyRow.eq(study_row))
+        .filter(report::Column::Service.eq(URINARY_STONE))
+        .filter(report::Column::SupersededBy.is_null())
+        .filter(report::Column::Id.is_not_in([Some(by), stays].into_iter().flatten()))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
     Ok(())
 }
 
@@ -143,6 +171,7 @@ impl Catalog {
             .filter(report::Column::StudyRow.is_in(earlier.clone()))
             .filter(report::Column::Service.eq(URINARY_STONE))
             .filter(report::Column::SupersededBy.is_null())
+            .filter(report::Column::AfterRow.is_null())
             .filter(report::Column::StonePresent.is_not_null())
             .all(&self.read)
             .await
@@ -165,6 +194,7 @@ impl Catalog {
             .filter(report::Column::StudyRow.eq(study.id))
             .filter(report::Column::Service.eq(URINARY_STONE))
             .filter(report::Column::SupersededBy.is_null())
+            .filter(report::Column::AfterRow.is_null())
             .order_by_desc(report::Column::Version)
             .one(&self.read)
             .await

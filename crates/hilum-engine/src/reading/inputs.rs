@@ -1,6 +1,8 @@
 //! The report of a reading: its inputs, its files, and the state that the reading ends in.
 
-use super::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file};
+use super::files::{
+    CSV_FILE, JSON_FILE, KEY_IMAGES_FILE, KeyImageNote, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file,
+};
 use super::{Read, Stop, geometry, run::report_failed};
 use crate::catalog::{Claim, NewReport, ReadingEnd, SettledSeries, StudyRow, now, rfc3339, summary};
 use crate::engine::Engine;
@@ -48,7 +50,7 @@ pub(crate) async fn report_of(
     };
     let (storage, place) = (Arc::clone(engine.storage()), ObjectKey::report(claim.institution));
     let (new, staged) = tokio::task::spawn_blocking(move || {
-        let files = files(&new.report, &key_images)?;
+        let files = files_of_report(&new.report, &key_images)?;
         let staged = storage.stage_folder(place, &files)?;
         Ok::<_, EngineError>((new, Arc::new(staged)))
     })
@@ -57,7 +59,8 @@ pub(crate) async fn report_of(
     Ok((ReadingEnd { status, reason }, Some((new, staged))))
 }
 
-fn files(
+/// The files of a report's folder.
+pub(crate) fn files_of_report(
     document: &UrinaryStoneReport,
     key_images: &[report::KeyImage],
 ) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
@@ -74,6 +77,10 @@ fn files(
             .iter()
             .map(|image| (key_image_file(image.stone.saturating_sub(1) as usize, image.plane), image.png.clone())),
     );
+    let note = |image: &report::KeyImage| KeyImageNote { stone: image.stone, plane: image.plane, index: image.index };
+    let notes: Vec<KeyImageNote> = key_images.iter().map(note).collect();
+    let notes = serde_json::to_vec(&notes).map_err(|error| report_failed(error.into()))?;
+    files.push((KEY_IMAGES_FILE.to_owned(), notes));
     Ok(files)
 }
 

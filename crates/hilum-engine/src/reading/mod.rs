@@ -7,9 +7,10 @@ mod inputs;
 mod planes;
 mod run;
 
-pub(crate) use inputs::report_of;
+pub(crate) use inputs::{files_of_report, report_of};
 pub use run::measured_stones;
 pub(crate) use run::read_best;
+pub(crate) use run::report_failed;
 
 use crate::access::Scope;
 use crate::catalog::{Claim, ReadingEnd, StudyRow};

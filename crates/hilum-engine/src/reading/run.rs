@@ -226,6 +226,6 @@ fn measured_candidates(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-pub(super) fn report_failed(error: ReportError) -> EngineError {
+pub(crate) fn report_failed(error: ReportError) -> EngineError {
     EngineError::Internal(format!("the report could not be written: {error}"))
 }

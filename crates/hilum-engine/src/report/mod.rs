@@ -5,6 +5,7 @@
 mod csv;
 mod key_image;
 mod page;
+mod review_sheet;
 mod xlsx;
 
 pub use csv::csv;

@@ -7,12 +7,12 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workboo
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::{ReportError, UrinaryStoneReport};
+use super::{ReportError, UrinaryStoneReport, review_sheet};
 
 /// The workbook's column titles are English: its readers are programs as often as people (paper S1).
-const LANGUAGE: Language = Language::English;
+pub(super) const LANGUAGE: Language = Language::English;
 
-/// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones", "Guideline options" and "About".
+/// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones", "Guideline options" and "About"; "Review" where somebody signed.
 pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
     let created = OffsetDateTime::parse(&report.created_at, &Rfc3339)
         .map_err(|_| ReportError::Time)?
@@ -31,6 +31,7 @@ pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
         options(workbook.add_worksheet(), report)?;
     }
     about(workbook.add_worksheet(), report)?;
+    review_sheet::add(&mut workbook, report)?;
     Ok(workbook.save_to_buffer()?)
 }
 
@@ -181,7 +182,7 @@ fn about(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxE
     Ok(())
 }
 
-fn titles(sheet: &mut Worksheet, labels: &[Label], widths: &[f64]) -> Result<(), XlsxError> {
+pub(super) fn titles(sheet: &mut Worksheet, labels: &[Label], widths: &[f64]) -> Result<(), XlsxError> {
     let format = Format::new().set_bold().set_align(FormatAlign::Left).set_background_color(0x00E6_EEF0);
     for (column, (label, width)) in (0..).zip(labels.iter().zip(widths)) {
         sheet.write_string_with_format(0, column, label.text(LANGUAGE), &format)?;
@@ -191,7 +192,7 @@ fn titles(sheet: &mut Worksheet, labels: &[Label], widths: &[f64]) -> Result<(),
     Ok(())
 }
 
-fn text(sheet: &mut Worksheet, row: u32, column: u16, value: &str) -> Result<(), XlsxError> {
+pub(super) fn text(sheet: &mut Worksheet, row: u32, column: u16, value: &str) -> Result<(), XlsxError> {
     sheet.write_string(row, column, cell_text(value))?;
     Ok(())
 }

@@ -111,6 +111,29 @@ impl Storage {
         self.remove(placed);
     }
 
+    /// Every file of a folder object, by name. Blocks on the store.
+    pub fn files_of(&self, folder: &ObjectKey) -> Result<Vec<(String, Bytes)>, StorageError> {
+        let mut files = Vec::new();
+        for name in self.names_in(folder)? {
+            files.extend(self.read_file_of(folder, &name)?.map(|bytes| (name, bytes)));
+        }
+        Ok(files)
+    }
+
+    fn names_in(&self, folder: &ObjectKey) -> Result<Vec<String>, StorageError> {
+        if let Some(folder) = folder.in_bucket_folder() {
+            return self.bucket()?.names_in(folder);
+        }
+        let failed = || StorageError::during("list a report");
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.root.join(folder.as_str())).map_err(failed())? {
+            // Names are ours, and ASCII.
+            names.extend(entry.map_err(failed())?.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// One file of a folder object, or `None` when the folder has no such file.
     pub fn read_file_of(&self, folder: &ObjectKey, name: &str) -> Result<Option<Bytes>, StorageError> {
         if let Some(folder) = folder.in_bucket_folder() {

@@ -3,8 +3,10 @@
 use crate::fixture::{Ct, engine};
 use crate::node::order;
 use dicom_core::Tag;
+use hilum_clinical::report::{Conclusion, StoneEdits};
 use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Level, QueryOptions};
+use hilum_engine::review::{LabelUse, NewConclusion, NewStone};
 use hilum_engine::views::StudySearch;
 use hilum_engine::worklist::Order;
 use hilum_engine::{
@@ -119,11 +121,23 @@ async fn sees_only_its_own(engine: &Engine, kept: &BTreeSet<(usize, usize)>, rol
         assert_eq!(engine.study(&scope, &one).await.unwrap_err().kind(), ErrorKind::NotFound);
         let report = engine.report(&scope, &one, ReportPart::Json).await;
         assert_eq!(report.unwrap_err().kind(), ErrorKind::NotFound);
+        for hidden in [
+            engine.report_versions(&scope, &one).await.map(drop),
+            engine.report_of_version(&scope, &one, 1, ReportPart::Json).await.map(drop),
+            engine.review(&scope, &one, 1).await.map(drop),
+        ] {
+            assert_eq!(hidden.unwrap_err().kind(), ErrorKind::NotFound, "{roles:?}");
+        }
+        let stone = NewStone { revision: 0, edits: StoneEdits::default(), comment: String::new() };
+        let conclusion = NewConclusion { revision: 0, conclusion: Conclusion::default() };
         // Whether it is there is told neither by what is refused.
         for (permission, refused) in [
             (Permission::Delete, engine.delete(&scope, Zone::Clinical, &selection).await.map(drop)),
             (Permission::Predict, engine.cancel_reading(&scope, &one).await.map(drop)),
             (Permission::Predict, engine.resume_reading(&scope, &one).await.map(drop)),
+            (Permission::Review, engine.add_stone(&scope, &one, 1, &stone).await.map(drop)),
+            (Permission::Review, engine.conclude(&scope, &one, 1, &conclusion).await.map(drop)),
+            (Permission::Curate, engine.set_label_use(&scope, &one, 1, LabelUse::Approved).await.map(drop)),
         ] {
             let kind = if scope.may_somewhere(permission) { ErrorKind::NotFound } else { ErrorKind::Forbidden };
             assert_eq!(refused.unwrap_err().kind(), kind, "{permission:?} {roles:?}");

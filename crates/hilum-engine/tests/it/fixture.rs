@@ -77,6 +77,15 @@ impl Ct {
 
     /// PS3.10 files in order.
     pub fn files(&self) -> Vec<Bytes> {
+        let geometry = Affine::axial([-160.0, -160.0, 0.0], [self.spacing_mm, 10.0, 10.0]).unwrap();
+        let mut hu = Array3::from_elem((self.slices, self.size, self.size), self.hu);
+        // No two slices alike.
+        hu.indexed_iter_mut().for_each(|((z, _, _), value)| *value += z as i16);
+        self.files_of(&Volume { hu, geometry })
+    }
+
+    /// The same of another volume.
+    pub fn files_of(&self, volume: &Volume) -> Vec<Bytes> {
         let identity = CtSeriesIdentity {
             character_set: SpecificCharacterSet::korean(),
             patient_name: PersonName::from_groups(self.name),
@@ -101,12 +110,7 @@ impl Ct {
             position: PatientPosition::Hfs,
             kind: self.kind,
         };
-        let geometry = Affine::axial([-160.0, -160.0, 0.0], [self.spacing_mm, 10.0, 10.0]).unwrap();
-        let mut hu = Array3::from_elem((self.slices, self.size, self.size), self.hu);
-        // No two slices alike.
-        hu.indexed_iter_mut().for_each(|((z, _, _), value)| *value += z as i16);
-        let volume = Volume { hu, geometry };
-        ct_series(&volume, &identity).unwrap().map(|instance| Bytes::from(instance.unwrap().1)).collect()
+        ct_series(volume, &identity).unwrap().map(|instance| Bytes::from(instance.unwrap().1)).collect()
     }
 }
 

@@ -22,6 +22,7 @@ mod promise;
 mod pseudonyms;
 mod real;
 mod report;
+mod review;
 mod s3;
 #[path = "../s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]

@@ -3,13 +3,14 @@
 mod fixture;
 mod key_images;
 mod page;
+mod review_pages;
 mod workbook;
 
 use std::path::Path;
 use std::process::Command;
 
 /// Runs a program that plays the oracle; `None` (with a printed reason) where it is not installed.
-fn oracle(program: &str, arguments: &[&str], file: &Path) -> Option<String> {
+pub fn oracle(program: &str, arguments: &[&str], file: &Path) -> Option<String> {
     match Command::new(program).args(arguments).arg(file).arg("-").output() {
         Ok(output) => {
             assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));

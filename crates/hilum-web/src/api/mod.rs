@@ -5,6 +5,7 @@ mod audit;
 mod identities;
 mod openid;
 mod report;
+mod review;
 mod second_factor;
 mod session;
 mod studies;
@@ -31,6 +32,10 @@ use crate::{
 type ApiResult<T> = Result<Json<T>, ApiError>;
 
 pub(crate) fn doors(server: &Server) -> Doors {
+    own_doors(server).and(review_doors(server))
+}
+
+fn own_doors(server: &Server) -> Doors {
     let (view, predict, manage) =
         (Needs::May(Permission::View), Needs::May(Permission::Predict), Needs::May(Permission::Manage));
     Doors::below(server, "/api/v1")
@@ -228,6 +233,85 @@ pub(crate) fn doors(server: &Server) -> Doors {
             report::key_image,
             report::file("A key image of the report", report::PNG),
         )
+}
+
+/// Versions, reviews, signatures, and what is learned from them.
+fn review_doors(server: &Server) -> Doors {
+    const VERSION: &str = "/studies/{study_uid}/report/versions/{version}";
+    let (view, judges) = (Needs::May(Permission::View), Needs::May(Permission::Review));
+    let (curate, quality) = (Needs::May(Permission::Curate), Needs::May(Permission::Quality));
+    let at = |rest: &str| format!("{VERSION}{rest}");
+    let said = |summary: &'static str| Said::from(summary).refuses(&[409]);
+    Doors::below(server, "/api/v1")
+        .with_whole_bodies()
+        .get(
+            "/studies/{study_uid}/report/versions",
+            view,
+            review::versions,
+            "Every version of the report, with its state",
+        )
+        .get(VERSION, view, review::json, "A version of the report as data")
+        .get(&at("/report.pdf"), view, review::pdf, report::file("A version of the report as pages", report::PDF))
+        .get(
+            &at("/report.xlsx"),
+            view,
+            review::xlsx,
+            report::file("A version of the report as a workbook", report::XLSX),
+        )
+        .get(
+            &at("/report.csv"),
+            view,
+            review::csv,
+            report::file("The stones of a version, comma-separated", report::CSV),
+        )
+        .get(
+            &at("/key-images/{file}"),
+            view,
+            review::key_image,
+            report::file("A key image of a version of the report", report::PNG),
+        )
+        .get(
+            &at("/signed.json"),
+            view,
+            review::signed,
+            Said::from("Of a signed version: the bytes whose SHA-256 the signature names").gives(
+                200,
+                "application/json",
+                json!({"type": "object"}),
+            ),
+        )
+        .get(&at("/review"), view, review::review, "What physicians have said of a version")
+        .open(
+            Method::PUT,
+            &at("/review/findings/{number}"),
+            judges,
+            review::judge,
+            said("Accepts, edits or rejects a finding, or states a stone that was added anew or takes it back"),
+        )
+        .post(&at("/review/findings"), judges, review::add_stone, said("Adds a stone that the model did not find"))
+        .open(Method::PUT, &at("/review/conclusion"), judges, review::conclude, said("Writes the conclusion"))
+        .post(
+            &at("/sign"),
+            judges,
+            review::sign,
+            said("Signs the review: a further version, which nobody changes any more"),
+        )
+        .open(
+            Method::PUT,
+            &at("/label-use"),
+            curate,
+            review::set_label_use,
+            said("Says whether a signed review may become labels of a data set"),
+        )
+        .get(
+            "/quality/agreement",
+            quality,
+            review::agreement,
+            "How often physicians agreed with each model, by month, in the caller's institutions",
+        )
+        .get("/quick-texts", judges, review::quick_texts, "The caller's own texts for conclusions")
+        .post("/quick-texts", judges, review::add_quick_text, said("Keeps a text for conclusions"))
+        .delete("/quick-texts/{id}", judges, review::remove_quick_text, "Removes one of the caller's own texts")
 }
 
 /// It holds no data: what it says stands in the source.

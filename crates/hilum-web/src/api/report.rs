@@ -9,6 +9,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use hilum_engine::report::{GuidelineOptions, Inputs, Plane, UrinaryStoneReport};
 use hilum_engine::{Language, ReportPart};
 use serde::Deserialize;
@@ -25,6 +26,13 @@ pub(super) const PDF: &str = "application/pdf";
 pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 pub(super) const CSV: &str = "text/csv";
 pub(super) const PNG: &str = "image/png";
+/// File names hold no identity: they end up in download folders.
+pub(super) const PDF_NAME: &str = "inline; filename=\"report.pdf\"";
+pub(super) const CSV_NAME: &str = "attachment; filename=\"report.csv\"";
+pub(super) const XLSX_NAME: &str = "attachment; filename=\"report.xlsx\"";
+
+/// What a query for a key image may say.
+pub(super) const PLANES: &str = "plane is axial, coronal or sagittal";
 
 /// What is said of a door that gives a file.
 pub(super) fn file(summary: &'static str, media_type: &'static str) -> Said {
@@ -32,7 +40,7 @@ pub(super) fn file(summary: &'static str, media_type: &'static str) -> Said {
 }
 
 /// The document as it was written, which is never read in between.
-pub(super) struct Written(Response);
+pub(super) struct Written(pub(super) Response);
 
 impl IntoResponse for Written {
     fn into_response(self) -> Response {
@@ -50,14 +58,14 @@ impl Gives for Written {
 pub(super) struct ReportQuery {
     /// English when absent.
     #[param(inline)]
-    lang: Option<Language>,
+    pub(super) lang: Option<Language>,
 }
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct KeyImageQuery {
     /// Axial when absent; the first stones of a report have all three.
     #[param(inline)]
-    plane: Option<Plane>,
+    pub(super) plane: Option<Plane>,
 }
 
 /// What a physician tells of the patient; what is left out is not known. Of the stone itself, what was measured counts.
@@ -125,15 +133,15 @@ pub(super) async fn pdf(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::bad_request("lang is ko or en"))?;
     let language = query.lang.unwrap_or(Language::En);
-    part(&app, study, ReportPart::Pdf(language), PDF, Some("inline; filename=\"report.pdf\"")).await
+    part(&app, study, ReportPart::Pdf(language), PDF, Some(PDF_NAME)).await
 }
 
 pub(super) async fn xlsx(app: App, study: StudyPath) -> Result<Response, ApiError> {
-    part(&app, study, ReportPart::Xlsx, XLSX, Some("attachment; filename=\"report.xlsx\"")).await
+    part(&app, study, ReportPart::Xlsx, XLSX, Some(XLSX_NAME)).await
 }
 
 pub(super) async fn csv(app: App, study: StudyPath) -> Result<Response, ApiError> {
-    part(&app, study, ReportPart::Csv, CSV, Some("attachment; filename=\"report.csv\"")).await
+    part(&app, study, ReportPart::Csv, CSV, Some(CSV_NAME)).await
 }
 
 /// `{n}.png`; 0 is the first.
@@ -143,15 +151,18 @@ pub(super) async fn key_image(
     query: Result<Query<KeyImageQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Path((study, file)) = path?;
-    let Query(KeyImageQuery { plane }) =
-        query.map_err(|_| ApiError::bad_request("plane is axial, coronal or sagittal"))?;
-    let number = file.strip_suffix(".png").and_then(|number| number.parse::<usize>().ok());
-    let number = number.ok_or_else(|| ApiError::bad_request("a key image is <number>.png, and 0.png is the first"))?;
+    let Query(KeyImageQuery { plane }) = query.map_err(|_| ApiError::bad_request(PLANES))?;
+    let number = key_image_number(&file)?;
     let study = StudyPath(study_uid(&study)?);
     part(&app, study, ReportPart::KeyImage(number, plane.unwrap_or_default()), PNG, None).await
 }
 
-/// File names hold no identity: they end up in download folders.
+/// The number of a key image by its name.
+pub(super) fn key_image_number(file: &str) -> Result<usize, ApiError> {
+    let number = file.strip_suffix(".png").and_then(|number| number.parse::<usize>().ok());
+    number.ok_or_else(|| ApiError::bad_request("a key image is <number>.png, and 0.png is the first"))
+}
+
 async fn part(
     app: &App,
     StudyPath(study): StudyPath,
@@ -160,9 +171,14 @@ async fn part(
     disposition: Option<&'static str>,
 ) -> Result<Response, ApiError> {
     let bytes = app.engine.report(&app.scope, &study, part).await?;
+    Ok(delivered(bytes, media_type, disposition))
+}
+
+/// A file as an answer.
+pub(super) fn delivered(bytes: Bytes, media_type: &'static str, disposition: Option<&'static str>) -> Response {
     let typed = ([(header::CONTENT_TYPE, media_type)], bytes);
-    Ok(match disposition {
+    match disposition {
         Some(disposition) => ([(header::CONTENT_DISPOSITION, disposition)], typed).into_response(),
         None => typed.into_response(),
-    })
+    }
 }

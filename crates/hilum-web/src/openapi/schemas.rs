@@ -55,6 +55,12 @@ pub(super) fn part_of_path(name: &str) -> Option<(&'static str, Value)> {
         "study_uid" => ("Study Instance UID (0020,000D)", uid()),
         "series_uid" => ("Series Instance UID (0020,000E)", uid()),
         "sop_uid" => ("SOP Instance UID (0008,0018)", uid()),
+        "version" => {
+            ("Version of the report, from 1", json!({"type": "integer", "minimum": 1, "maximum": 2_147_483_647}))
+        }
+        "number" => {
+            ("Number of the finding, from 1", json!({"type": "integer", "minimum": 1, "maximum": 2_147_483_647}))
+        }
         "id" | "identity" => ("Number", json!({"type": "integer", "format": "int64", "minimum": 1})),
         "provider" => {
             ("Id of an OpenID provider, as configured", json!({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}))

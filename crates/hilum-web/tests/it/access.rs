@@ -32,7 +32,11 @@ GET /api/v1/openapi.json nobody
 GET /api/v1/openid nobody
 POST /api/v1/openid/{provider} nobody
 GET /api/v1/openid/{provider}/callback nobody
+GET /api/v1/quality/agreement quality
 GET /api/v1/quarantine view
+GET /api/v1/quick-texts review
+POST /api/v1/quick-texts review
+DELETE /api/v1/quick-texts/{id} review
 POST /api/v1/second-factor signed in
 PUT /api/v1/second-factor signed in
 POST /api/v1/second-factor/recovery-codes signed in
@@ -53,6 +57,19 @@ GET /api/v1/studies/{study_uid}/report.pdf view
 GET /api/v1/studies/{study_uid}/report.xlsx view
 GET /api/v1/studies/{study_uid}/report/key-images/{file} view
 GET /api/v1/studies/{study_uid}/report/options view
+GET /api/v1/studies/{study_uid}/report/versions view
+GET /api/v1/studies/{study_uid}/report/versions/{version} view
+GET /api/v1/studies/{study_uid}/report/versions/{version}/key-images/{file} view
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/label-use curate
+GET /api/v1/studies/{study_uid}/report/versions/{version}/report.csv view
+GET /api/v1/studies/{study_uid}/report/versions/{version}/report.pdf view
+GET /api/v1/studies/{study_uid}/report/versions/{version}/report.xlsx view
+GET /api/v1/studies/{study_uid}/report/versions/{version}/review view
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/conclusion review
+POST /api/v1/studies/{study_uid}/report/versions/{version}/review/findings review
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number} review
+POST /api/v1/studies/{study_uid}/report/versions/{version}/sign review
+GET /api/v1/studies/{study_uid}/report/versions/{version}/signed.json view
 GET /api/v1/system signed in
 GET /api/v1/tokens signed in
 POST /api/v1/tokens signed in
@@ -94,6 +111,7 @@ GET /wado view
 const ELSEWHERE: &str = "\
 DELETE /api/v1/accounts/{id}/identities/{identity} hidden
 DELETE /api/v1/identities/{id} hidden
+DELETE /api/v1/quick-texts/{id} hidden
 DELETE /api/v1/session own
 DELETE /api/v1/tokens/{id} hidden
 DELETE /dicom-web/studies/{study_uid} hidden
@@ -105,7 +123,9 @@ GET /api/v1/activity own
 GET /api/v1/audit own
 GET /api/v1/identities own
 GET /api/v1/institutions own
+GET /api/v1/quality/agreement own
 GET /api/v1/quarantine own
+GET /api/v1/quick-texts own
 GET /api/v1/session own
 GET /api/v1/studies/{study_uid} hidden
 GET /api/v1/studies/{study_uid}/report hidden
@@ -114,6 +134,14 @@ GET /api/v1/studies/{study_uid}/report.pdf hidden
 GET /api/v1/studies/{study_uid}/report.xlsx hidden
 GET /api/v1/studies/{study_uid}/report/key-images/{file} hidden
 GET /api/v1/studies/{study_uid}/report/options hidden
+GET /api/v1/studies/{study_uid}/report/versions hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version} hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/key-images/{file} hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/report.csv hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/report.pdf hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/report.xlsx hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/review hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/signed.json hidden
 GET /api/v1/system own
 GET /api/v1/tokens own
 GET /dicom-web/instances hidden
@@ -146,6 +174,7 @@ POST /api/v1/accounts/{id}/link hidden
 POST /api/v1/accounts/{id}/second-factor/reset hidden
 POST /api/v1/identities hidden
 POST /api/v1/institutions refused
+POST /api/v1/quick-texts own
 POST /api/v1/second-factor refused
 POST /api/v1/second-factor/recovery-codes refused
 POST /api/v1/second-factor/remove refused
@@ -153,11 +182,16 @@ POST /api/v1/second-factor/reset-seen own
 POST /api/v1/studies/search own
 POST /api/v1/studies/{study_uid}/reading/cancel hidden
 POST /api/v1/studies/{study_uid}/reading/resume hidden
+POST /api/v1/studies/{study_uid}/report/versions/{version}/review/findings hidden
+POST /api/v1/studies/{study_uid}/report/versions/{version}/sign refused
 POST /api/v1/tokens refused
 POST /dicom-web/studies refused
 POST /dicom-web/studies/{study_uid} refused
 PUT /api/v1/second-factor refused
 PUT /api/v1/session/password refused
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/label-use hidden
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/conclusion hidden
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number} hidden
 ";
 
 /// The permission that a word of the document names.
@@ -183,6 +217,7 @@ async fn session_of(server: &Running, login: &str) -> (String, String) {
 async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
     let series = series(1, 3, 40);
     server.store(&series.instances.iter().map(|(_, bytes)| bytes.as_slice()).collect::<Vec<_>>()).await;
+    server.engine.run_until_idle().await.unwrap();
     let (sop, bytes) = &series.instances[1];
     let facts = hilum_dicom::read_facts(bytes).unwrap();
     BTreeMap::from([
@@ -195,6 +230,8 @@ async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
         ("{id}", "1".to_owned()),
         ("{identity}", "1".to_owned()),
         ("{provider}", "hospital".to_owned()),
+        ("{version}", "1".to_owned()),
+        ("{number}", "1".to_owned()),
     ])
 }
 
@@ -316,6 +353,12 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
             (_, "/api/v1/second-factor" | "/api/v1/second-factor/remove" | "/api/v1/second-factor/recovery-codes") => {
                 br#"{"code": "000000"}"#
             }
+            (_, "/api/v1/quick-texts") => br#"{"language": "en", "title": "mole", "text": "mole"}"#,
+            (_, path) if path.ends_with("/findings/{number}") => br#"{"revision": 0, "verdict": "rejected"}"#,
+            (_, path) if path.ends_with("/findings") => br#"{"revision": 0}"#,
+            (_, path) if path.ends_with("/conclusion") => br#"{"revision": 0, "conclusion": {"en": "mole"}}"#,
+            (_, path) if path.ends_with("/sign") => br#"{"revision": 0, "accept_rest": true, "password": "x"}"#,
+            (_, path) if path.ends_with("/label-use") => br#"{"label_use": "approved"}"#,
             (_, "/api/v1/session/password") => br#"{"old": "x", "new": "y"}"#,
             _ => b"{}",
         };
@@ -323,7 +366,7 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
         let nothing = answer.status == 204 || answer.status == 200 && answer.body == b"[]";
         let as_said = match entry {
             "hidden" => answer.status == 404 || nothing,
-            "own" => matches!(answer.status, 200 | 204),
+            "own" => matches!(answer.status, 200 | 201 | 204),
             "refused" => matches!(answer.status, 401 | 403 | 409 | 415),
             other => panic!("{name}: no kind of entry is called {other}"),
         };

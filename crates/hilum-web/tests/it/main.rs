@@ -16,6 +16,7 @@ mod oracle;
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod postgres;
 mod proxy;
+mod review;
 #[path = "../../../hilum-engine/tests/s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3;

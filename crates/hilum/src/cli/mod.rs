@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod keys;
 mod node;
+mod quality;
 mod rules;
 mod upkeep;
 
@@ -19,6 +20,7 @@ pub use node::{
     EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
     RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
+pub use quality::QualityArguments;
 pub use rules::{RulesCommand, RulesOptionsArguments};
 pub use upkeep::{BackupArguments, CheckArguments, DoctorArguments, ExportArguments, RestoreArguments};
 
@@ -104,6 +106,8 @@ pub enum Command {
     /// Look at the rules of guidelines, and at what they offer for a stone
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// List how often physicians agreed with each model, by month: signed reports
+    Quality(QualityArguments),
     /// Look at models
     #[command(subcommand)]
     Model(ModelCommand),

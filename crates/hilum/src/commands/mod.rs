@@ -20,6 +20,7 @@ pub mod keys;
 pub mod model;
 pub mod phantom;
 pub mod predict;
+pub mod quality;
 pub mod query;
 pub mod report;
 pub mod retrieve;

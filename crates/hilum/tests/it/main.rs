@@ -13,6 +13,7 @@ mod node;
 mod phantom;
 mod predict;
 mod program;
+mod quality;
 mod report;
 mod rules;
 mod s3;

@@ -1,12 +1,12 @@
-import { Alert, Anchor, Badge, Button, Center, Grid, Group, Loader, Menu, Progress, Stack, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Center, Grid, Group, Loader, Progress, Stack, Text, Title } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
-import { lazy, Suspense, useEffect } from "react";
+import { lazy, type ReactNode, Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useNavigate, useParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 
-import { api } from "../../api/client";
 import { isPending, useReadingSwitch, useReport, useStudy } from "../../api/hooks";
 import { ApiError } from "../../api/http";
+import { useReportVersion, useVersions } from "../../api/reviewHooks";
 import type { StudyDetail } from "../../api/types";
 import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
@@ -18,6 +18,8 @@ import { KeyImages } from "./KeyImages";
 import { OptionsCard } from "./OptionsCard";
 import { ProvenanceCard } from "./ProvenanceCard";
 import { ResultCard } from "./ResultCard";
+import { ReviewCard } from "./review/ReviewCard";
+import { VersionBar, VersionNotice } from "./review/VersionBar";
 import { SeriesTable } from "./SeriesTable";
 import { StonesTable } from "./StonesTable";
 
@@ -30,7 +32,13 @@ export function ReportPage() {
   const navigate = useNavigate();
   useHotkeys([["Escape", () => void navigate("/")]]);
   const study = useStudy(studyUid);
-  const report = useReport(studyUid, study.data?.reading);
+  const current = useReport(studyUid, study.data?.reading);
+  const [search, setSearch] = useSearchParams();
+  const asked = Number.parseInt(search.get("version") ?? "", 10);
+  const other = useReportVersion(studyUid, asked > 0 ? asked : null);
+  const report = asked > 0 ? other : current;
+  const versions = useVersions(studyUid, current.data != null).data ?? [];
+  const show = (version: number | null) => setSearch(version === null ? {} : { version: String(version) });
   useEffect(() => {
     document.title = `${t("report.title")} · Hilum`;
   }, [t]);
@@ -53,8 +61,11 @@ export function ReportPage() {
   const found = report.data ?? null;
   return (
     <Stack gap="md">
-      <StudyHeader study={study.data} hasReport={found !== null} />
+      <StudyHeader study={study.data}>
+        {found && <VersionBar studyUid={studyUid} versions={versions} shown={found.version} onShow={show} />}
+      </StudyHeader>
       <ReadingProgress study={study.data} />
+      {found && <VersionNotice versions={versions} shown={found.version} onShow={show} />}
       {found && (
         <>
           <ResultCard report={found} />
@@ -66,6 +77,7 @@ export function ReportPage() {
             </>
           )}
           {found.comparison && <ComparisonCard comparison={found.comparison} />}
+          <ReviewCard key={found.version} studyUid={studyUid} report={found} onSigned={() => show(null)} />
           <Grid>
             <Grid.Col span={{ base: 12, md: 6 }}>
               <CoverageCard report={found} />
@@ -86,7 +98,7 @@ export function ReportPage() {
   );
 }
 
-function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: boolean }) {
+function StudyHeader({ study, children }: { study: StudyDetail; children: ReactNode }) {
   const { t, i18n } = useTranslation();
   const { patient } = study;
   const name = patientName(patient, i18n.language);
@@ -116,30 +128,7 @@ function StudyHeader({ study, hasReport }: { study: StudyDetail; hasReport: bool
             .join(" · ")}
         </Text>
       </Stack>
-      {hasReport && (
-        <Menu position="bottom-end">
-          <Menu.Target>
-            <Button className="no-print">{t("report.download")}</Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item component="a" href={api.pdfAddress(study.study_uid, "ko")} target="_blank">
-              PDF · 한국어
-            </Menu.Item>
-            <Menu.Item component="a" href={api.pdfAddress(study.study_uid, "en")} target="_blank">
-              PDF · English
-            </Menu.Item>
-            <Menu.Item component="a" href={api.xlsxAddress(study.study_uid)}>
-              Excel (XLSX)
-            </Menu.Item>
-            <Menu.Item component="a" href={api.csvAddress(study.study_uid)}>
-              CSV
-            </Menu.Item>
-            <Menu.Item component="a" href={api.jsonAddress(study.study_uid)} target="_blank">
-              JSON
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
-      )}
+      {children}
     </Group>
   );
 }

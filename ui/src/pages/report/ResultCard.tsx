@@ -14,8 +14,10 @@ const look = {
 export function ResultCard({ report }: { report: UrinaryStoneReport }) {
   const { t } = useTranslation();
   const statement = useStatement();
-  const { result } = report;
-  const { color, sign } = look[result.stone_present];
+  const { result, review } = report;
+  // Where a physician signed, what counts is what the review left.
+  const reviewed = review && (review.stone_count > 0 ? "yes" : result.stone_present === "not_assessed" ? "not_assessed" : "no");
+  const { color, sign } = look[reviewed ?? result.stone_present];
   return (
     <Paper withBorder p="lg" style={{ borderInlineStart: `6px solid var(--mantine-color-${color}-6)` }}>
       <Group wrap="nowrap" align="start" gap="lg">
@@ -26,8 +28,13 @@ export function ResultCard({ report }: { report: UrinaryStoneReport }) {
         </ThemeIcon>
         <Stack gap={6} flex={1}>
           <Text size="xl" fw={700}>
-            {t(`result.${result.stone_present}`, { count: result.stone_count })}
+            {reviewed && reviewed !== "not_assessed"
+              ? t(`result.reviewed_${reviewed}`, { count: review.stone_count })
+              : t(`result.${result.stone_present}`, { count: result.stone_count })}
           </Text>
+          {reviewed && result.stone_present !== "not_assessed" && (
+            <Text size="sm">{t("result.byModel", { count: result.stone_count })}</Text>
+          )}
           {result.refusal && <Text>{statement(result.refusal)}</Text>}
           {result.highest_score !== null && (
             <Text c="dimmed" size="sm">

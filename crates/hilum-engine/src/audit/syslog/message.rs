@@ -62,7 +62,11 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::Delete if detail.series.is_some() => (INSTANCES_ACCESSED, None, 'D'),
         Action::Delete => (("110105", "DICOM Study Deleted"), None, 'D'),
         Action::Predict => (PROCEDURE_RECORD, None, 'C'),
-        Action::CancelReading | Action::ResumeReading => (PROCEDURE_RECORD, None, 'U'),
+        Action::CancelReading
+        | Action::ResumeReading
+        | Action::Review
+        | Action::SignReport
+        | Action::ChangeLabelUse => (PROCEDURE_RECORD, None, 'U'),
     }
 }
 
@@ -70,7 +74,9 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
 fn life_cycle(action: Action) -> u8 {
     match action {
         Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist => 2,
-        Action::CancelReading | Action::ResumeReading => 3,
+        Action::CancelReading | Action::ResumeReading | Action::Review | Action::ChangeLabelUse => 3,
+        // Verification, PS3.15 A.5.1.2.3.
+        Action::SignReport => 4,
         Action::Predict => 8,
         Action::Export | Action::Backup => 10,
         Action::Send => 11,

@@ -1,4 +1,5 @@
-//! One version of a report; `superseded_by` names the version that took its place.
+//! One version of a report; `superseded_by` names the version that took its place. `after_row` names the signed version that stays shown
+//! until this later reading is signed, too: of a study's versions exactly one has neither.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,6 +15,7 @@ pub(crate) struct Model {
     pub version: i64,
     pub revision: i64,
     pub superseded_by: Option<i64>,
+    pub after_row: Option<i64>,
     pub series_row: Option<i64>,
     #[sea_orm(column_type = "Text")]
     pub outcome: String,

@@ -13,6 +13,7 @@ mod m0010_audit;
 mod m0011_secrets;
 mod m0012_openid;
 mod m0013_turns;
+mod m0014_review;
 
 use sea_orm_migration::prelude::*;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_secrets::Secrets),
             Box::new(m0012_openid::OpenId),
             Box::new(m0013_turns::Turns),
+            Box::new(m0014_review::Review),
         ]
     }
 }

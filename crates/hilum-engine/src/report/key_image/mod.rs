@@ -7,7 +7,7 @@ mod view;
 use hilum_clinical::urinary_stone::StoneReading;
 use hilum_imaging::Affine;
 use ndarray::ArrayView2;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ReportError;
@@ -16,7 +16,7 @@ use frame::Frame;
 use view::View;
 
 /// A plane through an axial stack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = KeyImagePlane)]
 pub enum Plane {

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::super::{KeyImage, Plane};
+use super::review::{ReviewContent, is_rejected, shown_present};
 use super::stone::StonePage;
 
 /// How much goes onto the page.
@@ -80,6 +81,8 @@ pub(super) struct Content<'a> {
     patient_line: String,
     options_notes: Vec<&'a str>,
     stone_pages: Vec<StonePage>,
+    /// Set once the pages are known to fit without it.
+    pub(super) review: Option<ReviewContent>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +95,8 @@ struct StoneRow {
     score: String,
     slices: String,
     table_position: String,
+    /// The physician says that it is no stone.
+    rejected: bool,
 }
 
 #[derive(Serialize)]
@@ -109,7 +114,6 @@ impl<'a> Content<'a> {
         density: Density,
     ) -> Self {
         let words = Words { language, characters: density.characters };
-        let result = &report.result;
         let statements = |list: &[Statement]| words.list(list.iter().map(|s| words.statement(s)), density.statements);
         // Numbered as the typesetter has them.
         let axial: Vec<(usize, &KeyImage)> =
@@ -138,17 +142,14 @@ impl<'a> Content<'a> {
             patient_name_other: printable(&other_names(report, language), 2 * LONGEST_NAME),
             patient: words.patient(report),
             study: words.study(report),
-            tone: match result.stone_present {
+            tone: match shown_present(report) {
                 StonePresent::Yes => "found",
                 StonePresent::No => "clear",
                 StonePresent::NotAssessed => "not_assessed",
             },
-            headline: match result.stone_present {
-                StonePresent::Yes => format!("{}: {}", words.label(Label::StonePresent), result.stone_count),
-                present => words.label(present.into()).to_owned(),
-            },
+            headline: words.headline(report),
             result_detail: words.result_detail(report),
-            stones: report.stones.iter().take(density.stones).map(|stone| words.stone(stone)).collect(),
+            stones: report.stones.iter().take(density.stones).map(|stone| words.stone(report, stone)).collect(),
             stones_left_out: report.stones.len().saturating_sub(density.stones),
             key_images: axial[..shown]
                 .iter()
@@ -177,6 +178,7 @@ impl<'a> Content<'a> {
                 .take(IN_THREE_PLANES)
                 .map(|stone| StonePage::of(&words, report, stone, key_images))
                 .collect(),
+            review: None,
         }
     }
 }
@@ -263,6 +265,17 @@ impl Words {
         ]
     }
 
+    fn headline(&self, report: &UrinaryStoneReport) -> String {
+        match (shown_present(report), &report.review) {
+            (StonePresent::Yes, Some(review)) => {
+                format!("{}: {}", self.label(Label::ReviewedStones), review.stone_count)
+            }
+            (StonePresent::No, Some(_)) => self.label(Label::NoReviewedStones).to_owned(),
+            (StonePresent::Yes, None) => format!("{}: {}", self.label(Label::StonePresent), report.result.stone_count),
+            (present, _) => self.label(present.into()).to_owned(),
+        }
+    }
+
     fn result_detail(&self, report: &UrinaryStoneReport) -> String {
         let result = &report.result;
         if let Some(refusal) = &result.refusal {
@@ -270,10 +283,11 @@ impl Words {
         }
         let highest = result.highest_score.map(|v| format!("{} {}", self.label(Label::HighestScore), score_text(v, 3)));
         let threshold = result.score_threshold.map(|v| format!("{} {v:.3}", self.label(Label::Threshold)));
-        [highest, threshold].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        let model = report.review.as_ref().map(|_| format!("{}: {}", self.label(Label::ByModel), result.stone_count));
+        [model, highest, threshold].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 
-    fn stone(&self, stone: &Stone) -> StoneRow {
+    fn stone(&self, report: &UrinaryStoneReport, stone: &Stone) -> StoneRow {
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1}"));
         StoneRow {
             number: stone.number.to_string(),
@@ -284,6 +298,7 @@ impl Words {
             score: score_text(stone.score, 3),
             slices: format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1),
             table_position: number(stone.slices.table_position_mm),
+            rejected: is_rejected(report, stone.number),
         }
     }
 
@@ -348,7 +363,7 @@ fn other_names(report: &UrinaryStoneReport, language: Language) -> String {
         .join("  ")
 }
 
-fn printable(text: &str, most: usize) -> String {
+pub(super) fn printable(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = 0;
     let visible =

@@ -1,6 +1,7 @@
 //! The report as one A4 page, and one more a stone.
 
 mod content;
+mod review;
 mod stone;
 mod world;
 
@@ -12,6 +13,8 @@ use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, Timestamp};
 
 pub(crate) use self::content::IN_THREE_PLANES;
+pub(super) use self::review::stated;
+
 use self::content::{Content, DENSITIES};
 use self::world::PageWorld;
 use super::{KeyImage, ReportError, UrinaryStoneReport};
@@ -19,15 +22,18 @@ use super::{KeyImage, ReportError, UrinaryStoneReport};
 /// A4 pages as PDF: one of the whole, then one of each stone (of the first [`IN_THREE_PLANES`]). The same report, key images and language give the same bytes.
 ///
 /// What does not fit is left to the JSON and XLSX report, and the page says so: the first page is set with as much as the first of
-/// several densities allows, then with less, until it is one page.
+/// several densities allows, then with less, until it is one page. A physician's review stands on pages of its own behind them.
 pub fn pdf(report: &UrinaryStoneReport, key_images: &[KeyImage], language: Language) -> Result<Vec<u8>, ReportError> {
     let created = OffsetDateTime::parse(&report.created_at, &Rfc3339).map_err(|_| ReportError::Time)?;
     for density in DENSITIES {
-        let content = Content::new(report, key_images, language, created, density);
+        let mut content = Content::new(report, key_images, language, created, density);
         let document = typeset(&content, key_images)?;
-        if document.pages().len() == content.pages() {
-            return write(&document, report, language, created);
+        if document.pages().len() != content.pages() {
+            continue;
         }
+        content.review = review::content(report, language);
+        let document = if content.review.is_some() { typeset(&content, key_images)? } else { document };
+        return write(&document, report, language, created);
     }
     Err(ReportError::Page("the report does not fit on its pages even at the highest density".to_owned()))
 }

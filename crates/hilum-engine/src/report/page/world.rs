@@ -13,9 +13,10 @@ use typst::{Library, LibraryExt, World};
 use super::super::{KeyImage, ReportError};
 
 const MAIN: &str = "report.typ";
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     (MAIN, include_str!("report.typ")),
     ("parts.typ", include_str!("parts.typ")),
+    ("review.typ", include_str!("review.typ")),
     ("stone.typ", include_str!("stone.typ")),
 ];
 

@@ -181,6 +181,15 @@ impl Bucket {
         })
     }
 
+    /// Names of the files in a folder, in order.
+    pub(super) fn names_in(&self, folder: &str) -> Result<Vec<String>, StorageError> {
+        let (client, below) = (self.client.clone(), format!("{folder}/"));
+        self.wait(async move {
+            let listed: Vec<(String, u64)> = client.list(below.trim_end_matches('/')).try_collect().await?;
+            Ok(listed.into_iter().filter_map(|(name, _)| Some(name.strip_prefix(&below)?.to_owned())).collect())
+        })
+    }
+
     /// One file of a folder.
     pub(super) fn file(&self, folder: &str, name: &str) -> Result<Option<Bytes>, StorageError> {
         let (client, name) = (self.client.clone(), format!("{folder}/{name}"));

@@ -1,0 +1,158 @@
+//! What a physician made of a report: a verdict on each finding, stones that were missed, words, and a signature.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::UrinaryStoneReport;
+use crate::guideline::Site;
+use crate::urinary_stone::Side;
+
+/// What a physician says of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = FindingVerdict)]
+pub enum FindingVerdict {
+    /// It is a stone, as the report states it.
+    Accepted,
+    /// It is a stone; something of it is otherwise.
+    Edited,
+    /// It is no stone.
+    Rejected,
+}
+
+impl FindingVerdict {
+    /// Whether it is a stone.
+    pub fn is_stone(self) -> bool {
+        self != Self::Rejected
+    }
+}
+
+/// What a physician states of a stone; what is not given stays as the report has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoneEdits {
+    /// Side of the patient.
+    pub side: Option<Side>,
+    /// Site in the urinary tract.
+    pub site: Option<Site>,
+    /// Largest diameter (mm).
+    pub largest_diameter_mm: Option<f64>,
+}
+
+impl StoneEdits {
+    /// Nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A finding of the report, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JudgedFinding {
+    /// Number of the stone in the report.
+    pub number: u32,
+    /// The verdict.
+    pub verdict: FindingVerdict,
+    /// What the physician states instead.
+    pub edits: StoneEdits,
+    /// In the physician's words.
+    pub comment: String,
+    /// Who.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// A stone that the physician saw and the model did not find.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AddedStone {
+    /// Numbers go on behind those of the report.
+    pub number: u32,
+    /// What the physician states of it.
+    pub stated: StoneEdits,
+    /// In the physician's words.
+    pub comment: String,
+    /// Who.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// The physician's conclusion; either language may be left empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conclusion {
+    /// English.
+    #[serde(default)]
+    #[schema(max_length = 4000)]
+    pub en: String,
+    /// Korean.
+    #[serde(default)]
+    #[schema(max_length = 4000)]
+    pub ko: String,
+}
+
+/// The physician's half of a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportReview)]
+pub struct Review {
+    /// The version whose findings were judged.
+    pub of_version: u32,
+    /// Findings of the report, in their order.
+    pub findings: Vec<JudgedFinding>,
+    /// Stones that the model did not find.
+    pub added: Vec<AddedStone>,
+    /// Stones that are left: accepted, edited or added.
+    pub stone_count: u32,
+    /// The physician's words.
+    pub conclusion: Conclusion,
+}
+
+impl Review {
+    /// A review, with its stones counted.
+    pub fn new(of_version: u32, findings: Vec<JudgedFinding>, added: Vec<AddedStone>, conclusion: Conclusion) -> Self {
+        let confirmed = findings.iter().filter(|finding| finding.verdict.is_stone()).count();
+        Self { of_version, stone_count: (confirmed + added.len()) as u32, findings, added, conclusion }
+    }
+
+    /// The verdict on a finding.
+    pub fn of(&self, number: u32) -> Option<&JudgedFinding> {
+        self.findings.iter().find(|finding| finding.number == number)
+    }
+}
+
+/// Why a report that was signed was signed anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Amendment {
+    /// The signed version that it takes the place of.
+    pub amends: u32,
+    /// In the physician's words.
+    pub reason: String,
+}
+
+/// Who signed a report, and what exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportSignature)]
+pub struct Signature {
+    /// Name of the physician's account.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// SHA-256, hexadecimal, of this document as it was before the signature stood in it: the bytes of `signed.json`.
+    pub sha256: String,
+}
+
+impl UrinaryStoneReport {
+    /// The version that a physician is about to sign, without the signature: the same reading, of the same model.
+    pub fn reviewed(&self, version: u32, at: String, review: Review, amendment: Option<Amendment>) -> Self {
+        Self {
+            version,
+            supersedes: Some(self.version),
+            created_at: at,
+            review: Some(review),
+            amendment,
+            signature: None,
+            ..self.clone()
+        }
+    }
+}
