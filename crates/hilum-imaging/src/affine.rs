@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::vector::{cross, dot};
+
 /// Maps voxel indices `[z, y, x]` to patient coordinates `[x, y, z]` in mm, LPS+ (PS3.3 C.7.6.2.1.1):
 /// x grows to the patient's left, y to the back, z to the head.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,14 +85,6 @@ impl Affine {
         }
         Self::new(self.patient_from_index(start), steps)
     }
-}
-
-pub(crate) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-pub(crate) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 #[cfg(test)]

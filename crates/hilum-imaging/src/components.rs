@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 use crate::Affine;
-use crate::affine::dot;
+use crate::vector::dot;
 
 /// Groups voxels `[z, y, x]` that touch by a face, an edge or a corner. Each group lists positions in `voxels`, ascending in
 /// raster order; groups are ordered by their first voxel in raster order, so the result does not depend on the input's order.

@@ -3,12 +3,14 @@
 
 mod affine;
 pub mod components;
+pub mod frame;
 mod orient;
 pub mod phantom;
 pub mod project;
 pub mod recipe;
 pub mod resample;
 pub mod reslice;
+pub mod vector;
 mod volume;
 mod window;
 

@@ -1,7 +1,7 @@
 //! Which array axis runs along which patient axis.
 
 use crate::Affine;
-use crate::affine::dot;
+use crate::vector::dot;
 
 /// For each patient axis (x, y, z), the array axis (0 = z, 1 = y, 2 = x index) that lies nearest to it and whether the index grows with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ pub mod model;
 pub mod read;
 pub mod region;
 
-use hilum_imaging::Affine;
+use hilum_imaging::{Affine, Volume};
 
 pub use card::ModelCard;
 pub use model::{Model, ModelError};
@@ -24,4 +24,12 @@ pub struct SliceStack {
     pub columns: usize,
     /// Patient coordinates of index `[slice, row, column]`.
     pub geometry: Affine,
+}
+
+impl SliceStack {
+    /// The stack of a volume in memory.
+    pub fn of(volume: &Volume) -> Self {
+        let (slices, rows, columns) = volume.hu.dim();
+        Self { slices, rows, columns, geometry: volume.geometry }
+    }
 }

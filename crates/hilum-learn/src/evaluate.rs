@@ -107,14 +107,19 @@ pub fn compare(model: &Model, study: &PhantomStudy) -> Result<PatientResult, Rea
         seed: study.recipe.seed,
         stones: study.stones.clone(),
         truth_voxels: truth.voxels.len(),
-        candidates: scored_candidates(&reading, study, &truth),
+        candidates: score_all(&reading, study, &truth),
         baseline: scored_baseline(&reading.region, study, &truth),
         seconds,
         slices_read: reading.engine.slices_read,
     })
 }
 
-fn scored_candidates(reading: &Reading, study: &PhantomStudy, truth: &Truth) -> Vec<Scored> {
+/// The candidates of a reading against the truth: those that were kept first, in their order, then the rejected ones.
+pub fn scored_candidates(reading: &Reading, study: &PhantomStudy) -> Vec<Scored> {
+    score_all(reading, study, &Truth::of(study))
+}
+
+fn score_all(reading: &Reading, study: &PhantomStudy, truth: &Truth) -> Vec<Scored> {
     let kept = reading.candidates.iter().map(|c| (c, None));
     let rejected = reading.rejected.iter().map(|(c, r)| (c, Some(*r)));
     kept.chain(rejected)

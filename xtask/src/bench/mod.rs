@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measurements of the release binary, as medians beside a peer or a limit of the same run.
 //! `cargo xtask bench nn`: the network engine beside its peers. `cargo xtask bench archive`: the archive beside Orthanc, and its
-//! catalogue at scale.
+//! catalogue at scale. `cargo xtask bench sites`: sites of stones and rejected mimics on synthetic patients.
 
 mod archive;
 mod arrival;
@@ -8,6 +8,7 @@ mod nn;
 mod page;
 mod process;
 mod receive;
+mod sites;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct Bench {
 enum What {
     /// The network engine beside PyTorch, ONNX Runtime and OpenVINO, in turn on the same shapes and threads
     Nn(nn::Nn),
+    /// Sites of stones and rejected mimics on synthetic patients; `--write` keeps them in docs/urinary-stone/anatomy.md
+    Sites(sites::Sites),
     /// Receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue of synthetic rows
     Archive(archive::Archive),
 }
@@ -62,14 +65,15 @@ pub struct Setting {
 /// Measures and prints; `--write` keeps the section.
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
     let runs = bench.runs.max(1);
-    let (name, section) = match &bench.what {
-        None => ("server", server(runs)?),
-        Some(What::Archive(options)) => ("archive", archive::run(options, runs, bench.write)?),
-        Some(What::Nn(options)) => ("nn", nn::run(options, runs, bench.write)?),
+    let (page, name, section) = match &bench.what {
+        None => (page::BENCHMARKS, "server", server(runs)?),
+        Some(What::Archive(options)) => (page::BENCHMARKS, "archive", archive::run(options, runs, bench.write)?),
+        Some(What::Nn(options)) => (page::BENCHMARKS, "nn", nn::run(options, runs, bench.write)?),
+        Some(What::Sites(options)) => (sites::PAGE, "sites", sites::run(options)?),
     };
     println!("\n{section}");
     if bench.write {
-        page::write(name, &section)?;
+        page::write(page, name, &section)?;
     }
     Ok(())
 }

@@ -21,21 +21,24 @@ fn with_section(page: &str, name: &str, section: &str) -> anyhow::Result<String>
         let kept = if page.contains("<!-- section ") { page.trim_end() } else { HEAD.trim_end() };
         return Ok(format!("{kept}\n\n{new}"));
     };
-    let after = page[start..].find(&end).with_context(|| format!("{end} is missing in docs/benchmarks.md"))?;
+    let after = page[start..].find(&end).with_context(|| format!("{end} is missing in the page"))?;
     let rest = &page[start + after + end.len()..];
     Ok(format!("{}{new}{}", &page[..start], rest.strip_prefix('\n').unwrap_or(rest)))
 }
 
-/// Writes one section and leaves the others as they are.
-pub fn write(name: &str, section: &str) -> anyhow::Result<()> {
-    let path = run::root().join("docs/benchmarks.md");
-    std::fs::create_dir_all(path.parent().context("docs")?)?;
-    let page = match std::fs::read_to_string(&path) {
-        Ok(page) => page,
+/// The page of most sections.
+pub const BENCHMARKS: &str = "docs/benchmarks.md";
+
+/// Writes one section of a page and leaves the others as they are.
+pub fn write(page: &str, name: &str, section: &str) -> anyhow::Result<()> {
+    let path = run::root().join(page);
+    std::fs::create_dir_all(path.parent().context("a folder")?)?;
+    let before = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).context("docs/benchmarks.md"),
+        Err(error) => return Err(error).with_context(|| page.to_owned()),
     };
-    std::fs::write(path, with_section(&page, name, section)?)?;
+    std::fs::write(path, with_section(&before, name, section)?)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Where a stone lies, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = StoneSite)]
 pub enum Site {
@@ -32,6 +32,21 @@ pub enum Site {
     Ureter,
     /// Bladder.
     Bladder,
+}
+
+impl Site {
+    /// Anywhere in a kidney, renal pelvis included.
+    pub fn is_kidney(self) -> bool {
+        matches!(self, Self::UpperPole | Self::MidKidney | Self::LowerPole | Self::RenalPelvis | Self::Kidney)
+    }
+
+    /// Anywhere in a ureter, both its ends included.
+    pub fn is_ureter(self) -> bool {
+        matches!(
+            self,
+            Self::Upj | Self::ProximalUreter | Self::MidUreter | Self::DistalUreter | Self::Uvj | Self::Ureter
+        )
+    }
 }
 
 /// A place that rules speak of.
@@ -77,12 +92,7 @@ impl Place {
 
     /// Whether a stone at `site` lies there; `None` where its site is not known finely enough.
     pub fn holds(self, site: Site) -> Option<bool> {
-        let kidney =
-            matches!(site, Site::UpperPole | Site::MidKidney | Site::LowerPole | Site::RenalPelvis | Site::Kidney);
-        let ureter = matches!(
-            site,
-            Site::Upj | Site::ProximalUreter | Site::MidUreter | Site::DistalUreter | Site::Uvj | Site::Ureter
-        );
+        let (kidney, ureter) = (site.is_kidney(), site.is_ureter());
         let fine = |whole: bool, coarse: Site, holds: bool| {
             if whole && site == coarse { None } else { Some(holds) }
         };

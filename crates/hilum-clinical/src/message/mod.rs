@@ -3,6 +3,7 @@
 mod comparison;
 mod label;
 mod options;
+mod rejection;
 
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::guideline::{Inputs, Rules};
 use crate::message::Message;
-use crate::urinary_stone::Stone;
+use crate::urinary_stone::{RejectedCandidate, Stone};
 use std::sync::Arc;
 
 /// Everything a report is made from. The report's texts, results and disclaimers follow from it.
@@ -32,6 +32,8 @@ pub struct ReportInputs {
     pub told: Inputs,
     /// The report of the patient's last study before this one.
     pub earlier: Option<UrinaryStoneReport>,
+    /// Candidates that are no urinary stones; left out when nothing was assessed.
+    pub rejected: Vec<RejectedCandidate>,
     /// The slices of the series that was read, in stack order.
     pub slices: Vec<SliceInput>,
     /// From this score on a slice is abnormal.
@@ -120,6 +122,7 @@ pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
         stones,
         options,
         comparison,
+        rejected: if refused { Vec::new() } else { inputs.rejected },
         coverage: Coverage {
             slices_searched: slices.iter().filter(|row| row.score.is_some()).count() as u32,
             slices_total: slices.len() as u32,

@@ -9,7 +9,7 @@ mod review;
 use serde::{Deserialize, Serialize};
 
 use crate::message::Statement;
-use crate::urinary_stone::Stone;
+use crate::urinary_stone::{RejectedCandidate, Stone};
 use utoipa::ToSchema;
 
 pub use build::{ReportInputs, SliceInput, build};
@@ -52,6 +52,9 @@ pub struct UrinaryStoneReport {
     /// The stones beside those of the patient's last study before; absent where there is none that was assessed.
     #[serde(default)]
     pub comparison: Option<Comparison>,
+    /// Candidates that are no urinary stones, each with the reason.
+    #[serde(default)]
+    pub rejected: Vec<RejectedCandidate>,
     /// The slices of the series that was read, in stack order (paper S1).
     pub slices: Vec<SliceRow>,
     /// What was looked at, and what was not.

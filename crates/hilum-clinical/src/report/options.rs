@@ -88,18 +88,21 @@ fn known(stone: &Stone, patient: &Patient, told: &Inputs) -> Inputs {
         place: site(stone).or(told.place),
         diameter_mm: stone.largest_diameter_mm.or(told.diameter_mm),
         hu_mean: Some(stone.hu.mean),
+        skin_to_stone_mm: stone.skin_to_stone_mm.or(told.skin_to_stone_mm),
         age_years: patient.age_at_study.map(f64::from).or(told.age_years),
         ..told.clone()
     }
 }
 
+/// As finely as it was determined.
 fn site(stone: &Stone) -> Option<Site> {
-    match stone.part {
+    let of_part = match stone.part {
         TractPart::Kidney => Some(Site::Kidney),
         TractPart::Ureter => Some(Site::Ureter),
         TractPart::Bladder => Some(Site::Bladder),
         TractPart::Unknown => None,
-    }
+    };
+    stone.site.as_ref().map(|finding| finding.site).or(of_part)
 }
 
 fn sources(rules: &Rules) -> Vec<OptionSource> {

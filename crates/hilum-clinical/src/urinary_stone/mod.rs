@@ -1,15 +1,25 @@
 //! From candidate voxels to measured stones.
 
+mod locate;
 mod measure;
+mod mimic;
+mod place;
 mod position;
+mod reject;
 mod site;
+mod skin;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use locate::{SiteFinding, SiteShare};
 pub use measure::measure;
+pub use mimic::{Mimic, MimicKind};
+pub use place::{Placed, RejectedCandidate, RejectedReading, place};
 pub use position::{BodyPosition, LandmarkHeights, Offset};
+pub use reject::RejectionReason;
 pub use site::{MidlinePoint, Side, TractBox, TractPart, TractReference};
+pub use skin::skin_to_stone_mm;
 
 /// One voxel that the network marked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +57,15 @@ pub struct Stone {
     pub side: Side,
     /// Part of the urinary tract whose region holds the centre.
     pub part: TractPart,
+    /// Site with its probability; absent where it was not determined.
+    #[serde(default)]
+    pub site: Option<SiteFinding>,
+    /// What it may be instead of a stone: it lies in the tract's corridor and stays a stone.
+    #[serde(default)]
+    pub mimic: Option<Mimic>,
+    /// Distance (mm) from skin to stone; absent where the field of view cuts the skin or the side is not known.
+    #[serde(default)]
+    pub skin_to_stone_mm: Option<f64>,
     /// Centre of mass as a fractional index `[z, y, x]`.
     pub centre_index: [f64; 3],
     /// Centre of mass `[x, y, z]` in patient coordinates (mm, LPS+).

@@ -6,3 +6,5 @@ mod measure;
 mod oracle;
 mod report;
 mod side;
+mod sites;
+mod skin;

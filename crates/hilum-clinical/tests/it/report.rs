@@ -52,6 +52,7 @@ pub fn inputs() -> ReportInputs {
         rules: Arc::new(Rules::shipped().expect("the rules of this program")),
         told: Inputs::default(),
         earlier: None,
+        rejected: Vec::new(),
         slices: vec![slice(1, None), slice(2, Some(0.75)), slice(3, Some(0.5)), slice(4, Some(0.25))],
         score_threshold: Some(0.5),
         looked_at: vec![Message::Covered(TractPart::Kidney, Side::Left)],

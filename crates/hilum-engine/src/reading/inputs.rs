@@ -110,6 +110,7 @@ fn inputs(
         rules: Arc::clone(engine.guidelines()),
         told: Inputs::default(),
         earlier: read.earlier,
+        rejected: read.rejected,
         slices: read.slices,
         score_threshold: model.as_ref().map(|model| model.card.threshold),
         looked_at: read.looked_at,

@@ -20,7 +20,7 @@ use crate::report::{KeyImage, UrinaryStoneReport};
 use crate::views::{Note, ReadingStatus};
 use hilum_clinical::Message;
 use hilum_clinical::report::SliceInput;
-use hilum_clinical::urinary_stone::StoneReading;
+use hilum_clinical::urinary_stone::{RejectedCandidate, StoneReading};
 use std::sync::Arc;
 
 /// What a reading came to.
@@ -36,6 +36,8 @@ pub(crate) struct Read {
     pub(crate) input_hash: Option<String>,
     /// The stones.
     pub(crate) stones: Vec<StoneReading>,
+    /// Candidates that are no urinary stones.
+    pub(crate) rejected: Vec<RejectedCandidate>,
     /// Up to three pictures a stone.
     pub(crate) key_images: Vec<KeyImage>,
     /// What was looked at.

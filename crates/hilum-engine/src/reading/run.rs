@@ -11,12 +11,14 @@ use crate::tagging::rank::Choice;
 use crate::views::ReadingStatus;
 use hilum_clinical::Message;
 use hilum_clinical::report::SliceInput;
-use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, StoneReading, TractReference, measure};
+use hilum_clinical::urinary_stone::{
+    Candidate, CandidateVoxel, Placed, RejectionReason, TractReference, measure, place,
+};
 use hilum_dicom::geometry::SlicePlacement;
 use hilum_dicom::pixels::{PixelError, read_hu};
 use hilum_imaging::Affine;
-use hilum_infer::read::ReadError;
-use hilum_infer::{Model, Reading, SliceStack, read_stack};
+use hilum_infer::read::{ReadError, Rejection};
+use hilum_infer::{Model, Reading, SliceStack, VoxelScore, read_stack};
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -183,7 +185,9 @@ fn read_thread(
 
 fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Reading) -> Result<Read, EngineError> {
     let coverage = coverage::of(&reading.region);
-    let stones = measured_candidates(reading.candidates, geometry, &coverage.reference);
+    let slices = stack.inputs(|index| reading.slice_scores.get(index).copied().flatten());
+    let engine = Some(reading.engine.engine.clone());
+    let Placed { stones, rejected } = placed(reading, geometry, &coverage.reference);
     let read = |slice| {
         stack.hu(storage, slice).map_err(|error| match error {
             SliceError::Storage(error) => EngineError::Storage(error),
@@ -193,36 +197,46 @@ fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Readin
     let key_images = planes::key_images(&stones, stack.slices.len(), geometry, read)?;
     Ok(Read {
         refusal: coverage.refusal.map(|message| (ReadingStatus::NotApplicable, message)),
-        slices: stack.inputs(|index| reading.slice_scores.get(index).copied().flatten()),
+        slices,
         input_hash: Some(stack.input_hash()),
         stones,
+        rejected: rejected.into_iter().map(|reading| reading.candidate).collect(),
         key_images,
         looked_at: coverage.looked_at,
         not_looked_at: coverage.not_looked_at,
-        engine: Some(reading.engine.engine),
+        engine,
         ..Read::default()
     })
 }
 
-/// The stones of a reading, measured, named and numbered as a report would list them.
-pub fn measured_stones(reading: Reading, geometry: &Affine) -> Vec<StoneReading> {
+/// The stones of a reading, measured, named and numbered as a report would list them, and the candidates that are none.
+pub fn measured_stones(reading: Reading, geometry: &Affine) -> Placed {
     let reference = coverage::of(&reading.region).reference;
-    measured_candidates(reading.candidates, geometry, &reference)
+    placed(reading, geometry, &reference)
 }
 
-fn measured_candidates(
-    candidates: Vec<hilum_infer::Candidate>,
-    geometry: &Affine,
-    reference: &TractReference,
-) -> Vec<StoneReading> {
-    let candidates = candidates.into_iter().map(|candidate| Candidate {
-        voxels: candidate
-            .voxels
-            .into_iter()
-            .map(|voxel| CandidateVoxel { index: voxel.index, score: voxel.score, hu: voxel.hu })
-            .collect(),
-    });
-    measure(candidates.collect(), Some(geometry), reference)
+fn placed(reading: Reading, geometry: &Affine, reference: &TractReference) -> Placed {
+    let stones = measure(reading.candidates.into_iter().map(clinical).collect(), Some(geometry), reference);
+    // What a filter took for bone or spine is told as well; specks and low scores are no candidates.
+    let mut filtered = Vec::new();
+    for (candidate, why) in reading.rejected {
+        let reason = match why {
+            Rejection::WithinLargeDenseStructure { share, extent_mm } => {
+                RejectionReason::InDenseStructure { share, extent_mm }
+            }
+            Rejection::WithinSpine { from_midline_mm, behind_mm } => {
+                RejectionReason::InSpine { from_midline_mm, behind_mm }
+            }
+            Rejection::LowScore { .. } | Rejection::TooSmall { .. } => continue,
+        };
+        filtered.extend(measure(vec![clinical(candidate)], Some(geometry), reference).into_iter().map(|r| (r, reason)));
+    }
+    place(stones, filtered, reading.frame.as_ref())
+}
+
+fn clinical(candidate: hilum_infer::Candidate) -> Candidate {
+    let voxel = |voxel: VoxelScore| CandidateVoxel { index: voxel.index, score: voxel.score, hu: voxel.hu };
+    Candidate { voxels: candidate.voxels.into_iter().map(voxel).collect() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

@@ -1,9 +1,11 @@
 //! Real files.
 
-use crate::fixture::{aside, engine, objects, rows, shared};
+use crate::fixture::{aside, engine, objects, reading_engine, rows, shared};
+use hilum_clinical::UrinaryStoneReport;
+use hilum_clinical::guideline::Site;
 use hilum_clinical::urinary_stone::{Side, Stone, TractPart};
 use hilum_engine::views::{ReadingStatus, StudySearch};
-use hilum_engine::{Scope, WorkControl, Zone, measured_stones, nifti};
+use hilum_engine::{ReportPart, Scope, WorkControl, Zone, measured_stones, nifti};
 use hilum_imaging::Volume;
 use hilum_imaging::phantom::add_stone;
 use hilum_infer::{Model, SliceStack, read_stack};
@@ -33,6 +35,28 @@ async fn a_real_chest_ct_is_kept_at_speed_and_its_geometry_is_sound() {
     assert_eq!(study.series[0].geometry_findings, []);
     assert!(study.series[0].chosen, "{}", study.series[0].why);
     assert_eq!(study.summary.reading.state, ReadingStatus::NoModel);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_chest_ct_shows_kidneys_in_part_and_neither_ureter_nor_bladder() {
+    let Some(folder) = shared("ct-chest-lidc0314") else { return };
+    let data = tempdir().unwrap();
+    let engine = reading_engine(data.path()).await;
+    engine.import(&Scope::local(), &[folder], Zone::Clinical, &WorkControl::new()).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    let list = engine.studies(&Scope::local(), &StudySearch::default()).await.unwrap().items;
+    let uid = list[0].study_uid.parse().unwrap();
+    let json = engine.report(&Scope::local(), &uid, ReportPart::Json).await.unwrap();
+    let report: UrinaryStoneReport = serde_json::from_slice(&json).unwrap();
+    let told = report.coverage.not_looked_at.iter().map(|s| format!("{} {}", s.code, s.en)).collect::<Vec<_>>();
+    for part in ["Right ureter", "Left ureter", "Bladder"] {
+        assert!(told.contains(&format!("not_in_scan {part}: not in this scan.")), "{told:?}");
+    }
+    for side in ["Right", "Left"] {
+        assert!(told.contains(&format!("partly_in_scan {side} kidney: only partly in this scan.")), "{told:?}");
+    }
+    // Neither what a network without knowledge marks nor the frame makes a ureter or a bladder of what is not there.
+    assert!(report.stones.iter().filter_map(site).all(Site::is_kidney), "{:?}", report.stones);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +108,15 @@ fn listed(model: &Model, volume: &Volume) -> Vec<Stone> {
     let stack = SliceStack { slices, rows, columns, geometry: volume.geometry };
     let slice = |z: usize| Ok::<_, Infallible>(volume.hu.index_axis(Axis(0), z).to_owned());
     let reading = read_stack(model, &stack, slice, &mut |_| ControlFlow::Continue(())).expect("a reading");
-    measured_stones(reading, &volume.geometry).into_iter().map(|read| read.stone).collect()
+    let placed = measured_stones(reading, &volume.geometry);
+    for told in placed.rejected.iter().map(|reading| &reading.candidate) {
+        println!("rejected at {:?}: {}", told.finding.centre_mm, told.statement.en);
+    }
+    placed.stones.into_iter().map(|read| read.stone).collect()
+}
+
+fn site(stone: &Stone) -> Option<Site> {
+    stone.site.as_ref().map(|finding| finding.site)
 }
 
 fn near(stone: &Stone, point_mm: [f64; 3]) -> bool {
@@ -100,34 +132,32 @@ fn the_stones_of_a_real_torso_are_listed_and_simulated_ones_added_to_it_apart_fr
     let mut volume = nifti::read_volume(&path).unwrap();
     let own = listed(&model, &volume);
     for stone in &own {
-        println!("own: {:?} {:?} {:?} {:?}", stone.side, stone.part, stone.centre_mm, stone.largest_diameter_mm);
+        println!("own: {:?} {:?} {:?} {:?}", stone.side, site(stone), stone.centre_mm, stone.largest_diameter_mm);
     }
     // Index x, y, z as the manifest of the data names them.
     let place = |[x, y, z]: [f64; 3]| volume.geometry.patient_from_index([z, y, x]);
     let (ureter, kidney) = (place([69.0, 51.0, 62.0]), place([32.0, 44.0, 81.0]));
     let of_ureter = own.iter().find(|s| near(s, ureter)).expect("the stone of the right proximal ureter");
-    assert_eq!(of_ureter.side, Side::Right);
+    assert_eq!((of_ureter.side, site(of_ureter)), (Side::Right, Some(Site::ProximalUreter)), "{:?}", of_ureter.site);
     let of_kidney = own.iter().find(|s| near(s, kidney)).expect("the stone of the left kidney");
-    assert_eq!(of_kidney.side, Side::Left);
-    // Kidney and upper ureter share these heights: the landmarks alone do not tell them apart.
-    assert!(matches!(of_kidney.part, TractPart::Kidney | TractPart::Ureter), "{:?}", of_kidney.part);
+    assert_eq!((of_kidney.side, of_kidney.part), (Side::Left, TractPart::Kidney), "{:?}", of_kidney.site);
+    assert!(own.iter().all(|stone| stone.largest_diameter_mm.is_some() && stone.volume_mm3.is_some()));
 
     // Before the left psoas, in the right kidney and at the back of the bladder, read off the axial slices by eye.
     let simulated = [
-        (Some(Side::Left), place([46.0, 51.0, 62.0])),
-        (Some(Side::Right), place([83.0, 41.0, 81.0])),
-        // The landmarks alone do not tell the bladder from the ureters beside it.
-        (None, place([59.0, 40.0, 20.0])),
+        (Side::Left, TractPart::Ureter, place([46.0, 51.0, 62.0])),
+        (Side::Right, TractPart::Kidney, place([83.0, 41.0, 81.0])),
+        (Side::Midline, TractPart::Bladder, place([59.0, 40.0, 20.0])),
     ];
-    for (number, (_, at)) in (1_u64..).zip(&simulated) {
+    for (number, (_, _, at)) in (1_u64..).zip(&simulated) {
         add_stone(&mut volume, *at, 8.0, 900.0, number).expect("inside the volume");
     }
     let all = listed(&model, &volume);
-    for (side, at) in simulated {
-        let found = all.iter().find(|s| near(s, at));
-        println!("simulated: {side:?} at {at:?}: {found:?}");
-        let found = found.unwrap_or_else(|| panic!("the simulated stone at {at:?}"));
-        assert!(side.is_none_or(|side| found.side == side), "{:?}", found.side);
+    for (side, part, at) in simulated {
+        let found = all.iter().find(|s| near(s, at)).unwrap_or_else(|| panic!("the simulated stone at {at:?}"));
+        println!("simulated: {:?} {:?} {:?}", found.side, found.site, found.skin_to_stone_mm);
+        assert_eq!((found.side, found.part), (side, part), "{:?} at {at:?}", found.site);
+        assert!(part != TractPart::Ureter || site(found) == Some(Site::ProximalUreter), "{:?}", found.site);
         assert!(!own.iter().any(|s| near(s, at)), "none of the patient's own lies there");
     }
     assert!(own.iter().all(|s| all.iter().any(|a| near(a, s.centre_mm.expect("millimetres")))), "the own ones stay");

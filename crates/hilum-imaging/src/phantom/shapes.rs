@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// A point of the anatomy: x to the left, y to the back, z to the head (mm).
-pub(super) type Point = [f64; 3];
+pub(super) use crate::vector::{Point, distance, minus, normalised, plus, times};
 
 /// Cross section of a [`Loft`] at one height: an ellipse, turned by `angle` about its centre.
 #[derive(Clone, Copy, Debug)]
@@ -403,24 +403,4 @@ pub(super) fn spline(points: &[Point], step: f64) -> Vec<Point> {
     }
     curve.push(points[points.len() - 1]);
     curve
-}
-
-pub(super) fn distance(a: Point, b: Point) -> f64 {
-    a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt()
-}
-
-pub(super) fn plus(a: Point, b: Point) -> Point {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
-}
-
-pub(super) fn minus(a: Point, b: Point) -> Point {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
-
-pub(super) fn times(a: Point, k: f64) -> Point {
-    a.map(|c| c * k)
-}
-
-pub(super) fn normalised(a: Point) -> Point {
-    times(a, 1.0 / a.iter().map(|c| c * c).sum::<f64>().sqrt().max(1e-9))
 }

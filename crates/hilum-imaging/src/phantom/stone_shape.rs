@@ -28,8 +28,8 @@ impl StoneShape {
     /// A stone with its centre of mass at `centre` (patient mm), its long axis along `long`, its width relative to its
     /// length, and its greatest extent `diameter` mm.
     pub(super) fn new(centre: Point, long: Point, slender: f64, diameter: f64, hu: f64, dice: &mut Dice) -> Self {
-        let other = normalised(crate::affine::cross(long, dice.unit_vector()));
-        let third = crate::affine::cross(long, other);
+        let other = normalised(crate::vector::cross(long, dice.unit_vector()));
+        let third = crate::vector::cross(long, other);
         let half = [1.0, slender, slender * dice.between(0.82, 1.0)];
         let mut bumps: Vec<(Point, f64, f64)> =
             (0..6).map(|_| (dice.unit_vector(), dice.between(-0.14, 0.14), dice.between(2.0, 7.0))).collect();

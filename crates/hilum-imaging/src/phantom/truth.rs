@@ -5,17 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::recipe::{PhantomRecipe, Sex};
+pub use crate::frame::Side;
 use crate::{Mask, Volume};
-
-/// Side of the patient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Patient x below the spine's.
-    Right,
-    /// Patient x above the spine's.
-    Left,
-}
 
 /// Where a stone lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

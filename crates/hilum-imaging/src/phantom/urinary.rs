@@ -123,7 +123,7 @@ fn draw_kidney(dice: &mut Dice, index: usize, small: bool, low: bool) -> Kidney 
     let along = rough.iter().zip(long).map(|(a, b)| a * b).sum::<f64>();
     let lateral = normalised(minus(rough, times(long, along)));
     let forward = {
-        let c = crate::affine::cross(long, lateral);
+        let c = crate::vector::cross(long, lateral);
         if c[1] > 0.0 { times(c, -1.0) } else { c }
     };
     let centre = [

@@ -7,11 +7,12 @@ mod window;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use hilum_imaging::frame::AnatomicalFrame;
 use hilum_imaging::{RecipeError, SliceGrid, StackOrientation};
 use hilum_nn::{CompileError, Inference, InputShape, Options, RunError};
 use ndarray::{Array2, ArrayView2};
 
-use crate::region::{CoarseBuilder, Region, find_urinary_region};
+use crate::region::{CoarseBuilder, Region, find_frame, find_urinary_region};
 use crate::{Model, SliceStack};
 
 pub use candidate::{Candidate, Rejection, VoxelScore};
@@ -39,6 +40,8 @@ pub struct Reading {
     pub rejected: Vec<(Candidate, Rejection)>,
     /// Where was looked, and which parts of the tract the scan covers.
     pub region: Region,
+    /// Kidneys, ureters, bladder and pelvis of the patient; absent where nothing was searched or the reading ended early.
+    pub frame: Option<AnatomicalFrame>,
     /// How it was computed.
     pub engine: EngineFacts,
 }
@@ -164,7 +167,7 @@ pub fn read_stack_until<E: std::error::Error + 'static>(
     let mut slice_scores = vec![None; count];
     let Some(crop) = crop else {
         tell(1.0)?;
-        return Ok(Reading { slice_scores, candidates: Vec::new(), rejected: Vec::new(), region, engine });
+        return Ok(Reading { slice_scores, candidates: Vec::new(), rejected: Vec::new(), region, frame: None, engine });
     };
 
     let [h, w] = crop.shape;
@@ -180,6 +183,8 @@ pub fn read_stack_until<E: std::error::Error + 'static>(
     let levels = &model.card.post_filter.dense;
     let mut dense: Vec<_> = levels.iter().map(|l| DenseStructures::new(l.hu, geometry.spacing_mm())).collect();
     let searched = region.slices.iter().filter(|b| b.is_some()).count();
+    let mut cells = CoarseBuilder::averaged(stack)?;
+    let mut ended_early = false;
 
     for index in 0..count {
         let Some(searched_box) = region.slices[index] else { continue };
@@ -202,6 +207,7 @@ pub fn read_stack_until<E: std::error::Error + 'static>(
         for structures in &mut dense {
             structures.add(index, source);
         }
+        cells.add(index, source);
         engine.slices_read += 1;
         let done = engine.slices_read as f32 / searched as f32;
         tell(COARSE_SHARE * (1.0 - done) + done)?;
@@ -209,6 +215,7 @@ pub fn read_stack_until<E: std::error::Error + 'static>(
             let (kept, _) = candidates(&marked, &mut dense, &region, &model.card, &geometry);
             if kept.iter().flat_map(|c| &c.voxels).any(|v| v.index[0] as usize == index) {
                 tell(1.0)?;
+                ended_early = true;
                 break;
             }
         }
@@ -219,7 +226,9 @@ pub fn read_stack_until<E: std::error::Error + 'static>(
         let score = &mut slice_scores[voxel.index[0] as usize];
         *score = Some(score.map_or(voxel.score, |s| s.max(voxel.score)));
     }
-    Ok(Reading { slice_scores, candidates, rejected, region, engine })
+    let cells = cells.finish().map_err(|_| RecipeError::NotAxial(90.0))?;
+    let frame = (!ended_early).then(|| find_frame(cells, &region));
+    Ok(Reading { slice_scores, candidates, rejected, region, frame, engine })
 }
 
 /// What runs the network.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Section;
 use super::coarse::Coarse;
+use super::tract::LUNG_BASE_ABOVE_CREST;
 
 /// A point of the midline: where the spine (or, beyond it, the middle of the body) runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ const PELVIS_CM2: f64 = 6.0;
 const HIP_CM2: f64 = 10.0;
 /// Lateral bone on each side (cm²) that still counts as the gap between ribs and iliac crests.
 const GAP_CM2: f64 = 1.3;
+
+/// No adult's iliac crests lie farther (mm) below the lung bases.
+const FARTHEST_CREST_MM: f64 = 190.0;
 
 /// What one coarse slice contributes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -211,7 +215,12 @@ pub(super) fn landmarks(profiles: &[Profile]) -> Landmarks {
     // A trunk that narrows to a neck without any lung between is a pair of shoulders, not a pelvis.
     let narrows = profiles.iter().filter(|p| p.z_mm > highest.z_mm && p.area_cm2 > 20.0).count() > 3;
     let shoulders = base.is_none() && narrows;
-    let iliac_crest = gap.and_then(rise).filter(|_| !shoulders).map(|i| below[i].z_mm);
+    // Ribs that reach the crests leave no gap above them: what is found below the pelvis instead is too far from the lungs.
+    let near = |crest: f64| match lung_base {
+        Some(base) if base - crest > FARTHEST_CREST_MM => base - LUNG_BASE_ABOVE_CREST,
+        _ => crest,
+    };
+    let iliac_crest = gap.and_then(rise).filter(|_| !shoulders).map(|i| near(below[i].z_mm));
     let hip_z_mm = if shoulders { None } else { hips(&below, iliac_crest) };
     Landmarks {
         lung_base_z_mm: lung_base,

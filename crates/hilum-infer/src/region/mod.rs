@@ -5,12 +5,14 @@
 
 mod body;
 mod coarse;
+mod frame;
 mod landmarks;
 mod tract;
 
 use serde::{Deserialize, Serialize};
 
 pub use coarse::{Coarse, CoarseBuilder};
+pub use frame::find_frame;
 pub use landmarks::{Landmarks, MidlinePoint};
 pub use tract::{PartCoverage, Side, TractPart};
 

@@ -1,5 +1,6 @@
 //! From landmarks to the levels of the tract, and what the scan covers of it.
 
+pub use hilum_imaging::frame::Side;
 use serde::{Deserialize, Serialize};
 
 use super::landmarks::{Landmarks, MidlinePoint, Profile};
@@ -19,16 +20,6 @@ pub enum TractPart {
     DistalUreter,
     /// Bladder.
     Bladder,
-}
-
-/// Side of the patient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Patient x below the midline's.
-    Right,
-    /// Patient x above the midline's.
-    Left,
 }
 
 /// Where a part of the tract is expected and how much of that the scan shows.
@@ -62,7 +53,7 @@ pub(super) struct Levels {
 }
 
 // Distances between landmarks in adults, mm.
-const LUNG_BASE_ABOVE_CREST: f64 = 140.0;
+pub(super) const LUNG_BASE_ABOVE_CREST: f64 = 140.0;
 const HIP_BELOW_CREST: f64 = 118.0;
 const SYMPHYSIS_BELOW_HIP: f64 = 38.0;
 const KIDNEY_TOP_ABOVE_LUNG_BASE: f64 = 35.0;

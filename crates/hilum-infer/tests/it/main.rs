@@ -1,6 +1,7 @@
 //! The model folder, the urinary region and the reading, through their public doors.
 
 mod body;
+mod frame;
 mod model_folder;
 mod onnx;
 mod real;

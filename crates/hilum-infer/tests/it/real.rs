@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use hilum_imaging::frame::Side;
 use hilum_imaging::{Affine, Volume};
-use hilum_infer::region::{Coarse, RegionFinding, TractPart, find_urinary_region};
+use hilum_infer::region::{Coarse, RegionFinding, TractPart, find_frame, find_urinary_region};
 use hilum_infer::{Model, read_stack};
 use ndarray::{Axis, Ix3};
 use nifti::{IntoNdArray, NiftiObject, ReaderOptions};
@@ -98,4 +99,31 @@ fn the_shipped_model_reads_the_real_torso() {
     };
     assert!(near([69, 51, 62]), "the apparent stone of the right proximal ureter");
     assert!(reading.candidates.len() <= 40, "{} candidates", reading.candidates.len());
+}
+
+/// The labels know the kidneys on slices 82 to 111 only: there the ellipsoids overlap with them, each with its own.
+#[test]
+fn the_kidneys_of_a_real_torso_lie_where_its_labels_have_them() {
+    let Some(path) = shared("data/ct-torso-labelled/ct.nii.gz") else { return };
+    const FIRST_LABELLED: usize = 82;
+    let volume = nifti(&path);
+    let region = find_urinary_region(&Coarse::of_volume(&volume).expect("axial"));
+    let frame = find_frame(Coarse::searched(&volume, &region).expect("axial"), &region);
+    for (side, name) in [(Side::Right, "kidney_right"), (Side::Left, "kidney_left")] {
+        let mask = shared(&format!("data/ct-torso-labelled/masks-fast/{name}.nii.gz")).expect("beside the CT");
+        let mask = nifti(&mask).hu;
+        let kidney = frame.kidneys[side.index()].expect("a kidney");
+        let (mut labelled, mut inside, mut both) = (0, 0, 0);
+        for ((z, y, x), label) in mask.indexed_iter() {
+            let p = volume.geometry.patient_from_index([z + FIRST_LABELLED, y, x].map(|i| i as f64));
+            let in_ellipsoid = kidney.body.outside_mm(p) <= 0.0;
+            labelled += usize::from(*label > 0);
+            inside += usize::from(in_ellipsoid);
+            both += usize::from(*label > 0 && in_ellipsoid);
+        }
+        let dice = 2.0 * f64::from(both as u32) / (labelled + inside) as f64;
+        println!("{name}: Dice {dice:.3} of an ellipsoid on the labelled slices");
+        assert!(dice > 0.6, "{name}: {dice}");
+    }
+    assert!(frame.bladder.is_some() && frame.pelvis.is_some_and(|p| p.hips_seen));
 }

@@ -134,6 +134,7 @@ pub fn inputs(stones: &[StoneReading]) -> ReportInputs {
             synthetic: true,
         },
         refusal: None,
+        rejected: Vec::new(),
         stones: stones.iter().map(|s| s.stone.clone()).collect(),
         rules: Arc::new(Rules::shipped().expect("the rules of this program")),
         told: Inputs::default(),

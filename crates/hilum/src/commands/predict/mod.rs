@@ -143,7 +143,7 @@ fn read(model: &Model, stack: &Stack, mode: PredictMode, prediction: &mut Predic
         prediction.lone_slices += 1;
         return Ok(());
     }
-    let found = measured_stones(reading, &shape.geometry).into_iter();
+    let found = measured_stones(reading, &shape.geometry).stones.into_iter();
     prediction.stones.extend(found.map(|found| FoundStone { file: stack.name(), stone: found.stone }));
     Ok(())
 }
