@@ -47,5 +47,5 @@ pub use error::{AcceptError, EngineError, ErrorKind};
 pub use import::ImportSummary;
 pub use intake::{Received, Sender};
 pub use models::InstallError;
-pub use reading::measured_stones;
+pub use reading::{measured_stones, point_spread};
 pub use storage::{BucketSettings, BucketUrl, Credentials, Endpoint, StoragePlace};

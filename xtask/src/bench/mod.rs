@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements of the release binary, as medians beside a peer or a limit of the same run.
 //! `cargo xtask bench nn`: the network engine beside its peers. `cargo xtask bench archive`: the archive beside Orthanc, and its
-//! catalogue at scale. `cargo xtask bench sites`: sites of stones and rejected mimics on synthetic patients.
+//! catalogue at scale. `cargo xtask bench sites`: sites of stones and rejected mimics on synthetic patients. `cargo xtask bench stones`: the measures of
+//! simulated stones beside their true sizes.
 
 mod archive;
 mod arrival;
@@ -9,6 +10,7 @@ mod page;
 mod process;
 mod receive;
 mod sites;
+mod stones;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -38,6 +40,8 @@ enum What {
     Sites(sites::Sites),
     /// Receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue of synthetic rows
     Archive(archive::Archive),
+    /// Simulated stones, measured, beside their true sizes; `--write` keeps docs/urinary-stone/measurement.md
+    Stones(stones::Stones),
 }
 
 /// One line of the table.
@@ -70,6 +74,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
         Some(What::Archive(options)) => (page::BENCHMARKS, "archive", archive::run(options, runs, bench.write)?),
         Some(What::Nn(options)) => (page::BENCHMARKS, "nn", nn::run(options, runs, bench.write)?),
         Some(What::Sites(options)) => (sites::PAGE, "sites", sites::run(options)?),
+        Some(What::Stones(options)) => return stones::run(options, bench.write),
     };
     println!("\n{section}");
     if bench.write {

@@ -1,5 +1,6 @@
 //! From candidate voxels to measured stones.
 
+pub mod density;
 mod locate;
 mod measure;
 mod mimic;
@@ -12,8 +13,9 @@ mod skin;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use density::{HuPatch, PointSpread, patch_boxes};
 pub use locate::{SiteFinding, SiteShare};
-pub use measure::measure;
+pub use measure::{Density, measure, measure_by_density};
 pub use mimic::{Mimic, MimicKind};
 pub use place::{Placed, RejectedCandidate, RejectedReading, place};
 pub use position::{BodyPosition, LandmarkHeights, Offset};
@@ -73,23 +75,52 @@ pub struct Stone {
     /// Where that is against landmarks of the body; absent where no midline was found, and in reports of before version 0.2.
     #[serde(default)]
     pub position: Option<BodyPosition>,
-    /// Largest distance between two points of its surface (mm), in any direction, as `hilum_imaging::Extent` measures it.
+    /// What the sizes were measured by.
+    #[serde(default)]
+    pub measured_by: MeasuredBy,
+    /// Largest distance between two points of its surface (mm), in any direction.
     pub largest_diameter_mm: Option<f64>,
     /// 95 % interval of the largest diameter (mm), calibrated on synthetic CT.
     #[serde(default)]
     pub largest_diameter_interval_mm: Option<Interval>,
+    /// Largest distance between two points of its surface within one axial plane (mm).
+    #[serde(default)]
+    pub axial_diameter_mm: Option<f64>,
+    /// Largest distance between two points of its surface within one coronal plane (mm).
+    #[serde(default)]
+    pub coronal_diameter_mm: Option<f64>,
+    /// Largest extent perpendicular to the largest axial diameter, within its plane (mm): the width of the tables of spontaneous passage.
+    #[serde(default)]
+    pub width_mm: Option<f64>,
     /// Volume in mm³.
     pub volume_mm3: Option<f64>,
-    /// Number of voxels.
+    /// 95 % interval of the volume (mm³), calibrated on synthetic CT.
+    #[serde(default)]
+    pub volume_interval_mm3: Option<Interval>,
+    /// Number of voxels that the network marked.
     pub voxels: u32,
-    /// Density over its voxels.
+    /// Density over its voxels: those at least half filled by it where it was measured by its density, those marked where by its mask.
     pub hu: HuStatistics,
+    /// Density of the stone itself, without partial volume.
+    #[serde(default)]
+    pub core_hu: Option<CoreHu>,
     /// Highest score of its voxels, 0..1. Not a probability: it is not calibrated.
     pub score: f32,
     /// The slices that show it.
     pub slices: SliceSpan,
     /// Smallest box of voxels around it.
     pub bounding_box: IndexBox,
+}
+
+/// What the sizes of a stone were measured by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasuredBy {
+    /// By the density of the voxels in and around it, with the scanner's blur taken into account.
+    Density,
+    /// By counting marked voxels: the stone does not stand out from its surroundings, or these were not read. No interval is stated.
+    #[default]
+    Mask,
 }
 
 /// The value lies between these two in 95 % of cases.
@@ -99,6 +130,16 @@ pub struct Interval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+/// Density of a stone itself in HU.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CoreHu {
+    /// HU.
+    pub value: f64,
+    /// No voxel is filled by the stone alone: the value is that of the blurred ellipsoid that explains the voxels best. Otherwise it is the mean of such
+    /// voxels.
+    pub estimated: bool,
 }
 
 /// Density of a stone in HU.

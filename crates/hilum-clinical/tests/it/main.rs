@@ -1,6 +1,7 @@
 //! Tests of the clinical rules against independent oracles.
 
 mod comparison;
+mod density;
 mod guideline;
 mod measure;
 mod oracle;
@@ -8,3 +9,6 @@ mod report;
 mod side;
 mod sites;
 mod skin;
+#[path = "../trial/mod.rs"]
+#[allow(dead_code, reason = "shared with the bench")]
+mod trial;

@@ -6,11 +6,12 @@ mod geometry;
 mod inputs;
 mod planes;
 mod run;
+mod stones;
 
 pub(crate) use inputs::{files_of_report, report_of};
-pub use run::measured_stones;
 pub(crate) use run::read_best;
 pub(crate) use run::report_failed;
+pub use stones::{measured_stones, point_spread};
 
 use crate::access::Scope;
 use crate::catalog::{Claim, ReadingEnd, StudyRow};

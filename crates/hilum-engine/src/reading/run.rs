@@ -1,6 +1,6 @@
 //! From the chosen series to measured stones, in bounded memory, under a lease that is renewed meanwhile.
 
-use super::{Read, Stop, coverage, planes};
+use super::{Read, Stop, coverage, planes, stones};
 use crate::access::Scope;
 use crate::catalog::{Claim, Renewal, SeriesInstance, SettledSeries};
 use crate::engine::Engine;
@@ -11,14 +11,12 @@ use crate::tagging::rank::Choice;
 use crate::views::ReadingStatus;
 use hilum_clinical::Message;
 use hilum_clinical::report::SliceInput;
-use hilum_clinical::urinary_stone::{
-    Candidate, CandidateVoxel, Placed, RejectionReason, TractReference, measure, place,
-};
+use hilum_clinical::urinary_stone::Placed;
 use hilum_dicom::geometry::SlicePlacement;
 use hilum_dicom::pixels::{PixelError, read_hu};
 use hilum_imaging::Affine;
-use hilum_infer::read::{ReadError, Rejection};
-use hilum_infer::{Model, Reading, SliceStack, VoxelScore, read_stack};
+use hilum_infer::read::ReadError;
+use hilum_infer::{Model, Reading, SliceStack, read_stack};
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -180,63 +178,37 @@ fn read_thread(
         Err(ReadError::Slice { source: SliceError::Storage(error), .. }) => return Err(error.into()),
         Err(error) => return Err(EngineError::Internal(format!("the network could not read the series: {error}"))),
     };
-    measured(storage, stack, &geometry, reading)
+    measured(storage, stack, &shape, reading)
 }
 
-fn measured(storage: &Storage, stack: &Stack, geometry: &Affine, reading: Reading) -> Result<Read, EngineError> {
-    let coverage = coverage::of(&reading.region);
-    let slices = stack.inputs(|index| reading.slice_scores.get(index).copied().flatten());
-    let engine = Some(reading.engine.engine.clone());
-    let Placed { stones, rejected } = placed(reading, geometry, &coverage.reference);
-    let read = |slice| {
-        stack.hu(storage, slice).map_err(|error| match error {
+fn measured(storage: &Storage, stack: &Stack, shape: &SliceStack, mut reading: Reading) -> Result<Read, EngineError> {
+    let slice = |index: usize| {
+        stack.hu(storage, index).map_err(|error| match error {
             SliceError::Storage(error) => EngineError::Storage(error),
-            SliceError::Pixels(error) => EngineError::Internal(format!("a slice could not be read again: {error}")),
+            SliceError::Pixels(error) => {
+                EngineError::Internal(format!("slice {index} could not be read again: {error}"))
+            }
         })
     };
-    let key_images = planes::key_images(&stones, stack.slices.len(), geometry, read)?;
+    let geometry = &shape.geometry;
+    let coverage = coverage::of(&reading.region);
+    let (slice_scores, engine) = (std::mem::take(&mut reading.slice_scores), reading.engine.engine.clone());
+    let facts = stack.instances.first().map(|instance| &instance.facts);
+    let spread = stones::point_spread(facts, geometry);
+    let Placed { stones, rejected } = stones::measured_stones(reading, shape, spread, slice)?;
+    let key_images = planes::key_images(&stones, stack.slices.len(), geometry, slice)?;
     Ok(Read {
         refusal: coverage.refusal.map(|message| (ReadingStatus::NotApplicable, message)),
-        slices,
+        slices: stack.inputs(|index| slice_scores.get(index).copied().flatten()),
         input_hash: Some(stack.input_hash()),
         stones,
         rejected: rejected.into_iter().map(|reading| reading.candidate).collect(),
         key_images,
         looked_at: coverage.looked_at,
         not_looked_at: coverage.not_looked_at,
-        engine,
+        engine: Some(engine),
         ..Read::default()
     })
-}
-
-/// The stones of a reading, measured, named and numbered as a report would list them, and the candidates that are none.
-pub fn measured_stones(reading: Reading, geometry: &Affine) -> Placed {
-    let reference = coverage::of(&reading.region).reference;
-    placed(reading, geometry, &reference)
-}
-
-fn placed(reading: Reading, geometry: &Affine, reference: &TractReference) -> Placed {
-    let stones = measure(reading.candidates.into_iter().map(clinical).collect(), Some(geometry), reference);
-    // What a filter took for bone or spine is told as well; specks and low scores are no candidates.
-    let mut filtered = Vec::new();
-    for (candidate, why) in reading.rejected {
-        let reason = match why {
-            Rejection::WithinLargeDenseStructure { share, extent_mm } => {
-                RejectionReason::InDenseStructure { share, extent_mm }
-            }
-            Rejection::WithinSpine { from_midline_mm, behind_mm } => {
-                RejectionReason::InSpine { from_midline_mm, behind_mm }
-            }
-            Rejection::LowScore { .. } | Rejection::TooSmall { .. } => continue,
-        };
-        filtered.extend(measure(vec![clinical(candidate)], Some(geometry), reference).into_iter().map(|r| (r, reason)));
-    }
-    place(stones, filtered, reading.frame.as_ref())
-}
-
-fn clinical(candidate: hilum_infer::Candidate) -> Candidate {
-    let voxel = |voxel: VoxelScore| CandidateVoxel { index: voxel.index, score: voxel.score, hu: voxel.hu };
-    Candidate { voxels: candidate.voxels.into_iter().map(voxel).collect() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

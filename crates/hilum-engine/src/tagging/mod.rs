@@ -15,6 +15,11 @@ use hilum_dicom::InstanceFacts;
 use hilum_dicom::geometry::{AnatomicalPlane, StackCheck};
 use serde::{Deserialize, Serialize};
 
+/// Soft or sharp, by what one instance says.
+pub(crate) fn kernel_of(facts: &InstanceFacts) -> KernelKind {
+    kernel::tag(facts).value
+}
+
 /// A value, how sure it is (0 to 1) and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tag<T> {

@@ -27,5 +27,6 @@ mod s3;
 #[path = "../s3/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3_server;
+mod stones;
 mod turns;
 mod upkeep;

@@ -5,7 +5,7 @@ use hilum_clinical::UrinaryStoneReport;
 use hilum_clinical::guideline::Site;
 use hilum_clinical::urinary_stone::{Side, Stone, TractPart};
 use hilum_engine::views::{ReadingStatus, StudySearch};
-use hilum_engine::{ReportPart, Scope, WorkControl, Zone, measured_stones, nifti};
+use hilum_engine::{ReportPart, Scope, WorkControl, Zone, measured_stones, nifti, point_spread};
 use hilum_imaging::Volume;
 use hilum_imaging::phantom::add_stone;
 use hilum_infer::{Model, SliceStack, read_stack};
@@ -108,7 +108,8 @@ fn listed(model: &Model, volume: &Volume) -> Vec<Stone> {
     let stack = SliceStack { slices, rows, columns, geometry: volume.geometry };
     let slice = |z: usize| Ok::<_, Infallible>(volume.hu.index_axis(Axis(0), z).to_owned());
     let reading = read_stack(model, &stack, slice, &mut |_| ControlFlow::Continue(())).expect("a reading");
-    let placed = measured_stones(reading, &volume.geometry);
+    let spread = point_spread(None, &volume.geometry);
+    let placed = measured_stones(reading, &stack, spread, slice).expect("slices");
     for told in placed.rejected.iter().map(|reading| &reading.candidate) {
         println!("rejected at {:?}: {}", told.finding.centre_mm, told.statement.en);
     }

@@ -21,6 +21,7 @@ pub(super) enum Purpose {
     Head,
     Texture,
     Name,
+    StoneScan,
 }
 
 /// A seeded stream of draws.

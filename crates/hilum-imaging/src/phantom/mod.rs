@@ -19,6 +19,7 @@ mod recipe;
 mod scanner;
 mod shapes;
 mod skeleton;
+mod stone_scan;
 mod stone_shape;
 mod stones;
 mod truth;
@@ -39,6 +40,7 @@ use stones::PlacedStone;
 use urinary::{Urinary, sign_of};
 
 pub use recipe::{Contrast, Kernel, PatientPosition, PhantomError, PhantomRecipe, Region, Sex, StonePlan, StoneSpec};
+pub use stone_scan::{ScannedStone, StoneScan, Surroundings, scan_stone};
 pub use stones::add_stone;
 pub use truth::{Decoy, DecoyKind, OrganExtent, PhantomPatient, PhantomStudy, Side, StoneSite, StoneTruth, Structures};
 

@@ -169,18 +169,8 @@ impl<'r> Scanner<'r> {
         let n = self.side;
         let mut dice = Dice::for_slice(self.recipe.seed, z);
         let streaks = self.streaks(&image, &mut dice);
-        match self.recipe.kernel {
-            Kernel::Soft => blur(&mut image, n, 1.15 * SIGMA_PER_FWHM / pixel),
-            Kernel::Bone => {
-                blur(&mut image, n, 0.8 * SIGMA_PER_FWHM / pixel);
-                let mut wide = image.clone();
-                blur(&mut wide, n, 0.9 / pixel);
-                for (value, w) in image.iter_mut().zip(wide) {
-                    *value += 0.45 * (*value - w);
-                }
-            }
-        }
-        let grain = self.noise_field(&mut dice, pixel);
+        point_spread(&mut image, n, self.recipe.kernel, pixel);
+        let grain = grain(n, self.noise, self.recipe.kernel, &mut dice, pixel);
         for (i, (value, &(share, ring))) in image.iter_mut().zip(&self.detector).enumerate() {
             // Air around the body is quiet.
             let level = if *value < -600.0 { 0.55 } else { share };
@@ -203,39 +193,53 @@ impl<'r> Scanner<'r> {
             })
             .collect()
     }
+}
 
-    /// Correlated noise of the asked standard deviation: the ramp-like spectrum of filtered backprojection.
-    fn noise_field(&self, dice: &mut Dice, pixel: f64) -> Vec<f32> {
-        let n = self.side;
-        if self.noise == 0.0 {
-            return vec![0.0; n * n];
+/// In-plane point spread of the kernel over a square image.
+pub(super) fn point_spread(image: &mut [f32], n: usize, kernel: Kernel, pixel: f64) {
+    match kernel {
+        Kernel::Soft => blur(image, n, 1.15 * SIGMA_PER_FWHM / pixel),
+        Kernel::Bone => {
+            blur(image, n, 0.8 * SIGMA_PER_FWHM / pixel);
+            let mut wide = image.to_vec();
+            blur(&mut wide, n, 0.9 / pixel);
+            for (value, w) in image.iter_mut().zip(wide) {
+                *value += 0.45 * (*value - w);
+            }
         }
-        let mut field: Vec<f32> = (0..n * n / 2)
-            .flat_map(|_| {
-                let bits = dice.bits();
-                [bits as u32, (bits >> 32) as u32].map(|b| {
-                    let sum: u32 = (0..4).map(|k| b >> (8 * k) & 0xff).sum();
-                    (sum as f32 - 510.0) / 147.8
-                })
-            })
-            .collect();
-        let (fine, coarse) = match self.recipe.kernel {
-            Kernel::Soft => (0.62, 2.6),
-            Kernel::Bone => (0.30, 1.2),
-        };
-        blur(&mut field, n, fine / pixel);
-        let mut slow = field.clone();
-        blur(&mut slow, n, coarse / pixel);
-        for (value, s) in field.iter_mut().zip(slow) {
-            *value -= 0.75 * s;
-        }
-        let power = field.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / field.len() as f64;
-        let gain = (self.noise / power.sqrt()) as f32;
-        for value in &mut field {
-            *value *= gain;
-        }
-        field
     }
+}
+
+/// Correlated noise of the asked standard deviation (HU): the ramp-like spectrum of filtered backprojection.
+pub(super) fn grain(n: usize, noise: f64, kernel: Kernel, dice: &mut Dice, pixel: f64) -> Vec<f32> {
+    if noise == 0.0 {
+        return vec![0.0; n * n];
+    }
+    let mut field: Vec<f32> = (0..n * n / 2)
+        .flat_map(|_| {
+            let bits = dice.bits();
+            [bits as u32, (bits >> 32) as u32].map(|b| {
+                let sum: u32 = (0..4).map(|k| b >> (8 * k) & 0xff).sum();
+                (sum as f32 - 510.0) / 147.8
+            })
+        })
+        .collect();
+    let (fine, coarse) = match kernel {
+        Kernel::Soft => (0.62, 2.6),
+        Kernel::Bone => (0.30, 1.2),
+    };
+    blur(&mut field, n, fine / pixel);
+    let mut slow = field.clone();
+    blur(&mut slow, n, coarse / pixel);
+    for (value, s) in field.iter_mut().zip(slow) {
+        *value -= 0.75 * s;
+    }
+    let power = field.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / field.len() as f64;
+    let gain = (noise / power.sqrt()) as f32;
+    for value in &mut field {
+        *value *= gain;
+    }
+    field
 }
 
 /// Share of the noise and HU of the rings of every pixel. `rings`: radius (pixels of a 512 matrix) and height (HU).

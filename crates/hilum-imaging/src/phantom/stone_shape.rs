@@ -48,7 +48,7 @@ impl StoneShape {
             volume: 0.0,
             mean_hu: hu,
         };
-        let surface: Vec<Point> = directions().map(|d| times(d, shape.radius(d))).collect();
+        let surface: Vec<Point> = directions(DIRECTIONS).map(|d| times(d, shape.radius(d))).collect();
         let mut extent: f64 = 0.0;
         for (i, &p) in surface.iter().enumerate() {
             for &q in &surface[..i] {
@@ -58,7 +58,7 @@ impl StoneShape {
         shape.size = diameter / extent;
         let (mut volume, mut moment) = (0.0, [0.0; 3]);
         let solid = 4.0 * std::f64::consts::PI / DIRECTIONS as f64;
-        for d in directions() {
+        for d in directions(DIRECTIONS) {
             let r = shape.radius(d);
             volume += solid * r.powi(3) / 3.0;
             moment = plus(moment, times(d, solid * r.powi(4) / 4.0));
@@ -74,6 +74,11 @@ impl StoneShape {
         let inverse: f64 = (0..3).map(|i| (along(self.axes[i]) / self.half[i]).powi(2)).sum::<f64>().sqrt();
         let bump: f64 = self.bumps.iter().map(|&(n, height, sharp)| height * (sharp * (along(n) - 1.0)).exp()).sum();
         self.size * (1.0 + bump) / inverse
+    }
+
+    /// Points of the surface in evenly spread directions, patient mm.
+    pub(super) fn surface(&self, count: usize) -> Vec<Point> {
+        directions(count).map(|d| plus(self.kernel, times(d, self.radius(d)))).collect()
     }
 
     /// HU of the stone's material at a patient point, if the point is inside.
@@ -141,9 +146,9 @@ impl StoneShape {
 }
 
 /// Evenly spread directions (Fibonacci sphere).
-fn directions() -> impl Iterator<Item = Point> {
-    (0..DIRECTIONS).map(|i| {
-        let z = 1.0 - (2.0 * i as f64 + 1.0) / DIRECTIONS as f64;
+fn directions(count: usize) -> impl Iterator<Item = Point> {
+    (0..count).map(move |i| {
+        let z = 1.0 - (2.0 * i as f64 + 1.0) / count as f64;
         let r = (1.0 - z * z).sqrt();
         let angle = i as f64 * 2.399_963_229_728_653;
         [r * angle.cos(), r * angle.sin(), z]

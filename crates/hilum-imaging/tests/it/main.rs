@@ -3,3 +3,4 @@
 mod arrays;
 mod oracle;
 mod phantom;
+mod stone_scan;

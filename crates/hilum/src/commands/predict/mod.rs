@@ -143,7 +143,8 @@ fn read(model: &Model, stack: &Stack, mode: PredictMode, prediction: &mut Predic
         prediction.lone_slices += 1;
         return Ok(());
     }
-    let found = measured_stones(reading, &shape.geometry).stones.into_iter();
+    let spread = stack.spread(&shape.geometry);
+    let found = measured_stones(reading, &shape, spread, |index| source.slice(index))?.stones.into_iter();
     prediction.stones.extend(found.map(|found| FoundStone { file: stack.name(), stone: found.stone }));
     Ok(())
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use anyhow::Context;
+use hilum_clinical::urinary_stone::PointSpread;
 use hilum_dicom::{
     InstanceFacts, SeriesUid,
     geometry::{GeometryFinding, SlicePlacement, StackCheck, check_stack, lone_slice_affine},
     pixels::{PixelError, read_hu},
     read_facts,
 };
-use hilum_engine::nifti;
+use hilum_engine::{nifti, point_spread};
 use hilum_imaging::{Affine, Volume};
 use hilum_infer::SliceStack;
 use ndarray::{Array2, Axis};
@@ -25,6 +26,8 @@ pub(super) enum Stack {
         rows: u32,
         columns: u32,
         check: StackCheck,
+        /// Of its first instance.
+        facts: Option<Box<InstanceFacts>>,
         /// Of a slice that came alone.
         lone: Option<Affine>,
     },
@@ -92,7 +95,8 @@ fn stack_of_series(instances: &[(PathBuf, InstanceFacts)]) -> Stack {
     let slices = check.order.iter().map(|index| sources[*index].clone()).collect();
     let (rows, columns) = placements.first().map_or((0, 0), |placement| (placement.rows, placement.columns));
     let lone = if let [placement] = placements.as_slice() { lone_slice_affine(placement) } else { None };
-    Stack::Dicom { slices, rows, columns, check, lone }
+    let facts = instances.first().map(|(_, facts)| Box::new(facts.clone()));
+    Stack::Dicom { slices, rows, columns, check, facts, lone }
 }
 
 impl Stack {
@@ -116,7 +120,7 @@ impl Stack {
     /// Shape and place; None where the geometry is refused.
     pub(super) fn shape(&self) -> Option<SliceStack> {
         match self {
-            Self::Dicom { slices, rows, columns, check, lone } => Some(SliceStack {
+            Self::Dicom { slices, rows, columns, check, lone, .. } => Some(SliceStack {
                 slices: slices.len(),
                 rows: *rows as usize,
                 columns: *columns as usize,
@@ -126,6 +130,14 @@ impl Stack {
                 let (slices, rows, columns) = volume.hu.dim();
                 Some(SliceStack { slices, rows, columns, geometry: volume.geometry })
             }
+        }
+    }
+
+    /// How the scanner blurred it.
+    pub(super) fn spread(&self, geometry: &Affine) -> PointSpread {
+        match self {
+            Self::Dicom { facts, .. } => point_spread(facts.as_deref(), geometry),
+            Self::Nifti { .. } => point_spread(None, geometry),
         }
     }
 
