@@ -87,6 +87,7 @@ fn known(stone: &Stone, patient: &Patient, told: &Inputs) -> Inputs {
     Inputs {
         place: site(stone).or(told.place),
         diameter_mm: stone.largest_diameter_mm.or(told.diameter_mm),
+        width_mm: stone.width_mm.or(told.width_mm),
         hu_mean: Some(stone.hu.mean),
         skin_to_stone_mm: stone.skin_to_stone_mm.or(told.skin_to_stone_mm),
         age_years: patient.age_at_study.map(f64::from).or(told.age_years),

@@ -11,7 +11,7 @@ use super::shapes::Point;
 use super::stone_shape::StoneShape;
 use super::stones::{mark, truth_of};
 use super::truth::StoneTruth;
-use crate::affine::dot;
+use crate::vector::dot;
 use crate::{Affine, Mask, Volume};
 
 /// What lies around the stone.
