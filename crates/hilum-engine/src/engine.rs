@@ -16,7 +16,8 @@ use crate::promise::Promises;
 use crate::reading::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, SIGNED_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
 use crate::report::{GuidelineOptions, Inputs, Plane, UrinaryStoneReport};
-use crate::routing::Rules;
+use crate::results::{ResultKind, ResultRules};
+use crate::routing::{Route, Rules};
 use crate::storage::{ObjectKey, Storage, StoragePlace};
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
@@ -26,7 +27,7 @@ use crate::{guidelines, jobs, models};
 use bytes::Bytes;
 use hilum_clinical::guideline::Rules as GuidelineRules;
 use hilum_clinical::report::options;
-use hilum_dicom::StudyUid;
+use hilum_dicom::{AeTitle, InstanceFacts, StudyUid};
 use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,8 @@ pub struct EngineConfig {
     pub demo: bool,
     /// Whose data instances are, and where they go on to.
     pub rules: Rules,
+    /// Which objects reports are made into, when, and where those go.
+    pub results: ResultRules,
     /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
     /// Where the keys of what is encrypted come from.
@@ -83,6 +86,7 @@ impl EngineConfig {
             quiet_after: Duration::from_secs(5),
             demo: false,
             rules: Rules::default(),
+            results: ResultRules::default(),
             accounts: AccountRules::default(),
             syslog: None,
             jobs_per_institution: None,
@@ -132,6 +136,8 @@ pub enum Source {
     Dimse,
     /// STOW-RS.
     Stow,
+    /// Made here of a report.
+    Result,
 }
 
 impl Source {
@@ -141,6 +147,7 @@ impl Source {
             Self::Import => "import",
             Self::Dimse => "dimse",
             Self::Stow => "stow",
+            Self::Result => "result",
         }
     }
 }
@@ -184,6 +191,10 @@ pub enum ReportPart {
     KeyImage(usize, Plane),
     /// Of a signed version: the bytes that were signed, whose SHA-256 the signature names.
     Signed,
+    /// The stones' voxels as DICOM Segmentation.
+    Seg,
+    /// The measurements as DICOM structured report (PS3.16 TID 1500).
+    Sr,
 }
 
 /// The application. Cheap to clone.
@@ -393,6 +404,8 @@ impl Engine {
             ReportPart::Csv => CSV_FILE.to_owned(),
             ReportPart::KeyImage(n, plane) => key_image_file(n, plane),
             ReportPart::Signed => SIGNED_FILE.to_owned(),
+            ReportPart::Seg => return self.result_object(scope, study, ResultKind::Seg).await,
+            ReportPart::Sr => return self.result_object(scope, study, ResultKind::Sr).await,
         };
         let storage = Arc::clone(self.storage());
         let bytes = tokio::task::spawn_blocking(move || storage.read_file_of(&folder, &name))
@@ -564,6 +577,19 @@ impl Engine {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.inner.config.rules
+    }
+
+    pub(crate) fn results(&self) -> &ResultRules {
+        &self.inner.config.results
+    }
+
+    /// Whose data an instance is, and where it goes on to. What was made here goes where results go, whatever the rules say of what
+    /// comes in.
+    pub(crate) fn route(&self, source: Source, sender: Option<&AeTitle>, facts: &InstanceFacts) -> Route {
+        if source == Source::Result {
+            return Route { institution: None, forward: self.results().to.clone() };
+        }
+        self.rules().route(sender, facts)
     }
 
     pub(crate) fn quiet_after(&self) -> Duration {

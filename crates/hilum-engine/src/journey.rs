@@ -6,6 +6,7 @@ use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
 use crate::intake::{self, Comparison, Examined, Incoming, Receipt, append, request};
 use crate::reading;
+use crate::results;
 use crate::review::{self, Draft};
 use crate::routing::Route;
 use crate::storage::segment::{Provenance, Purpose};
@@ -34,7 +35,7 @@ pub(crate) async fn accept_instance(
         return Err(AcceptError::NotAsAnnounced);
     }
     let title = sender.as_ref().map(|sender| &sender.ae_title);
-    let Route { institution, forward } = engine.rules().route(title, &new.facts);
+    let Route { institution, forward } = engine.route(source, title, &new.facts);
     let given_to = institution.clone();
     let scope = &institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
     let study = new.facts.study.uid.clone();
@@ -119,13 +120,21 @@ pub(crate) async fn settle_study(engine: &Engine, scope: &Scope, row: i64, revis
     }
 }
 
+/// 5. A job, once a report's objects are due: what is not kept yet is made of it and comes in as instances do, so that a second run
+///    changes nothing. They are instances of the study that nothing is read of.
+pub(crate) async fn results_out(engine: &Engine, scope: &Scope, row: i64) -> Result<(), EngineError> {
+    let Some(due) = engine.catalog().claim_results(scope, row).await? else { return Ok(()) };
+    let made = results::keep(engine, &due).await?;
+    Ok(engine.catalog().end_results(scope, &due, made).await?)
+}
+
 async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Result<(), EngineError> {
     let study = reading::study_of(engine, scope, claim).await?;
     let series = engine.catalog().settled_series(scope, claim.study_row).await?;
     let choice = rank::choose(&series);
     let mut read = reading::read_best(engine, scope, claim, &series, &choice).await?;
     read.earlier = reading::earlier_report(engine, scope, claim).await?;
-    let (end, report) = reading::report_of(engine, claim, &study, &series, &choice, read).await?;
+    let (end, report) = reading::report_of(engine, scope, claim, &study, &series, &choice, read).await?;
     let staged = report.as_ref().map(|(new, staged)| (new, staged));
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
 }
@@ -142,8 +151,8 @@ pub(crate) async fn sign_report(
     let drafted = review::drafted(engine, scope, study, draft).await?;
     let (document, staged) = review::signed_document(engine, &drafted).await?;
     let (rest, at) = (drafted.rest.as_slice(), drafted.at);
-    let new = NewSignature { version, revision: signing.revision, document: &document, rest, at };
+    let results_due = !engine.results().objects.is_empty();
+    let new = NewSignature { version, revision: signing.revision, document: &document, rest, at, results_due };
     engine.catalog().sign(scope, study, new, &staged, engine.storage()).await?;
-    // Signed: here begins what goes out.
     Ok(document.version)
 }
