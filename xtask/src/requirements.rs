@@ -37,6 +37,8 @@ pub const SERVER: &[Requirement] = &[need("pg_ctlcluster", "postgresql", "keeps 
 pub const PEERS: &[Requirement] = &[
     need("storescu", "dcmtk", "sends DICOM as other systems do"),
     need("dciodvfy", "dicom3tools", "checks written DICOM against the standard"),
+    need("DicomSRValidator", "pixelmed-apps", "checks structured reports against their templates"),
+    need("Orthanc", "orthanc", "takes results as an archive"),
     need("strace", "strace", "shows what is synchronised before success is said"),
     need("pdftoppm", "poppler-utils", "reads the report back"),
     need("chromium", "chromium", "opens the user interface"),

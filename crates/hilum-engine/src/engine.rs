@@ -13,20 +13,17 @@ use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
 use crate::keys::KeyPlace;
 use crate::promise::Promises;
-use crate::reading::files::{CSV_FILE, JSON_FILE, PDF_EN_FILE, PDF_KO_FILE, SIGNED_FILE, XLSX_FILE, key_image_file};
 use crate::recorder::Recorder;
-use crate::report::{GuidelineOptions, Inputs, Plane, UrinaryStoneReport};
-use crate::routing::Rules;
-use crate::storage::{ObjectKey, Storage, StoragePlace};
+use crate::results::ResultRules;
+use crate::routing::{Route, Rules};
+use crate::storage::{Storage, StoragePlace};
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
     StudySummary, SystemView,
 };
 use crate::{guidelines, jobs, models};
-use bytes::Bytes;
 use hilum_clinical::guideline::Rules as GuidelineRules;
-use hilum_clinical::report::options;
-use hilum_dicom::StudyUid;
+use hilum_dicom::{AeTitle, InstanceFacts, StudyUid};
 use hilum_infer::Model;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -58,6 +55,8 @@ pub struct EngineConfig {
     pub demo: bool,
     /// Whose data instances are, and where they go on to.
     pub rules: Rules,
+    /// Which objects reports are made into, when, and where those go.
+    pub results: ResultRules,
     /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
     /// Where the keys of what is encrypted come from.
@@ -83,6 +82,7 @@ impl EngineConfig {
             quiet_after: Duration::from_secs(5),
             demo: false,
             rules: Rules::default(),
+            results: ResultRules::default(),
             accounts: AccountRules::default(),
             syslog: None,
             jobs_per_institution: None,
@@ -132,6 +132,8 @@ pub enum Source {
     Dimse,
     /// STOW-RS.
     Stow,
+    /// Made here of a report.
+    Result,
 }
 
 impl Source {
@@ -141,6 +143,7 @@ impl Source {
             Self::Import => "import",
             Self::Dimse => "dimse",
             Self::Stow => "stow",
+            Self::Result => "result",
         }
     }
 }
@@ -157,33 +160,6 @@ pub enum Accepted {
         /// What differs, without patient identity.
         reason: String,
     },
-}
-
-/// The language of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// Korean.
-    Ko,
-    /// English.
-    En,
-}
-
-/// One file of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReportPart {
-    /// The report as data: `hilum_clinical`'s `UrinaryStoneReport`.
-    Json,
-    /// One page.
-    Pdf(Language),
-    /// Per slice: file name, score, Normal/Abnormal.
-    Xlsx,
-    /// The stones, comma-separated.
-    Csv,
-    /// Key image of the `n`th stone as PNG, 0 is the first.
-    KeyImage(usize, Plane),
-    /// Of a signed version: the bytes that were signed, whose SHA-256 the signature names.
-    Signed,
 }
 
 /// The application. Cheap to clone.
@@ -369,52 +345,6 @@ impl Engine {
         Ok(StudyDetail { summary: summary(row)?, series, conflicts })
     }
 
-    /// One file of the study's current report.
-    pub async fn report(&self, scope: &Scope, study: &StudyUid, part: ReportPart) -> Result<Bytes, EngineError> {
-        let current = self.catalog().current_report(scope, study).await?;
-        let folder = current.ok_or(EngineError::NotFound { what: "report" })?.folder;
-        self.report_file(scope, study, folder, part).await
-    }
-
-    /// One file of a report's folder.
-    pub(crate) async fn report_file(
-        &self,
-        scope: &Scope,
-        study: &StudyUid,
-        folder: ObjectKey,
-        part: ReportPart,
-    ) -> Result<Bytes, EngineError> {
-        self.note_view(scope, Subject::Report, study, None).await?;
-        let name = match part {
-            ReportPart::Json => JSON_FILE.to_owned(),
-            ReportPart::Pdf(Language::Ko) => PDF_KO_FILE.to_owned(),
-            ReportPart::Pdf(Language::En) => PDF_EN_FILE.to_owned(),
-            ReportPart::Xlsx => XLSX_FILE.to_owned(),
-            ReportPart::Csv => CSV_FILE.to_owned(),
-            ReportPart::KeyImage(n, plane) => key_image_file(n, plane),
-            ReportPart::Signed => SIGNED_FILE.to_owned(),
-        };
-        let storage = Arc::clone(self.storage());
-        let bytes = tokio::task::spawn_blocking(move || storage.read_file_of(&folder, &name))
-            .await
-            .map_err(|error| EngineError::Internal(format!("reading a report ended early: {error}")))??;
-        let what = if part == ReportPart::Signed { "signature" } else { "key image" };
-        bytes.ok_or(EngineError::NotFound { what })
-    }
-
-    /// The guideline options of the study's current report, weighed again with what a physician tells of the patient. Nothing is kept.
-    pub async fn report_options(
-        &self,
-        scope: &Scope,
-        study: &StudyUid,
-        told: &Inputs,
-    ) -> Result<GuidelineOptions, EngineError> {
-        let document = self.report(scope, study, ReportPart::Json).await?;
-        let report: UrinaryStoneReport = serde_json::from_slice(&document)
-            .map_err(|_| EngineError::Internal("a report's document cannot be read".to_owned()))?;
-        Ok(options(self.guidelines(), &report.stones, &report.patient, told))
-    }
-
     /// Stops a reading that waits or runs.
     pub async fn cancel_reading(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
         let event = AuditEvent::by(scope, Action::CancelReading).of(scope.home().clone()).about([study.clone()]);
@@ -564,6 +494,19 @@ impl Engine {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.inner.config.rules
+    }
+
+    pub(crate) fn results(&self) -> &ResultRules {
+        &self.inner.config.results
+    }
+
+    /// Whose data an instance is, and where it goes on to. What was made here goes where results go, whatever the rules say of what
+    /// comes in.
+    pub(crate) fn route(&self, source: Source, sender: Option<&AeTitle>, facts: &InstanceFacts) -> Route {
+        if source == Source::Result {
+            return Route { institution: None, forward: self.results().to.clone() };
+        }
+        self.rules().route(sender, facts)
     }
 
     pub(crate) fn quiet_after(&self) -> Duration {

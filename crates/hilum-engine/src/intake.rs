@@ -1,10 +1,10 @@
 //! An instance on its way in, and what is known of it before anything of it is kept.
 
-use crate::access::InstitutionCode;
-use crate::catalog::{KnownInstance, RecordRequest, Subject};
+use crate::access::{InstitutionCode, Scope};
+use crate::catalog::{KnownInstance, NewQuarantine, RecordRequest, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
-use crate::storage::segment::Provenance;
+use crate::storage::segment::{Provenance, Purpose};
 use crate::storage::{Sha256Digest, Staged, Storage, StorageError, digest};
 use bytes::Bytes;
 use hilum_dicom::facts::ImageFacts;
@@ -252,4 +252,26 @@ pub(crate) fn request(
     subject: Subject,
 ) -> RecordRequest {
     RecordRequest { institution, zone, source, sha256, bytes: new.object.len(), staged, subject }
+}
+
+/// The same data set again is one copy; a different one under the same UID is kept aside and shown.
+pub(crate) async fn same_or_quarantined(
+    engine: &Engine,
+    scope: &Scope,
+    zone: Zone,
+    source: Source,
+    known: &KnownInstance,
+    new: &Examined,
+) -> Result<Accepted, AcceptError> {
+    let comparison = compare(engine.storage(), known, new).await?;
+    if comparison == Comparison::Same {
+        return Ok(Accepted::AlreadyThere);
+    }
+    let (reason_code, reason) = comparison.reason();
+    let institution = engine.catalog().home(scope).await?;
+    let staged = append(engine, Provenance::now(Purpose::Quarantine, scope, zone, source, None), new).await?;
+    let aside = NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() };
+    let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
+    engine.recorder().record(request).await?;
+    Ok(Accepted::Quarantined { reason: reason.to_owned() })
 }

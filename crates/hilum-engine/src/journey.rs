@@ -1,11 +1,12 @@
 //! The main path: an instance arrives, its series settles, its study is read and reported, a physician signs. Read top-down.
 
 use crate::access::{Permission, Scope};
-use crate::catalog::{Claim, KnownInstance, NewInstance, NewQuarantine, NewSignature, Recorded, Subject};
-use crate::engine::{Accepted, Engine, Source, Zone};
+use crate::catalog::{Claim, NewInstance, NewSignature, Recorded, Subject};
+use crate::engine::{Accepted, Engine, Zone};
 use crate::error::{AcceptError, EngineError};
-use crate::intake::{self, Comparison, Examined, Incoming, Receipt, append, request};
+use crate::intake::{self, Incoming, Receipt, append, request};
 use crate::reading;
+use crate::results;
 use crate::review::{self, Draft};
 use crate::routing::Route;
 use crate::storage::segment::{Provenance, Purpose};
@@ -34,14 +35,14 @@ pub(crate) async fn accept_instance(
         return Err(AcceptError::NotAsAnnounced);
     }
     let title = sender.as_ref().map(|sender| &sender.ae_title);
-    let Route { institution, forward } = engine.rules().route(title, &new.facts);
+    let Route { institution, forward } = engine.route(source, title, &new.facts);
     let given_to = institution.clone();
     let scope = &institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
     let study = new.facts.study.uid.clone();
     let sop = new.facts.sop.clone();
     engine.settled(scope, zone, &sop).await;
     if let Some(known) = engine.catalog().known_instance(scope, zone, &sop).await? {
-        let accepted = same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
+        let accepted = intake::same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
         return Ok(Receipt { accepted, study, institution: given_to });
     }
     let institution = engine.catalog().home(scope).await?;
@@ -61,33 +62,11 @@ pub(crate) async fn accept_instance(
     }
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,
-        Recorded::Taken(known) => same_or_quarantined(engine, scope, zone, source, &known, &new).await?,
+        Recorded::Taken(known) => intake::same_or_quarantined(engine, scope, zone, source, &known, &new).await?,
         // The answer to what is put aside; an instance never gets it.
         Recorded::AsideBefore => return Err(AcceptError::Aborted),
     };
     Ok(Receipt { accepted, study, institution: given_to })
-}
-
-/// The same data set again is one copy; a different one under the same UID is kept aside and shown.
-async fn same_or_quarantined(
-    engine: &Engine,
-    scope: &Scope,
-    zone: Zone,
-    source: Source,
-    known: &KnownInstance,
-    new: &Examined,
-) -> Result<Accepted, AcceptError> {
-    let comparison = intake::compare(engine.storage(), known, new).await?;
-    if comparison == Comparison::Same {
-        return Ok(Accepted::AlreadyThere);
-    }
-    let (reason_code, reason) = comparison.reason();
-    let institution = engine.catalog().home(scope).await?;
-    let staged = append(engine, Provenance::now(Purpose::Quarantine, scope, zone, source, None), new).await?;
-    let aside = NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() };
-    let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
-    engine.recorder().record(request).await?;
-    Ok(Accepted::Quarantined { reason: reason.to_owned() })
 }
 
 /// 2. A job, once the series is quiet: facts, geometry checked, tags with their evidence. Again at the same revision it does nothing.
@@ -125,7 +104,7 @@ async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Resul
     let choice = rank::choose(&series);
     let mut read = reading::read_best(engine, scope, claim, &series, &choice).await?;
     read.earlier = reading::earlier_report(engine, scope, claim).await?;
-    let (end, report) = reading::report_of(engine, claim, &study, &series, &choice, read).await?;
+    let (end, report) = reading::report_of(engine, scope, claim, &study, &series, &choice, read).await?;
     let staged = report.as_ref().map(|(new, staged)| (new, staged));
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
 }
@@ -142,8 +121,16 @@ pub(crate) async fn sign_report(
     let drafted = review::drafted(engine, scope, study, draft).await?;
     let (document, staged) = review::signed_document(engine, &drafted).await?;
     let (rest, at) = (drafted.rest.as_slice(), drafted.at);
-    let new = NewSignature { version, revision: signing.revision, document: &document, rest, at };
+    let results_due = !engine.results().objects.is_empty();
+    let new = NewSignature { version, revision: signing.revision, document: &document, rest, at, results_due };
     engine.catalog().sign(scope, study, new, &staged, engine.storage()).await?;
-    // Signed: here begins what goes out.
     Ok(document.version)
+}
+
+/// 5. A job, once a report's objects are due: what is not kept yet is made of it and comes in as instances do, so that a second run
+///    changes nothing. They are instances of the study that nothing is read of.
+pub(crate) async fn results_out(engine: &Engine, scope: &Scope, row: i64) -> Result<(), EngineError> {
+    let Some(due) = engine.catalog().claim_results(scope, row).await? else { return Ok(()) };
+    let made = results::keep(engine, &due).await?;
+    Ok(engine.catalog().end_results(scope, &due, made).await?)
 }

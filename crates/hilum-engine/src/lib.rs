@@ -27,6 +27,7 @@ mod reading;
 mod recorder;
 mod recovery;
 pub mod report;
+pub mod results;
 pub mod review;
 pub mod routing;
 pub mod storage;
@@ -42,10 +43,12 @@ pub use catalog::{
     attributes,
 };
 pub use control::WorkControl;
-pub use engine::{Accepted, Engine, EngineConfig, Language, ReportPart, Source, Zone};
+pub use engine::{Accepted, Engine, EngineConfig, Source, Zone};
 pub use error::{AcceptError, EngineError, ErrorKind};
 pub use import::ImportSummary;
 pub use intake::{Received, Sender};
 pub use models::InstallError;
 pub use reading::{measured_stones, point_spread};
+pub use report::{Language, ReportPart};
+pub use results::{ResultKind, ResultRules, ResultsWhen};
 pub use storage::{BucketSettings, BucketUrl, Credentials, Endpoint, StoragePlace};

@@ -117,7 +117,9 @@ fn aside(new: &Examined, (reason_code, reason): (&'static str, &str)) -> Subject
 fn instance(engine: &Engine, provenance: &Provenance, new: &Examined, lost: Lost) -> Subject {
     let sender = (provenance.source == Source::Dimse).then(|| sender(&new.object)).flatten();
     let (quiet_after, forward) = match lost {
-        Lost::BeforeItsRow => (engine.quiet_after(), engine.rules().route(sender.as_ref(), &new.facts).forward),
+        Lost::BeforeItsRow => {
+            (engine.quiet_after(), engine.route(provenance.source, sender.as_ref(), &new.facts).forward)
+        }
         Lost::WithTheCatalogue => (Duration::ZERO, Vec::new()),
     };
     let file_name = provenance.file_name.clone();

@@ -5,6 +5,7 @@ mod node;
 mod openapi;
 mod openid;
 mod page;
+mod results;
 pub mod server;
 
 use std::path::PathBuf;
@@ -66,8 +67,13 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     let (mut passed, mut failed) = (Vec::new(), 0);
     let started = Instant::now();
     let wanted = |name: &str| interop.only.as_deref().is_none_or(|only| name.contains(only));
-    for (name, check) in
-        checks::ALL.iter().chain(node::ALL).chain(openid::ALL).chain(openapi::ALL).filter(|(name, _)| wanted(name))
+    for (name, check) in checks::ALL
+        .iter()
+        .chain(node::ALL)
+        .chain(results::ALL)
+        .chain(openid::ALL)
+        .chain(openapi::ALL)
+        .filter(|(name, _)| wanted(name))
     {
         match check(&bench) {
             Ok(said) => {

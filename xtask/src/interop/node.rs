@@ -67,10 +67,11 @@ fn pynetdicom_queries(bench: &Bench) -> anyhow::Result<String> {
 }
 
 /// A peer's program that runs until it is dropped.
-struct Program(Child);
+pub struct Program(Child);
 
 impl Program {
-    fn start(command: &mut Command, port: u16) -> anyhow::Result<Self> {
+    /// Starts it and waits until it listens.
+    pub fn start(command: &mut Command, port: u16) -> anyhow::Result<Self> {
         let program = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
         let started = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

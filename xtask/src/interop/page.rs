@@ -7,7 +7,7 @@ use super::Bench;
 use crate::run;
 
 /// Python packages that the checks call.
-const PACKAGES: [&str; 4] = ["pydicom", "pynetdicom", "dicomweb-client", "schemathesis"];
+const PACKAGES: [&str; 5] = ["pydicom", "pynetdicom", "dicomweb-client", "dcmqi", "schemathesis"];
 
 /// Writes the page of a run in which every check passed.
 pub fn write(bench: &Bench, passed: &[(&str, String)]) -> anyhow::Result<()> {

@@ -214,6 +214,13 @@ impl DataSet {
         let states = character_set.is_stated() && (stated == Stated::Always || !self.is_ascii());
         Writer::new(explicit_vr, character_set).write(self, states)
     }
+
+    /// The data set in explicit VR little endian and UTF-8, which it states, with one bulk value in its place.
+    pub(crate) fn write_with_bulk(&self, tag: Tag, vr: VR, value: &[u8]) -> Result<Vec<u8>, DataSetError> {
+        let mut before = self.clone();
+        let after = Self { elements: before.elements.split_off(&tag), ..Self::default() };
+        Writer::new(true, &SpecificCharacterSet::utf8()).write_around(&before, (tag, vr, value), &after)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A data set into bytes, little endian.
 
+use std::borrow::Cow;
+
 use dicom_core::{Tag, VR};
 
 use super::{DataSet, DataSetError, SPECIFIC_CHARACTER_SET, Value};
@@ -20,6 +22,23 @@ impl<'a> Writer<'a> {
     /// The data set's bytes; with `states`, Specific Character Set stands in its place.
     pub(super) fn write(mut self, data_set: &DataSet, states: bool) -> Result<Vec<u8>, DataSetError> {
         self.level(data_set, states)?;
+        Ok(self.out)
+    }
+
+    /// Two data sets with a bulk value between them; Specific Character Set stands in its place in the first.
+    pub(super) fn write_around(
+        mut self,
+        before: &DataSet,
+        (tag, vr, value): (Tag, VR, &[u8]),
+        after: &DataSet,
+    ) -> Result<Vec<u8>, DataSetError> {
+        self.level(before, true)?;
+        let mut value = Cow::Borrowed(value);
+        if value.len() % 2 == 1 {
+            value.to_mut().push(0);
+        }
+        self.element(tag, vr, &value)?;
+        self.level(after, false)?;
         Ok(self.out)
     }
 

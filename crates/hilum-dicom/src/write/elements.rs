@@ -142,7 +142,7 @@ impl Elements {
 }
 
 /// A decimal string of at most 16 characters, as exact as they allow.
-fn decimal(value: f64) -> Option<String> {
+pub(super) fn decimal(value: f64) -> Option<String> {
     if !value.is_finite() {
         return None;
     }

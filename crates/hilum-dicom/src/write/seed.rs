@@ -8,6 +8,12 @@ pub fn uid_bits_from_seed(seed: u64, role: &str) -> u128 {
     uuid_8(&[b"seed", &seed.to_le_bytes(), role.as_bytes()])
 }
 
+/// As [`uid_bits_from_seed`], from words: the same words in the same order make the same UID.
+pub fn uid_bits_from_words(words: &[&str]) -> u128 {
+    let parts: Vec<&[u8]> = [b"words".as_slice()].into_iter().chain(words.iter().map(|word| word.as_bytes())).collect();
+    uuid_8(&parts)
+}
+
 /// As [`uid_bits_from_seed`], from another UID.
 pub(super) fn uid_bits_from_uid(uid: &str, role: &str) -> u128 {
     uuid_8(&[b"uid", uid.as_bytes(), role.as_bytes()])

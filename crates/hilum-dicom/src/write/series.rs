@@ -11,6 +11,7 @@ use super::identity::{CtSeriesIdentity, SeriesKind};
 use super::layout::Layout;
 use super::seed::uid_bits_from_uid;
 use crate::charset::EncodeError;
+use crate::data_set::DataSetError;
 use crate::uid::{FrameOfReferenceUid, SopUid, UidError};
 
 /// Why a series cannot be written. Attributes are named, their values are not.
@@ -48,6 +49,18 @@ pub enum WriteError {
         /// Index of the character, from 0.
         position: usize,
     },
+    /// A data set of texts that cannot be written.
+    #[error(transparent)]
+    DataSet(#[from] DataSetError),
+    /// A result refers to voxels or slices that its series does not have.
+    #[error("the result lies outside the series that was read; expected its own slices, rows and columns")]
+    NotInTheSource,
+    /// A segmentation, or a segment of it, without voxels.
+    #[error("a segment has no voxels; a segmentation has at least one segment, and each at least one voxel")]
+    EmptySegment,
+    /// Segment Number is a 16-bit number.
+    #[error("there are more than 65,535 segments; leave some out")]
+    TooManySegments,
     /// A number that no decimal string of 16 characters holds.
     #[error("{tag} is no number that 16 characters hold")]
     NotANumber {
@@ -213,10 +226,10 @@ fn said_to_be_synthetic(description: &str) -> String {
     }
 }
 
-fn date(date: Date) -> String {
+pub(super) fn date(date: Date) -> String {
     format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day())
 }
 
-fn time_of_day(time: Time) -> String {
+pub(super) fn time_of_day(time: Time) -> String {
     format!("{:02}{:02}{:02}", time.hour(), time.minute(), time.second())
 }

@@ -13,5 +13,6 @@ mod objects;
 mod oracle;
 mod pixels;
 mod recode;
+mod results;
 mod samples;
 mod write;

@@ -53,3 +53,42 @@ pub fn dciodvfy(file: &Path) -> Option<String> {
     };
     Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
+
+/// A program that the oracles' Python environment brings (dcmqi); `None` where there is none.
+fn beside_python(program: &str) -> Option<Command> {
+    let Ok(python) = std::env::var("HILUM_ORACLE_PYTHON") else {
+        skip(&format!("HILUM_ORACLE_PYTHON names no environment with {program}"), "HILUM_REQUIRE_ORACLES");
+        return None;
+    };
+    Some(Command::new(Path::new(&python).with_file_name(program)))
+}
+
+/// Has dcmqi make a label map (`1.nii.gz`, `2.nii.gz` ...) of each segment of a segmentation; `false` where there is no dcmqi.
+pub fn segimage2itkimage(segmentation: &Path, into: &Path) -> bool {
+    let Some(mut command) = beside_python("segimage2itkimage") else { return false };
+    command.arg("--inputDICOM").arg(segmentation).arg("--outputDirectory").arg(into).args(["-t", "nii"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+    true
+}
+
+/// What dcmqi reads out of a measurement report, as JSON; `None` where there is no dcmqi.
+pub fn tid1500reader(report: &Path) -> Option<serde_json::Value> {
+    let out = report.with_extension("json");
+    let mut command = beside_python("tid1500reader")?;
+    let output = command.arg("--inputDICOM").arg(report).arg("--outputMetadata").arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+    Some(serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap())
+}
+
+/// What PixelMed's DicomSRValidator says of a report; `None` where it is not installed.
+pub fn sr_validator(report: &Path) -> Option<String> {
+    // Its style sheets have more operators than Java allows by itself.
+    let limits = ["jdk.xml.xpathTotalOpLimit", "jdk.xml.xpathExprOpLimit", "jdk.xml.xpathExprGrpLimit"];
+    let options = limits.map(|limit| format!("-D{limit}=0")).join(" ");
+    let Ok(output) = Command::new("DicomSRValidator").arg(report).env("JDK_JAVA_OPTIONS", options).output() else {
+        skip("DicomSRValidator is not installed (Debian: pixelmed-apps)", "HILUM_REQUIRE_ORACLES");
+        return None;
+    };
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}

@@ -265,7 +265,7 @@ impl Engine {
 }
 
 /// Runs what waits for the disk beside the network's threads.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     act: &'static str,
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {

@@ -63,6 +63,8 @@ pub enum Action {
     Delete,
     /// A model read a study.
     Predict,
+    /// Objects were made of a report, and kept.
+    MakeResults,
     /// A reading was cancelled.
     CancelReading,
     /// A reading was made due again.
@@ -89,7 +91,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -113,6 +115,7 @@ impl Action {
         Self::Send,
         Self::Delete,
         Self::Predict,
+        Self::MakeResults,
         Self::CancelReading,
         Self::ResumeReading,
         Self::Review,
@@ -152,6 +155,7 @@ impl Action {
             Self::Send => "send",
             Self::Delete => "delete",
             Self::Predict => "predict",
+            Self::MakeResults => "make_results",
             Self::CancelReading => "cancel_reading",
             Self::ResumeReading => "resume_reading",
             Self::Review => "review",

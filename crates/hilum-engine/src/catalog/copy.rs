@@ -18,7 +18,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use std::path::Path;
 
-/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535, and the widest table has 23 columns.
+/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535, and the widest table has 25 columns.
 const CHUNK: u64 = 1000;
 
 /// Writes everything into a new file. Readers see one moment, writers are not held up.

@@ -27,6 +27,13 @@ pub enum Due {
         /// Rises with every claim and every resume.
         attempt: i64,
     },
+    /// Make the objects of a report.
+    Results {
+        /// Row id.
+        row: i64,
+        /// Rises with every try.
+        tries: i64,
+    },
 }
 
 /// A piece of work, and whose it is.

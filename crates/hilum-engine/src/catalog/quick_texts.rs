@@ -3,8 +3,8 @@
 use super::entity::quick_text;
 use super::{Catalog, CatalogError};
 use crate::access::{AccountId, Scope};
-use crate::engine::Language;
 use crate::error::EngineError;
+use crate::report::Language;
 use crate::review::{NewQuickText, QuickText};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Set};
 

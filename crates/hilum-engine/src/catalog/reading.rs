@@ -49,6 +49,8 @@ pub struct ReadingEnd {
     pub status: ReadingStatus,
     /// Why, unless done.
     pub reason: Option<Note>,
+    /// The report before says the very same: its version.
+    pub told: Option<u32>,
 }
 
 /// What a reader learns when it renews its lease.
@@ -215,7 +217,8 @@ impl Catalog {
         changed.cancel_requested = Set(false);
         changed.updated_at = Set(now());
         update(&txn, changed).await?;
-        let event = prediction(&txn, scope, claim, end, new.is_some()).await?;
+        let reported = new.map(|_| claim.version).or(end.told);
+        let event = prediction(&txn, scope, claim, end, reported).await?;
         if let Some((report, staged)) = new {
             insert_report(&txn, claim, report, staged).await?;
         }
@@ -356,15 +359,14 @@ async fn prediction(
     scope: &Scope,
     claim: &Claim,
     end: &ReadingEnd,
-    reported: bool,
+    report: Option<u32>,
 ) -> Result<Option<AuditEvent>, CatalogError> {
     let outcome = match end.status {
         ReadingStatus::Failed => Outcome::Failed,
-        _ if reported => Outcome::Done,
+        _ if report.is_some() => Outcome::Done,
         _ => return Ok(None),
     };
     let (institution, study) = of_study(txn, claim.institution, claim.study_row).await?;
-    let report = reported.then_some(claim.version);
     let detail = Detail { subject: Some(Subject::Report), report, ..Detail::default() };
     let event = AuditEvent::by(scope, Action::Predict).ended(outcome).of(institution).about([study]);
     Ok(Some(event.with(detail)))

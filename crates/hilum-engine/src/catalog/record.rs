@@ -252,8 +252,9 @@ async fn record_all(
             record_forwards(txn, request.institution, row, &new.forward).await?;
         }
     }
-    for (_, new, place) in new_ones {
+    for (at, new, place) in new_ones {
         let touched = touched.entry(place.series_row).or_default();
+        touched.to_read |= batch[at].source != Source::Result;
         touched.study_row = place.study_row;
         touched.quiet_at = now() + new.quiet_after.as_millis() as i64;
         touched.instances += 1;
@@ -329,6 +330,8 @@ struct Touched {
     quiet_at: i64,
     instances: i64,
     frames: i64,
+    /// There may be something else to read now. Results change nothing for the readings that they were made of.
+    to_read: bool,
 }
 
 /// "This series is unsettled, revision n", its study has changed, and both hold more than before.
@@ -337,7 +340,7 @@ async fn raise_revisions(
     cache: &RowCache,
     touched: &BTreeMap<i64, Touched>,
 ) -> Result<(), CatalogError> {
-    let mut studies: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut studies: BTreeMap<i64, (i64, bool)> = BTreeMap::new();
     for (series_row, touched) in touched {
         series::Entity::update_many()
             .col_expr(series::Column::Revision, Expr::col(series::Column::Revision).add(1))
@@ -348,11 +351,13 @@ async fn raise_revisions(
             .exec(txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        *studies.entry(touched.study_row).or_default() += touched.instances;
+        let (instances, to_read) = studies.entry(touched.study_row).or_default();
+        *instances += touched.instances;
+        *to_read |= touched.to_read;
     }
-    for (study_row, instances) in studies {
+    for (study_row, (instances, to_read)) in studies {
         study::Entity::update_many()
-            .col_expr(study::Column::Revision, Expr::col(study::Column::Revision).add(1))
+            .col_expr(study::Column::Revision, Expr::col(study::Column::Revision).add(i64::from(to_read)))
             .col_expr(
                 study::Column::SeriesCount,
                 Expr::col(study::Column::SeriesCount).add(cache.new_series(study_row)),

@@ -23,6 +23,8 @@ pub struct NewReport {
     pub series_row: Option<i64>,
     /// Series Instance UID -> sentence.
     pub series_why: BTreeMap<String, String>,
+    /// Its objects are due at once.
+    pub results_due: bool,
 }
 
 /// The current report of a study.
@@ -76,6 +78,8 @@ pub(super) async fn insert_report(
         software_version: Set(document.provenance.software_version.clone()),
         object_key: Set(staged.target().as_str().to_owned()),
         created_at: Set(now()),
+        results_due_at: Set(new.results_due.then(now)),
+        results_tries: Set(0),
         ..Default::default()
     }
     .insert(txn)
@@ -190,8 +194,19 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(act))?;
         let Some(study) = study else { return Ok(None) };
+        self.current_report_of(scope, study.id).await
+    }
+
+    /// The same, of a study by its row.
+    pub async fn current_report_of(
+        &self,
+        scope: &Scope,
+        study_row: i64,
+    ) -> Result<Option<CurrentReport>, CatalogError> {
+        let act = "look up a report";
         let row = report::Entity::find()
-            .filter(report::Column::StudyRow.eq(study.id))
+            .filter(report::Column::StudyRow.eq(study_row))
+            .filter(report::Column::InstitutionId.is_in(self.visible(scope).await?))
             .filter(report::Column::Service.eq(URINARY_STONE))
             .filter(report::Column::SupersededBy.is_null())
             .filter(report::Column::AfterRow.is_null())

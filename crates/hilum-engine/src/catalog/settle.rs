@@ -118,11 +118,14 @@ impl Catalog {
         Ok(())
     }
 
-    /// The settled series of a study, in order of series number.
+    /// The settled series of a study that readings choose from, in order of series number: not those that are results themselves.
     pub async fn settled_series(&self, scope: &Scope, study_row: i64) -> Result<Vec<SettledSeries>, CatalogError> {
         let rows = series::Entity::find()
             .filter(series::Column::StudyRow.eq(study_row))
             .filter(series::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .filter(Expr::cust(
+                "EXISTS (SELECT 1 FROM instance WHERE instance.series_row = series.id AND instance.source <> 'result')",
+            ))
             .order_by_with_nulls(series::Column::Number, Order::Asc, NullOrdering::First)
             .order_by_asc(series::Column::Id)
             .all(&self.read)

@@ -37,6 +37,8 @@ pub(crate) struct NewSignature<'a> {
     pub(crate) rest: &'a [u32],
     /// When, ms since 1970 UTC, as the document says it.
     pub(crate) at: i64,
+    /// Its objects are due with it.
+    pub(crate) results_due: bool,
 }
 
 impl Catalog {
@@ -202,6 +204,9 @@ async fn insert_signed(
     row.stone_count = Set(assessed.then_some(i64::from(review.stone_count)));
     row.object_key = Set(staged.target().as_str().to_owned());
     row.created_at = Set(new.at);
+    row.results_due_at = Set(new.results_due.then(super::now));
+    row.results_tries = Set(0);
+    row.results_made_at = Set(None);
     row.insert(txn).await.map_err(CatalogError::during(ACT))
 }
 

@@ -49,6 +49,7 @@ pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
         let scope = engine.catalog().system_scope().await?;
         let mut due = engine.catalog().due_series(&scope, true).await?;
         due.extend(engine.catalog().due_studies(&scope).await?);
+        due.extend(engine.catalog().due_results(&scope, QUEUED as u64).await?);
         // What failed once in this run is left for the next one.
         due.retain(|due| tried.insert(*due));
         if due.is_empty() {
@@ -83,12 +84,14 @@ async fn sweep_forever(engine: &Engine, queue: &Queue) -> Result<(), EngineError
 async fn due_now(engine: &Engine, queue: &Queue) -> Result<Vec<Due>, CatalogError> {
     let scope = engine.catalog().system_scope().await?;
     let open = queue.open_tasks();
-    let (series, studies) = open.iter().partition::<Vec<Due>, _>(|due| matches!(due, Due::Series { .. }));
-    let (room_to_settle, room_to_read) = (QUEUED.saturating_sub(series.len()), QUEUED.saturating_sub(studies.len()));
+    let room = |kind: fn(&Due) -> bool| QUEUED.saturating_sub(open.iter().filter(|due| kind(due)).count());
+    let room_to_settle = room(|due| matches!(due, Due::Series { .. }));
+    let room_to_read = room(|due| matches!(due, Due::Study { .. }));
+    let room_for_results = room(|due| matches!(due, Due::Results { .. }));
     let mut due = Vec::new();
     if room_to_settle > 0 {
         // Those that are in the queue already are among the first.
-        let mut waiting = engine.catalog().first_due_series(&scope, QUEUED + series.len()).await?;
+        let mut waiting = engine.catalog().first_due_series(&scope, 2 * QUEUED).await?;
         waiting.retain(|waiting| !open.contains(&waiting.due));
         due = engine.turns().settle(waiting, room_to_settle);
     }
@@ -98,13 +101,17 @@ async fn due_now(engine: &Engine, queue: &Queue) -> Result<Vec<Due>, CatalogErro
         let waiting = waiting.into_iter().map(|waiting| waiting.due).filter(|due| !open.contains(due));
         due.extend(waiting.take(room_to_read));
     }
+    if room_for_results > 0 {
+        let results = engine.catalog().due_results(&scope, QUEUED as u64).await?;
+        due.extend(results.into_iter().filter(|due| !open.contains(due)).take(room_for_results));
+    }
     Ok(due)
 }
 
 /// What a task of the queue stands for. That something is to be read brings a worker; what it reads is decided when it can begin: the
 /// first study of the institution whose turn it is then.
 async fn work(engine: &Engine, due: Due) -> Result<(), EngineError> {
-    if let Due::Series { .. } = due {
+    if let Due::Series { .. } | Due::Results { .. } = due {
         return perform(engine, due).await;
     }
     let _turn = engine.reading_turn().await?;
@@ -128,5 +135,6 @@ async fn perform(engine: &Engine, due: Due) -> Result<(), EngineError> {
             let _turn = engine.reading_turn().await?;
             journey::settle_study(engine, &scope, row, revision).await
         }
+        Due::Results { row, .. } => journey::results_out(engine, &scope, row).await,
     }
 }

@@ -44,7 +44,7 @@ impl Enqueued {
     fn remove(&self, due: Due) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(&due);
-        let same = |other: &&Due| matches!(other, Due::Series { .. }) == matches!(due, Due::Series { .. });
+        let same = |other: &&Due| std::mem::discriminant(*other) == std::mem::discriminant(&due);
         if open.iter().filter(same).count() == QUEUED / 2 {
             self.short.notify_one();
         }
@@ -113,6 +113,7 @@ impl Queue {
         let key = match due {
             Due::Series { row, revision } => format!("series/{row}/{revision}/{process}/{pushed}"),
             Due::Study { row, revision, attempt } => format!("study/{row}/{revision}/{attempt}/{process}/{pushed}"),
+            Due::Results { row, tries } => format!("results/{row}/{tries}/{process}/{pushed}"),
         };
         let task = TaskBuilder::new(due).idempotency_key(key).max_attempts(1).build();
         self.storage().push_task(task).await.map_err(|error| EngineError::Queue(error.to_string()))

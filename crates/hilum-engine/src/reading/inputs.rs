@@ -4,21 +4,27 @@ use super::files::{
     CSV_FILE, JSON_FILE, KEY_IMAGES_FILE, KeyImageNote, PDF_EN_FILE, PDF_KO_FILE, XLSX_FILE, key_image_file,
 };
 use super::{Read, Stop, geometry, run::report_failed};
+use crate::access::Scope;
+use crate::archive::aside;
 use crate::catalog::{Claim, NewReport, ReadingEnd, SettledSeries, StudyRow, now, rfc3339, summary};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::report::{self, ReportInputs, UrinaryStoneReport};
+use crate::results::mask::{self, MASK_FILE};
 use crate::storage::{ObjectKey, Staged};
 use crate::tagging::rank::Choice;
 use crate::views::{Note, ReadingStatus, StudySummary};
 use hilum_clinical::guideline::Inputs;
-use hilum_clinical::report::{Date, ModelProvenance, Name, Patient, SeriesNotChosen, SeriesRead, Sex, Study};
+use hilum_clinical::report::{
+    Date, ModelProvenance, Name, Patient, SeriesNotChosen, SeriesRead, Sex, StonePresent, Study,
+};
 use hilum_clinical::{Language, Message, Statement};
 use std::sync::Arc;
 
 /// How the reading ends, with its report staged; a reading that was stopped, or a study without CT, has none.
 pub(crate) async fn report_of(
     engine: &Engine,
+    scope: &Scope,
     claim: &Claim,
     study: &StudyRow,
     series: &[SettledSeries],
@@ -26,37 +32,67 @@ pub(crate) async fn report_of(
     read: Read,
 ) -> Result<(ReadingEnd, Option<(NewReport, Arc<Staged>)>), EngineError> {
     match read.stopped {
-        Some(Stop::Cancelled) => return Ok((ReadingEnd { status: ReadingStatus::Cancelled, reason: None }, None)),
-        Some(Stop::Interrupted) => return Ok((ReadingEnd { status: ReadingStatus::Queued, reason: None }, None)),
+        Some(Stop::Cancelled) => {
+            return Ok((ReadingEnd { status: ReadingStatus::Cancelled, reason: None, told: None }, None));
+        }
+        Some(Stop::Interrupted) => {
+            return Ok((ReadingEnd { status: ReadingStatus::Queued, reason: None, told: None }, None));
+        }
         None => {}
     }
     // A study without any CT has nothing to report on; its state says why.
     if !series.iter().any(|series| series.tags.ct) {
         let statement = Message::RefusedNoSuitableSeries.statement();
         let reason = Some(Note { code: statement.code, text: statement.en });
-        return Ok((ReadingEnd { status: ReadingStatus::NotApplicable, reason }, None));
+        return Ok((ReadingEnd { status: ReadingStatus::NotApplicable, reason, told: None }, None));
     }
     let status = read.refusal.map_or(ReadingStatus::Done, |(status, _)| status);
     let key_images = read.key_images.clone();
+    let mask = mask::write(&read.stones)?;
     let document = report::build(inputs(engine, claim, study, series, choice, read)?);
     let reason =
         document.result.refusal.as_ref().map(|refusal| Note { code: refusal.code.clone(), text: refusal.en.clone() });
+    if let Some(version) = told_already(engine, scope, claim, &document).await? {
+        return Ok((ReadingEnd { status, reason, told: Some(version) }, None));
+    }
     let why =
         series.iter().zip(&choice.reasons).map(|(series, reason)| (series.uid.to_string(), reason.statement().en));
     let new = NewReport {
         series_row: choice.chosen.map(|index| series[index].row),
         series_why: why.collect(),
+        results_due: engine.results().are_due_at_once() && document.result.stone_present != StonePresent::NotAssessed,
         report: document,
     };
     let (storage, place) = (Arc::clone(engine.storage()), ObjectKey::report(claim.institution));
     let (new, staged) = tokio::task::spawn_blocking(move || {
-        let files = files_of_report(&new.report, &key_images)?;
+        let mut files = files_of_report(&new.report, &key_images)?;
+        files.push((MASK_FILE.to_owned(), mask));
         let staged = storage.stage_folder(place, &files)?;
         Ok::<_, EngineError>((new, Arc::new(staged)))
     })
     .await
     .map_err(|error| EngineError::Internal(format!("writing the report ended early: {error}")))??;
-    Ok((ReadingEnd { status, reason }, Some((new, staged))))
+    Ok((ReadingEnd { status, reason, told: None }, Some((new, staged))))
+}
+
+/// The version of the current report, if it says the very same: then it stays, with what was made of it.
+async fn told_already(
+    engine: &Engine,
+    scope: &Scope,
+    claim: &Claim,
+    document: &UrinaryStoneReport,
+) -> Result<Option<u32>, EngineError> {
+    let Some(current) = engine.catalog().current_report_of(scope, claim.study_row).await? else { return Ok(None) };
+    let storage = Arc::clone(engine.storage());
+    let json = aside("reading a report", move || Ok(storage.read_file_of(&current.folder, JSON_FILE)?)).await?;
+    let Some(json) = json else { return Ok(None) };
+    // One of an earlier layout is another report.
+    let Ok(before) = serde_json::from_slice(&json) else { return Ok(None) };
+    let UrinaryStoneReport { version, supersedes, created_at, review, amendment, signature, .. } = before;
+    // As it would have been written: numbers that were read back are not always those that were written.
+    let again =
+        UrinaryStoneReport { version, supersedes, created_at, review, amendment, signature, ..document.clone() };
+    Ok((report::json(&again).map_err(report_failed)? == json).then_some(version))
 }
 
 /// The files of a report's folder.

@@ -9,8 +9,7 @@ mod run;
 mod stones;
 
 pub(crate) use inputs::{files_of_report, report_of};
-pub(crate) use run::read_best;
-pub(crate) use run::report_failed;
+pub(crate) use run::{Stack, read_best, report_failed};
 pub use stones::{measured_stones, point_spread};
 
 use crate::access::Scope;
@@ -94,6 +93,6 @@ pub(crate) async fn give_up(
 ) -> Result<(), EngineError> {
     tracing::warn!(code = error.code(), study = claim.study_row, "a reading failed");
     let reason = Note { code: error.code().to_owned(), text: error.to_string() };
-    let end = ReadingEnd { status: ReadingStatus::Failed, reason: Some(reason) };
+    let end = ReadingEnd { status: ReadingStatus::Failed, reason: Some(reason), told: None };
     engine.catalog().end_reading(scope, claim, &end, None, engine.storage()).await
 }

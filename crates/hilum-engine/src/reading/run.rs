@@ -37,15 +37,15 @@ enum SliceError {
 }
 
 /// The slices of a series in stack order: instance and frame.
-struct Stack {
-    instances: Vec<SeriesInstance>,
-    slices: Vec<(usize, u32)>,
+pub(crate) struct Stack {
+    pub(crate) instances: Vec<SeriesInstance>,
+    pub(crate) slices: Vec<(usize, u32)>,
     rows: usize,
     columns: usize,
 }
 
 impl Stack {
-    fn new(instances: Vec<SeriesInstance>, order: &[usize]) -> Self {
+    pub(crate) fn new(instances: Vec<SeriesInstance>, order: &[usize]) -> Self {
         let placed: Vec<(usize, SlicePlacement)> = instances
             .iter()
             .enumerate()
@@ -79,7 +79,8 @@ impl Stack {
         self.slices.iter().enumerate().map(row).collect()
     }
 
-    fn input_hash(&self) -> String {
+    /// SHA-256 over the digests of the slices' objects, in stack order.
+    pub(crate) fn input_hash(&self) -> String {
         let mut hasher = Sha256::new();
         for (instance, frame) in &self.slices {
             hasher.update(self.instances[*instance].sha256.as_bytes());

@@ -5,6 +5,7 @@
 mod csv;
 mod key_image;
 mod page;
+mod part;
 mod review_sheet;
 mod xlsx;
 
@@ -14,6 +15,7 @@ pub use hilum_clinical::report::{GuidelineOptions, ReportInputs, UrinaryStoneRep
 pub use key_image::{KeyImage, KeySlice, Plane, key_image};
 pub(crate) use page::IN_THREE_PLANES;
 pub use page::pdf;
+pub use part::{Language, ReportPart};
 pub use xlsx::xlsx;
 
 /// A report could not be written.

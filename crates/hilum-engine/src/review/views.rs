@@ -286,7 +286,7 @@ pub struct QuickText {
     /// Number.
     pub id: i64,
     /// Its language.
-    pub language: crate::engine::Language,
+    pub language: crate::report::Language,
     /// What it is called.
     pub title: String,
     /// The text.
@@ -298,7 +298,7 @@ pub struct QuickText {
 #[serde(deny_unknown_fields)]
 pub struct NewQuickText {
     /// Its language.
-    pub language: crate::engine::Language,
+    pub language: crate::report::Language,
     /// What it is called: 1 to 80 characters.
     #[schema(min_length = 1, max_length = 80)]
     pub title: String,

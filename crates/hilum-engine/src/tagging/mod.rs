@@ -94,7 +94,9 @@ pub fn plane_word(plane: AnatomicalPlane) -> &'static str {
     }
 }
 
-/// Made by our own phantom: the writer states it as the device.
+/// Made by our own phantom, or a result of such a study: the writer states it. Results of patients are made by the same manufacturer.
 pub fn is_synthetic(facts: &InstanceFacts) -> bool {
+    let says = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains("synthetic"));
     facts.equipment.manufacturer.as_deref().is_some_and(|name| name.starts_with("Hilum"))
+        && (says(&facts.equipment.model) || says(&facts.series.description))
 }

@@ -9,7 +9,7 @@ use hilum_dicom::{PersonName, SeriesUid, StudyUid, read_facts};
 use hilum_engine::storage::segment::{Purpose, Records};
 use hilum_engine::{
     Accepted, AccountId, BucketSettings, CataloguePlace, Credentials, Endpoint, Engine, EngineConfig, InstitutionCode,
-    Role, Scope, Sender, Source, StoragePlace, Zone,
+    ResultRules, Role, Scope, Sender, Source, StoragePlace, Zone,
 };
 use hilum_imaging::{Affine, Recipe, Volume, Window};
 use hilum_infer::card::{
@@ -129,6 +129,7 @@ pub fn config(data: &Path) -> EngineConfig {
         quiet_after: Duration::from_millis(200),
         catalogue: place(data),
         storage: store(data),
+        results: ResultRules::none(),
         ..EngineConfig::new(data)
     }
 }

@@ -22,6 +22,7 @@ mod promise;
 mod pseudonyms;
 mod real;
 mod report;
+mod results;
 mod review;
 mod s3;
 #[path = "../s3/mod.rs"]

@@ -61,7 +61,7 @@ fn trunk() -> Ct {
     Ct { slices: 60, size: 32, spacing_mm: 5.0, ..Ct::default() }
 }
 
-async fn physician(engine: &Engine, login: &str, institution: &str) -> Arc<Caller> {
+pub async fn physician(engine: &Engine, login: &str, institution: &str) -> Arc<Caller> {
     let institution = InstitutionView { code: institution.parse().unwrap(), name: String::new() };
     engine.add_institution(&engine.console_scope().await.unwrap(), &institution).await.unwrap();
     let scope = engine.console_scope().await.unwrap();
@@ -72,7 +72,7 @@ async fn physician(engine: &Engine, login: &str, institution: &str) -> Arc<Calle
     engine.sign_in(login, PASSWORD, None, Whence::default()).await.unwrap().caller
 }
 
-fn judgement(revision: u32, verdict: ReviewVerdict) -> Judgement {
+pub fn judgement(revision: u32, verdict: ReviewVerdict) -> Judgement {
     Judgement { revision, verdict, edits: StoneEdits::default(), comment: String::new() }
 }
 
@@ -96,7 +96,7 @@ async fn sign(
     engine.sign_report(&caller.scope(), caller, &study.study_uid(), version, &signing).await
 }
 
-fn all_the_rest(revision: u32) -> Signing {
+pub fn all_the_rest(revision: u32) -> Signing {
     Signing { revision, accept_rest: true, reason: String::new() }
 }
 

@@ -226,6 +226,11 @@ browsers back to https://OUR-NAME/api/v1/openid/ID/callback and, after signing o
   institution = \"SITE_A\"         whose data it is; for what comes over DIMSE, and the first rule that says so counts
   forward = [\"PACS\"]             peers that it is sent on to, until they have it
 
+[results], what becomes of reports; everything at once and nowhere else where it is not given:
+  objects = [\"seg\", \"sr\", \"pdf\", \"sc\"]   segmentation, structured report, PDF, key images: kept in the report's study
+  to = [\"PACS\"]                 peers that they are sent to, until they have them
+  when = \"at_once\"             or \"signed\": once somebody has signed the report
+
 [[pull]], studies that are fetched by themselves:
   peer = \"PACS\"                  from whom
   every_minutes = 15             how long after one turn the next begins
@@ -257,6 +262,10 @@ pub enum ReportFormat {
     Json,
     Xlsx,
     Csv,
+    /// DICOM structured report of the measurements (TID 1500)
+    Sr,
+    /// DICOM segmentation of the stones
+    Seg,
 }
 
 impl ReportFormat {
@@ -266,6 +275,8 @@ impl ReportFormat {
             Self::Json => "json",
             Self::Xlsx => "xlsx",
             Self::Csv => "csv",
+            Self::Sr => "sr.dcm",
+            Self::Seg => "seg.dcm",
         }
     }
 }

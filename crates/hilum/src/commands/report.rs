@@ -36,6 +36,11 @@ pub fn run(settings: &Settings, arguments: &ReportArguments) -> anyhow::Result<(
     let file = block_on(with_engine(settings, &data_dir, async |engine| {
         let state = read_when_due(engine, &scope, &study, &data_dir).await?;
         match engine.report(&scope, &study, part(arguments)).await {
+            Err(EngineError::NotFound { what: "result object" }) => {
+                bail!(
+                    "this report has no such object: it found no stones, assessed nothing, or its series has changed since"
+                )
+            }
             Err(EngineError::NotFound { .. }) => bail!("there is no report of this study: {}", why_not(&state)),
             report => Ok(report?),
         }
@@ -120,6 +125,8 @@ fn part(arguments: &ReportArguments) -> ReportPart {
         ReportFormat::Json => ReportPart::Json,
         ReportFormat::Xlsx => ReportPart::Xlsx,
         ReportFormat::Csv => ReportPart::Csv,
+        ReportFormat::Sr => ReportPart::Sr,
+        ReportFormat::Seg => ReportPart::Seg,
         ReportFormat::Pdf => ReportPart::Pdf(match arguments.lang {
             ReportLanguage::Ko => Language::Ko,
             ReportLanguage::En => Language::En,

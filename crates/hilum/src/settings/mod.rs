@@ -6,6 +6,7 @@ mod https;
 mod noted;
 mod openid;
 mod peers;
+mod results;
 mod routing;
 mod storage;
 mod tls;
@@ -22,7 +23,7 @@ use anyhow::{Context, bail};
 use hilum_dicom::{AeTitle, SopClassUid};
 use hilum_dimse::ScuConfig;
 use hilum_engine::{
-    CataloguePlace, EngineConfig, StoragePlace,
+    CataloguePlace, EngineConfig, ResultRules, StoragePlace,
     accounts::{AccountRules, SecondFactorRule},
     audit::{SettingName, syslog::SyslogSettings},
     keys::KeyPlace,
@@ -39,6 +40,7 @@ use https::HttpsTable;
 use openid::OpenIdEntry;
 use peers::PeerEntry;
 pub use peers::{CallersMode, KnownPeer, Peers, RetrieveBy};
+use results::ResultsTable;
 pub use routing::{Patients, Pull};
 use routing::{PullEntry, RuleEntry};
 use storage::StorageTable;
@@ -87,6 +89,7 @@ struct File {
     rules: Vec<RuleEntry>,
     #[serde(default)]
     pull: Vec<PullEntry>,
+    results: Option<ResultsTable>,
 }
 
 /// Everything that can be configured, with its defaults.
@@ -115,6 +118,8 @@ pub struct Settings {
     pub peers: Peers,
     /// Whose data instances are, and where they go on to.
     pub rules: Rules,
+    /// Which objects reports are made into, and where those go.
+    results: ResultRules,
     /// What is fetched by itself.
     pub pulls: Vec<Pull>,
     tls: Option<TlsTable>,
@@ -194,6 +199,7 @@ impl Settings {
             log: file.log,
             callers: file.callers,
             rules: routing::rules(file.rules, &peers).map_err(anyhow::Error::msg)?,
+            results: results::rules(file.results, &peers).map_err(anyhow::Error::msg)?,
             pulls: routing::pulls(file.pull, &peers).map_err(anyhow::Error::msg)?,
             peers,
             tls: file.tls,
@@ -227,6 +233,7 @@ impl Settings {
             quiet_after: self.quiet_after,
             jobs_per_institution: self.jobs_per_institution,
             rules: self.rules.clone(),
+            results: self.results.clone(),
             syslog: self.syslog.clone(),
             keys: self.keys_of(data_dir),
             accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },

@@ -32,6 +32,21 @@ fn a_report_after_an_import_is_made_on_the_spot_and_its_name_tells_nobody() {
         assert_eq!(out(&report(format, &[])).trim(), name, "the same study, the same name");
     }
 
+    // Of DICOM objects one can only have what the report says.
+    let structured = report("sr", &[]);
+    assert_code(&structured, 0);
+    let name = out(&structured).trim().to_owned();
+    assert!(name.ends_with(".sr.dcm"), "{name}");
+    assert_eq!(&std::fs::read(folder.path().join(&name)).unwrap()[128..132], b"DICM");
+    let segmentation = report("seg", &["--out", "-"]);
+    if json["stones"].as_array().unwrap().is_empty() {
+        assert_code(&segmentation, 1);
+        assert!(err(&segmentation).contains("this report has no such object"), "{}", err(&segmentation));
+    } else {
+        assert_code(&segmentation, 0);
+        assert_eq!(&segmentation.stdout[128..132], b"DICM");
+    }
+
     let unknown = Command::new(env!("CARGO_BIN_EXE_hilum"))
         .args(["report", "1.2.3", "--format", "pdf", "--data"])
         .arg(&data)

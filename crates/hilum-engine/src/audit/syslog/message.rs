@@ -54,6 +54,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::Admit => alert(("110126", "Node Authentication")),
         Action::Query => (("110112", "Query"), None, 'E'),
         Action::View => (INSTANCES_ACCESSED, None, 'R'),
+        Action::MakeResults => (INSTANCES_ACCESSED, None, 'C'),
         Action::Receive => (INSTANCES_TRANSFERRED, None, 'C'),
         Action::Send => (INSTANCES_TRANSFERRED, None, 'R'),
         Action::Import | Action::Restore => (("110107", "Import"), None, 'C'),
@@ -73,6 +74,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
 /// Participant Object Data Life Cycle (PS3.15 A.5.1.2.3) of what an action is about.
 fn life_cycle(action: Action) -> u8 {
     match action {
+        Action::MakeResults => 1,
         Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist => 2,
         Action::CancelReading | Action::ResumeReading | Action::Review | Action::ChangeLabelUse => 3,
         // Verification, PS3.15 A.5.1.2.3.

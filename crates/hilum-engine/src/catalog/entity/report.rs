@@ -41,6 +41,10 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub object_key: String,
     pub created_at: i64,
+    /// When its objects are to be made; none: not by themselves, or no more.
+    pub results_due_at: Option<i64>,
+    pub results_tries: i64,
+    pub results_made_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,6 +14,7 @@ mod m0011_secrets;
 mod m0012_openid;
 mod m0013_turns;
 mod m0014_review;
+mod m0015_results;
 
 use sea_orm_migration::prelude::*;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_openid::OpenId),
             Box::new(m0013_turns::Turns),
             Box::new(m0014_review::Review),
+            Box::new(m0015_results::Results),
         ]
     }
 }

@@ -89,6 +89,7 @@ impl Header {
             Source::Import => 1,
             Source::Dimse => 2,
             Source::Stow => 3,
+            Source::Result => 4,
         };
         let code = institution.as_str().as_bytes();
         out[59] = code.len() as u8;
@@ -124,6 +125,7 @@ impl Header {
             1 => Source::Import,
             2 => Source::Dimse,
             3 => Source::Stow,
+            4 => Source::Result,
             _ => return None,
         };
         let code = bytes.get(60..60 + usize::from(bytes[59]).min(32))?;

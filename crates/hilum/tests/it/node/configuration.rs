@@ -53,6 +53,10 @@ fn a_wrong_peer_is_named_by_its_key() {
         (peer("") + "[[pull]]\npeer = \"RIS\"", "pull: peer names RIS"),
         (peer("") + "[[pull]]\npeer = \"PACS\"\npatients = \"mine\"", "patients"),
         (peer("") + "[[pull]]\npeer = \"PACS\"\nevery_minutes = 0", "pull: PACS: every_minutes is 1 to 10080"),
+        (peer("") + "[results]\nto = [\"RIS\"]", "results: to names RIS, which is no [[peers]]"),
+        (peer("") + "[results]\nobjects = []\nto = [\"PACS\"]", "results: to names peers, and objects is empty"),
+        (peer("") + "[results]\nwhen = \"later\"", "when"),
+        (peer("") + "[results]\nobjects = [\"gsps\"]", "objects"),
         ("callers = \"known\"".to_owned(), "callers = \"known\" needs [[peers]]"),
         ("callers = \"friends\"".to_owned(), "callers"),
     ] {

@@ -1,0 +1,59 @@
+//! The stones' voxels, kept beside their report: what a segmentation, and whoever corrects it, begins with.
+
+use crate::error::EngineError;
+use hilum_clinical::urinary_stone::StoneReading;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The file's name in a report's folder.
+pub(crate) const MASK_FILE: &str = "mask.json";
+
+#[derive(Serialize, Deserialize)]
+enum Schema {
+    #[serde(rename = "hilum.stone-mask/1")]
+    StoneMask1,
+}
+
+/// Runs of voxels along rows, by stone.
+#[derive(Serialize, Deserialize)]
+struct Mask {
+    schema: Schema,
+    stones: Vec<StoneMask>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoneMask {
+    /// The stone's number in the report.
+    number: u32,
+    /// `[z, y, first x, length]` in the stack that was read.
+    runs: Vec<[u32; 4]>,
+}
+
+/// The voxels of the stones, as a file.
+pub(crate) fn write(stones: &[StoneReading]) -> Result<Vec<u8>, EngineError> {
+    let stones = stones.iter().map(|reading| {
+        // Sorted by index, as a reading has them.
+        let mut runs: Vec<[u32; 4]> = Vec::new();
+        for voxel in &reading.voxels {
+            let [z, y, x] = voxel.index;
+            match runs.last_mut() {
+                Some([rz, ry, first, length]) if (*rz, *ry) == (z, y) && *first + *length == x => *length += 1,
+                _ => runs.push([z, y, x, 1]),
+            }
+        }
+        StoneMask { number: reading.stone.number, runs }
+    });
+    let mask = Mask { schema: Schema::StoneMask1, stones: stones.collect() };
+    serde_json::to_vec(&mask).map_err(|_| EngineError::Internal("the mask could not be written".to_owned()))
+}
+
+/// The voxels `[z, y, x]` of each stone, by its number.
+pub(super) fn read(file: &[u8]) -> Result<BTreeMap<u32, Vec<[u32; 3]>>, EngineError> {
+    let mask: Mask = serde_json::from_slice(file)
+        .map_err(|_| EngineError::Internal("the mask beside a report cannot be read".to_owned()))?;
+    let voxels = |runs: &[[u32; 4]]| {
+        let run = |&[z, y, first, length]: &[u32; 4]| (first..first + length).map(move |x| [z, y, x]);
+        runs.iter().flat_map(run).collect()
+    };
+    Ok(mask.stones.iter().map(|stone| (stone.number, voxels(&stone.runs))).collect())
+}
