@@ -103,13 +103,28 @@ export interface QuarantineEntry {
   bytes: number;
 }
 
+/** It holds the value in 95 % of cases of synthetic CT. */
+export interface Interval {
+  low: number;
+  high: number;
+}
+
 export interface Stone {
   number: number;
   side: "right" | "left" | "midline" | "unknown";
   part: "kidney" | "ureter" | "bladder" | "unknown";
   centre_mm: [number, number, number] | null;
+  site?: { site: string; probability: number } | null;
+  mimic?: { statement: Statement } | null;
+  skin_to_stone_mm?: number | null;
+  measured_by?: "density" | "mask";
   largest_diameter_mm: number | null;
-  axial_diameter_mm: number | null;
+  largest_diameter_interval_mm?: Interval | null;
+  axial_diameter_mm?: number | null;
+  coronal_diameter_mm?: number | null;
+  width_mm?: number | null;
+  volume_interval_mm3?: Interval | null;
+  core_hu?: { value: number; estimated: boolean } | null;
   volume_mm3: number | null;
   voxels: number;
   hu: { mean: number; max: number; sd: number };
@@ -193,6 +208,8 @@ export type Plane = "axial" | "coronal" | "sagittal";
 
 export interface UrinaryStoneReport {
   options: GuidelineOptions;
+  /** Absent in reports of before version 0.2. */
+  rejected?: { finding: Stone; statement: Statement }[];
   comparison: Comparison | null;
   schema: string;
   version: number;

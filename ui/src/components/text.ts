@@ -1,6 +1,6 @@
 import { useTranslation } from "react-i18next";
 
-import type { Note, PatientView, Statement } from "../api/types";
+import type { Interval, Note, PatientView, Statement, Stone } from "../api/types";
 
 /** A person name for reading: `^` becomes a space (PS3.5 6.2.1). */
 export function displayName(name: string): string {
@@ -35,6 +35,23 @@ export function useStatement(): (statement: Statement) => string {
 export function useNote(): (note: Note) => string {
   const { t } = useTranslation();
   return (note) => t(`notes.${note.code}`, { defaultValue: note.text });
+}
+
+/** Where a stone lies, as finely as that was determined. */
+export function usePlace(): (stone: Stone) => string {
+  const { t } = useTranslation();
+  const coarse = new Set(["kidney", "ureter", "bladder"]);
+  return (stone) => {
+    const side = t(`side.${stone.side}`);
+    if (!stone.site || coarse.has(stone.site.site)) return `${side} ${t(`part.${stone.part}`)}`;
+    return `${side} ${t(`stoneSite.${stone.site.site}`)}`;
+  };
+}
+
+/** A value with the interval that holds it in 95 % of cases: "7.2 (6.8–7.6)". */
+export function within(value: number | null, interval: Interval | null | undefined): string {
+  const range = interval ? ` (${interval.low.toFixed(1)}–${interval.high.toFixed(1)})` : "";
+  return millimetres(value) + range;
 }
 
 /** A length in mm with one decimal, or a dash. */

@@ -58,6 +58,16 @@ labels! {
     Side, "Side", "좌우";
     Site, "Site", "부위";
     LargestDiameter, "Largest diameter (mm)", "최대 직경 (mm)";
+    AxialDiameter, "Largest axial diameter (mm)", "축상면 최대 직경 (mm)";
+    CoronalDiameter, "Largest coronal diameter (mm)", "관상면 최대 직경 (mm)";
+    Width, "Width (mm)", "폭 (mm)";
+    CoreHu, "HU of the stone itself", "결석 자체 HU";
+    SkinToStone, "Skin-to-stone distance (mm)", "피부-결석 거리 (mm)";
+    SiteShare, "Probability of the site (of synthetic patients)", "부위 확률 (합성 환자 기준)";
+    Low, "95 % from", "95 % 하한";
+    High, "95 % to", "95 % 상한";
+    Reason, "Reason", "이유";
+    RejectedCandidates, "Candidates that are no urinary stones", "요로결석이 아닌 후보";
     Volume, "Volume (mm³)", "부피 (mm³)";
     Hu, "HU mean / max / SD", "HU 평균 / 최대 / 표준편차";
     HuMean, "HU mean", "HU 평균";

@@ -7,7 +7,8 @@ mod rejection;
 
 use serde::{Deserialize, Serialize};
 
-use crate::urinary_stone::{Side, TractPart};
+use crate::guideline::Site;
+use crate::urinary_stone::{Side, Stone, TractPart};
 use utoipa::ToSchema;
 
 pub use label::Label;
@@ -337,6 +338,26 @@ pub fn site(side: Side, part: TractPart, language: Language) -> String {
         (_, TractPart::Unknown, _) => side_text.to_owned(),
         (_, _, Language::English) => format!("{side_text} {}", part_text.to_lowercase()),
         (_, _, Language::Korean) => format!("{side_text} {part_text}"),
+    }
+}
+
+/// Where a stone lies, as finely as that was determined: "Left kidney, lower pole", "Right distal ureter", "Bladder".
+pub fn place(stone: &Stone, language: Language) -> String {
+    let coarse = || site(stone.side, stone.part, language);
+    let Some(fine) = stone.site.as_ref().map(|finding| finding.site) else { return coarse() };
+    let named = fine.text(language);
+    match (fine, language) {
+        (Site::Kidney | Site::Ureter | Site::Bladder, _) => coarse(),
+        (Site::UpperPole | Site::LowerPole, Language::English) => {
+            format!("{}, {named}", site(stone.side, TractPart::Kidney, language))
+        }
+        (Site::UpperPole | Site::MidKidney | Site::LowerPole, Language::Korean) => {
+            format!("{} {named}", site(stone.side, TractPart::Kidney, language))
+        }
+        _ => match (stone.side, language) {
+            (Side::Right | Side::Left, _) => format!("{} {named}", Label::from(stone.side).text(language)),
+            (Side::Midline | Side::Unknown, _) => named.to_owned(),
+        },
     }
 }
 

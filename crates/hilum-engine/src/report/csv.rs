@@ -11,19 +11,27 @@ const BYTE_ORDER_MARK: char = '\u{FEFF}';
 type Column = (&'static str, fn(&UrinaryStoneReport, &Stone) -> String);
 
 /// Every value is a number, a UID or a word of ours: none begins like a formula but a negative number.
-const COLUMNS: [Column; 22] = [
+const COLUMNS: [Column; 30] = [
     ("study_uid", |report, _| report.study.study_uid.clone()),
     ("report_version", |report, _| report.version.to_string()),
     ("stone", |_, stone| stone.number.to_string()),
     ("side", |_, stone| word(&stone.side)),
     ("part", |_, stone| word(&stone.part)),
+    ("site", |_, stone| stone.site.as_ref().map(|finding| word(&finding.site)).unwrap_or_default()),
+    ("site_probability", |_, stone| number(stone.site.as_ref().map(|finding| finding.probability))),
     ("largest_diameter_mm", |_, stone| number(stone.largest_diameter_mm)),
     ("largest_diameter_low_mm", |_, stone| number(stone.largest_diameter_interval_mm.map(|interval| interval.low))),
     ("largest_diameter_high_mm", |_, stone| number(stone.largest_diameter_interval_mm.map(|interval| interval.high))),
+    ("axial_diameter_mm", |_, stone| number(stone.axial_diameter_mm)),
+    ("coronal_diameter_mm", |_, stone| number(stone.coronal_diameter_mm)),
+    ("width_mm", |_, stone| number(stone.width_mm)),
     ("volume_mm3", |_, stone| number(stone.volume_mm3)),
+    ("volume_low_mm3", |_, stone| number(stone.volume_interval_mm3.map(|interval| interval.low))),
+    ("volume_high_mm3", |_, stone| number(stone.volume_interval_mm3.map(|interval| interval.high))),
     ("hu_mean", |_, stone| number(Some(stone.hu.mean))),
     ("hu_max", |_, stone| stone.hu.max.to_string()),
     ("hu_sd", |_, stone| number(Some(stone.hu.sd))),
+    ("skin_to_stone_mm", |_, stone| number(stone.skin_to_stone_mm)),
     ("score", |_, stone| format!("{:.4}", stone.score)),
     ("first_slice", |_, stone| (stone.slices.first + 1).to_string()),
     ("last_slice", |_, stone| (stone.slices.last + 1).to_string()),

@@ -1,7 +1,7 @@
 //! The report as a workbook. Every text is written as a string, so `=`, `+`, `-` and `@` in front stay text.
 
 use hilum_clinical::guideline::{Verdict, Weighed};
-use hilum_clinical::message::{known, named, offer};
+use hilum_clinical::message::{known, named, offer, place};
 use hilum_clinical::{Label, Language};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 use time::format_description::well_known::Rfc3339;
@@ -12,7 +12,7 @@ use super::{ReportError, UrinaryStoneReport, review_sheet};
 /// The workbook's column titles are English: its readers are programs as often as people (paper S1).
 pub(super) const LANGUAGE: Language = Language::English;
 
-/// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones", "Guideline options" and "About"; "Review" where somebody signed.
+/// Sheets "Slices" (file name, score, Normal/Abnormal: paper S1), "Stones", "Rejected", "Guideline options" and "About"; "Review" where somebody signed.
 pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
     let created = OffsetDateTime::parse(&report.created_at, &Rfc3339)
         .map_err(|_| ReportError::Time)?
@@ -27,6 +27,9 @@ pub fn xlsx(report: &UrinaryStoneReport) -> Result<Vec<u8>, ReportError> {
     );
     slices(workbook.add_worksheet(), report)?;
     stones(workbook.add_worksheet(), report)?;
+    if !report.rejected.is_empty() {
+        rejected(workbook.add_worksheet(), report)?;
+    }
     if !report.options.stones.is_empty() {
         options(workbook.add_worksheet(), report)?;
     }
@@ -69,14 +72,29 @@ fn stones(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), Xlsx
         Label::Score,
         Label::Slices,
         Label::TablePosition,
+        Label::Low,
+        Label::High,
+        Label::AxialDiameter,
+        Label::CoronalDiameter,
+        Label::Width,
+        Label::CoreHu,
+        Label::SkinToStone,
+        Label::SiteShare,
     ];
-    titles(sheet, &columns, &[6.0, 10.0, 10.0, 22.0, 14.0, 10.0, 10.0, 10.0, 10.0, 12.0, 10.0])?;
+    titles(
+        sheet,
+        &columns,
+        &[
+            6.0, 10.0, 26.0, 22.0, 14.0, 10.0, 10.0, 10.0, 10.0, 12.0, 10.0, 10.0, 10.0, 22.0, 22.0, 12.0, 20.0, 26.0,
+            40.0,
+        ],
+    )?;
     let one = Format::new().set_num_format("0.0");
     let score = Format::new().set_num_format("0.0000");
     for (row, stone) in (1..).zip(&report.stones) {
         sheet.write_number(row, 0, stone.number)?;
         text(sheet, row, 1, Label::from(stone.side).text(LANGUAGE))?;
-        text(sheet, row, 2, Label::from(stone.part).text(LANGUAGE))?;
+        text(sheet, row, 2, &place(stone, LANGUAGE))?;
         let values = [
             (3, stone.largest_diameter_mm),
             (4, stone.volume_mm3),
@@ -84,6 +102,13 @@ fn stones(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), Xlsx
             (6, Some(f64::from(stone.hu.max))),
             (7, Some(stone.hu.sd)),
             (10, stone.slices.table_position_mm),
+            (11, stone.largest_diameter_interval_mm.map(|interval| interval.low)),
+            (12, stone.largest_diameter_interval_mm.map(|interval| interval.high)),
+            (13, stone.axial_diameter_mm),
+            (14, stone.coronal_diameter_mm),
+            (15, stone.width_mm),
+            (16, stone.core_hu.map(|core| core.value)),
+            (17, stone.skin_to_stone_mm),
         ];
         for (column, value) in values {
             if let Some(value) = value {
@@ -91,7 +116,31 @@ fn stones(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), Xlsx
             }
         }
         sheet.write_number_with_format(row, 8, f64::from(stone.score), &score)?;
+        if let Some(site) = &stone.site {
+            sheet.write_number_with_format(row, 18, site.probability, &score)?;
+        }
         text(sheet, row, 9, &format!("{}-{}", stone.slices.first + 1, stone.slices.last + 1))?;
+    }
+    Ok(())
+}
+
+/// A row for each candidate that is no stone.
+fn rejected(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
+    sheet.set_name("Rejected")?;
+    let columns = [Label::Number, Label::Reason, Label::LargestDiameter, Label::HuMean, Label::Score, Label::Slices];
+    titles(sheet, &columns, &[6.0, 100.0, 22.0, 10.0, 10.0, 12.0])?;
+    let one = Format::new().set_num_format("0.0");
+    let score = Format::new().set_num_format("0.0000");
+    for (row, candidate) in (1..).zip(&report.rejected) {
+        let finding = &candidate.finding;
+        sheet.write_number(row, 0, finding.number)?;
+        text(sheet, row, 1, &candidate.statement.en)?;
+        if let Some(mm) = finding.largest_diameter_mm {
+            sheet.write_number_with_format(row, 2, mm, &one)?;
+        }
+        sheet.write_number_with_format(row, 3, finding.hu.mean, &one)?;
+        sheet.write_number_with_format(row, 4, f64::from(finding.score), &score)?;
+        text(sheet, row, 5, &format!("{}-{}", finding.slices.first + 1, finding.slices.last + 1))?;
     }
     Ok(())
 }

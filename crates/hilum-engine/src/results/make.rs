@@ -11,6 +11,7 @@ use crate::report::{Plane, UrinaryStoneReport};
 use crate::storage::Storage;
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, Local, Timelike};
+use hilum_clinical::message::place;
 use hilum_clinical::report::{AddedStone, StonePresent};
 use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language};
@@ -287,13 +288,12 @@ fn segments(due: &DueResults, report: &UrinaryStoneReport, mut voxels: BTreeMap<
 
 /// A stone in a few words: number, side, part of the tract, size.
 fn sentence(stone: &Stone, language: Language) -> String {
-    let words = [Label::from(stone.side), Label::from(stone.part)].map(|label| label.text(language));
     let size = stone.largest_diameter_mm.map(|mm| format!(", {mm:.1} mm")).unwrap_or_default();
     let what = match language {
         Language::English => "Stone",
         Language::Korean => "결석",
     };
-    format!("{what} {}: {} {}{size}", stone.number, words[0], words[1])
+    format!("{what} {}: {}{size}", stone.number, place(stone, language))
 }
 
 fn done(instance: ResultInstance<'_>, file: Result<Vec<u8>, WriteError>) -> Result<(SopUid, Bytes), EngineError> {

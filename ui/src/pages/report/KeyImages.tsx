@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { api } from "../../api/client";
 import type { Plane, Stone, UrinaryStoneReport } from "../../api/types";
-import { millimetres } from "../../components/text";
+import { millimetres, usePlace } from "../../components/text";
 
 /** Stones, in the order of the report, that have all three planes (IN_THREE_PLANES of the engine). */
 const inThreePlanes = 24;
@@ -20,10 +20,10 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
     ["ArrowRight", () => step(1)],
     ["ArrowLeft", () => step(-1)],
   ]);
+  const place = usePlace();
   const caption = (stone: Stone) =>
     [
-      t(`side.${stone.side}`),
-      t(`part.${stone.part}`),
+      place(stone),
       stone.largest_diameter_mm === null ? null : `${millimetres(stone.largest_diameter_mm)} mm`,
     ]
       .filter(Boolean)

@@ -17,6 +17,7 @@ import { CoverageCard } from "./CoverageCard";
 import { KeyImages } from "./KeyImages";
 import { OptionsCard } from "./OptionsCard";
 import { ProvenanceCard } from "./ProvenanceCard";
+import { RejectedCard } from "./RejectedCard";
 import { ResultCard } from "./ResultCard";
 import { ReviewCard } from "./review/ReviewCard";
 import { VersionBar, VersionNotice } from "./review/VersionBar";
@@ -76,6 +77,7 @@ export function ReportPage() {
               <OptionsCard studyUid={studyUid} report={found} />
             </>
           )}
+          {found.rejected && found.rejected.length > 0 && <RejectedCard rejected={found.rejected} />}
           {found.comparison && <ComparisonCard comparison={found.comparison} />}
           <ReviewCard key={found.version} studyUid={studyUid} report={found} onSigned={() => show(null)} />
           <Grid>

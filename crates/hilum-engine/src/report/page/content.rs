@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hilum_clinical::message::{score_text, site};
+use hilum_clinical::message::{place, score_text};
 use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language, Statement};
@@ -71,6 +71,7 @@ pub(super) struct Content<'a> {
     image_columns: usize,
     key_images_left_out: usize,
     comparison: Vec<String>,
+    rejected: Vec<String>,
     looked_at: Vec<String>,
     not_looked_at: Vec<String>,
     geometry: Vec<String>,
@@ -158,6 +159,8 @@ impl<'a> Content<'a> {
             image_columns: density.image_columns,
             key_images_left_out: axial.len() - shown,
             comparison: words.comparison(report, density.statements),
+            rejected: words
+                .list(report.rejected.iter().map(|one| words.statement(&one.statement)), density.statements.min(4)),
             looked_at: statements(&report.coverage.looked_at),
             not_looked_at: statements(&report.coverage.not_looked_at),
             geometry: statements(&report.geometry_findings),
@@ -291,7 +294,7 @@ impl Words {
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1}"));
         StoneRow {
             number: stone.number.to_string(),
-            site: site(stone.side, stone.part, self.language),
+            site: place(stone, self.language),
             diameter: number(stone.largest_diameter_mm),
             volume: number(stone.volume_mm3),
             hu: format!("{:.0} / {} / {:.0}", stone.hu.mean, stone.hu.max, stone.hu.sd),
@@ -305,7 +308,7 @@ impl Words {
     fn caption(&self, report: &UrinaryStoneReport, image: &KeyImage) -> String {
         let slice = format!("{} {}", self.label(Label::Slice), image.index + 1);
         match report.stones.iter().find(|stone| stone.number == image.stone) {
-            Some(stone) => format!("{}. {}, {slice}", stone.number, site(stone.side, stone.part, self.language)),
+            Some(stone) => format!("{}. {}, {slice}", stone.number, place(stone, self.language)),
             None => slice,
         }
     }

@@ -1,6 +1,6 @@
 //! The physician's review as it stands on the pages, in one language.
 
-use hilum_clinical::message::site;
+use hilum_clinical::message::place;
 use hilum_clinical::report::{FindingVerdict, StoneEdits, StonePresent, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language, Message};
@@ -121,7 +121,7 @@ fn rows(report: &UrinaryStoneReport, language: Language) -> Vec<Row> {
 
 fn found(stone: &Stone, language: Language) -> String {
     let size = stone.largest_diameter_mm.map(|mm| format!(", {mm:.1} mm")).unwrap_or_default();
-    format!("{}{size}", site(stone.side, stone.part, language))
+    format!("{}{size}", place(stone, language))
 }
 
 /// What the model and the physician state together, the physician's words first.

@@ -1,9 +1,9 @@
 //! What stands on the page of one stone, as text in one language.
 
 use hilum_clinical::guideline::{Chance, Verdict, Weighed};
-use hilum_clinical::message::{known, named, offer, site};
+use hilum_clinical::message::{known, named, offer, place, score_text};
 use hilum_clinical::report::{StoneOptions, UrinaryStoneReport};
-use hilum_clinical::urinary_stone::Stone;
+use hilum_clinical::urinary_stone::{CoreHu, Interval, Stone};
 use hilum_clinical::{Label, Language};
 use serde::Serialize;
 
@@ -20,6 +20,8 @@ pub(super) struct StonePage {
     headline: String,
     images: Vec<KeyImageCell>,
     measures: Vec<(&'static str, String)>,
+    /// What speaks against it.
+    doubt: String,
     rules: Vec<RuleRow>,
     rules_left_out: usize,
     passage: Vec<(String, String)>,
@@ -44,7 +46,7 @@ impl StonePage {
         let options = report.options.stones.iter().find(|options| options.stone == stone.number);
         let rules = options.map(|options| words.rules(options)).unwrap_or_default();
         let diameter = stone.largest_diameter_mm.map(|mm| format!("{mm:.1} mm"));
-        let place = site(stone.side, stone.part, language);
+        let place = place(stone, language);
         let headline = [Some(format!("{} {}", words.label(Label::Stone), stone.number)), Some(place), diameter];
         Self {
             headline: headline.into_iter().flatten().collect::<Vec<_>>().join(" · "),
@@ -52,6 +54,7 @@ impl StonePage {
                 .map(|(n, image)| KeyImageCell { file: format!("key-{n}.png"), caption: words.plane(image) })
                 .collect(),
             measures: words.measures(stone),
+            doubt: stone.mimic.as_ref().map(|mimic| mimic.statement.text(language).to_owned()).unwrap_or_default(),
             rules_left_out: rules.len().saturating_sub(MOST_RULES),
             rules: rules.into_iter().take(MOST_RULES).collect(),
             passage: options.map(|options| words.passage(options)).unwrap_or_default(),
@@ -85,16 +88,27 @@ impl Words {
 
     fn measures(&self, stone: &Stone) -> Vec<(&'static str, String)> {
         let mm = |value: Option<f64>| value.map(|mm| format!("{mm:.1}"));
+        let within = |value: Option<f64>, interval: Option<Interval>| {
+            let interval = interval.map(|Interval { low, high }| format!(" ({low:.1}–{high:.1})")).unwrap_or_default();
+            value.map(|value| format!("{value:.1}{interval}"))
+        };
+        let core = |core: CoreHu| format!("{}{:.0}", if core.estimated { "≈ " } else { "" }, core.value);
         let rows = [
-            (Label::Site, Some(site(stone.side, stone.part, self.language))),
-            (Label::LargestDiameter, mm(stone.largest_diameter_mm)),
-            (Label::Volume, mm(stone.volume_mm3)),
+            (Label::Site, Some(place(stone, self.language))),
+            (Label::SiteShare, stone.site.as_ref().map(|site| format!("{:.2}", site.probability))),
+            (Label::LargestDiameter, within(stone.largest_diameter_mm, stone.largest_diameter_interval_mm)),
+            (Label::AxialDiameter, mm(stone.axial_diameter_mm)),
+            (Label::CoronalDiameter, mm(stone.coronal_diameter_mm)),
+            (Label::Width, mm(stone.width_mm)),
+            (Label::Volume, within(stone.volume_mm3, stone.volume_interval_mm3)),
             (Label::Hu, Some(format!("{:.0} / {} / {:.0}", stone.hu.mean, stone.hu.max, stone.hu.sd))),
-            (Label::Score, Some(hilum_clinical::message::score_text(stone.score, 3))),
+            (Label::CoreHu, stone.core_hu.map(core)),
+            (Label::SkinToStone, stone.skin_to_stone_mm.map(|mm| format!("{mm:.0}"))),
+            (Label::Score, Some(score_text(stone.score, 3))),
             (Label::Slices, Some(format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1))),
             (Label::TablePosition, mm(stone.slices.table_position_mm)),
         ];
-        rows.into_iter().map(|(label, value)| (self.label(label), value.unwrap_or_else(|| "–".to_owned()))).collect()
+        rows.into_iter().filter_map(|(label, value)| Some((self.label(label), value?))).collect()
     }
 
     fn plane(&self, image: &KeyImage) -> String {

@@ -2,7 +2,7 @@ import { useTranslation } from "react-i18next";
 
 import type { ReviewedFinding, StoneEdits } from "../../../api/review";
 import type { Stone } from "../../../api/types";
-import { millimetres } from "../../../components/text";
+import { millimetres, usePlace } from "../../../components/text";
 
 /** What is stated of a stone, in one line. */
 export function useStated(): (edits: StoneEdits) => string {
@@ -19,10 +19,10 @@ export function useStated(): (edits: StoneEdits) => string {
 
 /** What the model states of a stone, in one line. */
 export function useFound(): (stone: Stone) => string {
-  const { t } = useTranslation();
+  const place = usePlace();
   return (stone) =>
     [
-      `${t(`side.${stone.side}`)} ${t(`part.${stone.part}`)}`,
+      place(stone),
       stone.largest_diameter_mm !== null && `${millimetres(stone.largest_diameter_mm)} mm`,
     ]
       .filter(Boolean)
