@@ -354,6 +354,13 @@ async fn while_a_study_is_read_again_nobody_signs_it() {
     execute(data.path(), "UPDATE reading SET state = 'reading', lease_until = 0").await;
     let refused = sign(&engine, &kim, &series, 1, Signing::default()).await.unwrap_err();
     assert!(refused.to_string().contains("is being read again"), "{refused}");
+    // From a bucket it is removed aside.
+    for _ in 0..100 {
+        if crate::fixture::on_the_way(data.path()) == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     assert_eq!(crate::fixture::on_the_way(data.path()), 0, "what was written for it is gone");
     execute(data.path(), "UPDATE reading SET state = 'done'").await;
     sign(&engine, &kim, &series, 1, Signing::default()).await.unwrap();
