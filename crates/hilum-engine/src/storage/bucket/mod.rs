@@ -271,7 +271,7 @@ impl Bucket {
         let bucket = Arc::clone(self);
         self.runtime().spawn(async move {
             if remove(&bucket.client, &folder).await
-                && let Err(error) = fs::remove_file(marker)
+                && let Err(error) = fs::remove_dir(marker)
             {
                 tracing::debug!(kind = ?error.kind(), "a folder that is gone stays noted until the next start");
             }
