@@ -40,6 +40,21 @@ include-path = \"/api/v1/links/use\"
 checks = { positive_data_acceptance = { enabled = false } }
 
 [[operations]]
+include-path = \"/api/v1/studies/{study_uid}/report/versions/{version}/sign\"
+# The password or a code, and not both.
+checks = { positive_data_acceptance = { enabled = false } }
+
+[[operations]]
+include-path = \"/api/v1/quick-texts\"
+# Texts without control characters.
+checks = { positive_data_acceptance = { enabled = false } }
+
+[[operations]]
+include-path-regex = \"^/api/v1/studies/[^/]+/report/versions/\"
+# A list of one UID, which is no UID, looks like one in a path.
+checks = { negative_data_rejection = { enabled = false } }
+
+[[operations]]
 include-path = \"/api/v1/session/password\"
 # The same.
 checks = { positive_data_acceptance = { enabled = false } }
