@@ -1,14 +1,8 @@
 //! Small dense linear algebra: symmetric 3x3 matrices, and normal equations.
 
+pub(super) use hilum_imaging::vector::{dot, minus};
+
 pub(super) type Matrix3 = [[f64; 3]; 3];
-
-pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-pub(super) fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
 
 pub(super) fn times(m: &Matrix3, v: [f64; 3]) -> [f64; 3] {
     m.map(|row| dot(row, v))
