@@ -208,7 +208,7 @@ export type Plane = "axial" | "coronal" | "sagittal";
 
 export interface UrinaryStoneReport {
   options: GuidelineOptions;
-  /** Absent in reports of before version 0.2. */
+  /** Absent in older reports. */
   rejected?: { finding: Stone; statement: Statement }[];
   comparison: Comparison | null;
   schema: string;

@@ -1,4 +1,20 @@
-import { vi } from "vitest";
+import "../i18n";
+
+import { cleanup, configure } from "@testing-library/react";
+import i18next from "i18next";
+import { afterEach, beforeAll, vi } from "vitest";
+
+/** The tests of a file read English, wait long enough for a busy machine, and leave nothing behind. */
+export function inEnglish() {
+  beforeAll(async () => {
+    configure({ asyncUtilTimeout: 10_000 });
+    await i18next.changeLanguage("en");
+  });
+  afterEach(() => {
+    cleanup();
+    vi.unstubAllGlobals();
+  });
+}
 
 /** What jsdom lacks and Mantine asks for. */
 export function furnish() {

@@ -41,19 +41,18 @@ checks = { positive_data_acceptance = { enabled = false } }
 
 [[operations]]
 include-path = \"/api/v1/studies/{study_uid}/report/versions/{version}/sign\"
-# The password or a code, and not both.
-checks = { positive_data_acceptance = { enabled = false } }
+# The password or a code, and not both; and a list of one UID, which is no UID, looks like one in a path.
+checks = { positive_data_acceptance = { enabled = false }, negative_data_rejection = { enabled = false } }
 
 [[operations]]
-include-path = \"/api/v1/quick-texts\"
-# Texts without control characters.
-checks = { positive_data_acceptance = { enabled = false } }
+include-path = \"/api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number}\"
+# What is stated goes with the verdict that something is edited, and with no other; and a list of one UID as above.
+checks = { positive_data_acceptance = { enabled = false }, negative_data_rejection = { enabled = false } }
 
 [[operations]]
 include-path-regex = \"^/api/v1/studies/[^/]+/report/versions/\"
-# A list of one UID, which is no UID, looks like one in a path; and what may be said of a stone (texts without control characters, sizes that
-# stones have) does not stand in the schemas yet.
-checks = { negative_data_rejection = { enabled = false }, positive_data_acceptance = { enabled = false } }
+# A list of one UID as above.
+checks = { negative_data_rejection = { enabled = false } }
 
 [[operations]]
 include-path = \"/api/v1/session/password\"

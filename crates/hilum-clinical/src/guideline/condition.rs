@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::urinary_stone::TractPart;
+
 /// Where a stone lies, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -46,6 +48,15 @@ impl Site {
             self,
             Self::Upj | Self::ProximalUreter | Self::MidUreter | Self::DistalUreter | Self::Uvj | Self::Ureter
         )
+    }
+
+    /// The part of the tract that it belongs to.
+    pub fn part(self) -> TractPart {
+        match self {
+            Self::Bladder => TractPart::Bladder,
+            site if site.is_kidney() => TractPart::Kidney,
+            _ => TractPart::Ureter,
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub struct UrinaryStoneReport {
     pub result: StoneResult,
     /// The stones, largest first.
     pub stones: Vec<Stone>,
-    /// What guidelines offer for them; empty in reports of before version 0.6.
+    /// What guidelines offer for them; empty in older reports.
     #[serde(default)]
     pub options: GuidelineOptions,
     /// The stones beside those of the patient's last study before; absent where there is none that was assessed.

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::UrinaryStoneReport;
 use crate::guideline::Site;
-use crate::urinary_stone::Side;
+use crate::urinary_stone::{Side, SiteFinding, Stone};
 
 /// What a physician says of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -36,6 +36,7 @@ pub struct StoneEdits {
     /// Site in the urinary tract.
     pub site: Option<Site>,
     /// Largest diameter (mm).
+    #[schema(exclusive_minimum = 0.0, maximum = 300.0)]
     pub largest_diameter_mm: Option<f64>,
 }
 
@@ -43,6 +44,20 @@ impl StoneEdits {
     /// Nothing is given.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The stone as the physician states it. What is stated is certain, and has no interval.
+    pub fn applied_to(&self, stone: &Stone) -> Stone {
+        let mut stone = stone.clone();
+        if let Some(site) = self.site {
+            stone.part = site.part();
+            stone.site = Some(SiteFinding { site, probability: 1.0, shares: Vec::new() });
+        }
+        if let Some(mm) = self.largest_diameter_mm {
+            (stone.largest_diameter_mm, stone.largest_diameter_interval_mm) = (Some(mm), None);
+        }
+        stone.side = self.side.unwrap_or(stone.side);
+        stone
     }
 }
 
@@ -84,11 +99,11 @@ pub struct AddedStone {
 pub struct Conclusion {
     /// English.
     #[serde(default)]
-    #[schema(max_length = 4000)]
+    #[schema(max_length = 4000, pattern = r"^[^\x00-\x08\x0B-\x1F\x7F-\x9F]*$")]
     pub en: String,
     /// Korean.
     #[serde(default)]
-    #[schema(max_length = 4000)]
+    #[schema(max_length = 4000, pattern = r"^[^\x00-\x08\x0B-\x1F\x7F-\x9F]*$")]
     pub ko: String,
 }
 

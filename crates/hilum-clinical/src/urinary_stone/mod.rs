@@ -72,7 +72,7 @@ pub struct Stone {
     pub centre_index: [f64; 3],
     /// Centre of mass `[x, y, z]` in patient coordinates (mm, LPS+).
     pub centre_mm: Option<[f64; 3]>,
-    /// Where that is against landmarks of the body; absent where no midline was found, and in reports of before version 0.2.
+    /// Where that is against landmarks of the body; absent where no midline was found, and in older reports.
     #[serde(default)]
     pub position: Option<BodyPosition>,
     /// What the sizes were measured by.

@@ -93,8 +93,7 @@ fn name(stone: &mut Stone, frame: &AnatomicalFrame) {
                 let side = if off.abs() <= BLADDER_MIDDLE_MM { Side::Midline } else { side_of(off) };
                 (TractPart::Bladder, side)
             }
-            (site, _) if site.is_kidney() => (TractPart::Kidney, side),
-            _ => (TractPart::Ureter, side),
+            (site, _) => (site.part(), side),
         };
         stone.site = Some(finding);
     }

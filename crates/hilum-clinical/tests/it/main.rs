@@ -12,3 +12,6 @@ mod skin;
 #[path = "../trial/mod.rs"]
 #[allow(dead_code, reason = "shared with the bench")]
 mod trial;
+#[path = "../../benches/sites/truth.rs"]
+#[allow(dead_code, reason = "shared with the bench")]
+mod truth;

@@ -13,6 +13,8 @@ use hilum_imaging::phantom::{
 use hilum_imaging::vector::{Point, distance};
 use hilum_infer::region::{Coarse, find_frame, find_urinary_region};
 
+use crate::truth::site_of;
+
 const EVERY_SITE: [StoneSite; 10] = [
     StoneSite::KidneyUpperPole,
     StoneSite::KidneyMid,
@@ -25,21 +27,6 @@ const EVERY_SITE: [StoneSite; 10] = [
     StoneSite::UreterovesicalJunction,
     StoneSite::Bladder,
 ];
-
-fn site_of(site: StoneSite) -> Site {
-    match site {
-        StoneSite::KidneyUpperPole => Site::UpperPole,
-        StoneSite::KidneyMid => Site::MidKidney,
-        StoneSite::KidneyLowerPole => Site::LowerPole,
-        StoneSite::RenalPelvis => Site::RenalPelvis,
-        StoneSite::UreteropelvicJunction => Site::Upj,
-        StoneSite::ProximalUreter => Site::ProximalUreter,
-        StoneSite::MidUreter => Site::MidUreter,
-        StoneSite::DistalUreter => Site::DistalUreter,
-        StoneSite::UreterovesicalJunction => Site::Uvj,
-        StoneSite::Bladder => Site::Bladder,
-    }
-}
 
 /// A patient with one stone of 6 mm at every site, on alternating sides.
 fn patient(recipe: &PhantomRecipe) -> PhantomStudy {

@@ -6,6 +6,7 @@ use hilum_clinical::urinary_stone::{
 };
 use hilum_imaging::phantom::{Kernel, ScannedStone, StoneScan, Surroundings, scan_stone};
 use hilum_imaging::{Affine, Volume};
+use hilum_infer::interval::wilson95;
 use ndarray::{Array3, s};
 
 /// A small generator, so that the cases are the same on every machine.
@@ -164,10 +165,8 @@ pub fn measured_all(scans: &[StoneScan], mark: Mark) -> Vec<Outcome> {
 
 /// Share and its 95 % interval (Wilson).
 pub fn wilson(hits: usize, n: usize) -> (f64, f64, f64) {
-    let (p, n, z) = (hits as f64 / n as f64, n as f64, 1.96_f64);
-    let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
-    let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    (p, middle - half, middle + half)
+    let [low, high] = wilson95(hits, n).unwrap_or([f64::NAN; 2]);
+    (hits as f64 / n as f64, low, high)
 }
 
 /// The affine of a volume seen along other axes: `order` names the old axis of each new one, `flipped` turns it round.

@@ -102,13 +102,19 @@ pub(super) async fn insert_report(
     Ok(())
 }
 
+/// Of a study's versions the one that is shown: nothing took its place, and it does not wait behind a signed one.
+pub(super) fn shown() -> Condition {
+    Condition::all()
+        .add(report::Column::Service.eq(URINARY_STONE))
+        .add(report::Column::SupersededBy.is_null())
+        .add(report::Column::AfterRow.is_null())
+}
+
 /// The version that is shown, where it is a signed one: it stays shown until a later reading is signed, too.
 async fn shown_and_signed(txn: &DatabaseTransaction, study_row: i64) -> Result<Option<i64>, CatalogError> {
     let shown = report::Entity::find()
         .filter(report::Column::StudyRow.eq(study_row))
-        .filter(report::Column::Service.eq(URINARY_STONE))
-        .filter(report::Column::SupersededBy.is_null())
-        .filter(report::Column::AfterRow.is_null())
+        .filter(shown())
         .one(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
@@ -173,9 +179,7 @@ impl Catalog {
             .map_err(CatalogError::during(act))?;
         let reports = report::Entity::find()
             .filter(report::Column::StudyRow.is_in(earlier.clone()))
-            .filter(report::Column::Service.eq(URINARY_STONE))
-            .filter(report::Column::SupersededBy.is_null())
-            .filter(report::Column::AfterRow.is_null())
+            .filter(shown())
             .filter(report::Column::StonePresent.is_not_null())
             .all(&self.read)
             .await
@@ -207,9 +211,7 @@ impl Catalog {
         let row = report::Entity::find()
             .filter(report::Column::StudyRow.eq(study_row))
             .filter(report::Column::InstitutionId.is_in(self.visible(scope).await?))
-            .filter(report::Column::Service.eq(URINARY_STONE))
-            .filter(report::Column::SupersededBy.is_null())
-            .filter(report::Column::AfterRow.is_null())
+            .filter(shown())
             .order_by_desc(report::Column::Version)
             .one(&self.read)
             .await

@@ -1,8 +1,9 @@
 //! Which reports' objects are due, and that they are made. What is due is a condition on the report's row; nothing else remembers it.
 
 use super::audit::of_study;
-use super::entity::{report, study};
-use super::reading::URINARY_STONE;
+use super::entity::report;
+use super::report::shown;
+use super::review::study_of;
 use super::{Catalog, CatalogError, Due, now};
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
@@ -45,8 +46,7 @@ impl Catalog {
             .select_only()
             .columns([report::Column::Id, report::Column::ResultsTries])
             .filter(report::Column::ResultsDueAt.lte(now()))
-            .filter(report::Column::SupersededBy.is_null())
-            .filter(report::Column::AfterRow.is_null())
+            .filter(shown())
             .filter(report::Column::InstitutionId.is_in(self.visible(scope).await?))
             .order_by_asc(report::Column::ResultsDueAt)
             .order_by_asc(report::Column::Id)
@@ -65,8 +65,7 @@ impl Catalog {
         let found = report::Entity::find_by_id(row)
             .filter(report::Column::InstitutionId.is_in(visible))
             .filter(report::Column::ResultsDueAt.lte(now()))
-            .filter(report::Column::SupersededBy.is_null())
-            .filter(report::Column::AfterRow.is_null())
+            .filter(shown())
             .one(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
@@ -117,9 +116,7 @@ impl Catalog {
             .col_expr(report::Column::ResultsDueAt, Expr::value(now()))
             .col_expr(report::Column::ResultsTries, Expr::value(0))
             .filter(report::Column::StudyRow.eq(study.id))
-            .filter(report::Column::Service.eq(URINARY_STONE))
-            .filter(report::Column::SupersededBy.is_null())
-            .filter(report::Column::AfterRow.is_null())
+            .filter(shown())
             .filter(report::Column::ResultsMadeAt.is_null())
             .exec(&txn)
             .await
@@ -139,9 +136,7 @@ impl Catalog {
         let Some(study) = study_of(&txn, &visible, uid).await? else { return Ok(None) };
         let found = report::Entity::find()
             .filter(report::Column::StudyRow.eq(study.id))
-            .filter(report::Column::Service.eq(URINARY_STONE))
-            .filter(report::Column::SupersededBy.is_null())
-            .filter(report::Column::AfterRow.is_null())
+            .filter(shown())
             .one(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
@@ -150,19 +145,6 @@ impl Catalog {
             None => Ok(None),
         }
     }
-}
-
-async fn study_of(
-    txn: &DatabaseTransaction,
-    visible: &[i64],
-    uid: &StudyUid,
-) -> Result<Option<study::Model>, CatalogError> {
-    study::Entity::find()
-        .filter(study::Column::StudyUid.eq(uid.as_str()))
-        .filter(study::Column::InstitutionId.is_in(visible.iter().copied()))
-        .one(txn)
-        .await
-        .map_err(CatalogError::during(ACT))
 }
 
 async fn due_of(txn: &DatabaseTransaction, row: report::Model) -> Result<DueResults, CatalogError> {

@@ -22,8 +22,8 @@ pub fn point_spread(facts: Option<&InstanceFacts>, geometry: &Affine) -> PointSp
     PointSpread::nominal(thickness, sharp)
 }
 
-/// The stones of a reading, measured by their density, named and numbered as a report would list them, and the candidates that are none. `slices(i)` gives slice `i` (`[row, column]`,
-/// HU); those around candidates are asked for once, in ascending order.
+/// The stones of a reading, measured by their density, named and numbered as a report would list them, and the candidates that are none.
+/// `slices(i)` gives slice `i` (`[row, column]`, HU); those around candidates are asked for once, in ascending order.
 pub fn measured_stones<E>(
     reading: Reading,
     stack: &SliceStack,

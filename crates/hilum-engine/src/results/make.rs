@@ -55,7 +55,8 @@ impl Objects {
         });
         let (Some(json), mask) = read.await? else { return Ok(None) };
         let report: UrinaryStoneReport = serde_json::from_slice(&json)
-            .map_err(|error| EngineError::Internal(format!("a report that is kept cannot be read: {error}")))?;
+            // What the parser says would quote the document.
+            .map_err(|_| EngineError::Internal("a report that is kept cannot be read".to_owned()))?;
         if report.result.stone_present == StonePresent::NotAssessed {
             return Ok(None);
         }
@@ -78,7 +79,7 @@ impl Objects {
             ResultKind::Pdf => 2,
             ResultKind::Sc => {
                 let stones = self.inner.report.stones.iter();
-                let numbers = stones.flat_map(|stone| PLANES.map(|plane| picture_number(stone, plane)));
+                let numbers = stones.flat_map(|stone| Plane::ALL.map(|plane| picture_number(stone, plane)));
                 return numbers.map(|number| identity::sop(&self.inner.due, kind, number)).collect();
             }
         };
@@ -125,7 +126,8 @@ impl Inner {
             }
             ResultKind::Sc => {
                 let mut pictures = Vec::new();
-                for (stone, plane) in self.report.stones.iter().flat_map(|stone| PLANES.map(|plane| (stone, plane))) {
+                for (stone, plane) in self.report.stones.iter().flat_map(|stone| Plane::ALL.map(|plane| (stone, plane)))
+                {
                     let file = key_image_file(stone.number.saturating_sub(1) as usize, plane);
                     let Some(png) = self.storage.read_file_of(&self.due.folder, &file)? else { continue };
                     let instance = self.instance(kind, picture_number(stone, plane), "Urinary stone key images");
@@ -235,12 +237,9 @@ impl Inner {
     }
 }
 
-/// The planes of a stone's key images.
-const PLANES: [Plane; 3] = [Plane::Axial, Plane::Coronal, Plane::Sagittal];
-
 /// Instance Number of a key image.
 fn picture_number(stone: &Stone, plane: Plane) -> u32 {
-    3 * stone.number.saturating_sub(1) + plane as u32 + 1
+    Plane::ALL.len() as u32 * stone.number.saturating_sub(1) + plane as u32 + 1
 }
 
 /// The report as its physician has left it: without what is no stone, with what was stated otherwise.
@@ -249,8 +248,7 @@ fn as_judged(mut report: UrinaryStoneReport) -> UrinaryStoneReport {
     report.stones.retain(|stone| review.of(stone.number).is_none_or(|finding| finding.verdict.is_stone()));
     for stone in &mut report.stones {
         let Some(finding) = review.of(stone.number) else { continue };
-        stone.side = finding.edits.side.unwrap_or(stone.side);
-        stone.largest_diameter_mm = finding.edits.largest_diameter_mm.or(stone.largest_diameter_mm);
+        *stone = finding.edits.applied_to(stone);
     }
     report.result.stone_present = if review.stone_count > 0 { StonePresent::Yes } else { StonePresent::No };
     report

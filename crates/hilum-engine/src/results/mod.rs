@@ -10,7 +10,7 @@ pub(crate) mod mask;
 mod source;
 
 use crate::access::{Permission, Scope};
-use crate::catalog::{DueResults, SettledSeries};
+use crate::catalog::DueResults;
 use crate::engine::{Engine, Source, Zone};
 use crate::error::{AcceptError, EngineError};
 use crate::intake::Incoming;
@@ -154,9 +154,4 @@ pub(crate) async fn keep(engine: &Engine, due: &DueResults) -> Result<Option<u64
 
 async fn is_kept(engine: &Engine, scope: &Scope, sop: &SopUid) -> Result<bool, EngineError> {
     Ok(engine.catalog().known_instance(scope, Zone::Clinical, sop).await?.is_some())
-}
-
-/// The series that a report was made of.
-fn read_series(series: Vec<SettledSeries>, row: i64) -> Option<SettledSeries> {
-    series.into_iter().find(|series| series.row == row)
 }

@@ -1,6 +1,5 @@
 //! The series that a report was made of, as its results refer to it.
 
-use super::read_series;
 use crate::access::Scope;
 use crate::archive::aside;
 use crate::catalog::DueResults;
@@ -19,7 +18,7 @@ pub(super) async fn of(
 ) -> Result<Option<Source>, EngineError> {
     let Some(row) = due.series_row else { return Ok(None) };
     let settled = engine.catalog().settled_series(scope, due.study_row).await?;
-    let Some(series) = read_series(settled, row) else { return Ok(None) };
+    let Some(series) = settled.into_iter().find(|series| series.row == row) else { return Ok(None) };
     let stack = Stack::new(engine.catalog().series_instances(scope, row).await?, &series.stack.order);
     if Some(stack.input_hash().as_str()) != input_hash {
         return Ok(None);

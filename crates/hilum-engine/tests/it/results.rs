@@ -3,11 +3,14 @@
 use crate::fixture::{config, execute, kill_writer, number, objects, rows, send, texts};
 use crate::review::{all_the_rest, judgement, physician};
 use bytes::Bytes;
+use hilum_clinical::guideline::Site;
+use hilum_clinical::report::StoneEdits;
+use hilum_clinical::urinary_stone::Side as StoneSide;
 use hilum_dicom::charset::SpecificCharacterSet;
 use hilum_dicom::header::Instance;
 use hilum_dicom::write::{CtSeriesIdentity, PatientPosition, PatientSex, SeriesKind, ct_series, uid_bits_from_seed};
 use hilum_dicom::{AeTitle, DataSet, InstanceFacts, PersonName, SeriesUid, SopUid, StudyUid, read_facts};
-use hilum_engine::review::ReviewVerdict;
+use hilum_engine::review::{Judgement, ReviewVerdict};
 use hilum_engine::routing::{Rule, Rules};
 use hilum_engine::tagging::is_synthetic;
 use hilum_engine::views::ReadingStatus;
@@ -312,6 +315,28 @@ async fn where_objects_wait_for_a_signature_they_are_made_when_they_are_called_f
     assert!(!engine.results_due(&Scope::local(), &study()).await.unwrap(), "they are out");
     let nobody = StudyUid::from_u128(1);
     assert_eq!(engine.results_due(&Scope::local(), &nobody).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn where_a_physician_states_another_site_the_objects_name_that_one() {
+    let data = tempdir().unwrap();
+    let signed = ResultRules { when: ResultsWhen::Signed, ..ResultRules::default() };
+    let engine = open(data.path(), signed, Vec::new()).await;
+    send(&engine, &STUDY).await;
+    engine.run_until_idle().await.unwrap();
+    let kim = physician(&engine, "kim", "LOCAL").await;
+    let edits = StoneEdits { site: Some(Site::Uvj), side: Some(StoneSide::Left), largest_diameter_mm: Some(4.5) };
+    let edited = Judgement { edits, ..judgement(0, ReviewVerdict::Edited) };
+    engine.judge(&kim.scope(), &study(), 1, 1, &edited).await.unwrap();
+    engine.sign_report(&kim.scope(), &kim, &study(), 1, &all_the_rest(1)).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    let made = results(data.path());
+    let segmentation = DataSet::from_instance(&Instance::parse(&made[0].1).unwrap()).unwrap();
+    let tag = dicom_core::Tag;
+    let first = &segmentation.items(tag(0x0062, 0x0002))[0];
+    assert_eq!(first.text(tag(0x0062, 0x0005)), Some("Stone 1: Left ureterovesical junction, 4.5 mm"));
+    let region = &first.items(tag(0x0008, 0x2218))[0];
+    assert_eq!(region.text(tag(0x0008, 0x0104)), Some("Ureter"));
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use hilum_imaging::phantom::{
 use hilum_imaging::vector::distance;
 use hilum_imaging::{Affine, Volume};
 use hilum_infer::region::{Coarse, find_frame, find_urinary_region};
-use ndarray::Array3;
 use proptest::prelude::*;
 
 use crate::body::stored;
+use crate::noise::noise;
 
 fn study(recipe: &PhantomRecipe) -> PhantomStudy {
     let quick = PhantomRecipe { matrix: 256, stones: StonePlan::Count(2), ..recipe.clone() };
@@ -100,15 +100,7 @@ proptest! {
         seed in any::<u64>(), shape in (1_usize..24, 1_usize..70, 1_usize..70), spacing in prop::array::uniform3(0.8_f64..12.0),
         coarse_noise in 1_usize..20,
     ) {
-        let mut state = seed | 1;
-        let mut values = Vec::new();
-        for _ in 0..=shape.0 * shape.1 * shape.2 / coarse_noise {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            values.push((state % 2400) as i16 - 1100);
-        }
-        let hu = Array3::from_shape_fn(shape, |(z, y, x)| values[((z * shape.1 + y) * shape.2 + x) / coarse_noise]);
+        let hu = noise(seed, shape, coarse_noise, -1100..1300);
         let volume = Volume { hu, geometry: Affine::axial([-100.0, 30.0, 7.0], spacing).expect("spans") };
         let frame = frame_of(&volume);
         for kidney in frame.kidneys.iter().flatten() {

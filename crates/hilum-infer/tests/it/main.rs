@@ -3,6 +3,7 @@
 mod body;
 mod frame;
 mod model_folder;
+mod noise;
 mod onnx;
 mod real;
 

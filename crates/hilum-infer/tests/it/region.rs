@@ -4,6 +4,8 @@ use hilum_infer::region::{Coarse, Region, RegionFinding, TractPart, find_urinary
 use ndarray::Array3;
 use proptest::prelude::*;
 
+use crate::noise::noise;
+
 fn study(recipe: &PhantomRecipe) -> PhantomStudy {
     generate(&PhantomRecipe { matrix: 256, slice_thickness_mm: 5.0, ..recipe.clone() }).expect("a patient")
 }
@@ -108,15 +110,7 @@ proptest! {
         seed in any::<u64>(), shape in (1_usize..30, 1_usize..60, 1_usize..60), spacing in prop::array::uniform3(0.3_f64..12.0),
         coarse_noise in 1_usize..20,
     ) {
-        let mut state = seed | 1;
-        let mut values = Vec::new();
-        for _ in 0..=shape.0 * shape.1 * shape.2 / coarse_noise {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            values.push((state % 4000) as i16 - 1500);
-        }
-        let hu = Array3::from_shape_fn(shape, |(z, y, x)| values[((z * shape.1 + y) * shape.2 + x) / coarse_noise]);
+        let hu = noise(seed, shape, coarse_noise, -1500..2500);
         let region = find(&Volume { hu, geometry: Affine::axial([-100.0, 30.0, 7.0], spacing).expect("spans") });
         prop_assert_eq!(region.slices.len(), shape.0);
         for b in region.slices.iter().flatten() {

@@ -170,7 +170,7 @@ pub(super) struct SigningBody {
     accept_rest: bool,
     /// Why, where the version is a signed one already.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = r"^[^\x00-\x08\x0B-\x1F\x7F-\x9F]*$")]
     reason: String,
     /// The signer's password, once more.
     #[serde(default)]

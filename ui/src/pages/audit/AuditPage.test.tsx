@@ -1,25 +1,15 @@
-import "../../i18n";
-
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
-import i18next from "i18next";
-import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { expect, it } from "vitest";
 
 import type { AuditItem } from "../../api/access";
-import { furnish } from "../../testing/browser";
+import { furnish, inEnglish } from "../../testing/browser";
 import { serve } from "../../testing/server";
 import { AuditPage } from "./AuditPage";
 import { dayBegins } from "./words";
 
-beforeAll(async () => {
-  configure({ asyncUtilTimeout: 10_000 });
-  await i18next.changeLanguage("en");
-});
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+inEnglish();
 
 const event = (number: number, more: Partial<AuditItem>): AuditItem => ({
   number, at: "2026-11-26T01:02:03Z", actor: { kind: "account", id: "7" }, address: "10.0.0.7", action: "view", outcome: "done",

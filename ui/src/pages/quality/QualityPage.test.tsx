@@ -1,24 +1,14 @@
-import "../../i18n";
-
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, configure, render, screen } from "@testing-library/react";
-import i18next from "i18next";
-import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { render, screen } from "@testing-library/react";
+import { expect, it } from "vitest";
 
 import type { Agreement } from "../../api/review";
-import { furnish } from "../../testing/browser";
+import { furnish, inEnglish } from "../../testing/browser";
 import { serve } from "../../testing/server";
 import { QualityPage } from "./QualityPage";
 
-beforeAll(async () => {
-  configure({ asyncUtilTimeout: 10_000 });
-  await i18next.changeLanguage("en");
-});
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+inEnglish();
 
 function show(rows: Agreement[]) {
   furnish();

@@ -41,7 +41,7 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
       }
     />
   );
-  // Reports of before version 0.2 and stones beyond the first have the slice alone.
+  // Older reports and stones beyond the first have the slice alone.
   const planes = (stone: Stone): Plane[] =>
     report.options.stones.length > 0 && stone.number <= inThreePlanes ? ["axial", "coronal", "sagittal"] : ["axial"];
   const current = shown === null ? undefined : stones[shown];

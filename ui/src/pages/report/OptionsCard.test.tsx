@@ -1,24 +1,14 @@
-import "../../i18n";
-
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
-import i18next from "i18next";
-import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { expect, it } from "vitest";
 
 import type { GuidelineOptions, UrinaryStoneReport, WeighedRule } from "../../api/types";
-import { furnish } from "../../testing/browser";
+import { furnish, inEnglish } from "../../testing/browser";
 import { refusal, serve } from "../../testing/server";
 import { OptionsCard } from "./OptionsCard";
 
-beforeAll(async () => {
-  configure({ asyncUtilTimeout: 10_000 });
-  await i18next.changeLanguage("en");
-});
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+inEnglish();
 
 const removal: WeighedRule = {
   guideline: "eau-2020", verdict: "applies", used: ["place", "diameter_mm"], missing: [],

@@ -81,7 +81,7 @@ pub(super) struct Content<'a> {
     /// Whom the further pages are about.
     patient_line: String,
     options_notes: Vec<&'a str>,
-    stone_pages: Vec<StonePage>,
+    pub(super) stone_pages: Vec<StonePage>,
     /// Set once the pages are known to fit without it.
     pub(super) review: Option<ReviewContent>,
 }

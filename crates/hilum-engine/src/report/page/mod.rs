@@ -19,7 +19,8 @@ use self::content::{Content, DENSITIES};
 use self::world::PageWorld;
 use super::{KeyImage, ReportError, UrinaryStoneReport};
 
-/// A4 pages as PDF: one of the whole, then one of each stone (of the first [`IN_THREE_PLANES`]). The same report, key images and language give the same bytes.
+/// A4 pages as PDF: one of the whole, then one of each stone (of the first [`IN_THREE_PLANES`]). The same report, key images and language
+/// give the same bytes.
 ///
 /// What does not fit is left to the JSON and XLSX report, and the page says so: the first page is set with as much as the first of
 /// several densities allows, then with less, until it is one page. A physician's review stands on pages of its own behind them.
@@ -27,6 +28,12 @@ pub fn pdf(report: &UrinaryStoneReport, key_images: &[KeyImage], language: Langu
     let created = OffsetDateTime::parse(&report.created_at, &Rfc3339).map_err(|_| ReportError::Time)?;
     for density in DENSITIES {
         let mut content = Content::new(report, key_images, language, created, density);
+        // The first page alone shows whether it fits; those of the stones are set once it does.
+        let stones = std::mem::take(&mut content.stone_pages);
+        if typeset(&content, key_images)?.pages().len() != content.pages() {
+            continue;
+        }
+        content.stone_pages = stones;
         let document = typeset(&content, key_images)?;
         if document.pages().len() != content.pages() {
             continue;

@@ -101,7 +101,7 @@ fn rows(report: &UrinaryStoneReport, language: Language) -> Vec<Row> {
             struck: finding.verdict != FindingVerdict::Accepted,
             after: stone
                 .filter(|_| finding.verdict == FindingVerdict::Edited)
-                .map(|stone| corrected(stone, &finding.edits, language))
+                .map(|stone| found(&finding.edits.applied_to(stone), language))
                 .unwrap_or_default(),
             comment: printable(&finding.comment, LONGEST),
             judged: judged(&finding.by, &finding.at),
@@ -122,14 +122,6 @@ fn rows(report: &UrinaryStoneReport, language: Language) -> Vec<Row> {
 fn found(stone: &Stone, language: Language) -> String {
     let size = stone.largest_diameter_mm.map(|mm| format!(", {mm:.1} mm")).unwrap_or_default();
     format!("{}{size}", place(stone, language))
-}
-
-/// What the model and the physician state together, the physician's words first.
-fn corrected(stone: &Stone, edits: &StoneEdits, language: Language) -> String {
-    let site = edits.site.map_or_else(|| Label::from(stone.part).text(language), |site| site.text(language));
-    let size = edits.largest_diameter_mm.or(stone.largest_diameter_mm).map(|mm| format!("{mm:.1} mm"));
-    let side = Label::from(edits.side.unwrap_or(stone.side)).text(language).to_owned();
-    [Some(side), Some(site.to_owned()), size].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What a physician states of a stone, as one line.

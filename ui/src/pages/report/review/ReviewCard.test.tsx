@@ -1,27 +1,17 @@
-import "../../../i18n";
-
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, configure, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import i18next from "i18next";
-import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { expect, it } from "vitest";
 
 import type { Role } from "../../../api/access";
 import { noEdits, type Review, type VerdictView } from "../../../api/review";
 import { signedIn } from "../../../api/session";
 import type { Stone, UrinaryStoneReport } from "../../../api/types";
-import { furnish } from "../../../testing/browser";
+import { furnish, inEnglish } from "../../../testing/browser";
 import { refusal, serve, sessionOf } from "../../../testing/server";
 import { ReviewCard } from "./ReviewCard";
 
-beforeAll(async () => {
-  configure({ asyncUtilTimeout: 10_000 });
-  await i18next.changeLanguage("en");
-});
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+inEnglish();
 
 const stone = (number: number): Stone => ({
   number, side: "left", part: "kidney", centre_mm: null, largest_diameter_mm: 10 - number, axial_diameter_mm: null, volume_mm3: null,
