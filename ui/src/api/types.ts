@@ -145,12 +145,18 @@ export const toldFacts = [
   "infection", "obstruction", "uncontrolled_pain", "symptoms", "reduced_renal_function", "pregnancy", "anticoagulation",
   "solitary_kidney", "aortic_aneurysm", "unfavourable_anatomy",
 ] as const;
-export type ToldFact = (typeof toldFacts)[number];
+/** What scores of a kidney's stones ask for beside. */
+export const toldOfKidneys = [
+  "moderate_hydronephrosis", "three_calyces", "partial_staghorn", "staghorn", "calyceal_diverticulum", "abnormal_anatomy",
+  "spinal_malformation",
+] as const;
+export type ToldFact = (typeof toldFacts)[number] | (typeof toldOfKidneys)[number];
 export type Told = Partial<Record<ToldFact, boolean>>;
 
-export type RuleInput = ToldFact | "place" | "diameter_mm" | "width_mm" | "hu_mean" | "skin_to_stone_mm" | "age_years";
+type Measured = "diameter_mm" | "width_mm" | "hu_mean" | "skin_to_stone_mm" | "age_years" | "stones" | "area_mm2";
+export type RuleInput = ToldFact | "place" | Measured;
 
-export type RuleInputs = Told & { place?: string; diameter_mm?: number; width_mm?: number; hu_mean?: number; skin_to_stone_mm?: number; age_years?: number };
+export type RuleInputs = Told & { place?: string } & Partial<Record<Measured, number>>;
 
 /** One rule of a guideline, weighed for a stone. */
 export interface WeighedRule {
@@ -180,6 +186,24 @@ export interface GuidelineOptions {
   sources: { id: string; version: number; title: string | null; edition: string | null; citation: string; values_from: string }[];
   stones: StoneOptions[];
   missing: RuleInput[];
+  /** Absent in older reports, and where no kidney has stones. */
+  kidneys?: KidneyScores[];
+}
+
+/** Scores of one kidney's stones, which tell how hard they are to remove through the skin. */
+export interface KidneyScores {
+  side: Stone["side"];
+  stones: number[];
+  known: RuleInputs;
+  scores: {
+    score: string;
+    points: [number, number];
+    scale: [number, number];
+    items: { item: string; points: [number, number] }[];
+    used: RuleInput[];
+    missing: RuleInput[];
+    stone_free_percent: [number, number] | null;
+  }[];
 }
 
 export interface EarlierStone {
@@ -202,6 +226,8 @@ export interface Comparison {
     descended_mm: number | null;
   }[];
   gone: { earlier: EarlierStone; looked_at: boolean }[];
+  /** Stones that a physician added to the earlier report, which nobody marked. */
+  without_place?: EarlierStone[];
 }
 
 export type Plane = "axial" | "coronal" | "sagittal";

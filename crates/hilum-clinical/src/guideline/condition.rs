@@ -67,6 +67,8 @@ impl Site {
 pub enum Place {
     /// Anywhere in a kidney, renal pelvis included.
     Kidney,
+    /// Upper pole of a kidney.
+    UpperPole,
     /// In a kidney, but not in its lower pole.
     KidneyNotLowerPole,
     /// Lower pole of a kidney.
@@ -90,6 +92,7 @@ impl Place {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kidney => "kidney",
+            Self::UpperPole => "upper_pole",
             Self::KidneyNotLowerPole => "kidney_not_lower_pole",
             Self::LowerPole => "lower_pole",
             Self::Ureter => "ureter",
@@ -110,6 +113,7 @@ impl Place {
         match self {
             Self::Kidney => Some(kidney),
             Self::KidneyNotLowerPole => fine(kidney, Site::Kidney, kidney && site != Site::LowerPole),
+            Self::UpperPole => fine(kidney, Site::Kidney, site == Site::UpperPole),
             Self::LowerPole => fine(kidney, Site::Kidney, site == Site::LowerPole),
             Self::Ureter => Some(ureter),
             Self::ProximalUreter => fine(ureter, Site::Ureter, matches!(site, Site::Upj | Site::ProximalUreter)),
@@ -250,6 +254,23 @@ inputs! {
     solitary_kidney, SolitaryKidney, bool, bool, "The patient has one kidney.";
     aortic_aneurysm, AorticAneurysm, bool, bool, "An aneurysm of the aorta is there.";
     unfavourable_anatomy, UnfavourableAnatomy, bool, bool, "Anatomy that speaks against shock waves: a steep or long, narrow infundibulum.";
+    stones, Stones, f64, Range, "Stones in the kidney.";
+    area_mm2, AreaMm2, f64, Range, "Length by width of the kidney's stones, summed, mm2.";
+    moderate_hydronephrosis, ModerateHydronephrosis, bool, bool, "Hydronephrosis is moderate or severe.";
+    three_calyces, ThreeCalyces, bool, bool, "Three calyces or more hold stones.";
+    staghorn, Staghorn, bool, bool, "A stone fills pelvis and calyces (complete staghorn).";
+    partial_staghorn, PartialStaghorn, bool, bool, "A stone fills the pelvis and some calyces (partial staghorn).";
+    calyceal_diverticulum, CalycealDiverticulum, bool, bool, "A stone lies in a calyceal diverticulum.";
+    abnormal_anatomy, AbnormalAnatomy, bool, bool, "Anatomy of kidney or collecting system is not normal.";
+    spinal_malformation, SpinalMalformation, bool, bool, "Spina bifida or an injury of the spinal cord.";
+}
+
+impl Inputs {
+    /// What is known of the patient alone; what the scan says of stones is left out.
+    pub fn of_patient(&self) -> Self {
+        let (place, diameter_mm, width_mm, hu_mean, skin_to_stone_mm) = (None, None, None, None, None);
+        Self { place, diameter_mm, width_mm, hu_mean, skin_to_stone_mm, stones: None, area_mm2: None, ..self.clone() }
+    }
 }
 
 /// What is asked for, against what is known.
@@ -276,9 +297,16 @@ impl Meets<f64> for Range {
     }
 
     fn told(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl std::fmt::Display for Range {
+    /// In signs: `> 10 and <= 20`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bounds = [(">", self.above), (">=", self.at_least), ("<", self.below), ("<=", self.at_most)];
         let told = bounds.into_iter().filter_map(|(sign, bound)| Some(format!("{sign} {}", bound?)));
-        told.collect::<Vec<_>>().join(" and ")
+        f.write_str(&told.collect::<Vec<_>>().join(" and "))
     }
 }
 
@@ -294,6 +322,7 @@ impl Meets<bool> for bool {
 
 impl When {
     pub(super) fn ranges(&self) -> impl Iterator<Item = Range> {
-        [self.diameter_mm, self.width_mm, self.hu_mean, self.skin_to_stone_mm, self.age_years].into_iter().flatten()
+        let of_the_stone = [self.diameter_mm, self.width_mm, self.hu_mean, self.skin_to_stone_mm];
+        of_the_stone.into_iter().chain([self.age_years, self.stones, self.area_mm2]).flatten()
     }
 }

@@ -7,11 +7,13 @@ mod condition;
 mod file;
 mod passage;
 mod rules;
+mod score;
 
 pub use condition::{Input, Inputs, Place, Range, Site, When};
 pub use file::{FileError, Guideline, Rule, Topic, Treatment};
 pub use passage::{Chance, Passage, Row, Source};
 pub use rules::{Rules, RulesError};
+pub use score::{Item, Outcome, PointsRow, Score, Scored, ScoredItem, Scores};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::file::{FileError, Guideline};
 use super::passage::Passage;
+use super::score::Scores;
 
 /// Guidelines side by side, and the chances of passing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -12,6 +13,8 @@ pub struct Rules {
     pub guidelines: Vec<Guideline>,
     /// The chances of passing.
     pub passage: Passage,
+    /// Scores of a kidney's stones; a site's own rules may have none.
+    pub scores: Scores,
 }
 
 /// Why files make no rules.
@@ -38,14 +41,18 @@ pub enum RulesError {
     Missing,
 }
 
-/// Name of the file with the chances of passing; every other file is a guideline.
+/// Name of the file with the chances of passing.
 const PASSAGE: &str = "passage.toml";
 
-const SHIPPED: [(&str, &str); 4] = [
+/// Name of the file with the scores; every other file is a guideline.
+const SCORES: &str = "nephrolithometry.toml";
+
+const SHIPPED: [(&str, &str); 5] = [
     ("aua-endourology-2016.toml", include_str!("../../rules/aua-endourology-2016.toml")),
     ("eau-2020.toml", include_str!("../../rules/eau-2020.toml")),
     ("studies.toml", include_str!("../../rules/studies.toml")),
     (PASSAGE, include_str!("../../rules/passage.toml")),
+    (SCORES, include_str!("../../rules/nephrolithometry.toml")),
 ];
 
 impl Rules {
@@ -57,19 +64,24 @@ impl Rules {
         Self::read(SHIPPED)
     }
 
-    /// Reads files, each `(name, text)`: `passage.toml`, and one for each guideline, in whose order they are shown.
+    /// Reads files, each `(name, text)`: `passage.toml`, `nephrolithometry.toml` where there is one, and one for each guideline, in whose
+    /// order they are shown.
     ///
     /// # Errors
     /// The file, and what is wrong with it.
     pub fn read<Name: AsRef<str>, Text: AsRef<str>>(
         files: impl IntoIterator<Item = (Name, Text)>,
     ) -> Result<Self, RulesError> {
-        let (mut guidelines, mut passage) = (Vec::<Guideline>::new(), None);
+        let (mut guidelines, mut passage, mut scores) = (Vec::<Guideline>::new(), None, Scores::default());
         for (name, text) in files {
             let file = || name.as_ref().to_owned();
             let wrong = |error| RulesError::File { file: file(), error };
             if name.as_ref() == PASSAGE {
                 passage = Some(Passage::read(text.as_ref()).map_err(wrong)?);
+                continue;
+            }
+            if name.as_ref() == SCORES {
+                scores = Scores::read(text.as_ref()).map_err(wrong)?;
                 continue;
             }
             let guideline = Guideline::read(text.as_ref()).map_err(wrong)?;
@@ -79,7 +91,7 @@ impl Rules {
             guidelines.push(guideline);
         }
         match passage {
-            Some(passage) if !guidelines.is_empty() => Ok(Self { guidelines, passage }),
+            Some(passage) if !guidelines.is_empty() => Ok(Self { guidelines, passage, scores }),
             _ => Err(RulesError::Missing),
         }
     }

@@ -4,7 +4,7 @@ use super::{Language, site};
 use crate::report::{Change, Comparison, EarlierStone, GoneStone, StoneChange};
 
 impl Comparison {
-    /// A line for each stone of the report, and one for each that is not seen any more.
+    /// A line for each stone of the report, one for each that is not seen any more, and one for each that nobody can look for.
     pub fn lines(&self, language: Language) -> Vec<String> {
         let date = self.date.map(|date| date.to_string());
         let date = date.unwrap_or_else(|| match language {
@@ -12,7 +12,19 @@ impl Comparison {
             Language::Korean => "이전 검사".to_owned(),
         });
         let stones = self.stones.iter().map(|one| one.line(&date, language));
-        stones.chain(self.gone.iter().map(|one| one.line(&date, language))).collect()
+        let gone = self.gone.iter().map(|one| one.line(&date, language));
+        let unplaced = self.without_place.iter().map(|one| match language {
+            Language::English => {
+                format!(
+                    "Not compared: {} of {date} was added by the physician, without a marked place.",
+                    one.named(language)
+                )
+            }
+            Language::Korean => {
+                format!("비교하지 못함: {date}의 {} (의사가 추가했으며 위치 표시가 없음).", one.named(language))
+            }
+        });
+        stones.chain(gone).chain(unplaced).collect()
     }
 }
 

@@ -95,6 +95,11 @@ labels! {
     Citation, "Citation", "인용";
     NotKnown, "Not known to this program", "프로그램이 알지 못하는 정보";
     Passage, "Passed by themselves, % (95 % CI)", "자연 배출률, % (95 % 신뢰구간)";
+    StatedByPhysician, "* stated by the physician; the review pages say what the model stated", "* 의사가 기재함. 모델이 기재한 내용은 검토 쪽에 있음";
+    RejectedByPhysician, "The physician says that this is no stone.", "의사가 결석이 아니라고 판단함.";
+    Nephrolithometry, "Scores before percutaneous nephrolithotomy", "경피적 신절석술 전 점수";
+    Points, "points", "점";
+    StoneFree, "free of stones", "결석 제거";
     PassageNone, "Told for stones of the ureter only.", "요관 결석에 대해서만 제시합니다.";
     Comparison, "Since the last study", "이전 검사와 비교";
     Coverage, "What was looked at", "확인한 범위";

@@ -1,7 +1,8 @@
 //! Guideline options in words.
 
 use super::Language;
-use crate::guideline::{Input, Inputs, Rule, Site, Topic, Treatment};
+use crate::guideline::{Input, Inputs, Rule, Scored, Site, Topic, Treatment};
+use crate::message::Label;
 
 macro_rules! words {
     ($kind:ty { $($variant:ident, $en:literal, $ko:literal;)* }) => {
@@ -55,6 +56,15 @@ words! { Input {
     SolitaryKidney, "solitary kidney", "단신";
     AorticAneurysm, "aortic aneurysm", "대동맥류";
     UnfavourableAnatomy, "unfavourable anatomy", "불리한 해부학적 구조";
+    Stones, "stones in the kidney", "신장 내 결석 수";
+    AreaMm2, "stone area", "결석 면적";
+    ModerateHydronephrosis, "moderate or severe hydronephrosis", "중등도 이상 수신증";
+    ThreeCalyces, "stones in three calyces or more", "세 개 이상 신배의 결석";
+    Staghorn, "complete staghorn", "완전 녹각석";
+    PartialStaghorn, "partial staghorn", "부분 녹각석";
+    CalycealDiverticulum, "calyceal diverticulum", "신배 게실";
+    AbnormalAnatomy, "abnormal renal anatomy", "신장의 해부학적 이상";
+    SpinalMalformation, "spina bifida or spinal cord injury", "척추이분증 또는 척수 손상";
 } }
 
 words! { Site {
@@ -94,6 +104,25 @@ pub fn offer(rule: &Rule, language: Language) -> String {
         .join("; ")
 }
 
+/// What a score comes to, on which scale: "6-8 points (5-13)".
+pub fn points(scored: &Scored, language: Language) -> String {
+    let span = |[low, high]: [u32; 2]| if low == high { low.to_string() } else { format!("{low}–{high}") };
+    let unit = Label::Points.text(language);
+    let between = if language == Language::Korean { "" } else { " " };
+    format!("{}{between}{unit} ({})", span(scored.points), span(scored.scale))
+}
+
+/// What became of such patients: "83-94 % free of stones"; nothing where the source does not say.
+pub fn stone_free(scored: &Scored, language: Language) -> Option<String> {
+    let [low, high] = scored.stone_free_percent?;
+    let span = if low == high { low.to_string() } else { format!("{low}–{high}") };
+    let free = Label::StoneFree.text(language);
+    Some(match language {
+        Language::English => format!("{span} % {free}"),
+        Language::Korean => format!("{free} {span} %"),
+    })
+}
+
 /// Inputs by name, separated by commas.
 pub fn named(inputs: &[Input], language: Language) -> String {
     inputs.iter().map(|input| input.text(language)).collect::<Vec<_>>().join(", ")
@@ -126,6 +155,15 @@ pub fn known(inputs: &Inputs, used: &[Input], language: Language) -> String {
             Input::SolitaryKidney => yes_or_no(inputs.solitary_kidney),
             Input::AorticAneurysm => yes_or_no(inputs.aortic_aneurysm),
             Input::UnfavourableAnatomy => yes_or_no(inputs.unfavourable_anatomy),
+            Input::Stones => inputs.stones.map(|stones| format!("{name} {stones:.0}")),
+            Input::AreaMm2 => inputs.area_mm2.map(|mm2| format!("{name} {mm2:.0} mm²")),
+            Input::ModerateHydronephrosis => yes_or_no(inputs.moderate_hydronephrosis),
+            Input::ThreeCalyces => yes_or_no(inputs.three_calyces),
+            Input::Staghorn => yes_or_no(inputs.staghorn),
+            Input::PartialStaghorn => yes_or_no(inputs.partial_staghorn),
+            Input::CalycealDiverticulum => yes_or_no(inputs.calyceal_diverticulum),
+            Input::AbnormalAnatomy => yes_or_no(inputs.abnormal_anatomy),
+            Input::SpinalMalformation => yes_or_no(inputs.spinal_malformation),
         }
     };
     used.iter().filter_map(told).collect::<Vec<_>>().join(", ")

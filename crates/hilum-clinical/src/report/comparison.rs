@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Date, StonePresent, UrinaryStoneReport};
+use super::{AddedStone, Date, StoneEdits, StonePresent, UrinaryStoneReport};
+use crate::guideline::Site;
 use crate::message::Message;
 use crate::urinary_stone::{Side, Stone, TractPart};
 
@@ -21,6 +22,9 @@ pub struct Comparison {
     pub stones: Vec<StoneChange>,
     /// Stones of the earlier report that this one has not.
     pub gone: Vec<GoneStone>,
+    /// Stones that a physician added to the earlier report. Nobody marked where they are, so that none is found again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_place: Vec<EarlierStone>,
 }
 
 /// What became of one stone.
@@ -93,25 +97,26 @@ const MOST: f64 = 60.0;
 
 /// Compares the stones of a study with the report of an earlier one; `None` where that one assessed nothing.
 ///
-/// A stone is found again by its place against landmarks of the body and by its size; one that moved towards the feet is still the same.
+/// Of a report that a physician has signed, what was rejected is no stone, and what was stated counts. A stone is found again by its place against landmarks of the body and by its size; one that moved towards the feet is still the same.
 /// `not_looked_at` says which parts of the tract this scan lacks.
 pub fn compare(stones: &[Stone], not_looked_at: &[Message], earlier: &UrinaryStoneReport) -> Option<Comparison> {
     if earlier.result.stone_present == StonePresent::NotAssessed {
         return None;
     }
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
+    let then = earlier.stones_as_judged();
     for (n, now) in stones.iter().enumerate() {
-        pairs.extend(earlier.stones.iter().enumerate().filter_map(|(e, then)| Some((cost(now, then)?, n, e))));
+        pairs.extend(then.iter().enumerate().filter_map(|(e, then)| Some((cost(now, then)?, n, e))));
     }
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    let (mut was, mut is) = (vec![None; stones.len()], vec![false; earlier.stones.len()]);
+    let (mut was, mut is) = (vec![None; stones.len()], vec![false; then.len()]);
     for (_, n, e) in pairs {
         if was[n].is_none() && !is[e] {
             was[n] = Some(e);
             is[e] = true;
         }
     }
-    let gone = earlier.stones.iter().zip(&is).filter(|(_, found)| !**found).map(|(stone, _)| GoneStone {
+    let gone = then.iter().zip(&is).filter(|(_, found)| !**found).map(|(stone, _)| GoneStone {
         earlier: EarlierStone::of(stone),
         looked_at: !not_looked_at.iter().any(|message| lacks(message, stone)),
     });
@@ -119,8 +124,9 @@ pub fn compare(stones: &[Stone], not_looked_at: &[Message], earlier: &UrinarySto
         study_uid: earlier.study.study_uid.clone(),
         date: earlier.study.date,
         report_version: earlier.version,
-        stones: stones.iter().zip(&was).map(|(now, then)| change(now, then.map(|e| &earlier.stones[e]))).collect(),
+        stones: stones.iter().zip(&was).map(|(now, was)| change(now, was.map(|e| &then[e]))).collect(),
         gone: gone.collect(),
+        without_place: earlier.review.iter().flat_map(|review| &review.added).map(EarlierStone::added).collect(),
     })
 }
 
@@ -196,6 +202,12 @@ fn lacks(message: &Message, stone: &Stone) -> bool {
 }
 
 impl EarlierStone {
+    fn added(stone: &AddedStone) -> Self {
+        let StoneEdits { side, site, largest_diameter_mm } = stone.stated;
+        let (side, part) = (side.unwrap_or(Side::Unknown), site.map_or(TractPart::Unknown, Site::part));
+        Self { number: stone.number, side, part, largest_diameter_mm }
+    }
+
     fn of(stone: &Stone) -> Self {
         Self {
             number: stone.number,

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 pub use build::{ReportInputs, SliceInput, build};
 pub use comparison::{Change, Comparison, EarlierStone, GoneStone, StoneChange, compare};
 pub use date::Date;
-pub use options::{GuidelineOptions, OptionSource, StoneOptions, options};
+pub use options::{GuidelineOptions, KidneyScores, OptionSource, StoneOptions, options};
 pub use review::{AddedStone, Amendment, Conclusion, FindingVerdict, JudgedFinding, Review, Signature, StoneEdits};
 
 /// Identifier of the JSON layout; its number rises with every change that a reader could stumble over.

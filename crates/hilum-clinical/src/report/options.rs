@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Patient;
-use crate::guideline::{Chance, Input, Inputs, Rules, Site, Verdict, Weighed};
-use crate::urinary_stone::{Stone, TractPart};
+use crate::guideline::{Chance, Input, Inputs, Rules, Scored, Site, Verdict, Weighed};
+use crate::urinary_stone::{Side, Stone, TractPart};
 
 /// Guideline options of a report: what a physician weighs, never an order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,22 @@ pub struct GuidelineOptions {
     pub stones: Vec<StoneOptions>,
     /// What nobody told of the patient, whether or not a rule above asks for it.
     pub missing: Vec<Input>,
+    /// Scores of each kidney that has stones. Absent in older reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kidneys: Vec<KidneyScores>,
+}
+
+/// Scores of one kidney's stones, which tell how hard they are to remove through the skin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KidneyScores {
+    /// Which kidney.
+    pub side: Side,
+    /// Its stones, by their numbers.
+    pub stones: Vec<u32>,
+    /// What was known of them and of the patient.
+    pub known: Inputs,
+    /// The scores.
+    pub scores: Vec<Scored>,
 }
 
 /// Where rules or chances come from.
@@ -80,7 +96,40 @@ pub fn options(rules: &Rules, stones: &[Stone], patient: &Patient, told: &Inputs
     };
     let of_patient = known(&stones[0], patient, told);
     let missing = PATIENT.iter().copied().filter(|input| !of_patient.knows(*input)).collect();
-    GuidelineOptions { sources: sources(rules), stones: stones.iter().map(of).collect(), missing }
+    let kidneys = [Side::Right, Side::Left].into_iter().filter_map(|side| kidney(rules, side, stones, patient, told));
+    let kidneys: Vec<KidneyScores> = kidneys.collect();
+    let sources = sources(rules, !kidneys.is_empty());
+    GuidelineOptions { sources, stones: stones.iter().map(of).collect(), missing, kidneys }
+}
+
+/// A stone up to this size, mm, is taken to lie in one calyx, or in the pelvis.
+const IN_ONE_CALYX_MM: f64 = 10.0;
+/// A stone up to this size, mm, is no staghorn, which fills pelvis and calyces.
+const NO_STAGHORN_MM: f64 = 20.0;
+
+/// The scores of a kidney that has stones. Tract and density are those of its largest.
+fn kidney(rules: &Rules, side: Side, stones: &[Stone], patient: &Patient, told: &Inputs) -> Option<KidneyScores> {
+    let own: Vec<&Stone> =
+        stones.iter().filter(|stone| stone.part == TractPart::Kidney && stone.side == side).collect();
+    let size = |stone: &Stone| stone.largest_diameter_mm.unwrap_or_default();
+    let largest = own.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
+    let area = |stone: &&Stone| Some(stone.largest_diameter_mm? * stone.width_mm?);
+    let all_within = |mm: f64| own.iter().all(|stone| stone.largest_diameter_mm.is_some_and(|size| size <= mm));
+    let no_if = |so: bool| so.then_some(false);
+    let of_largest = known(largest, patient, told);
+    let known = Inputs {
+        // The places of several are not one place.
+        place: if own.len() == 1 { of_largest.place } else { None },
+        stones: Some(own.len() as f64),
+        area_mm2: own.iter().map(area).sum(),
+        three_calyces: told.three_calyces.or(no_if(own.len() <= 2 && all_within(IN_ONE_CALYX_MM))),
+        staghorn: told.staghorn.or(no_if(all_within(NO_STAGHORN_MM))),
+        partial_staghorn: told.partial_staghorn.or(no_if(all_within(NO_STAGHORN_MM))),
+        ..of_largest
+    };
+    let scores: Vec<Scored> = rules.scores.scores.iter().filter_map(|score| score.of(&known)).collect();
+    let stones = own.iter().map(|stone| stone.number).collect();
+    (!scores.is_empty()).then_some(KidneyScores { side, stones, known, scores })
 }
 
 fn known(stone: &Stone, patient: &Patient, told: &Inputs) -> Inputs {
@@ -106,7 +155,7 @@ fn site(stone: &Stone) -> Option<Site> {
     stone.site.as_ref().map(|finding| finding.site).or(of_part)
 }
 
-fn sources(rules: &Rules) -> Vec<OptionSource> {
+fn sources(rules: &Rules, with_scores: bool) -> Vec<OptionSource> {
     let guidelines = rules.guidelines.iter().map(|guideline| OptionSource {
         id: guideline.id.clone(),
         version: guideline.version,
@@ -123,5 +172,13 @@ fn sources(rules: &Rules) -> Vec<OptionSource> {
         citation: source.citation.clone(),
         values_from: rules.passage.values_from.clone(),
     });
-    guidelines.chain(articles).collect()
+    let scores = rules.scores.scores.iter().filter(|_| with_scores).map(|score| OptionSource {
+        id: score.id.clone(),
+        version: rules.scores.version,
+        title: Some(score.title.clone()),
+        edition: None,
+        citation: format!("{}. {}", score.citation, score.outcome_citation),
+        values_from: rules.scores.values_from.clone(),
+    });
+    guidelines.chain(articles).chain(scores).collect()
 }

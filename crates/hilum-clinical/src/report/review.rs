@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::UrinaryStoneReport;
-use crate::guideline::Site;
+use super::{Change, Comparison, GoneStone, GuidelineOptions, UrinaryStoneReport, options};
+use crate::guideline::{Rules, Site};
 use crate::urinary_stone::{Side, SiteFinding, Stone};
 
 /// What a physician says of a finding.
@@ -158,9 +158,56 @@ pub struct Signature {
 }
 
 impl UrinaryStoneReport {
-    /// The version that a physician is about to sign, without the signature: the same reading, of the same model.
-    pub fn reviewed(&self, version: u32, at: String, review: Review, amendment: Option<Amendment>) -> Self {
-        Self {
+    /// The stones that are left once a physician has judged them, as the physician states them; all of them where nobody has. Stones that
+    /// the physician added are not among them: nothing of them was measured.
+    pub fn stones_as_judged(&self) -> Vec<Stone> {
+        let Some(review) = &self.review else { return self.stones.clone() };
+        let judged = |stone: &Stone| match review.of(stone.number) {
+            Some(finding) if !finding.verdict.is_stone() => None,
+            Some(finding) => Some(finding.edits.applied_to(stone)),
+            None => Some(stone.clone()),
+        };
+        self.stones.iter().filter_map(judged).collect()
+    }
+
+    /// The comparison with the earlier study, as far as a physician's verdicts let it stand.
+    pub fn comparison_as_judged(&self) -> Option<Comparison> {
+        let mut comparison = self.comparison.clone()?;
+        let stones = self.stones_as_judged();
+        comparison.stones.retain_mut(|one| {
+            let Some(stone) = stones.iter().find(|stone| stone.number == one.stone) else {
+                // What was rejected is not the stone of then, which is therefore not seen any more.
+                let gone = |earlier| GoneStone { earlier, looked_at: true };
+                comparison.gone.extend(one.earlier.take().map(gone));
+                return false;
+            };
+            let then = one.earlier.as_ref().and_then(|earlier| earlier.largest_diameter_mm);
+            if stone.largest_diameter_interval_mm.is_none() && one.change != Change::New {
+                one.change = Change::NotComparable;
+                one.diameter_change_mm = stone.largest_diameter_mm.zip(then).map(|(now, then)| now - then);
+            }
+            true
+        });
+        Some(comparison)
+    }
+
+    /// The options, weighed for the stones as the physician states them, with what was known of the patient before.
+    fn options_as_judged(&self, rules: &Rules) -> GuidelineOptions {
+        let told = self.options.stones.first().map(|stone| stone.known.of_patient()).unwrap_or_default();
+        options(rules, &self.stones_as_judged(), &self.patient, &told)
+    }
+
+    /// The version that a physician is about to sign, without the signature: the same reading, of the same model. Its options are weighed by
+    /// `rules` for the stones that are left, as the physician states them.
+    pub fn reviewed(
+        &self,
+        version: u32,
+        at: String,
+        review: Review,
+        amendment: Option<Amendment>,
+        rules: &Rules,
+    ) -> Self {
+        let reviewed = Self {
             version,
             supersedes: Some(self.version),
             created_at: at,
@@ -168,6 +215,7 @@ impl UrinaryStoneReport {
             amendment,
             signature: None,
             ..self.clone()
-        }
+        };
+        Self { options: reviewed.options_as_judged(rules), ..reviewed }
     }
 }

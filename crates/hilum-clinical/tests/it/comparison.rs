@@ -1,7 +1,11 @@
 //! Two studies of one patient: the same stone? grown? passed?
 
+use hilum_clinical::guideline::{Rules, Site};
 use hilum_clinical::message::{Language, Message};
-use hilum_clinical::report::{Change, Comparison, StonePresent, build, compare};
+use hilum_clinical::report::{
+    AddedStone, Change, Comparison, Conclusion, FindingVerdict, JudgedFinding, Review, StoneEdits, StonePresent,
+    UrinaryStoneReport, build, compare,
+};
 use hilum_clinical::urinary_stone::{BodyPosition, Interval, Side, Stone, TractPart};
 
 use crate::report::inputs;
@@ -142,4 +146,76 @@ fn an_earlier_study_that_was_not_assessed_is_no_comparison_and_a_refused_one_com
     assert_eq!(build(refused).comparison, None);
     earlier.result.stone_present = StonePresent::NotAssessed;
     assert_eq!(with(earlier).comparison, None);
+}
+
+/// `report` as a physician leaves it who says so of its findings and adds one stone.
+fn judged(report: &UrinaryStoneReport, verdicts: &[(u32, FindingVerdict, StoneEdits)]) -> UrinaryStoneReport {
+    let (by, at) = ("Kim Minji".to_owned(), "2026-11-26T08:00:00Z".to_owned());
+    let finding = |(number, verdict, edits): &(u32, FindingVerdict, StoneEdits)| JudgedFinding {
+        number: *number,
+        verdict: *verdict,
+        edits: *edits,
+        comment: String::new(),
+        by: by.clone(),
+        at: at.clone(),
+    };
+    let stated = StoneEdits { side: Some(Side::Left), site: Some(Site::Uvj), largest_diameter_mm: Some(3.0) };
+    let added = AddedStone { number: 9, stated, comment: String::new(), by: by.clone(), at: at.clone() };
+    let review =
+        Review::new(report.version, verdicts.iter().map(finding).collect(), vec![added], Conclusion::default());
+    report.reviewed(report.version + 1, at.clone(), review, None, &Rules::shipped().expect("the rules of this program"))
+}
+
+#[test]
+fn what_a_physician_said_of_the_earlier_study_counts_before_what_the_model_said() {
+    let mut earlier = build(inputs());
+    earlier.stones = vec![
+        stone(1, KIDNEY, 8.0, [60.0, 100.0]),
+        stone(2, KIDNEY, 5.0, [55.0, 130.0]),
+        stone(3, URETER, 4.0, [30.0, -60.0]),
+    ];
+    let larger = StoneEdits { largest_diameter_mm: Some(9.0), ..StoneEdits::default() };
+    let signed = judged(
+        &earlier,
+        &[
+            (1, FindingVerdict::Edited, larger),
+            (2, FindingVerdict::Rejected, StoneEdits::default()),
+            (3, FindingVerdict::Accepted, StoneEdits::default()),
+        ],
+    );
+    let now = [stone(1, KIDNEY, 8.0, [60.0, 100.0]), stone(2, KIDNEY, 5.0, [55.0, 130.0])];
+    let comparison = compare(&now, &[], &signed).expect("the earlier study was assessed");
+    // The first has a diameter without an interval now; the second is no stone of then; the third is gone.
+    assert_eq!(pairs(&comparison), [(Some(1), Change::NotComparable), (None, Change::New)]);
+    assert_eq!(comparison.stones[0].diameter_change_mm, Some(-1.0));
+    assert_eq!(comparison.gone.iter().map(|one| one.earlier.number).collect::<Vec<_>>(), [3]);
+    assert_eq!(comparison.without_place.iter().map(|one| (one.number, one.part)).collect::<Vec<_>>(), [(9, URETER)]);
+    let lines = comparison.lines(Language::English);
+    assert_eq!(
+        lines.last().expect("a line"),
+        "Not compared: stone 9 (left ureter, 3.0 mm) of 2024-03-05 was added by the physician, without a marked place."
+    );
+}
+
+#[test]
+fn what_a_physician_rejects_or_states_otherwise_changes_what_is_said_of_the_earlier_study() {
+    let mut earlier = build(inputs());
+    earlier.stones = vec![stone(1, KIDNEY, 8.0, [60.0, 100.0]), stone(2, URETER, 5.0, [30.0, -60.0])];
+    let mut report = build(inputs());
+    report.stones = vec![stone(1, KIDNEY, 8.0, [60.0, 100.0]), stone(2, URETER, 5.0, [30.0, -60.0])];
+    report.comparison = compare(&report.stones, &[], &earlier);
+    let smaller = StoneEdits { largest_diameter_mm: Some(6.5), site: Some(Site::LowerPole), ..StoneEdits::default() };
+    let signed =
+        judged(&report, &[(1, FindingVerdict::Edited, smaller), (2, FindingVerdict::Rejected, StoneEdits::default())]);
+    let shown = signed.comparison_as_judged().expect("a comparison");
+    assert_eq!(pairs(&shown), [(Some(1), Change::NotComparable)]);
+    assert_eq!(shown.stones[0].diameter_change_mm, Some(-1.5));
+    assert_eq!(shown.gone.iter().map(|one| one.earlier.number).collect::<Vec<_>>(), [2]);
+    // What was found stays in the document, so that an amendment can take the rejection back.
+    assert_eq!(signed.comparison, report.comparison);
+    assert_eq!(report.comparison_as_judged(), report.comparison);
+    // Options are those of the stones that are left, where the physician has them.
+    let of: Vec<(u32, Option<Site>)> = signed.options.stones.iter().map(|one| (one.stone, one.known.place)).collect();
+    assert_eq!(of, [(1, Some(Site::LowerPole))]);
+    assert_eq!(signed.options.stones[0].known.diameter_mm, Some(6.5));
 }

@@ -4,6 +4,7 @@ mod comparison;
 mod density;
 mod guideline;
 mod measure;
+mod nephrolithometry;
 mod oracle;
 mod report;
 mod side;

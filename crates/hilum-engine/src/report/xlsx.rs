@@ -1,7 +1,7 @@
 //! The report as a workbook. Every text is written as a string, so `=`, `+`, `-` and `@` in front stay text.
 
 use hilum_clinical::guideline::{Verdict, Weighed};
-use hilum_clinical::message::{known, named, offer, place};
+use hilum_clinical::message::{known, named, offer, place, points, stone_free};
 use hilum_clinical::{Label, Language};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 use time::format_description::well_known::Rfc3339;
@@ -145,7 +145,7 @@ fn rejected(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), Xl
     Ok(())
 }
 
-/// A row for each rule that applies or would, and one for each chance of passing.
+/// A row for each rule that applies or would, one for each chance of passing, and one for each score of a kidney.
 fn options(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxError> {
     sheet.set_name(Label::Options.text(LANGUAGE))?;
     let columns =
@@ -185,6 +185,25 @@ fn options(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), Xls
             row += 1;
         }
     }
+    for kidney in &report.options.kidneys {
+        let stones = kidney.stones.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        for scored in &kidney.scores {
+            let told = [Some(points(scored, LANGUAGE)), stone_free(scored, LANGUAGE)];
+            let texts = [
+                stones.clone(),
+                scored.score.clone(),
+                Label::Nephrolithometry.text(LANGUAGE).to_owned(),
+                told.into_iter().flatten().collect::<Vec<_>>().join(", "),
+                known(&kidney.known, &scored.used, LANGUAGE),
+                named(&scored.missing, LANGUAGE),
+                citation(&scored.score).to_owned(),
+            ];
+            for (column, value) in (0..).zip(&texts) {
+                text(sheet, row, column, value)?;
+            }
+            row += 1;
+        }
+    }
     Ok(())
 }
 
@@ -218,7 +237,7 @@ fn about(sheet: &mut Worksheet, report: &UrinaryStoneReport) -> Result<(), XlsxE
             .iter()
             .map(|series| (Label::OtherSeries.text(LANGUAGE), format!("{}: {}", series.description, series.reason.en))),
     );
-    let compared = report.comparison.as_ref().map(|comparison| comparison.lines(LANGUAGE)).unwrap_or_default();
+    let compared = report.comparison_as_judged().map(|comparison| comparison.lines(LANGUAGE)).unwrap_or_default();
     rows.extend(compared.into_iter().map(|line| (Label::Comparison.text(LANGUAGE), line)));
     rows.extend(report.disclaimers.iter().map(|s| ("", s.en.clone())));
     rows.extend(report.disclaimers.iter().map(|s| ("", s.ko.clone())));

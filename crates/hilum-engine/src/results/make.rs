@@ -244,12 +244,9 @@ fn picture_number(stone: &Stone, plane: Plane) -> u32 {
 
 /// The report as its physician has left it: without what is no stone, with what was stated otherwise.
 fn as_judged(mut report: UrinaryStoneReport) -> UrinaryStoneReport {
+    let stones = report.stones_as_judged();
     let Some(review) = &report.review else { return report };
-    report.stones.retain(|stone| review.of(stone.number).is_none_or(|finding| finding.verdict.is_stone()));
-    for stone in &mut report.stones {
-        let Some(finding) = review.of(stone.number) else { continue };
-        *stone = finding.edits.applied_to(stone);
-    }
+    report.stones = stones;
     report.result.stone_present = if review.stone_count > 0 { StonePresent::Yes } else { StonePresent::No };
     report
 }

@@ -107,12 +107,13 @@ pub(crate) async fn signed_document(
     let Drafted { place, review, amendment, name, at, .. } = drafted;
     let (place, review, amendment, name) = (place.clone(), review.clone(), amendment.clone(), name.clone());
     let at = rfc3339(*at)?;
+    let rules = Arc::clone(engine.guidelines());
     let written = tokio::task::spawn_blocking(move || {
         let kept: BTreeMap<String, Bytes> = storage.files_of(&place.folder)?.into_iter().collect();
         let unreadable = || EngineError::Internal("the report that is signed cannot be read back".to_owned());
         let before: UrinaryStoneReport =
             kept.get(JSON_FILE).and_then(|json| serde_json::from_slice(json).ok()).ok_or_else(unreadable)?;
-        let mut document = before.reviewed(place.next_version, at.clone(), review, amendment);
+        let mut document = before.reviewed(place.next_version, at.clone(), review, amendment, &rules);
         let content = report::json(&document).map_err(report_failed)?;
         let sha256 = hex(&Sha256::digest(&content));
         document.signature = Some(Signature { by: name, at, sha256 });

@@ -92,6 +92,20 @@ pub(super) struct ToldQuery {
     aortic_aneurysm: Option<bool>,
     /// A steep or long, narrow infundibulum.
     unfavourable_anatomy: Option<bool>,
+    /// Hydronephrosis is moderate or severe.
+    moderate_hydronephrosis: Option<bool>,
+    /// Three calyces or more hold stones.
+    three_calyces: Option<bool>,
+    /// A stone fills pelvis and calyces (complete staghorn).
+    staghorn: Option<bool>,
+    /// A stone fills the pelvis and some calyces (partial staghorn).
+    partial_staghorn: Option<bool>,
+    /// A stone lies in a calyceal diverticulum.
+    calyceal_diverticulum: Option<bool>,
+    /// Anatomy of kidney or collecting system is not normal.
+    abnormal_anatomy: Option<bool>,
+    /// Spina bifida or an injury of the spinal cord.
+    spinal_malformation: Option<bool>,
 }
 
 /// The guideline options, weighed again with what is told of the patient. Nothing is kept.
@@ -116,6 +130,13 @@ pub(super) async fn options(
         solitary_kidney: told.solitary_kidney,
         aortic_aneurysm: told.aortic_aneurysm,
         unfavourable_anatomy: told.unfavourable_anatomy,
+        moderate_hydronephrosis: told.moderate_hydronephrosis,
+        three_calyces: told.three_calyces,
+        staghorn: told.staghorn,
+        partial_staghorn: told.partial_staghorn,
+        calyceal_diverticulum: told.calyceal_diverticulum,
+        abnormal_anatomy: told.abnormal_anatomy,
+        spinal_malformation: told.spinal_malformation,
         ..Inputs::default()
     };
     Ok(Json(app.engine.report_options(&app.scope, &study, &told).await?))

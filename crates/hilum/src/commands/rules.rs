@@ -1,6 +1,11 @@
 //! `hilum rules`
 
-use hilum_clinical::guideline::{Chance, Guideline, Input, Inputs, Rule, Rules, Treatment, Verdict, Weighed, When};
+use hilum_clinical::Language;
+use hilum_clinical::guideline::{
+    Chance, Guideline, Input, Inputs, Outcome, PointsRow, Rule, Rules, Scored, Scores, Site, Treatment, Verdict,
+    Weighed, When,
+};
+use hilum_clinical::message::{points, stone_free};
 use hilum_engine::guidelines;
 use serde::Serialize;
 
@@ -17,6 +22,7 @@ struct Offered<'i> {
     inputs: &'i Inputs,
     rules: Vec<Weighed>,
     chances_of_passing: Vec<Chance>,
+    scores: Vec<Scored>,
 }
 
 pub fn run(settings: &Settings, command: &RulesCommand) -> anyhow::Result<()> {
@@ -31,7 +37,7 @@ pub fn run(settings: &Settings, command: &RulesCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(Rules { guidelines, passage }: &Rules) {
+fn show(Rules { guidelines, passage, scores }: &Rules) {
     println!("{NOT_AN_ORDER}");
     for guideline in guidelines {
         let Guideline { id, version, title, edition, citation, values_from, rules } = guideline;
@@ -63,14 +69,38 @@ fn show(Rules { guidelines, passage }: &Rules) {
     for source in &passage.sources {
         println!("  {}: {}", source.id, source.citation);
     }
+    show_scores(scores);
 }
 
-fn options(Rules { guidelines, passage }: &Rules, arguments: &RulesOptionsArguments) -> anyhow::Result<()> {
+fn show_scores(Scores { version, values_from, scores }: &Scores) {
+    for score in scores {
+        println!(
+            "\n{}, version {version}: {}\n  {}\n  Values from {values_from}.\n",
+            score.id, score.title, score.citation
+        );
+        let mut rows = vec![["ITEM", "WHEN", "POINTS"].map(str::to_owned).to_vec()];
+        for item in &score.items {
+            let row = |row: &PointsRow| vec![item.id.clone(), conditions(&row.when), row.points.to_string()];
+            rows.extend(item.rows.iter().map(row));
+        }
+        print(&rows);
+        let mut rows = vec![["POINTS", "FREE OF STONES", "FROM TO"].map(str::to_owned).to_vec()];
+        let row = |one: &Outcome| vec![one.points.to_string(), format!("{} %", one.percent), interval(one.range)];
+        rows.extend(score.outcomes.iter().map(row));
+        print(&rows);
+        println!("  {}", score.outcome_citation);
+    }
+}
+
+fn options(Rules { guidelines, passage, scores }: &Rules, arguments: &RulesOptionsArguments) -> anyhow::Result<()> {
     let inputs = inputs_of(&arguments.known)?;
     let weighed: Vec<Weighed> = guidelines.iter().flat_map(|guideline| guideline.weigh(&inputs)).collect();
     let chances = passage.chances(&inputs);
+    let in_kidney = inputs.place.is_none_or(Site::is_kidney);
+    let scores: Vec<Scored> =
+        scores.scores.iter().filter(|_| in_kidney).filter_map(|score| score.of(&inputs)).collect();
     if arguments.json {
-        let offered = Offered { inputs: &inputs, rules: weighed, chances_of_passing: chances };
+        let offered = Offered { inputs: &inputs, rules: weighed, chances_of_passing: chances, scores };
         println!("{}", serde_json::to_string_pretty(&offered)?);
         return Ok(());
     }
@@ -90,6 +120,12 @@ fn options(Rules { guidelines, passage }: &Rules, arguments: &RulesOptionsArgume
     for chance in chances {
         let interval = chance.range.map_or_else(String::new, |_| format!(" (95 % CI {})", interval(chance.range)));
         println!("  {} % of such stones passed by themselves{interval}: {}", chance.percent, chance.source);
+    }
+    for scored in scores {
+        let free = stone_free(&scored, Language::English).map(|free| format!(", {free}")).unwrap_or_default();
+        let missing =
+            if scored.missing.is_empty() { String::new() } else { format!("; missing {}", names(&scored.missing)) };
+        println!("  {}: {}{free}{missing}", scored.score, points(&scored, Language::English));
     }
     println!("\n`hilum rules show` prints rules and sources.");
     Ok(())

@@ -4,8 +4,8 @@ import { useTranslation } from "react-i18next";
 import type { Comparison, EarlierStone } from "../../api/types";
 import { millimetres } from "../../components/text";
 
-/** What became of the stones of the patient's last study before this one. */
-export function ComparisonCard({ comparison }: { comparison: Comparison }) {
+/** What became of the stones of the patient's last study before this one. What the physician `rejected` is struck through. */
+export function ComparisonCard({ comparison, rejected }: { comparison: Comparison; rejected: ReadonlySet<number> }) {
   const { t } = useTranslation();
   const named = (stone: EarlierStone) =>
     t("comparison.stone", { number: stone.number, side: t(`side.${stone.side}`), part: t(`part.${stone.part}`), size: millimetres(stone.largest_diameter_mm) });
@@ -19,7 +19,7 @@ export function ComparisonCard({ comparison }: { comparison: Comparison }) {
       </Text>
       <List size="sm" spacing={2}>
         {comparison.stones.map((one) => (
-          <List.Item key={one.stone}>
+          <List.Item key={one.stone} td={rejected.has(one.stone) ? "line-through" : undefined}>
             <b>{t("keyImages.stone", { number: one.stone })}</b>:{" "}
             {one.earlier === null
               ? t("comparison.new")
@@ -36,6 +36,9 @@ export function ComparisonCard({ comparison }: { comparison: Comparison }) {
           <List.Item key={`gone-${one.earlier.number}`}>
             {t(one.looked_at ? "comparison.gone" : "comparison.notLooked", { stone: named(one.earlier) })}
           </List.Item>
+        ))}
+        {comparison.without_place?.map((one) => (
+          <List.Item key={`added-${one.number}`}>{t("comparison.withoutPlace", { stone: named(one) })}</List.Item>
         ))}
       </List>
     </Paper>

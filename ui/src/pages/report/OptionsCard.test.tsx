@@ -30,7 +30,15 @@ const report = {
   disclaimers: [{ code: "options_are_no_order", en: "No order.", ko: "지시가 아닙니다." }, { code: "another", en: "Another note.", ko: "" }],
 } as UrinaryStoneReport;
 
-const shown = () =>
+const kidney = {
+  side: "left" as const, stones: [1], known: { stones: 1, area_mm2: 120 },
+  scores: [{
+    score: "stone", points: [5, 8] as [number, number], scale: [5, 13] as [number, number], items: [{ item: "size", points: [1, 1] as [number, number] }],
+    used: ["area_mm2" as const], missing: ["moderate_hydronephrosis" as const], stone_free_percent: [83, 94] as [number, number],
+  }],
+};
+
+const shown = (report: UrinaryStoneReport) =>
   render(
     <MantineProvider>
       <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
@@ -42,7 +50,7 @@ const shown = () =>
 it("options stand with what they follow from, what is missing, chances and sources, and are called no order", () => {
   serve({});
   furnish();
-  shown();
+  shown(report);
   const stone = screen.getByRole("region", { name: "Stone 1" });
   const row = within(stone).getAllByRole("row")[1];
   expect(row?.textContent).toBe("eau-2020Removalureteroscopy (URS); then shock wave lithotripsy (SWL); not: percutaneous nephrolithotomy (PCNL)ureter, 11.3 mm");
@@ -56,7 +64,7 @@ it("options stand with what they follow from, what is missing, chances and sourc
 it("what is told of the patient is weighed by the server at once, and taken back when it is not known", async () => {
   const heard = serve({ "GET /api/v1/studies/1.2.3/report/options": () => Response.json(options([{ ...waiting, verdict: "applies", used: ["infection"], missing: [] }])) });
   furnish();
-  shown();
+  shown(report);
   const fact = screen.getByRole("radiogroup", { name: "infection" });
   fireEvent.click(within(fact).getByRole("radio", { name: "No" }));
   await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{ infection: "false" }]));
@@ -70,8 +78,28 @@ it("what is told of the patient is weighed by the server at once, and taken back
 it("where they cannot be weighed again, those of the report stay and the page says so", async () => {
   serve({ "GET /api/v1/studies/1.2.3/report/options": () => refusal(500, "internal") });
   furnish();
-  shown();
+  shown(report);
   fireEvent.click(within(screen.getByRole("radiogroup", { name: "pregnancy" })).getByRole("radio", { name: "Yes" }));
   expect(await screen.findByText(/could not be weighed again/)).toBeTruthy();
   expect(screen.getByText(/1 rule would apply/)).toBeTruthy();
+});
+
+it("a kidney's score stands with its scale, its items and what would narrow it down; no kidney with stones, no score", async () => {
+  const scored = { ...report, options: { ...report.options, sources: [...report.options.sources, { ...source("stone"), title: "S.T.O.N.E." }], kidneys: [kidney] } };
+  const heard = serve({ "GET /api/v1/studies/1.2.3/report/options": () => Response.json(scored.options) });
+  furnish();
+  shown(scored);
+  const left = screen.getByRole("region", { name: "Left kidney (stones 1)" });
+  expect(within(left).getAllByRole("row")[1]?.textContent).toBe("S.T.O.N.E.5–8 of 5–13size 183–94 %moderate or severe hydronephrosis");
+  expect(screen.getByText(/An article of stone/)).toBeTruthy();
+  fireEvent.click(within(screen.getByRole("radiogroup", { name: "complete staghorn" })).getByRole("radio", { name: "Yes" }));
+  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{ staghorn: "true" }]));
+});
+
+it("where no kidney has stones nothing is asked of kidneys", () => {
+  serve({});
+  furnish();
+  shown(report);
+  expect(screen.queryByText(/Scores before percutaneous/)).toBeNull();
+  expect(screen.queryByRole("radiogroup", { name: "complete staghorn" })).toBeNull();
 });

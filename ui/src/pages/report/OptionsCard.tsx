@@ -5,9 +5,10 @@ import { useTranslation } from "react-i18next";
 
 import { useOptions } from "../../api/hooks";
 import {
-  toldFacts, type GuidelineOptions, type RuleInput, type RuleInputs, type StoneOptions, type Told, type ToldFact, type UrinaryStoneReport, type WeighedRule,
+  toldFacts, toldOfKidneys, type GuidelineOptions, type RuleInput, type RuleInputs, type StoneOptions, type Told, type ToldFact, type UrinaryStoneReport, type WeighedRule,
 } from "../../api/types";
 import { aboutOptions, useStatement } from "../../components/text";
+import { KidneyScores } from "./KidneyScores";
 
 /** What guidelines offer for each stone, and what they would if more were known. What is told here is weighed at once, and kept nowhere. */
 export function OptionsCard({ studyUid, report }: { studyUid: string; report: UrinaryStoneReport }) {
@@ -25,7 +26,7 @@ export function OptionsCard({ studyUid, report }: { studyUid: string; report: Ur
       <Alert color="yellow" variant="light" mb="md">
         {report.disclaimers.filter((one) => aboutOptions.has(one.code)).map((one) => statement(one)).join(" ")}
       </Alert>
-      <ToldForm told={told} onChange={setTold} />
+      <ToldForm facts={toldFacts} legend={t("options.told")} help={t("options.toldHelp")} told={told} onChange={setTold} />
       {again.isError && (
         <Alert color="red" mb="md">
           {t("options.failed")}
@@ -36,13 +37,22 @@ export function OptionsCard({ studyUid, report }: { studyUid: string; report: Ur
           <OneStone key={stone.stone} stone={stone} />
         ))}
       </Stack>
+      {!!options.kidneys?.length && (
+        <Stack gap="lg" mt="lg">
+          <Title order={3} size="h5">
+            {t("kidneyScores.title")}
+          </Title>
+          <ToldForm facts={toldOfKidneys} legend={t("kidneyScores.told")} help={t("kidneyScores.toldHelp")} told={told} onChange={setTold} />
+          <KidneyScores options={options} />
+        </Stack>
+      )}
       <Sources options={options} />
     </Paper>
   );
 }
 
 /** Yes, no or not known, of each fact that no image tells. */
-function ToldForm({ told, onChange }: { told: Told; onChange: (told: Told) => void }) {
+function ToldForm({ facts, legend, help, told, onChange }: { facts: readonly ToldFact[]; legend: string; help: string; told: Told; onChange: (told: Told) => void }) {
   const { t } = useTranslation();
   const choose = (fact: ToldFact, value: string) => {
     const { [fact]: _, ...others } = told;
@@ -51,13 +61,13 @@ function ToldForm({ told, onChange }: { told: Told; onChange: (told: Told) => vo
   return (
     <fieldset className="told">
       <Text component="legend" size="sm" fw={600}>
-        {t("options.told")}
+        {legend}
       </Text>
       <Text size="xs" c="dimmed" mb="xs">
-        {t("options.toldHelp")}
+        {help}
       </Text>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="xs" mb="md">
-        {toldFacts.map((fact) => (
+        {facts.map((fact) => (
           <Group key={fact} justify="space-between" wrap="nowrap" gap="xs">
             <Text size="sm" id={`told-${fact}`}>
               {t(`ruleInput.${fact}`)}
@@ -185,6 +195,10 @@ function useKnown() {
             return number(known.hu_mean, "HU");
           case "skin_to_stone_mm":
             return `${t("ruleInput.skin_to_stone_mm")} ${number(known.skin_to_stone_mm, "mm")}`;
+          case "stones":
+            return `${t("ruleInput.stones")} ${known.stones ?? ""}`;
+          case "area_mm2":
+            return `${t("ruleInput.area_mm2")} ${number(known.area_mm2, "mm²")}`;
           case "age_years":
             return `${t("ruleInput.age_years")} ${known.age_years ?? ""}`;
           default:
@@ -198,6 +212,7 @@ function useKnown() {
 function Sources({ options }: { options: GuidelineOptions }) {
   const { t } = useTranslation();
   const used = new Set(options.stones.flatMap((stone) => [...stone.rules.map((one) => one.guideline), ...stone.passage.map((one) => one.source)]));
+  for (const kidney of options.kidneys ?? []) for (const one of kidney.scores) used.add(one.score);
   const own = new Map(options.stones.flatMap((stone) => stone.rules).flatMap((one) => (one.rule.citation ? [[one.rule.id, one.rule.citation] as const] : [])));
   return (
     <>

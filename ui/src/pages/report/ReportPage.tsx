@@ -7,7 +7,7 @@ import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { isPending, useReadingSwitch, useReport, useStudy } from "../../api/hooks";
 import { ApiError } from "../../api/http";
 import { useReportVersion, useVersions } from "../../api/reviewHooks";
-import type { StudyDetail } from "../../api/types";
+import type { StudyDetail, UrinaryStoneReport } from "../../api/types";
 import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
 import { ReadingBadge } from "../../components/ReadingBadge";
@@ -78,7 +78,7 @@ export function ReportPage() {
             </>
           )}
           {found.rejected && found.rejected.length > 0 && <RejectedCard rejected={found.rejected} />}
-          {found.comparison && <ComparisonCard comparison={found.comparison} />}
+          {found.comparison && <ComparisonCard comparison={found.comparison} rejected={rejectedOf(found)} />}
           <ReviewCard key={found.version} studyUid={studyUid} report={found} onSigned={() => show(null)} />
           <Grid>
             <Grid.Col span={{ base: 12, md: 6 }}>
@@ -98,6 +98,12 @@ export function ReportPage() {
       {found && <ProvenanceCard report={found} />}
     </Stack>
   );
+}
+
+/** Numbers of the stones that the physician who signed says are none. */
+function rejectedOf(report: UrinaryStoneReport): ReadonlySet<number> {
+  const findings = report.review?.findings ?? [];
+  return new Set(findings.filter((finding) => finding.verdict === "rejected").map((finding) => finding.number));
 }
 
 function StudyHeader({ study, children }: { study: StudyDetail; children: ReactNode }) {

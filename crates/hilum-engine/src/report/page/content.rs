@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hilum_clinical::message::{place, score_text};
-use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
+use hilum_clinical::report::{AddedStone, StoneEdits, StonePresent, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language, Statement};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::super::{KeyImage, Plane};
-use super::review::{ReviewContent, is_rejected, shown_present};
+use super::review::{self, ReviewContent, as_stated, is_rejected, shown_present};
 use super::stone::StonePage;
 
 /// How much goes onto the page.
@@ -67,6 +67,8 @@ pub(super) struct Content<'a> {
     result_detail: String,
     stones: Vec<StoneRow>,
     stones_left_out: usize,
+    /// What the mark on a row means; empty where none has one.
+    edited_note: &'static str,
     key_images: Vec<KeyImageCell>,
     image_columns: usize,
     key_images_left_out: usize,
@@ -98,6 +100,8 @@ struct StoneRow {
     table_position: String,
     /// The physician says that it is no stone.
     rejected: bool,
+    /// The physician states it, in part or wholly.
+    stated: bool,
 }
 
 #[derive(Serialize)]
@@ -124,6 +128,14 @@ impl<'a> Content<'a> {
         let (options_notes, disclaimers): (Vec<&Statement>, Vec<&Statement>) =
             report.disclaimers.iter().partition(|one| about_options.contains(&one.code.as_str()));
         let texts = |statements: Vec<&'a Statement>| statements.into_iter().map(|one| one.text(language)).collect();
+        let added = report.review.iter().flat_map(|review| &review.added);
+        let rows: Vec<StoneRow> = report
+            .stones
+            .iter()
+            .map(|stone| words.stone(report, stone))
+            .chain(added.map(|one| words.added(one)))
+            .collect();
+        let edited_note = if rows.iter().any(|row| row.stated) { words.label(Label::StatedByPhysician) } else { "" };
         Self {
             language: match language {
                 Language::Korean => "ko",
@@ -150,8 +162,9 @@ impl<'a> Content<'a> {
             },
             headline: words.headline(report),
             result_detail: words.result_detail(report),
-            stones: report.stones.iter().take(density.stones).map(|stone| words.stone(report, stone)).collect(),
-            stones_left_out: report.stones.len().saturating_sub(density.stones),
+            stones_left_out: rows.len().saturating_sub(density.stones),
+            stones: rows.into_iter().take(density.stones).collect(),
+            edited_note,
             key_images: axial[..shown]
                 .iter()
                 .map(|(n, image)| KeyImageCell { file: format!("key-{n}.png"), caption: words.caption(report, image) })
@@ -224,7 +237,7 @@ impl Words {
     }
 
     fn comparison(&self, report: &UrinaryStoneReport, most: usize) -> Vec<String> {
-        let lines = report.comparison.as_ref().map(|comparison| comparison.lines(self.language)).unwrap_or_default();
+        let lines = report.comparison_as_judged().map(|comparison| comparison.lines(self.language)).unwrap_or_default();
         self.list(lines.iter().map(|line| self.text(line)), most)
     }
 
@@ -290,7 +303,26 @@ impl Words {
         [model, highest, threshold].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 
+    fn added(&self, added: &AddedStone) -> StoneRow {
+        let nothing = || "–".to_owned();
+        let AddedStone { number, stated, .. } = added;
+        let place = StoneEdits { largest_diameter_mm: None, ..*stated };
+        StoneRow {
+            number: number.to_string(),
+            site: Some(review::stated(&place, self.language)).filter(|place| !place.is_empty()).unwrap_or_else(nothing),
+            diameter: stated.largest_diameter_mm.map_or_else(nothing, |mm| format!("{mm:.1}")),
+            volume: nothing(),
+            hu: nothing(),
+            score: nothing(),
+            slices: nothing(),
+            table_position: nothing(),
+            rejected: false,
+            stated: true,
+        }
+    }
+
     fn stone(&self, report: &UrinaryStoneReport, stone: &Stone) -> StoneRow {
+        let (stone, stated) = &as_stated(report, stone);
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1}"));
         StoneRow {
             number: stone.number.to_string(),
@@ -302,13 +334,16 @@ impl Words {
             slices: format!("{}–{}", stone.slices.first + 1, stone.slices.last + 1),
             table_position: number(stone.slices.table_position_mm),
             rejected: is_rejected(report, stone.number),
+            stated: *stated,
         }
     }
 
     fn caption(&self, report: &UrinaryStoneReport, image: &KeyImage) -> String {
         let slice = format!("{} {}", self.label(Label::Slice), image.index + 1);
         match report.stones.iter().find(|stone| stone.number == image.stone) {
-            Some(stone) => format!("{}. {}, {slice}", stone.number, place(stone, self.language)),
+            Some(stone) => {
+                format!("{}. {}, {slice}", stone.number, place(&as_stated(report, stone).0, self.language))
+            }
             None => slice,
         }
     }

@@ -56,6 +56,15 @@ pub(super) fn is_rejected(report: &UrinaryStoneReport, number: u32) -> bool {
     judged.is_some_and(|finding| !finding.verdict.is_stone())
 }
 
+/// A stone as the physician states it, and whether anything of it is stated otherwise than the model did.
+pub(super) fn as_stated(report: &UrinaryStoneReport, stone: &Stone) -> (Stone, bool) {
+    let judged = report.review.as_ref().and_then(|review| review.of(stone.number));
+    match judged.filter(|finding| finding.verdict == FindingVerdict::Edited) {
+        Some(finding) => (finding.edits.applied_to(stone), !finding.edits.is_empty()),
+        None => (stone.clone(), false),
+    }
+}
+
 /// The review of a report that was signed.
 pub(super) fn content(report: &UrinaryStoneReport, language: Language) -> Option<ReviewContent> {
     let review = report.review.as_ref()?;

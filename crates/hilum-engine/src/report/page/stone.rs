@@ -1,14 +1,15 @@
 //! What stands on the page of one stone, as text in one language.
 
-use hilum_clinical::guideline::{Chance, Verdict, Weighed};
-use hilum_clinical::message::{known, named, offer, place, score_text};
-use hilum_clinical::report::{StoneOptions, UrinaryStoneReport};
+use hilum_clinical::guideline::{Chance, Scored, Verdict, Weighed};
+use hilum_clinical::message::{known, named, offer, place, points, score_text, stone_free};
+use hilum_clinical::report::{KidneyScores, StoneOptions, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::{CoreHu, Interval, Stone};
 use hilum_clinical::{Label, Language};
 use serde::Serialize;
 
 use super::super::{KeyImage, Plane};
 use super::content::{KeyImageCell, Words, citation, fine_print};
+use super::review::{as_stated, is_rejected};
 
 /// Rules that a page shows; there are fewer in the guidelines that come with Hilum.
 const MOST_RULES: usize = 14;
@@ -25,8 +26,19 @@ pub(super) struct StonePage {
     rules: Vec<RuleRow>,
     rules_left_out: usize,
     passage: Vec<(String, String)>,
+    /// Of the kidney that the stone lies in.
+    scores: Vec<ScoreRow>,
     missing: String,
     sources: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct ScoreRow {
+    title: String,
+    points: String,
+    stone_free: String,
+    /// What would narrow it down.
+    missing: String,
 }
 
 #[derive(Serialize)]
@@ -42,8 +54,10 @@ struct RuleRow {
 impl StonePage {
     pub(super) fn of(words: &Words, report: &UrinaryStoneReport, stone: &Stone, images: &[KeyImage]) -> Self {
         let language = words.language;
+        let (stone, stated) = &as_stated(report, stone);
         let own = images.iter().enumerate().filter(|(_, image)| image.stone == stone.number);
         let options = report.options.stones.iter().find(|options| options.stone == stone.number);
+        let kidney = report.options.kidneys.iter().find(|kidney| kidney.stones.contains(&stone.number));
         let rules = options.map(|options| words.rules(options)).unwrap_or_default();
         let diameter = stone.largest_diameter_mm.map(|mm| format!("{mm:.1} mm"));
         let place = place(stone, language);
@@ -54,12 +68,21 @@ impl StonePage {
                 .map(|(n, image)| KeyImageCell { file: format!("key-{n}.png"), caption: words.plane(image) })
                 .collect(),
             measures: words.measures(stone),
-            doubt: stone.mimic.as_ref().map(|mimic| mimic.statement.text(language).to_owned()).unwrap_or_default(),
+            doubt: [
+                stone.mimic.as_ref().map(|mimic| mimic.statement.text(language)),
+                is_rejected(report, stone.number).then(|| words.label(Label::RejectedByPhysician)),
+                stated.then(|| words.label(Label::StatedByPhysician)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" "),
             rules_left_out: rules.len().saturating_sub(MOST_RULES),
             rules: rules.into_iter().take(MOST_RULES).collect(),
             passage: options.map(|options| words.passage(options)).unwrap_or_default(),
+            scores: kidney.map(|kidney| words.scores(report, kidney)).unwrap_or_default(),
             missing: named(&report.options.missing, language),
-            sources: options.map(|options| sources(report, options)).unwrap_or_default(),
+            sources: options.map(|options| sources(report, options, kidney)).unwrap_or_default(),
         }
     }
 }
@@ -84,6 +107,20 @@ impl Words {
             (self.text(&chance.source), format!("{} %{range}", chance.percent))
         };
         options.passage.iter().map(told).collect()
+    }
+
+    fn scores(&self, report: &UrinaryStoneReport, kidney: &KidneyScores) -> Vec<ScoreRow> {
+        let title = |id: &String| {
+            let source = report.options.sources.iter().find(|source| source.id == *id);
+            source.and_then(|source| source.title.clone()).unwrap_or_else(|| id.clone())
+        };
+        let row = |scored: &Scored| ScoreRow {
+            title: self.text(&title(&scored.score)),
+            points: points(scored, self.language),
+            stone_free: stone_free(scored, self.language).unwrap_or_default(),
+            missing: named(&scored.missing, self.language),
+        };
+        kidney.scores.iter().map(row).collect()
     }
 
     fn measures(&self, stone: &Stone) -> Vec<(&'static str, String)> {
@@ -129,9 +166,15 @@ impl Words {
 }
 
 /// The sources that this stone's options come from, each once: guidelines and articles, then those that a rule names itself.
-fn sources(report: &UrinaryStoneReport, options: &StoneOptions) -> Vec<(String, String)> {
+fn sources(
+    report: &UrinaryStoneReport,
+    options: &StoneOptions,
+    kidney: Option<&KidneyScores>,
+) -> Vec<(String, String)> {
     let used = |id: &String| {
-        options.rules.iter().any(|one| one.guideline == *id) || options.passage.iter().any(|one| one.source == *id)
+        options.rules.iter().any(|one| one.guideline == *id)
+            || options.passage.iter().any(|one| one.source == *id)
+            || kidney.is_some_and(|kidney| kidney.scores.iter().any(|one| one.score == *id))
     };
     let sources = report.options.sources.iter().filter(|source| used(&source.id)).map(|source| {
         let title = [source.title.as_deref(), source.edition.as_deref(), Some(&source.citation)];

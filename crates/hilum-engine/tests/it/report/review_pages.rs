@@ -1,5 +1,5 @@
 use hilum_clinical::Language;
-use hilum_clinical::guideline::Site;
+use hilum_clinical::guideline::{Rules, Site};
 use hilum_clinical::report::{
     AddedStone, Conclusion, FindingVerdict, JudgedFinding, Review, Signature, StoneEdits, UrinaryStoneReport,
 };
@@ -34,7 +34,10 @@ fn signed(comment: &str, added: u32, conclusion: &str) -> UrinaryStoneReport {
     let conclusion = Conclusion { en: conclusion.to_owned(), ko: conclusion.to_owned() };
     let review = Review::new(2, findings.map(judged).to_vec(), added.collect(), conclusion);
     let signature = Signature { by: by.clone(), at: at.clone(), sha256: "ab".repeat(32) };
-    UrinaryStoneReport { signature: Some(signature), ..report.reviewed(3, at.clone(), review, None) }
+    UrinaryStoneReport {
+        signature: Some(signature),
+        ..report.reviewed(3, at.clone(), review, None, &Rules::shipped().expect("the rules of this program"))
+    }
 }
 
 /// Text of each page; `None` where poppler is not installed.
@@ -52,9 +55,26 @@ fn a_signed_report_says_on_its_first_page_what_the_physician_left_and_on_the_nex
     let Some(pages) = pages(&signed("seen twice", 1, "First line.\nSecond line."), Language::English) else { return };
     // One of the whole, one of each stone, one of the review.
     assert_eq!(pages.len(), 5);
-    for said in ["Stones after review: 3", "By the model: 3", "Signed by: Kim Minji", "2026-11-26 08:00 UTC"] {
+    for said in [
+        "Stones after review: 3",
+        "By the model: 3",
+        "Signed by: Kim Minji",
+        "2026-11-26 08:00 UTC",
+        "* stated by the physician",
+    ] {
         assert!(pages[0].contains(said), "{said} is missing in\n{}", pages[0]);
     }
+    // Its table has the stones as the physician states them, the one that was added among them.
+    let row = |number: &str| {
+        let row = pages[0].lines().find(|line| line.trim_start().starts_with(number));
+        row.unwrap_or_else(|| panic!("no row {number} in\n{}", pages[0])).to_owned()
+    };
+    for (number, diameter) in [("2 *", "7.2"), ("4 *", "7.2")] {
+        let row = row(number);
+        assert!(row.to_lowercase().contains("lower pole") && row.contains(diameter), "{row}");
+    }
+    assert!(pages[2].contains("* stated by the physician") && pages[2].contains("lower pole"), "{}", pages[2]);
+    assert!(pages[3].contains("The physician says that this is no stone"), "{}", pages[3]);
     for said in [
         "Physician's review",
         "Accepted",
