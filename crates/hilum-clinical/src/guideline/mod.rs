@@ -6,11 +6,13 @@
 mod condition;
 mod file;
 mod passage;
+mod recorded;
 mod rules;
 
 pub use condition::{Input, Inputs, Place, Range, Site, When};
 pub use file::{FileError, Guideline, Rule, Topic, Treatment};
 pub use passage::{Chance, Passage, Row, Source};
+pub use recorded::RecordedFact;
 pub use rules::{Rules, RulesError};
 
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use crate::urinary_stone::{Side, Stone, TractPart};
 use utoipa::ToSchema;
 
 pub use label::Label;
-pub use options::{known, named, offer};
+pub use options::{known, named, offer, recorded};
 
 /// Language of a rendered report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Patient;
-use crate::guideline::{Chance, Input, Inputs, Rules, Site, Verdict, Weighed};
+use crate::guideline::{Chance, Input, Inputs, RecordedFact, Rules, Site, Verdict, Weighed};
 use crate::urinary_stone::{Stone, TractPart};
 
 /// Guideline options of a report: what a physician weighs, never an order.
@@ -16,6 +16,9 @@ pub struct GuidelineOptions {
     pub stones: Vec<StoneOptions>,
     /// What nobody told of the patient, whether or not a rule above asks for it.
     pub missing: Vec<Input>,
+    /// What medical records told of the patient and was weighed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<RecordedFact>,
 }
 
 /// Where rules or chances come from.
@@ -63,11 +66,19 @@ const PATIENT: [Input; 11] = [
     Input::UnfavourableAnatomy,
 ];
 
-/// Weighs the rules for every stone, with what else is known of the patient (`told`; what was measured counts before it).
-pub fn options(rules: &Rules, stones: &[Stone], patient: &Patient, told: &Inputs) -> GuidelineOptions {
+/// Weighs the rules for every stone, with what a physician tells of the patient (`told`; what was measured counts before it), and behind that
+/// with what records say.
+pub fn options(
+    rules: &Rules,
+    stones: &[Stone],
+    patient: &Patient,
+    told: &Inputs,
+    recorded: &[RecordedFact],
+) -> GuidelineOptions {
     if stones.is_empty() {
         return GuidelineOptions::default();
     }
+    let (told, recorded) = &told.with_recorded(recorded);
     let of = |stone: &Stone| {
         let known = known(stone, patient, told);
         let weighed = rules.guidelines.iter().flat_map(|guideline| guideline.weigh(&known));
@@ -80,7 +91,8 @@ pub fn options(rules: &Rules, stones: &[Stone], patient: &Patient, told: &Inputs
     };
     let of_patient = known(&stones[0], patient, told);
     let missing = PATIENT.iter().copied().filter(|input| !of_patient.knows(*input)).collect();
-    GuidelineOptions { sources: sources(rules), stones: stones.iter().map(of).collect(), missing }
+    let stones = stones.iter().map(of).collect();
+    GuidelineOptions { sources: sources(rules), stones, missing, recorded: recorded.clone() }
 }
 
 fn known(stone: &Stone, patient: &Patient, told: &Inputs) -> Inputs {
