@@ -1,7 +1,7 @@
 //! What stands on the page of one stone, as text in one language.
 
 use hilum_clinical::guideline::{Chance, Verdict, Weighed};
-use hilum_clinical::message::{known, named, offer, place, score_text};
+use hilum_clinical::message::{known, named, offer, place, recorded, score_text};
 use hilum_clinical::report::{StoneOptions, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::{CoreHu, Interval, Stone};
 use hilum_clinical::{Label, Language};
@@ -26,6 +26,8 @@ pub(super) struct StonePage {
     rules_left_out: usize,
     passage: Vec<(String, String)>,
     missing: String,
+    /// What medical records told of the patient.
+    recorded: String,
     sources: Vec<(String, String)>,
 }
 
@@ -59,6 +61,7 @@ impl StonePage {
             rules: rules.into_iter().take(MOST_RULES).collect(),
             passage: options.map(|options| words.passage(options)).unwrap_or_default(),
             missing: named(&report.options.missing, language),
+            recorded: words.text(&recorded(&report.options.recorded, language)),
             sources: options.map(|options| sources(report, options)).unwrap_or_default(),
         }
     }
