@@ -48,10 +48,15 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.push('%');
+            out.extend(hexadecimal(byte).map(|digit| digit.to_ascii_uppercase()));
         }
     }
     out
+}
+
+fn hexadecimal(byte: u8) -> [char; 2] {
+    [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'))
 }
 
 /// A UUID (RFC 9562, version 8) that follows from what it stands for, so that whatever is written again has the same.
@@ -61,6 +66,6 @@ fn uuid(of: &[&str]) -> String {
     bytes.copy_from_slice(&digest[..16]);
     bytes[6] = bytes[6] & 0x0F | 0x80;
     bytes[8] = bytes[8] & 0x3F | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = bytes.iter().flat_map(|byte| hexadecimal(*byte)).collect();
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

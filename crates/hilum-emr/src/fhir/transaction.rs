@@ -301,6 +301,6 @@ fn division(lines: &[String]) -> String {
             out
         })
     };
-    let paragraphs: String = lines.iter().map(|line| format!("<p>{}</p>", escaped(line))).collect();
-    format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{paragraphs}</div>")
+    let paragraphs: Vec<String> = lines.iter().map(|line| format!("<p>{}</p>", escaped(line))).collect();
+    format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{}</div>", paragraphs.concat())
 }

@@ -75,7 +75,9 @@ impl Delimiters {
                 }
                 c if c.is_ascii_control() => {
                     out.push(self.escape);
-                    out.push_str(&format!("X{:02X}", u32::from(c)));
+                    out.push('X');
+                    let digit = |value| char::from_digit(value, 16).map(|digit| digit.to_ascii_uppercase());
+                    out.extend([u32::from(c) >> 4, u32::from(c) & 15].into_iter().filter_map(digit));
                     out.push(self.escape);
                     continue;
                 }

@@ -20,7 +20,7 @@ fn envelope(character_set: CharacterSet) -> Envelope<'static> {
 }
 
 /// hl7apy checks structure, data types and lengths of 2.5.1 strictly, and says what it read.
-const READ: &str = r#"
+const READ: &str = r"
 import json
 from hl7apy.parser import parse_message
 from hl7apy.consts import VALIDATION_LEVEL
@@ -47,7 +47,7 @@ for name in ('p', 'f', 'c'):
         'lines': max([len(group.obx.obx_5) for group in observation.oru_r01_observation if group.obx.obx_3.obx_3_1.to_er7() == '19005-8'], default=0),
     })
 print(json.dumps(out))
-"#;
+";
 
 #[test]
 fn hl7apy_reads_reports_strictly_before_and_after_their_signatures() {

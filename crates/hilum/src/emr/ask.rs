@@ -73,7 +73,7 @@ impl Asking<'_> {
         let client = Outgoing::new(self.server.authorities.as_deref()).map_err(unusable)?;
         let token = fhir::token(self.server).await.map_err(|reason| Stopped::Broken(Broken(reason)))?;
         let now = Local::now();
-        let (zone, today) = (now.offset().to_owned(), now.date_naive());
+        let (zone, today) = (*now.offset(), now.date_naive());
         let since = today.checked_sub_days(Days::new(DAYS_BACK)).unwrap_or(today);
         let mut all =
             Told { patient: vec![self.id.clone()], merged: Vec::new(), facts: Vec::new(), withdrawn: Vec::new() };

@@ -193,7 +193,7 @@ impl Emr {
 
     /// Keeps what a message tells; durable when it returns.
     async fn take(&self, message: &Message, sender: &Sender, address: SocketAddr) -> Result<(), Refused> {
-        let zone = Local::now().offset().to_owned();
+        let zone = *Local::now().offset();
         let told = hl7::told(message, &hl7::Sender { codes: &sender.codes, zone })?;
         let orders = hl7::orders(message, zone)?;
         let scope = adding(sender.institution.clone()).from_address(address.ip());

@@ -17,7 +17,7 @@ use crate::settings::{Destination, EmrSettings, Fhir, Mllp};
 /// What is told, with times of this place.
 pub fn told<'a>(due: &'a DueDelivery, content: &'a DeliveryContent, destination: &Destination) -> ReportToTell<'a> {
     let made_at = DateTime::parse_from_rfc3339(&content.report.created_at);
-    let zone = made_at.map_or_else(|_| Local::now(), |at| at.with_timezone(&Local)).offset().to_owned();
+    let zone = *made_at.map_or_else(|_| Local::now(), |at| at.with_timezone(&Local)).offset();
     ReportToTell {
         report: &content.report,
         patient: Patient {
