@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hilum-clinical", &["hilum-imaging"]),
     ("hilum-infer", &["hilum-imaging", "hilum-nn"]),
     ("hilum-learn", &["hilum-imaging", "hilum-infer", "hilum-nn"]),
+    ("hilum-emr", &["hilum-clinical", "hilum-dicom"]),
     ("hilum-engine", &["hilum-clinical", "hilum-dicom", "hilum-imaging", "hilum-infer"]),
     ("hilum-web", &["hilum-dicom", "hilum-engine"]),
     (
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hilum-clinical",
             "hilum-dicom",
             "hilum-dimse",
+            "hilum-emr",
             "hilum-engine",
             "hilum-imaging",
             "hilum-infer",

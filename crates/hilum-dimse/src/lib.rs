@@ -57,4 +57,4 @@ pub use service::{
 };
 pub use sop_class::{is_storage_sop_class, is_stored_transfer_syntax};
 pub use status::{Status, StatusClass};
-pub use transport::{ClientCertificates, Identity, TlsClient, TlsError, TlsServer};
+pub use transport::{ClientCertificates, Duplex, Identity, TlsClient, TlsError, TlsServer};

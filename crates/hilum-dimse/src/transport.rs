@@ -113,6 +113,11 @@ impl AsyncWrite for Transport {
     }
 }
 
+/// What goes over a socket that is encrypted.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 /// Why certificates or a key cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -205,6 +210,11 @@ impl TlsServer {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
     }
 
+    /// Shakes hands on a socket that another protocol than DICOM's goes over.
+    pub async fn accept(&self, socket: TcpStream) -> io::Result<Box<dyn Duplex>> {
+        Ok(Box::new(self.acceptor().accept(socket).await?))
+    }
+
     fn acceptor(&self) -> TlsAcceptor {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -233,6 +243,12 @@ impl TlsClient {
     pub fn replace_by(&self, other: &Self) {
         let connector = other.connector();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = connector;
+    }
+
+    /// Shakes hands on a socket that another protocol than DICOM's goes over; the server's certificate must be of this host.
+    pub async fn connect(&self, host: &str, socket: TcpStream) -> io::Result<Box<dyn Duplex>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        Ok(Box::new(self.connector().connect(name, socket).await?))
     }
 
     fn connector(&self) -> TlsConnector {

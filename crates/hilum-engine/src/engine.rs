@@ -6,6 +6,7 @@ use crate::audit::syslog::{Syslog, SyslogSettings};
 use crate::audit::{Action, AuditEvent, Detail, Gatherer, Subject, Witness};
 use crate::catalog::{AuditWriter, Catalog, CataloguePlace, summary};
 use crate::control::WorkControl;
+use crate::deliveries::DeliveryRule;
 use crate::error::{AcceptError, EngineError};
 use crate::find::Pages;
 use crate::import::{self, ImportSummary};
@@ -57,6 +58,8 @@ pub struct EngineConfig {
     pub rules: Rules,
     /// Which objects reports are made into, when, and where those go.
     pub results: ResultRules,
+    /// Medical records that reports go to.
+    pub deliveries: Vec<DeliveryRule>,
     /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
     /// Where the keys of what is encrypted come from.
@@ -83,6 +86,7 @@ impl EngineConfig {
             demo: false,
             rules: Rules::default(),
             results: ResultRules::default(),
+            deliveries: Vec::new(),
             accounts: AccountRules::default(),
             syslog: None,
             jobs_per_institution: None,
@@ -498,6 +502,10 @@ impl Engine {
 
     pub(crate) fn results(&self) -> &ResultRules {
         &self.inner.config.results
+    }
+
+    pub(crate) fn delivery_rules(&self) -> &[DeliveryRule] {
+        &self.inner.config.deliveries
     }
 
     /// Whose data an instance is, and where it goes on to. What was made here goes where results go, whatever the rules say of what

@@ -104,6 +104,7 @@ async fn read_and_report(engine: &Engine, scope: &Scope, claim: &Claim) -> Resul
     let choice = rank::choose(&series);
     let mut read = reading::read_best(engine, scope, claim, &series, &choice).await?;
     read.earlier = reading::earlier_report(engine, scope, claim).await?;
+    read.recorded = engine.catalog().recorded_facts(scope, claim.study_row).await?;
     let (end, report) = reading::report_of(engine, scope, claim, &study, &series, &choice, read).await?;
     let staged = report.as_ref().map(|(new, staged)| (new, staged));
     engine.catalog().end_reading(scope, claim, &end, staged, engine.storage()).await
@@ -122,7 +123,9 @@ pub(crate) async fn sign_report(
     let (document, staged) = review::signed_document(engine, &drafted).await?;
     let (rest, at) = (drafted.rest.as_slice(), drafted.at);
     let results_due = !engine.results().objects.is_empty();
-    let new = NewSignature { version, revision: signing.revision, document: &document, rest, at, results_due };
+    let deliver_to = &engine.deliveries_of(true);
+    let new =
+        NewSignature { version, revision: signing.revision, document: &document, rest, at, results_due, deliver_to };
     engine.catalog().sign(scope, study, new, &staged, engine.storage()).await?;
     Ok(document.version)
 }

@@ -111,6 +111,15 @@ impl Engine {
         Ok(self.catalog().put_worklist(scope, &orders, replace).await?)
     }
 
+    /// Takes orders of the caller's institution off the worklist, by their numbers; those that are not there change nothing.
+    pub async fn withdraw_orders(&self, scope: &Scope, orders: &[Order]) -> Result<u64, EngineError> {
+        let may = scope.may(Permission::Store, scope.home());
+        let event = AuditEvent::by(scope, Action::ImportWorklist).of(scope.home().clone());
+        self.judged(event, Permission::Store, if may { Ok(()) } else { Err(EngineError::Forbidden) }).await?;
+        let keys: Vec<String> = orders.iter().map(Order::key).collect();
+        Ok(self.catalog().remove_orders(scope, &keys).await?)
+    }
+
     /// Orders that match, from `after` on: a page of those looked at, which may be empty where none of them matches.
     pub async fn worklist(
         &self,

@@ -17,6 +17,7 @@ mod limits;
 mod names;
 mod openapi;
 mod openid;
+mod outgoing;
 mod server;
 mod stream;
 mod ui;
@@ -28,4 +29,5 @@ pub use openid::{
     ClaimRole, ClientSecret, InvalidIssuer, Issuer, OpenIdFault, OpenIdProvider, ProviderFacts, ProviderId,
     UnusableProvider, ask_provider,
 };
+pub use outgoing::{Outbound, Outgoing, OutgoingFault};
 pub use server::{BindError, WebConfig, WebServer};

@@ -5,6 +5,7 @@ mod certificates;
 mod cli;
 mod commands;
 mod doctor;
+mod emr;
 mod failure;
 mod job_lock;
 mod node;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Retrieve(arguments) => commands::retrieve::run(&settings, &arguments),
         Command::Send(arguments) => commands::send::run(&settings, &arguments),
         Command::Forwards(arguments) => commands::forwards::run(&settings, &arguments),
+        Command::Deliveries(arguments) => commands::deliveries::run(&settings, &arguments),
         Command::WorklistImport(arguments) => commands::worklist_import::run(&settings, &arguments),
         Command::Worklist(arguments) => commands::query::worklist(&settings, &arguments),
         Command::Check(arguments) => commands::upkeep::check(&settings, &arguments),

@@ -10,6 +10,7 @@ use hilum_web::{BindError, WebConfig, WebServer};
 use crate::{
     certificates::Certificates,
     commands::demo,
+    emr::{self, Emr},
     failure::WrongCall,
     job_lock::JobLock,
     node::{self, Node, worker},
@@ -23,6 +24,8 @@ pub struct Server {
     web: WebServer,
     scp: Scp,
     node: Arc<Node>,
+    emr: Arc<Emr>,
+    hl7: Option<emr::Listener>,
     certificates: Certificates,
     pulls: Vec<Pull>,
     _lock: JobLock,
@@ -54,6 +57,8 @@ impl Server {
         };
         let web = WebServer::bind(web, engine.clone()).await?;
         let node = Node::new(engine.clone(), settings)?;
+        let emr = Arc::new(Emr::new(engine.clone(), settings)?);
+        let hl7 = emr::Listener::bind(&emr).await?;
         scp.calling.spool_folder = engine.spool_folder();
         scp.refused = Some(node::refusals(engine.clone()));
         let scp = Scp::bind(scp, node.services()).await?;
@@ -65,7 +70,8 @@ impl Server {
             let (link, address) = (engine.first_administrator_link().await?, web.local_addr()?);
             link.map(|link| format!("first account     {}://{address}/welcome#{link}", settings.scheme()))
         };
-        let server = Self { engine, web, scp, node, certificates, pulls: settings.pulls.clone(), _lock: lock };
+        let server =
+            Self { engine, web, scp, node, emr, hl7, certificates, pulls: settings.pulls.clone(), _lock: lock };
         server.announce(settings, data_dir, first.as_deref())?;
         Ok(server)
     }
@@ -93,6 +99,10 @@ impl Server {
                 writeln!(out, "DICOM callers     {}", known.join(", "))?;
             }
         }
+        if let Some(listener) = &self.hl7 {
+            let known: Vec<&str> = settings.emr.senders.iter().map(|sender| sender.name.as_str()).collect();
+            writeln!(out, "HL7 listener      {}, from {}", listener.local_addr()?, known.join(", "))?;
+        }
         writeln!(out, "data folder       {}", data_dir.display())?;
         writeln!(out, "Ctrl-C stops it.")?;
         Ok(out.flush()?)
@@ -100,7 +110,7 @@ impl Server {
 
     /// Serves and reads until the shutdown is asked for, or until one part cannot go on.
     pub async fn run(self, shutdown: &Shutdown) -> anyhow::Result<()> {
-        let Self { engine, web, scp, node, certificates, pulls, _lock } = self;
+        let Self { engine, web, scp, node, emr, hl7, certificates, pulls, _lock } = self;
         let web = async {
             let ended = web.serve(shutdown.asked()).await.context("web server");
             shutdown.ask();
@@ -113,7 +123,14 @@ impl Server {
         };
         let worker = worker::run(node, pulls, shutdown.asked());
         let certificates = certificates.keep_fresh(shutdown);
-        let (web, jobs, (), (), ()) = tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker, certificates);
+        let emr = emr::worker::run(emr, shutdown.asked());
+        let hl7 = async {
+            if let Some(listener) = hl7 {
+                listener.serve(shutdown.asked()).await;
+            }
+        };
+        let (web, jobs, (), (), (), (), ()) =
+            tokio::join!(web, jobs, scp.serve(shutdown.asked()), worker, emr, hl7, certificates);
         engine.close().await;
         web.and(jobs)
     }

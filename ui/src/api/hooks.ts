@@ -66,12 +66,11 @@ export function useReport(uid: string, reading: ReadingState | undefined) {
   });
 }
 
-/** The options of guidelines with what is told of the patient; as the report has them while nothing is. */
+/** The options of guidelines with what is told of the patient here, and by medical records until now. */
 export function useOptions(uid: string, report: UrinaryStoneReport, told: Told) {
   return useQuery({
     queryKey: ["options", uid, report.version, told],
     queryFn: () => api.options(uid, told),
-    enabled: Object.keys(told).length > 0,
     placeholderData: keepPreviousData,
   });
 }

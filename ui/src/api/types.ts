@@ -182,10 +182,22 @@ export interface StoneOptions {
   passage: { source: string; percent: number; range: [number, number] | null }[];
 }
 
+/** What a medical record told of the patient. */
+export interface RecordedFact {
+  input: RuleInput;
+  holds: boolean;
+  system: string;
+  code: string;
+  source: string;
+  observed_at: string;
+}
+
 export interface GuidelineOptions {
   sources: { id: string; version: number; title: string | null; edition: string | null; citation: string; values_from: string }[];
   stones: StoneOptions[];
   missing: RuleInput[];
+  /** Absent where no record told anything. */
+  recorded?: RecordedFact[];
   /** Absent in older reports, and where no kidney has stones. */
   kidneys?: KidneyScores[];
 }

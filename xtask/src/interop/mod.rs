@@ -1,6 +1,7 @@
 //! `cargo xtask interop`: the built binary on this machine's loopback, against the tools of its peers.
 
 pub mod checks;
+mod emr;
 mod node;
 mod openapi;
 mod openid;
@@ -71,6 +72,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
         .iter()
         .chain(node::ALL)
         .chain(results::ALL)
+        .chain(emr::ALL)
         .chain(openid::ALL)
         .chain(openapi::ALL)
         .filter(|(name, _)| wanted(name))

@@ -265,14 +265,6 @@ inputs! {
     spinal_malformation, SpinalMalformation, bool, bool, "Spina bifida or an injury of the spinal cord.";
 }
 
-impl Inputs {
-    /// What is known of the patient alone; what the scan says of stones is left out.
-    pub fn of_patient(&self) -> Self {
-        let (place, diameter_mm, width_mm, hu_mean, skin_to_stone_mm) = (None, None, None, None, None);
-        Self { place, diameter_mm, width_mm, hu_mean, skin_to_stone_mm, stones: None, area_mm2: None, ..self.clone() }
-    }
-}
-
 /// What is asked for, against what is known.
 trait Meets<Known> {
     fn meets(&self, known: Known) -> Option<bool>;

@@ -6,12 +6,14 @@
 mod condition;
 mod file;
 mod passage;
+mod recorded;
 mod rules;
 mod score;
 
 pub use condition::{Input, Inputs, Place, Range, Site, When};
 pub use file::{FileError, Guideline, Rule, Topic, Treatment};
 pub use passage::{Chance, Passage, Row, Source};
+pub use recorded::RecordedFact;
 pub use rules::{Rules, RulesError};
 pub use score::{Item, Outcome, PointsRow, Score, Scored, ScoredItem, Scores};
 

@@ -48,6 +48,7 @@ labels! {
     Accession, "Accession", "접수 번호";
     Institution, "Institution", "기관";
     Series, "Series read", "판독 시리즈";
+    FromRecord, "From the medical record", "의무기록";
     StonePresent, "Stone found", "결석 있음";
     StoneAbsent, "No stone found in the part that was searched", "확인한 범위에서 결석이 발견되지 않음";
     StoneNotAssessed, "Not assessed", "판독하지 않음";

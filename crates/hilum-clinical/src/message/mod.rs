@@ -12,7 +12,7 @@ use crate::urinary_stone::{Side, Stone, TractPart};
 use utoipa::ToSchema;
 
 pub use label::Label;
-pub use options::{known, named, offer, points, stone_free};
+pub use options::{known, named, offer, points, recorded, stone_free};
 
 /// Language of a rendered report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! Guideline options in words.
 
 use super::Language;
-use crate::guideline::{Input, Inputs, Rule, Scored, Site, Topic, Treatment};
+use crate::guideline::{Input, Inputs, RecordedFact, Rule, Scored, Site, Topic, Treatment};
 use crate::message::Label;
 
 macro_rules! words {
@@ -126,6 +126,21 @@ pub fn stone_free(scored: &Scored, language: Language) -> Option<String> {
 /// Inputs by name, separated by commas.
 pub fn named(inputs: &[Input], language: Language) -> String {
     inputs.iter().map(|input| input.text(language)).collect::<Vec<_>>().join(", ")
+}
+
+/// What records told, with the source of each: "infection: yes (his, LN 5802-4, 2026-11-25)".
+pub fn recorded(facts: &[RecordedFact], language: Language) -> String {
+    let one = |fact: &RecordedFact| {
+        let holds = match (fact.holds, language) {
+            (true, Language::English) => "yes",
+            (false, Language::English) => "no",
+            (true, Language::Korean) => "있음",
+            (false, Language::Korean) => "없음",
+        };
+        let day = fact.observed_at.get(..10).unwrap_or(&fact.observed_at);
+        format!("{}: {holds} ({}, {} {}, {day})", fact.input.text(language), fact.source, fact.system, fact.code)
+    };
+    facts.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// What of a stone and its patient was known and is asked for by `used`: "distal ureter, largest diameter 6.1 mm".

@@ -6,7 +6,7 @@ use super::{
     Coverage, ModelProvenance, Patient, Provenance, Schema, SeriesNotChosen, SliceFinding, SliceRow, StonePresent,
     StoneResult, Study, UrinaryStoneReport,
 };
-use crate::guideline::{Inputs, Rules};
+use crate::guideline::{Inputs, RecordedFact, Rules};
 use crate::message::Message;
 use crate::urinary_stone::{RejectedCandidate, Stone};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct ReportInputs {
     pub rules: Arc<Rules>,
     /// What else is known of the patient.
     pub told: Inputs,
+    /// What medical records tell of the patient.
+    pub recorded: Vec<RecordedFact>,
     /// The report of the patient's last study before this one.
     pub earlier: Option<UrinaryStoneReport>,
     /// Candidates that are no urinary stones; left out when nothing was assessed.
@@ -95,7 +97,7 @@ pub fn build(inputs: ReportInputs) -> UrinaryStoneReport {
     if inputs.study.synthetic {
         disclaimers.push(Message::SyntheticStudy);
     }
-    let options = options(&inputs.rules, &stones, &patient, &inputs.told);
+    let options = options(&inputs.rules, &stones, &patient, &inputs.told, &inputs.recorded);
     if !options.stones.is_empty() {
         disclaimers.push(Message::OptionsAreNoOrder);
         if patient.age_at_study.is_some_and(|age| age < ADULT_YEARS) {

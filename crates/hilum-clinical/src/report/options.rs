@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Patient;
-use crate::guideline::{Chance, Input, Inputs, Rules, Scored, Site, Verdict, Weighed};
+use crate::guideline::{Chance, Input, Inputs, RecordedFact, Rules, Scored, Site, Verdict, Weighed};
 use crate::urinary_stone::{Side, Stone, TractPart};
 
 /// Guideline options of a report: what a physician weighs, never an order.
@@ -16,6 +16,9 @@ pub struct GuidelineOptions {
     pub stones: Vec<StoneOptions>,
     /// What nobody told of the patient, whether or not a rule above asks for it.
     pub missing: Vec<Input>,
+    /// What medical records told of the patient and was weighed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<RecordedFact>,
     /// Scores of each kidney that has stones. Absent in older reports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kidneys: Vec<KidneyScores>,
@@ -79,11 +82,19 @@ const PATIENT: [Input; 11] = [
     Input::UnfavourableAnatomy,
 ];
 
-/// Weighs the rules for every stone, with what else is known of the patient (`told`; what was measured counts before it).
-pub fn options(rules: &Rules, stones: &[Stone], patient: &Patient, told: &Inputs) -> GuidelineOptions {
+/// Weighs the rules for every stone, with what a physician tells of the patient (`told`; what was measured counts before it), and behind that
+/// with what records say.
+pub fn options(
+    rules: &Rules,
+    stones: &[Stone],
+    patient: &Patient,
+    told: &Inputs,
+    recorded: &[RecordedFact],
+) -> GuidelineOptions {
     if stones.is_empty() {
         return GuidelineOptions::default();
     }
+    let (told, recorded) = &told.with_recorded(recorded);
     let of = |stone: &Stone| {
         let known = known(stone, patient, told);
         let weighed = rules.guidelines.iter().flat_map(|guideline| guideline.weigh(&known));
@@ -99,7 +110,8 @@ pub fn options(rules: &Rules, stones: &[Stone], patient: &Patient, told: &Inputs
     let kidneys = [Side::Right, Side::Left].into_iter().filter_map(|side| kidney(rules, side, stones, patient, told));
     let kidneys: Vec<KidneyScores> = kidneys.collect();
     let sources = sources(rules, !kidneys.is_empty());
-    GuidelineOptions { sources, stones: stones.iter().map(of).collect(), missing, kidneys }
+    let stones = stones.iter().map(of).collect();
+    GuidelineOptions { sources, stones, missing, recorded: recorded.clone(), kidneys }
 }
 
 /// A stone up to this size, mm, is taken to lie in one calyx, or in the pelvis.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Change, Comparison, GoneStone, GuidelineOptions, UrinaryStoneReport, options};
-use crate::guideline::{Rules, Site};
+use crate::guideline::{Inputs, Rules, Site};
 use crate::urinary_stone::{Side, SiteFinding, Stone};
 
 /// What a physician says of a finding.
@@ -191,10 +191,9 @@ impl UrinaryStoneReport {
         Some(comparison)
     }
 
-    /// The options, weighed for the stones as the physician states them, with what was known of the patient before.
+    /// The options, weighed for the stones as the physician states them, with what records told of the patient when the report was made.
     fn options_as_judged(&self, rules: &Rules) -> GuidelineOptions {
-        let told = self.options.stones.first().map(|stone| stone.known.of_patient()).unwrap_or_default();
-        options(rules, &self.stones_as_judged(), &self.patient, &told)
+        options(rules, &self.stones_as_judged(), &self.patient, &Inputs::default(), &self.options.recorded)
     }
 
     /// The version that a physician is about to sign, without the signature: the same reading, of the same model. Its options are weighed by

@@ -164,7 +164,7 @@ fn each_kidney_with_stones_is_scored_and_what_the_scan_rules_out_is_not_asked() 
         of_kidney(4, Side::Unknown, 5.0, Some(4.0)),
     ];
     let told = Inputs { moderate_hydronephrosis: Some(false), ..Inputs::default() };
-    let given = options(&rules, &stones, &Patient::default(), &told);
+    let given = options(&rules, &stones, &Patient::default(), &told, &[]);
     let kidneys: Vec<(Side, Vec<u32>)> = given.kidneys.iter().map(|one| (one.side, one.stones.clone())).collect();
     assert_eq!(kidneys, [(Side::Right, vec![2, 3]), (Side::Left, vec![1])]);
     let right = &given.kidneys[0].known;
@@ -177,14 +177,14 @@ fn each_kidney_with_stones_is_scored_and_what_the_scan_rules_out_is_not_asked() 
     assert!(given.sources.iter().any(|source| source.id == "guys-stone-score"));
     // What a physician says counts before what sizes suggest.
     let told = Inputs { three_calyces: Some(true), ..told };
-    let given = options(&rules, &stones, &Patient::default(), &told);
+    let given = options(&rules, &stones, &Patient::default(), &told, &[]);
     assert_eq!(given.kidneys[1].known.three_calyces, Some(true));
     // A width that was not measured leaves the area open.
-    let unmeasured = options(&rules, &[of_kidney(1, Side::Left, 8.0, None)], &Patient::default(), &told);
+    let unmeasured = options(&rules, &[of_kidney(1, Side::Left, 8.0, None)], &Patient::default(), &told, &[]);
     assert_eq!(unmeasured.kidneys[0].known.area_mm2, None);
     // A site's own rules may have none.
     let none = Rules { scores: Scores::default(), ..rules };
-    let given = options(&none, &stones, &Patient::default(), &told);
+    let given = options(&none, &stones, &Patient::default(), &told, &[]);
     assert!(given.kidneys.is_empty() && !given.sources.iter().any(|source| source.id == "guys-stone-score"));
 }
 

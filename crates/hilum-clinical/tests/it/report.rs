@@ -51,6 +51,7 @@ pub fn inputs() -> ReportInputs {
             .collect(),
         rules: Arc::new(Rules::shipped().expect("the rules of this program")),
         told: Inputs::default(),
+        recorded: Vec::new(),
         earlier: None,
         rejected: Vec::new(),
         slices: vec![slice(1, None), slice(2, Some(0.75)), slice(3, Some(0.5)), slice(4, Some(0.25))],

@@ -2,6 +2,7 @@
 //! AE titles.
 
 use crate::access::{AccountId, Actor, InstitutionCode, Permission, Role, Scope, Whence};
+use crate::deliveries::DestinationName;
 use crate::engine::Source;
 use crate::keys::KeyId;
 use dicom_core::Tag;
@@ -77,6 +78,12 @@ pub enum Action {
     ChangeLabelUse,
     /// Forwards were made due again.
     RetryForwards,
+    /// A report was handed to a medical record.
+    Deliver,
+    /// Deliveries were made due again.
+    RetryDeliveries,
+    /// A medical record told something of a patient.
+    ReceivePatientData,
     /// A key was made, forgotten, or took the place of others.
     ChangeKeys,
     /// A server started with another configuration than the last time.
@@ -91,7 +98,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -122,6 +129,9 @@ impl Action {
         Self::SignReport,
         Self::ChangeLabelUse,
         Self::RetryForwards,
+        Self::Deliver,
+        Self::RetryDeliveries,
+        Self::ReceivePatientData,
         Self::ChangeKeys,
         Self::ChangeConfiguration,
         Self::Pseudonymise,
@@ -162,6 +172,9 @@ impl Action {
             Self::SignReport => "sign_report",
             Self::ChangeLabelUse => "change_label_use",
             Self::RetryForwards => "retry_forwards",
+            Self::Deliver => "deliver",
+            Self::RetryDeliveries => "retry_deliveries",
+            Self::ReceivePatientData => "receive_patient_data",
             Self::ChangeKeys => "change_keys",
             Self::ChangeConfiguration => "change_configuration",
             Self::Pseudonymise => "pseudonymise",
@@ -353,6 +366,9 @@ pub struct Detail {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub peer: Option<AeTitle>,
+    /// The medical record that it went to or came from, by its name in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationName>,
     /// The account that was changed or signed in to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,

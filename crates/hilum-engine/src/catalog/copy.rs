@@ -2,9 +2,10 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    account, account_notice, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution,
-    linked_identity, membership, patient, pseudonym, pulled_study, quarantine, quick_text, reading, recovery_code,
-    removal, report, review, second_factor, series, signature, study, study_conflict, verdict, worklist_item,
+    account, account_notice, api_token, audit_event, audit_study, commitment, delivery, finding, forward, instance,
+    institution, linked_identity, membership, patient, patient_fact, pseudonym, pulled_study, quarantine, quick_text,
+    reading, recovery_code, removal, report, review, second_factor, series, signature, study, study_conflict, verdict,
+    worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -86,6 +87,8 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<verdict::Entity>(from, to, verdict::Column::Id).await?;
     table::<signature::Entity>(from, to, signature::Column::Id).await?;
     table::<forward::Entity>(from, to, forward::Column::Id).await?;
+    table::<delivery::Entity>(from, to, delivery::Column::Id).await?;
+    table::<patient_fact::Entity>(from, to, patient_fact::Column::Id).await?;
     table::<worklist_item::Entity>(from, to, worklist_item::Column::Id).await?;
     table::<commitment::Entity>(from, to, commitment::Column::Id).await?;
     table::<pulled_study::Entity>(from, to, pulled_study::Column::Id).await?;

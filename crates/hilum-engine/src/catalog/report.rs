@@ -1,9 +1,11 @@
 //! Reports: one current version per study and service, older ones superseded and kept; a reading after a signature waits behind it.
 
+use super::delivery::record_deliveries;
 use super::entity::{finding, report, signature, study};
 use super::reading::URINARY_STONE;
 use super::{Catalog, CatalogError, Claim, now};
 use crate::access::Scope;
+use crate::deliveries::DeliveryRule;
 use crate::storage::{ObjectKey, Staged};
 use hilum_clinical::report::{StonePresent, UrinaryStoneReport};
 use hilum_dicom::StudyUid;
@@ -25,6 +27,8 @@ pub struct NewReport {
     pub series_why: BTreeMap<String, String>,
     /// Its objects are due at once.
     pub results_due: bool,
+    /// Medical records that it goes to.
+    pub deliver_to: Vec<DeliveryRule>,
 }
 
 /// The current report of a study.
@@ -86,6 +90,10 @@ pub(super) async fn insert_report(
     .await
     .map_err(CatalogError::during(ACT))?;
     supersede(txn, claim.study_row, row.id, signed).await?;
+    // What waits behind a signed version is not shown, and told to nobody.
+    if signed.is_none() {
+        record_deliveries(txn, &row, &new.deliver_to).await?;
+    }
     for stone in &document.stones {
         finding::ActiveModel {
             institution_id: Set(claim.institution),

@@ -1,6 +1,7 @@
 //! Signing a report, how far physicians agree with models, and whether signed reviews may become labels.
 
 use super::audit::of_study;
+use super::delivery::record_deliveries;
 use super::entity::{finding, reading, report, review, signature, verdict};
 use super::report::supersede;
 use super::review::{ACT, NewVerdict, Opened, account_of, insert_verdict, next_version, study_of, touch, version_of};
@@ -8,6 +9,7 @@ use super::{Catalog, CatalogError, id_list};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
+use crate::deliveries::DeliveryRule;
 use crate::review::{Agreement, LabelUse, ReviewVerdict, Share};
 use crate::storage::{Staged, Storage};
 use hilum_clinical::report::{FindingVerdict, StoneEdits, UrinaryStoneReport};
@@ -39,6 +41,8 @@ pub(crate) struct NewSignature<'a> {
     pub(crate) at: i64,
     /// Its objects are due with it.
     pub(crate) results_due: bool,
+    /// Medical records that it goes to.
+    pub(crate) deliver_to: &'a [DeliveryRule],
 }
 
 impl Catalog {
@@ -70,6 +74,7 @@ impl Catalog {
         let row = insert_signed(&txn, &opened.report, new, staged).await?;
         insert_signature(&txn, scope, &opened, &row, new).await?;
         give_way(&txn, &opened, row.id).await?;
+        record_deliveries(&txn, &row, new.deliver_to).await?;
         go_on_from(&txn, &opened.report, &row).await?;
         let (institution, study) = of_study(&txn, study.institution_id, study.id).await?;
         let detail = Detail {

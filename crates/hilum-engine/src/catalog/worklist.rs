@@ -78,6 +78,28 @@ impl Catalog {
         Ok(summary)
     }
 
+    /// Takes orders of the caller's institution out, by their keys; how many there were.
+    pub(crate) async fn remove_orders(&self, scope: &Scope, keys: &[String]) -> Result<u64, CatalogError> {
+        let institution = self.home(scope).await?;
+        let txn = self.begin(ACT).await?;
+        let gone = worklist_item::Entity::delete_many()
+            .filter(worklist_item::Column::InstitutionId.eq(institution))
+            .filter(worklist_item::Column::OrderKey.is_in(keys.iter().map(String::as_str)))
+            .exec(&txn)
+            .await
+            .map_err(CatalogError::during(ACT))?
+            .rows_affected;
+        let detail = Detail {
+            subject: Some(Subject::Worklist),
+            code: Some("withdrawn".into()),
+            instances: Some(gone),
+            ..Detail::default()
+        };
+        let event = AuditEvent::by(scope, Action::ImportWorklist).of(scope.home().clone()).with(detail);
+        self.commit_told(txn, ACT, &[event]).await?;
+        Ok(gone)
+    }
+
     /// Orders after a row, in order of arrival, with their rows.
     pub(crate) async fn worklist_after(
         &self,

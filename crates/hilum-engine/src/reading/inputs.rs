@@ -57,10 +57,12 @@ pub(crate) async fn report_of(
     }
     let why =
         series.iter().zip(&choice.reasons).map(|(series, reason)| (series.uid.to_string(), reason.statement().en));
+    let assessed = document.result.stone_present != StonePresent::NotAssessed;
     let new = NewReport {
         series_row: choice.chosen.map(|index| series[index].row),
         series_why: why.collect(),
-        results_due: engine.results().are_due_at_once() && document.result.stone_present != StonePresent::NotAssessed,
+        results_due: engine.results().are_due_at_once() && assessed,
+        deliver_to: if assessed { engine.deliveries_of(false) } else { Vec::new() },
         report: document,
     };
     let (storage, place) = (Arc::clone(engine.storage()), ObjectKey::report(claim.institution));
@@ -145,6 +147,7 @@ fn inputs(
         stones: read.stones.into_iter().map(|reading| reading.stone).collect(),
         rules: Arc::clone(engine.guidelines()),
         told: Inputs::default(),
+        recorded: read.recorded,
         earlier: read.earlier,
         rejected: read.rejected,
         slices: read.slices,

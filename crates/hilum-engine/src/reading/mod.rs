@@ -19,6 +19,7 @@ use crate::error::EngineError;
 use crate::report::{KeyImage, UrinaryStoneReport};
 use crate::views::{Note, ReadingStatus};
 use hilum_clinical::Message;
+use hilum_clinical::guideline::RecordedFact;
 use hilum_clinical::report::SliceInput;
 use hilum_clinical::urinary_stone::{RejectedCandidate, StoneReading};
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub(crate) struct Read {
     pub(crate) not_looked_at: Vec<Message>,
     /// The report of the patient's last study before this one.
     pub(crate) earlier: Option<UrinaryStoneReport>,
+    /// What medical records tell of the patient.
+    pub(crate) recorded: Vec<RecordedFact>,
     /// Engine of the inference, when it ran.
     pub(crate) engine: Option<String>,
 }

@@ -92,6 +92,10 @@ impl Engine {
         let document = self.report(scope, study, ReportPart::Json).await?;
         let report: UrinaryStoneReport = serde_json::from_slice(&document)
             .map_err(|_| EngineError::Internal("a report's document cannot be read".to_owned()))?;
-        Ok(options(self.guidelines(), &report.stones_as_judged(), &report.patient, told))
+        let recorded = match self.catalog().study_row(scope, study).await? {
+            Some(row) => self.catalog().recorded_facts(scope, row.id).await?,
+            None => Vec::new(),
+        };
+        Ok(options(self.guidelines(), &report.stones_as_judged(), &report.patient, told, &recorded))
     }
 }

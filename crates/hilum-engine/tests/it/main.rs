@@ -6,6 +6,7 @@ mod archive;
 mod audit;
 mod crash;
 mod delete;
+mod emr;
 mod export;
 mod find;
 mod fixture;

@@ -46,7 +46,7 @@ fn two_stones() -> (Ct, Vec<bytes::Bytes>) {
 }
 
 /// An engine with the shipped model that has read the patient, and how many findings there are: two at least.
-async fn read(data: &Path) -> (Engine, Ct, u32) {
+pub async fn read(data: &Path) -> (Engine, Ct, u32) {
     let engine = Engine::open(EngineConfig { shipped_model: true, ..config(data) }).await.unwrap();
     let (series, files) = two_stones();
     send(&engine, &files).await;

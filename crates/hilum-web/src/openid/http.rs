@@ -1,50 +1,29 @@
 //! Requests to a provider: no redirect is followed, no answer is longer than a limit, and none takes longer than one.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{Request, StatusCode, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::{PATIENCE, fault::OpenIdFault};
+use crate::outgoing::{self, HttpClient};
 
 /// Longest answer, bytes. Discovery documents have some 5 KiB, sets of keys and tokens as much.
 const LONGEST: usize = 256 * 1024;
-const CONNECT: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(super) struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
     turns: Arc<Semaphore>,
 }
 
 impl Http {
     /// The error is why the authorities cannot be used.
     pub(super) fn new(authorities: Option<&Path>, turns: Arc<Semaphore>) -> Result<Self, String> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
-        let builder = HttpsConnectorBuilder::new();
-        let builder = match authorities {
-            None => builder.with_webpki_roots(),
-            Some(file) => builder
-                .with_tls_config(ClientConfig::builder().with_root_certificates(roots(file)?).with_no_client_auth()),
-        };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(builder.https_or_http().enable_http1().wrap_connector(tcp));
-        Ok(Self { client, turns })
+        Ok(Self { client: outgoing::client(authorities)?, turns })
     }
 
     /// A JSON document; `what` is its name in the error.
@@ -90,12 +69,4 @@ impl Http {
         };
         tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(OpenIdFault::Unreachable))
     }
-}
-
-fn roots(file: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())? {
-        roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-    }
-    if roots.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(roots) }
 }

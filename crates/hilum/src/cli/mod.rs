@@ -17,8 +17,8 @@ pub use accounts::{InstitutionCommand, TokenCommand, UserCommand};
 pub use audit::{AuditCommand, AuditListArguments, AuditVerifyArguments};
 pub use keys::KeyCommand;
 pub use node::{
-    EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments, QueryArguments, QueryLevel,
-    RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
+    DeliveriesArguments, DeliveryStateArgument, EchoArguments, ForwardStateArgument, ForwardsArguments, KeyArguments,
+    QueryArguments, QueryLevel, RetrieveArguments, SendArguments, WorklistArguments, WorklistImportArguments,
 };
 pub use quality::QualityArguments;
 pub use rules::{RulesCommand, RulesOptionsArguments};
@@ -64,6 +64,8 @@ pub enum Command {
     Send(SendArguments),
     /// List what the rules send on to peers, and how far that is
     Forwards(ForwardsArguments),
+    /// List the reports that go to medical records, and how far that is
+    Deliveries(DeliveriesArguments),
     /// Take in orders, which modalities then find on our worklist; the same order twice is one
     WorklistImport(WorklistImportArguments),
     /// List the modality worklist of a configured DICOM peer
@@ -230,6 +232,43 @@ browsers back to https://OUR-NAME/api/v1/openid/ID/callback and, after signing o
   objects = [\"seg\", \"sr\", \"pdf\", \"sc\"]   segmentation, structured report, PDF, key images: kept in the report's study
   to = [\"PACS\"]                 peers that they are sent to, until they have them
   when = \"at_once\"             or \"signed\": once somebody has signed the report
+
+[emr], medical records that reports go to:
+  sending_application = \"HILUM\"  MSH-3 of our messages
+  sending_facility = \"KSH\"       MSH-4
+  listen = \"127.0.0.1:2575\"      where HL7 v2 messages of [[emr.senders]] are taken over MLLP (ADT, ORU^R01, ORM^O01)
+  listen_tls = false             true: encrypted, with the certificate of [tls]
+
+[[emr.senders]], whose messages are taken; everybody else's are refused:
+  name = \"his\"                   what it is called in reports, listings and the audit trail
+  application = \"HIS\"            its MSH-3
+  facility = \"KSH\"               its MSH-4; without it any
+  address = \"10.0.0.5\"           where it calls from; needed where listen is not on loopback
+  institution = \"LOCAL\"          whose patients it tells of
+  character_set = \"cp949\"        of messages whose MSH-18 is empty; \"utf-8\" where not given
+  codes = { L3011 = \"5802-4\" }   its own codes of laboratory results, with their LOINC codes (docs/emr.md lists those that are read)
+
+[[emr.sources]], FHIR R4 servers that are asked what they know of a patient once a report of theirs is recorded:
+  name = \"record\"                what it is called in reports, listings and the audit trail; it has a row in `hilum deliveries`
+  fhir = \"https://emr.example/fhir\"   its base; token_file, authorities, patient_system, institution and answer_seconds as below
+
+[[emr.destinations]], where reports go, each version once:
+  name = \"ocs\"                   what it is called in listings and in the audit trail
+  mllp = \"ocs.example:2575\"      host and port of its HL7 v2 receiver (ORU^R01 of version 2.5.1)
+  tls = false                    true: encrypted, with the authorities of [tls]
+  fhir = \"https://emr.example/fhir\"   or the base of its FHIR R4 server, which takes a transaction; http:// on this machine alone
+  token_file = \"/etc/hilum/emr.token\"   a bearer token for it, read for every request
+  authorities = \"ca.pem\"         whose certificates are good for it, instead of those that browsers believe
+  patient_system = \"urn:oid:1.2.410.1\"   system of Patient ID there
+  patient = \"identifier\"         how resources refer to the patient; \"search\": the server looks for its Patient
+  when = \"at_once\"               as preliminary as soon as it is recorded, as final when it is signed; \"signed\": signed ones alone
+  institution = \"LOCAL\"          whose reports
+  receiving_application = \"OCS\"  MSH-5; receiving_facility MSH-6
+  character_set = \"utf-8\"        or \"cp949\", \"ks-x-1001\", \"ascii\" (English alone)
+  character_set_name = \"KS X 1001\"   MSH-18, where the receiver knows the set by another name
+  language = \"ko\"                of texts and of the page; or \"en\"
+  pdf = true                     the page goes along
+  answer_seconds = 30            how long an answer may take before the message is sent again
 
 [[pull]], studies that are fetched by themselves:
   peer = \"PACS\"                  from whom

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use hilum_dicom::{AeTitle, SeriesUid, StudyUid};
-use hilum_engine::InstitutionCode;
+use hilum_engine::{InstitutionCode, deliveries::DestinationName};
 
 use crate::settings::RetrieveBy;
 
@@ -168,6 +168,41 @@ pub enum ForwardStateArgument {
     Sent,
     /// Given up after many refusals
     Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeliveryStateArgument {
+    /// Due, or due again at the next try
+    Waiting,
+    /// The receiver has taken it
+    Delivered,
+    /// A later version of the report took its place before it went
+    Superseded,
+}
+
+#[derive(Debug, Args)]
+pub struct DeliveriesArguments {
+    /// Only those in this state
+    #[arg(long, value_enum)]
+    pub state: Option<DeliveryStateArgument>,
+    /// Only those to this destination
+    #[arg(long, value_name = "NAME")]
+    pub destination: Option<DestinationName>,
+    /// Make everything that waits due now
+    #[arg(long)]
+    pub retry: bool,
+    /// Go on behind a listing
+    #[arg(long, value_name = "NEXT")]
+    pub after: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Institution that they belong to
+    #[arg(long, value_name = "CODE", default_value = InstitutionCode::LOCAL)]
+    pub institution: InstitutionCode,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

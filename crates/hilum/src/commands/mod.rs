@@ -9,6 +9,7 @@ use crate::settings::Settings;
 
 pub mod accounts;
 pub mod audit;
+pub mod deliveries;
 pub mod demo;
 pub mod doctor;
 pub mod echo;

@@ -1,12 +1,14 @@
 //! Who can reach Hilum, and who can listen on the way.
 
+use std::net::IpAddr;
+
 use hilum_engine::{CataloguePlace, StoragePlace};
 use time::OffsetDateTime;
 
 use super::Finding;
 use crate::{
     certificate::Place,
-    settings::{CallersMode, Settings},
+    settings::{By, CallersMode, Settings},
 };
 
 pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
@@ -22,6 +24,7 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
     }
     dimse(settings, &mut findings);
     servers(settings, &mut findings);
+    records(settings, &mut findings);
     findings
 }
 
@@ -107,6 +110,28 @@ fn renewal(by_us: bool) -> &'static str {
         "`hilum serve` makes a new one; restart it if it does not run"
     } else {
         "put the new certificate in its place; the server reads it by itself"
+    }
+}
+
+/// MLLP has no encryption of its own.
+fn records(settings: &Settings, findings: &mut Vec<Finding>) {
+    let here = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    for destination in &settings.emr.destinations {
+        let By::Mllp(mllp) = &destination.by else { continue };
+        if !mllp.tls && !here(&mllp.host) {
+            findings.push(Finding::warning(
+                "emr_in_the_clear",
+                format!("emr: reports go to {} in the clear: others on the way can read them", destination.rule.name),
+                "set tls = true for the destination, where the receiver speaks it, or use a tunnel",
+            ));
+        }
+    }
+    if let Some(listen) = settings.emr.listen.filter(|listen| !listen.ip().is_loopback() && !settings.emr.listen_tls) {
+        findings.push(Finding::warning(
+            "emr_listens_in_the_clear",
+            format!("emr: messages come to {listen} in the clear, from whoever has the address of a sender"),
+            "set listen_tls = true, where the senders speak it, or use a tunnel",
+        ));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod emr;
 mod https;
 mod noted;
 mod openid;
@@ -36,6 +37,8 @@ use tracing_subscriber::EnvFilter;
 use crate::{certificate::Place, cli::Common, commands::DATA, failure::WrongCall};
 use audit::AuditTable;
 use catalogue::CatalogueTable;
+use emr::EmrTable;
+pub use emr::{By, Destination, EmrSettings, Fhir, Mllp, Sender};
 use https::HttpsTable;
 use openid::OpenIdEntry;
 use peers::PeerEntry;
@@ -90,6 +93,7 @@ struct File {
     #[serde(default)]
     pull: Vec<PullEntry>,
     results: Option<ResultsTable>,
+    emr: Option<EmrTable>,
 }
 
 /// Everything that can be configured, with its defaults.
@@ -120,6 +124,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Which objects reports are made into, and where those go.
     results: ResultRules,
+    /// Medical records.
+    pub emr: EmrSettings,
     /// What is fetched by itself.
     pub pulls: Vec<Pull>,
     tls: Option<TlsTable>,
@@ -175,7 +181,8 @@ impl Settings {
         let own = common.config.iter().filter(|_| holds_password);
         let client_secrets = file.openid.iter().filter_map(OpenIdEntry::secret_file);
         let credentials = file.storage.as_ref().and_then(StorageTable::credentials);
-        let secret_files = own.chain(credentials).chain(client_secrets).cloned().collect();
+        let tokens = file.emr.iter().flat_map(EmrTable::secret_files);
+        let secret_files = own.chain(credentials).chain(client_secrets).chain(tokens).cloned().collect();
         let ae_title = match file.ae_title {
             Some(title) => title,
             None => "HILUM".parse()?,
@@ -200,6 +207,12 @@ impl Settings {
             callers: file.callers,
             rules: routing::rules(file.rules, &peers).map_err(anyhow::Error::msg)?,
             results: results::rules(file.results, &peers).map_err(anyhow::Error::msg)?,
+            emr: EmrSettings::read(
+                file.emr,
+                file.tls.is_some(),
+                file.tls.as_ref().is_some_and(TlsTable::has_authorities),
+            )
+            .map_err(anyhow::Error::msg)?,
             pulls: routing::pulls(file.pull, &peers).map_err(anyhow::Error::msg)?,
             peers,
             tls: file.tls,
@@ -234,6 +247,7 @@ impl Settings {
             jobs_per_institution: self.jobs_per_institution,
             rules: self.rules.clone(),
             results: self.results.clone(),
+            deliveries: self.emr.rules(),
             syslog: self.syslog.clone(),
             keys: self.keys_of(data_dir),
             accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },
@@ -385,8 +399,9 @@ fn read(path: &Path) -> anyhow::Result<(File, BTreeMap<String, String>)> {
     let storage = file.storage.as_mut().into_iter().flat_map(StorageTable::paths);
     let audit = file.audit.as_mut().into_iter().flat_map(AuditTable::paths);
     let openid = file.openid.iter_mut().flat_map(OpenIdEntry::paths);
+    let emr = file.emr.as_mut().into_iter().flat_map(EmrTable::paths);
     let paths = [file.data.as_mut(), file.model.as_mut(), file.key_file.as_mut()].into_iter().flatten();
-    for path in paths.chain(tls).chain(https).chain(storage).chain(audit).chain(openid) {
+    for path in paths.chain(tls).chain(https).chain(storage).chain(audit).chain(openid).chain(emr) {
         *path = folder.join(&*path);
     }
     Ok((file, by_key))

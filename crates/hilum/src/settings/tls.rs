@@ -47,6 +47,11 @@ impl TlsTable {
         [self.certificate.as_mut(), self.key.as_mut(), self.authorities.as_mut()].into_iter().flatten()
     }
 
+    /// Whether it says whose certificates are good.
+    pub(super) fn has_authorities(&self) -> bool {
+        self.authorities.is_some()
+    }
+
     /// Whether the peers' keys fit the table, and whether it says where the certificate is. The error names the key.
     pub(super) fn check(table: Option<&Self>, peers: &Peers, has_https: bool) -> Result<(), String> {
         if let Some(Self { certificate, key, same_as_https, .. }) = table {

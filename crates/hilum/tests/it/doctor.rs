@@ -88,6 +88,7 @@ fn settings_that_let_others_in_or_listen_are_named() {
             "warning",
         ),
         ("[catalogue]\nurl = \"postgres://hilum:secret@db.example/hilum\"", "catalogue_in_the_clear", "serious"),
+        ("[[emr.destinations]]\nname = \"ocs\"\nmllp = \"ocs.example:2575\"", "emr_in_the_clear", "warning"),
         (
             "[catalogue]\nurl = \"postgres://hilum@db.example/hilum?sslmode=require\"",
             "catalogue_server_unproven",

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod calls;
 mod doctor;
+mod emr;
 mod export;
 mod faults;
 mod https;

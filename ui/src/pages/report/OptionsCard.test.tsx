@@ -67,12 +67,29 @@ it("what is told of the patient is weighed by the server at once, and taken back
   shown(report);
   const fact = screen.getByRole("radiogroup", { name: "infection" });
   fireEvent.click(within(fact).getByRole("radio", { name: "No" }));
-  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{ infection: "false" }]));
+  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{}, { infection: "false" }]));
   await waitFor(() => expect(screen.queryByText(/1 rule would apply/)).toBeNull());
   expect(screen.getByText("observation; reconsider at 4 to 6 weeks")).toBeTruthy();
   fireEvent.click(within(fact).getByRole("radio", { name: "Not known" }));
   await waitFor(() => expect(screen.getByText(/1 rule would apply/)).toBeTruthy());
-  expect(heard.length).toBe(1);
+  // What records tell is asked for anew.
+  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{}, { infection: "false" }, {}]));
+});
+
+it("what a medical record told since the report is weighed and shown with its source, and goes when the physician says otherwise", async () => {
+  const recorded = [{ input: "infection" as const, holds: true, system: "LN", code: "5802-4", source: "his", observed_at: "2026-11-25T08:30:00Z" }];
+  const weighed: WeighedRule[] = [{ ...waiting, verdict: "applies", used: ["infection"], missing: [] }];
+  serve({
+    "GET /api/v1/studies/1.2.3/report/options": ({ query }) =>
+      Response.json(query["infection"] === undefined ? { ...options(weighed), recorded } : options([removal, waiting])),
+  });
+  furnish();
+  shown();
+  const told = await screen.findByRole("region", { name: "From the medical record" });
+  expect(told.textContent).toContain("infection: Yes his · LN 5802-4 · 2026-11-25");
+  expect(screen.getByText("observation; reconsider at 4 to 6 weeks")).toBeTruthy();
+  fireEvent.click(within(screen.getByRole("radiogroup", { name: "infection" })).getByRole("radio", { name: "No" }));
+  await waitFor(() => expect(screen.queryByRole("region", { name: "From the medical record" })).toBeNull());
 });
 
 it("where they cannot be weighed again, those of the report stay and the page says so", async () => {

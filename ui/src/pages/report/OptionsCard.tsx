@@ -9,6 +9,7 @@ import {
 } from "../../api/types";
 import { aboutOptions, useStatement } from "../../components/text";
 import { KidneyScores } from "./KidneyScores";
+import { RecordedFacts } from "./RecordedFacts";
 
 /** What guidelines offer for each stone, and what they would if more were known. What is told here is weighed at once, and kept nowhere. */
 export function OptionsCard({ studyUid, report }: { studyUid: string; report: UrinaryStoneReport }) {
@@ -16,7 +17,11 @@ export function OptionsCard({ studyUid, report }: { studyUid: string; report: Ur
   const statement = useStatement();
   const [told, setTold] = useState<Told>({});
   const again = useOptions(studyUid, report, told);
-  const options = (Object.keys(told).length > 0 && again.data) || report.options;
+  const telling = Object.keys(told).length > 0;
+  // What a record told since then is weighed, too; otherwise the report stands as it was made.
+  const later =
+    again.data && !again.isPlaceholderData && JSON.stringify(again.data.recorded ?? []) !== JSON.stringify(report.options.recorded ?? []);
+  const options = ((telling || later) && again.data) || report.options;
   if (options.stones.length === 0) return null;
   return (
     <Paper withBorder p="md">
@@ -27,7 +32,8 @@ export function OptionsCard({ studyUid, report }: { studyUid: string; report: Ur
         {report.disclaimers.filter((one) => aboutOptions.has(one.code)).map((one) => statement(one)).join(" ")}
       </Alert>
       <ToldForm facts={toldFacts} legend={t("options.told")} help={t("options.toldHelp")} told={told} onChange={setTold} />
-      {again.isError && (
+      <RecordedFacts facts={options.recorded ?? []} />
+      {telling && again.isError && (
         <Alert color="red" mb="md">
           {t("options.failed")}
         </Alert>

@@ -48,7 +48,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
             alert(("110129", "Security Configuration"))
         }
         Action::ChangeRoles => alert(("110136", "Security Roles Changed")),
-        Action::RetryForwards | Action::Pseudonymise | Action::Reidentify => {
+        Action::RetryForwards | Action::RetryDeliveries | Action::Pseudonymise | Action::Reidentify => {
             alert(("110132", "Use of Restricted Function"))
         }
         Action::Admit => alert(("110126", "Node Authentication")),
@@ -59,7 +59,8 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::Send => (INSTANCES_TRANSFERRED, None, 'R'),
         Action::Import | Action::Restore => (("110107", "Import"), None, 'C'),
         Action::ImportWorklist => (("110109", "Order Record"), None, 'C'),
-        Action::Export | Action::Backup => (("110106", "Export"), None, 'R'),
+        Action::Export | Action::Backup | Action::Deliver => (("110106", "Export"), None, 'R'),
+        Action::ReceivePatientData => (("110110", "Patient Record"), None, 'U'),
         Action::Delete if detail.series.is_some() => (INSTANCES_ACCESSED, None, 'D'),
         Action::Delete => (("110105", "DICOM Study Deleted"), None, 'D'),
         Action::Predict => (PROCEDURE_RECORD, None, 'C'),
@@ -75,13 +76,13 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
 fn life_cycle(action: Action) -> u8 {
     match action {
         Action::MakeResults => 1,
-        Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist => 2,
+        Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist | Action::ReceivePatientData => 2,
         Action::CancelReading | Action::ResumeReading | Action::Review | Action::ChangeLabelUse => 3,
         // Verification, PS3.15 A.5.1.2.3.
         Action::SignReport => 4,
         Action::Predict => 8,
         Action::Export | Action::Backup => 10,
-        Action::Send => 11,
+        Action::Send | Action::Deliver => 11,
         Action::Delete => 15,
         _ => 6,
     }
@@ -139,8 +140,8 @@ fn participants(xml: &mut String, row: &AuditRow, action: Action, detail: &Detai
     let (actor_role, own_role) = match action {
         Action::ProcessStart | Action::ProcessEnd => (None, Some(APPLICATION)),
         Action::Query | Action::Receive => (Some(SOURCE), Some(DESTINATION)),
-        Action::Send | Action::Export | Action::Backup => (None, Some(SOURCE)),
-        Action::Import | Action::Restore => (None, Some(DESTINATION)),
+        Action::Send | Action::Export | Action::Backup | Action::Deliver => (None, Some(SOURCE)),
+        Action::Import | Action::Restore | Action::ReceivePatientData => (None, Some(DESTINATION)),
         _ => (None, None),
     };
     let own = row.actor_kind == "system";
@@ -156,6 +157,14 @@ fn participants(xml: &mut String, row: &AuditRow, action: Action, detail: &Detai
     if let Some(peer) = &detail.peer {
         let role = (action == Action::Send).then_some(DESTINATION);
         participant(xml, peer.as_str(), Some(&format!("AETITLES={peer}")), false, None, role)?;
+    }
+    if let Some(record) = &detail.destination {
+        let role = match action {
+            Action::Deliver => Some(DESTINATION),
+            Action::ReceivePatientData => Some(SOURCE),
+            _ => None,
+        };
+        participant(xml, record.as_str(), None, false, None, role)?;
     }
     let medium = match action {
         Action::Export | Action::Backup => Some(DESTINATION_MEDIA),

@@ -1,7 +1,7 @@
 //! What stands on the page of one stone, as text in one language.
 
 use hilum_clinical::guideline::{Chance, Scored, Verdict, Weighed};
-use hilum_clinical::message::{known, named, offer, place, points, score_text, stone_free};
+use hilum_clinical::message::{known, named, offer, place, points, recorded, score_text, stone_free};
 use hilum_clinical::report::{KidneyScores, StoneOptions, UrinaryStoneReport};
 use hilum_clinical::urinary_stone::{CoreHu, Interval, Stone};
 use hilum_clinical::{Label, Language};
@@ -29,6 +29,8 @@ pub(super) struct StonePage {
     /// Of the kidney that the stone lies in.
     scores: Vec<ScoreRow>,
     missing: String,
+    /// What medical records told of the patient.
+    recorded: String,
     sources: Vec<(String, String)>,
 }
 
@@ -82,6 +84,7 @@ impl StonePage {
             passage: options.map(|options| words.passage(options)).unwrap_or_default(),
             scores: kidney.map(|kidney| words.scores(report, kidney)).unwrap_or_default(),
             missing: named(&report.options.missing, language),
+            recorded: words.text(&recorded(&report.options.recorded, language)),
             sources: options.map(|options| sources(report, options, kidney)).unwrap_or_default(),
         }
     }

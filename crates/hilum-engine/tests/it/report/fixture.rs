@@ -138,6 +138,7 @@ pub fn inputs(stones: &[StoneReading]) -> ReportInputs {
         stones: stones.iter().map(|s| s.stone.clone()).collect(),
         rules: Arc::new(Rules::shipped().expect("the rules of this program")),
         told: Inputs::default(),
+        recorded: Vec::new(),
         earlier: None,
         slices: (0..SLICES)
             .map(|n| SliceInput {
