@@ -18,6 +18,7 @@ mod names;
 mod openapi;
 mod openid;
 mod server;
+mod site;
 mod stream;
 mod ui;
 
@@ -29,3 +30,7 @@ pub use openid::{
     UnusableProvider, ask_provider,
 };
 pub use server::{BindError, WebConfig, WebServer};
+pub use site::{
+    EchoView, HealthFinding, NewRetrieval, NodeView, PeerMatches, PeerSearch, PeerStudy, PeerView, PullView, ResultsView,
+    Retrieval, RetrievalState, RuleView, SamplesView, Site, SiteFault, StudyName,
+};

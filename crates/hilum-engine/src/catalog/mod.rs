@@ -18,6 +18,7 @@ mod identities;
 mod instances;
 mod listing;
 mod migration;
+mod operations;
 mod orphans;
 mod packs;
 mod pseudonyms;
@@ -35,9 +36,11 @@ mod secrets;
 mod sessions;
 mod settle;
 mod signature;
+mod study_list;
 #[cfg(feature = "bench")]
 mod synthetic;
 mod upkeep;
+mod work;
 mod worklist;
 
 pub(crate) use accounts::{AccountChange, AccountRow};
