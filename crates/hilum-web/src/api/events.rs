@@ -16,7 +16,10 @@ use bytes::Bytes;
 use futures::stream;
 use hilum_engine::live::News;
 use hilum_engine::{AccountId, accounts::Caller};
-use tokio::{sync::mpsc, time::interval};
+use tokio::{
+    sync::{mpsc, watch},
+    time::interval,
+};
 
 use crate::{cookie, doors::App, error::ApiError, openapi::Said, server::Server};
 
@@ -122,13 +125,18 @@ async fn tell(app: App, headers: &HeaderMap, heard: Option<i64>, told: &mpsc::Se
                 }
                 Bytes::from_static(b":\n\n")
             }
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = stopped(&mut stopping) => return,
             () = told.closed() => return,
         };
         if told.send(line).await.is_err() {
             return;
         }
     }
+}
+
+/// Resolves once the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
 /// Who the caller is now; none where it is nobody any more.
