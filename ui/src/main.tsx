@@ -1,9 +1,7 @@
 import "@fontsource-variable/inter/index.css";
-import "@fontsource-variable/noto-sans-kr/index.css";
-import "@mantine/core/styles.css";
+import "./app/mantine.css";
 import "@mantine/notifications/styles.css";
 import "./app/app.css";
-import "./i18n";
 
 import { QueryClient } from "@tanstack/react-query";
 import { StrictMode } from "react";
@@ -12,15 +10,19 @@ import { createBrowserRouter } from "react-router";
 
 import { App } from "./app/App";
 import { routes } from "./app/routes";
+import { ready } from "./i18n";
 
 const client = new QueryClient({
   defaultOptions: { queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true } },
 });
 const root = document.getElementById("root");
-if (root) {
+/** Hangul in a hundred pieces: the table of them comes beside the page, and the pieces that are needed after it. */
+void import("@fontsource-variable/noto-sans-kr/index.css");
+void ready.then(() => {
+  if (!root) return;
   createRoot(root).render(
     <StrictMode>
       <App client={client} router={createBrowserRouter(routes)} />
     </StrictMode>,
   );
-}
+});

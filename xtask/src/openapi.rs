@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::run;
+use crate::{run, ui};
 
 /// Options of the verb.
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub struct OpenApi {
     write: bool,
 }
 
-/// The server's own test compares the document, and writes it where it is told to.
+/// The server's own test compares the document, and writes it where it is told to; the types of the interface follow.
 pub fn run(openapi: &OpenApi) -> anyhow::Result<()> {
     let mut command = Command::new(run::cargo());
     command.args(["test", "--locked", "--quiet", "--workspace", "--test", "it", "--"]);
@@ -20,5 +20,7 @@ pub fn run(openapi: &OpenApi) -> anyhow::Result<()> {
     if openapi.write {
         command.env("HILUM_WRITE_OPENAPI", "1");
     }
-    run::status(&mut command)
+    run::status(&mut command)?;
+    // The interface is compiled with what the document says.
+    ui::api_types(openapi.write)
 }

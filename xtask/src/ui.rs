@@ -35,6 +35,13 @@ pub fn build() -> anyhow::Result<()> {
     let fresh = run::target().join("ui-dist");
     let out = fresh.to_str().context("the target folder's name is not UTF-8")?;
     npm(&["run", "build", "--", "--outDir", out, "--emptyOutDir"])?;
+    let weight = weight_of_the_list(&fresh)?;
+    println!("the worklist's page loads {} kB of scripts and styles (gzip)", weight / 1000);
+    anyhow::ensure!(
+        weight <= HEAVIEST,
+        "the worklist's page loads {weight} bytes of scripts and styles (gzip), more than {HEAVIEST}: let a page of its own \
+         bring what the list does not need (lazy in ui/src/app/routes.tsx)"
+    );
     let dist = run::root().join("ui/dist");
     let before = files(&dist)?;
     let after = files(&fresh)?;
@@ -52,6 +59,53 @@ pub fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Scripts and styles that the page of the worklist loads before it shows a row, bytes in gzip.
+const HEAVIEST: u64 = 300_000;
+
+/// What the first page names in its head: its script with all that this imports, and its styles; and one language's texts, of which the
+/// longest counts. Fonts come by their own and when needed.
+fn weight_of_the_list(dist: &Path) -> anyhow::Result<u64> {
+    let page = std::fs::read_to_string(dist.join("index.html")).context("the built page")?;
+    let named: BTreeSet<&str> = page
+        .split('"')
+        .filter(|text| text.starts_with("/assets/") && (text.ends_with(".js") || text.ends_with(".css")))
+        .collect();
+    anyhow::ensure!(named.iter().any(|name| name.ends_with(".js")), "the built page names no script");
+    let mut texts = 0;
+    for file in files(&dist.join("assets"))? {
+        let name = file.to_string_lossy();
+        if ["ko-", "en-"].iter().any(|language| name.starts_with(language)) && name.ends_with(".js") {
+            texts = texts.max(gzip_length(&dist.join("assets").join(&file))?);
+        }
+    }
+    anyhow::ensure!(texts > 0, "the built interface has no texts of its own");
+    named.iter().try_fold(texts, |sum, name| Ok(sum + gzip_length(&dist.join(name.trim_start_matches('/')))?))
+}
+
+fn gzip_length(file: &Path) -> anyhow::Result<u64> {
+    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gzip, &bytes)?;
+    Ok(gzip.finish()?.len() as u64)
+}
+
+/// Where the types of the API lie that the interface is compiled with.
+const TYPES: &str = "ui/src/api/__generated__/openapi.ts";
+
+/// Writes the types of docs/openapi.json, or says that those which are there are not of it.
+pub fn api_types(write: bool) -> anyhow::Result<()> {
+    libraries()?;
+    let place = run::root().join(TYPES);
+    let fresh = if write { place.clone() } else { run::target().join("openapi-types.ts") };
+    let out = fresh.to_str().context("the target folder's name is not UTF-8")?;
+    npm(&["run", "--silent", "types", "--", "--output", out])?;
+    anyhow::ensure!(
+        std::fs::read(&fresh)? == std::fs::read(&place)?,
+        "{TYPES} is not made of docs/openapi.json: cargo xtask openapi --write"
+    );
+    Ok(())
+}
+
 /// The files below a folder, by their names in it; none where there is no such folder.
 fn files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let entries = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
@@ -65,6 +119,31 @@ fn files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
 /// Type check and unit tests.
 pub fn test() -> anyhow::Result<()> {
     libraries()?;
+    run::step("user interface: types of the API");
+    api_types(false)?;
     run::step("user interface: tests");
     npm(&["test"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_weighs_what_it_names_and_nothing_that_comes_later() {
+        let dist = tempfile::tempdir().unwrap();
+        let assets = dist.path().join("assets");
+        std::fs::create_dir(&assets).unwrap();
+        let noise: Vec<u8> = (0..20_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for name in ["index.js", "shared.js", "index.css", "later.js", "ko-1.js", "en-1.js"] {
+            std::fs::write(assets.join(name), &noise).unwrap();
+        }
+        let page = r#"<script src="/assets/index.js"></script><link rel="modulepreload" href="/assets/shared.js"><link href="/assets/index.css">"#;
+        std::fs::write(dist.path().join("index.html"), page).unwrap();
+        let weight = weight_of_the_list(dist.path()).unwrap();
+        let one = weight / 4;
+        assert!((19_000..21_000).contains(&one), "{weight}");
+        std::fs::write(dist.path().join("index.html"), "<p>").unwrap();
+        assert!(weight_of_the_list(dist.path()).is_err());
+    }
 }

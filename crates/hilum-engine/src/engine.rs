@@ -13,6 +13,7 @@ use crate::import::{self, ImportSummary};
 use crate::intake::{Incoming, Receipt, Received, Sender};
 use crate::journey;
 use crate::keys::KeyPlace;
+use crate::live::Live;
 use crate::promise::Promises;
 use crate::recorder::Recorder;
 use crate::results::ResultRules;
@@ -189,6 +190,7 @@ struct Inner {
     known: Known,
     gatherer: Arc<Gatherer>,
     witness: Witness,
+    live: Live,
 }
 
 #[derive(Debug)]
@@ -241,6 +243,7 @@ impl Engine {
                 known: Known::default(),
                 gatherer,
                 witness,
+                live: Live::default(),
             }),
         };
         engine.expect_noted_event().await?;
@@ -481,6 +484,14 @@ impl Engine {
 
     pub(crate) fn witness(&self) -> &Witness {
         &self.inner.witness
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.inner.live
+    }
+
+    pub(crate) fn storage_place(&self) -> &StoragePlace {
+        &self.inner.config.storage
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

@@ -8,9 +8,10 @@ use crate::error::EngineError;
 use crate::views::Page;
 use hilum_dicom::AeTitle;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where a forward stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForwardState {
     /// Due, or due again at its next try.
@@ -85,7 +86,7 @@ pub struct ForwardSearch {
 }
 
 /// A forward as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForwardView {
     /// Row id.
     pub id: i64,

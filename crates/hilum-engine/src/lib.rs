@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod acquisition;
 pub mod archive;
 pub mod audit;
 pub mod catalog;
@@ -19,8 +20,10 @@ mod intake;
 mod jobs;
 mod journey;
 pub mod keys;
+pub mod live;
 mod models;
 pub mod nifti;
+pub mod operations;
 pub mod patient_facts;
 mod promise;
 pub mod pseudonyms;
@@ -33,9 +36,11 @@ pub mod results;
 pub mod review;
 pub mod routing;
 pub mod storage;
+mod study_list;
 pub mod tagging;
 pub mod upkeep;
 pub mod views;
+mod work_views;
 pub mod worklist;
 
 pub use access::{AccountId, Actor, Grant, InstitutionCode, Permission, Permissions, Role, Scope, Whence};

@@ -54,6 +54,11 @@ impl Rules {
         Self(rules)
     }
 
+    /// In the order in which they are looked at.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.0.iter()
+    }
+
     /// What they say of an instance; `source` is who sent it over DIMSE.
     pub fn route(&self, source: Option<&AeTitle>, facts: &InstanceFacts) -> Route {
         let mut route = Route::default();

@@ -1,5 +1,9 @@
 //! What the application shows: the JSON of the HTTP API and of `--json`, in the standard's words.
 
+pub use crate::work_views::{
+    NewSavedFilter, Priority, SavedFilter, StonesFound, StudyChange, WorkFilter, WorkOrder, WorkSort, Workflow, is_day,
+};
+
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
@@ -42,6 +46,20 @@ pub struct StudySearch {
     /// Part of a patient's name or ID, a description or a study UID.
     #[serde(default)]
     pub text: Option<String>,
+    /// Part of a patient's name, in any of its groups.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub name: Option<String>,
+    /// Part of a Patient ID.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub patient_id: Option<String>,
+    /// What names no patient.
+    #[serde(default)]
+    pub filter: WorkFilter,
+    /// In which order.
+    #[serde(default)]
+    pub sort: WorkSort,
     /// [`Page::next`] of the page before.
     #[serde(default)]
     #[schema(pattern = "^[0-9]{1,18}$")]
@@ -104,6 +122,20 @@ pub struct StudySummary {
     pub study_time: String,
     /// Study Description.
     pub description: String,
+    /// Accession Number, or empty.
+    pub accession: String,
+    /// Code of the institution that has it.
+    pub institution: String,
+    /// When its first image came, RFC 3339.
+    pub received_at: String,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// How far a physician is with it.
+    pub workflow: Workflow,
+    /// Body Part Examined of its series, in capitals.
+    pub body_parts: Vec<String>,
+    /// Contrast given in one of its series; null when nothing says.
+    pub contrast: Option<bool>,
     /// The modalities of its series.
     pub modalities: Vec<String>,
     /// Series received.

@@ -10,14 +10,15 @@ use hilum_dicom::{DataSet, json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-const ACCESSION_NUMBER: Tag = Tag(0x0008, 0x0050);
+pub(crate) const ACCESSION_NUMBER: Tag = Tag(0x0008, 0x0050);
 const PATIENT_NAME: Tag = Tag(0x0010, 0x0010);
 const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
 const ISSUER_OF_PATIENT_ID: Tag = Tag(0x0010, 0x0021);
-const STUDY_INSTANCE_UID: Tag = Tag(0x0020, 0x000D);
+pub(crate) const STUDY_INSTANCE_UID: Tag = Tag(0x0020, 0x000D);
 const SCHEDULED_PROCEDURE_STEP_SEQUENCE: Tag = Tag(0x0040, 0x0100);
 const SCHEDULED_PROCEDURE_STEP_ID: Tag = Tag(0x0040, 0x0009);
 const REQUESTED_PROCEDURE_ID: Tag = Tag(0x0040, 0x1001);
+pub(crate) const REQUESTED_PROCEDURE_PRIORITY: Tag = Tag(0x0040, 0x1003);
 
 /// Orders that are looked at between two answers.
 const PAGE: u64 = 200;

@@ -19,6 +19,7 @@ mod openapi;
 mod openid;
 mod outgoing;
 mod server;
+mod site;
 mod stream;
 mod ui;
 
@@ -31,3 +32,7 @@ pub use openid::{
 };
 pub use outgoing::{Outbound, Outgoing, OutgoingFault};
 pub use server::{BindError, WebConfig, WebServer};
+pub use site::{
+    EchoView, HealthFinding, NewRetrieval, NodeView, PeerMatches, PeerSearch, PeerStudy, PeerView, PullView, ResultsView,
+    Retrieval, RetrievalState, RuleView, SamplesView, Site, SiteFault, StudyName,
+};

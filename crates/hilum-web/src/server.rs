@@ -19,7 +19,7 @@ use axum::{
 use hilum_engine::{AccountId, Engine};
 use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use crate::{
     accept::Acceptor,
@@ -32,6 +32,7 @@ use crate::{
     names::PublicName,
     openapi::{Document, Said},
     openid::{OpenIdProvider, Providers, UnusableProvider},
+    site::Site,
     ui,
 };
 
@@ -65,6 +66,10 @@ pub struct WebConfig {
     pub write_timeout: Duration,
     /// How long a shutdown waits for requests in hand.
     pub shutdown_grace: Duration,
+    /// Who listens to what changes hears something at least so often, and is asked for again whether it may.
+    pub heartbeat: Duration,
+    /// The program around the server, where there is one.
+    pub site: Option<Arc<dyn Site>>,
 }
 
 impl WebConfig {
@@ -85,6 +90,8 @@ impl WebConfig {
             read_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_mins(1),
             shutdown_grace: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(15),
+            site: None,
         }
     }
 }
@@ -125,6 +132,13 @@ pub(crate) struct Server {
     pub(crate) requests: Arc<Buckets<AccountId>>,
     /// Providers that people may sign in by.
     pub(crate) openid: Providers,
+    /// The program around it.
+    pub(crate) site: Option<Arc<dyn Site>>,
+    pub(crate) heartbeat: Duration,
+    /// Who listens to what changes.
+    pub(crate) listeners: api::Listeners,
+    /// True once the server stops: what has no end by itself ends then.
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// An HTTP server that is listening.
@@ -149,12 +163,14 @@ impl WebServer {
 
     /// Every address that is answered, and who may come in there.
     pub fn doors(&self) -> Vec<Door> {
-        doors(&server(&self.config, self.engine.clone(), self.openid.clone(), self.config.address)).list()
+        let (_, stopping) = watch::channel(false);
+        doors(&server(&self.config, self.engine.clone(), self.openid.clone(), self.config.address, stopping)).list()
     }
 
     /// The OpenAPI document of every address that is answered.
     pub fn document(&self) -> serde_json::Value {
-        doors(&server(&self.config, self.engine.clone(), self.openid.clone(), self.config.address)).document()
+        let (_, stopping) = watch::channel(false);
+        doors(&server(&self.config, self.engine.clone(), self.openid.clone(), self.config.address, stopping)).document()
     }
 
     /// The address listened on, with the port that port 0 became.
@@ -165,7 +181,8 @@ impl WebServer {
     /// Serves until `shutdown` is done, then finishes the requests in hand, within the configured grace.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self { listener, config, engine, openid } = self;
-        let server = server(&config, engine, openid, listener.local_addr()?);
+        let (stop, stopping) = watch::channel(false);
+        let server = server(&config, engine, openid, listener.local_addr()?, stopping);
         let grace = config.shutdown_grace;
         let acceptor = Acceptor::new(config, server);
         let connections = GracefulShutdown::new();
@@ -188,6 +205,7 @@ impl WebServer {
             }
         }
         drop(listener);
+        drop(stop.send(true));
         if timeout(grace, connections.shutdown()).await.is_err() {
             tracing::warn!("requests cut at shutdown");
         }
@@ -195,7 +213,13 @@ impl WebServer {
     }
 }
 
-fn server(config: &WebConfig, engine: Engine, openid: Providers, address: SocketAddr) -> Server {
+fn server(
+    config: &WebConfig,
+    engine: Engine,
+    openid: Providers,
+    address: SocketAddr,
+    stopping: watch::Receiver<bool>,
+) -> Server {
     Server {
         port: address.port(),
         loopback_only: address.ip().is_loopback() && config.trusted_proxies.is_empty(),
@@ -204,6 +228,10 @@ fn server(config: &WebConfig, engine: Engine, openid: Providers, address: Socket
         openid,
         max_instance_bytes: config.max_instance_bytes,
         read_timeout: config.read_timeout,
+        heartbeat: config.heartbeat,
+        site: config.site.clone(),
+        listeners: api::Listeners::default(),
+        stopping,
     }
 }
 

@@ -14,6 +14,7 @@ mod progress;
 mod server;
 mod settings;
 mod shutdown;
+mod site;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,7 @@ use crate::{
     node::{self, Node, worker},
     settings::{CallersMode, Pull, Settings},
     shutdown::Shutdown,
+    site::Desk,
 };
 
 /// A server that listens, with nothing answered yet.
@@ -33,10 +34,10 @@ pub struct Server {
 
 impl Server {
     /// Locks the data folder, opens the engine and listens.
-    pub async fn open(settings: &Settings, data_dir: &Path, engine: EngineConfig) -> anyhow::Result<Self> {
-        refuse_open_addresses(settings)?;
-        let certificates = Certificates::open(settings)?;
-        let mut scp = node::scp_config(settings)?;
+    pub async fn open(settings: Arc<Settings>, data_dir: &Path, engine: EngineConfig) -> anyhow::Result<Self> {
+        refuse_open_addresses(&settings)?;
+        let certificates = Certificates::open(&settings)?;
+        let mut scp = node::scp_config(&settings)?;
         let Some(lock) = JobLock::acquire(data_dir)? else {
             bail!(
                 "another Hilum process works on the data folder {}. Stop it first, or give this one its own with --data.",
@@ -45,7 +46,10 @@ impl Server {
         };
         let engine = Engine::open(engine).await.with_context(|| format!("data folder {}", data_dir.display()))?;
         engine.note_configuration(&settings.noted()).await?;
+        let node = Node::new(engine.clone(), &settings)?;
+        let desk = Desk::new(Arc::clone(&node), Arc::clone(&settings), data_dir.to_owned());
         let web = WebConfig {
+            site: Some(Arc::new(desk)),
             https: certificates.https(),
             public_names: settings.answered_names(),
             trusted_proxies: settings.trusted_proxies.clone(),
@@ -56,8 +60,7 @@ impl Server {
             ..WebConfig::new(settings.http)
         };
         let web = WebServer::bind(web, engine.clone()).await?;
-        let node = Node::new(engine.clone(), settings)?;
-        let emr = Arc::new(Emr::new(engine.clone(), settings)?);
+        let emr = Arc::new(Emr::new(engine.clone(), &settings)?);
         let hl7 = emr::Listener::bind(&emr).await?;
         scp.calling.spool_folder = engine.spool_folder();
         scp.refused = Some(node::refusals(engine.clone()));
@@ -72,7 +75,7 @@ impl Server {
         };
         let server =
             Self { engine, web, scp, node, emr, hl7, certificates, pulls: settings.pulls.clone(), _lock: lock };
-        server.announce(settings, data_dir, first.as_deref())?;
+        server.announce(&settings, data_dir, first.as_deref())?;
         Ok(server)
     }
 

@@ -1,13 +1,15 @@
 import { Button, Menu, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { useProviders } from "../api/accessHooks";
 import { inOrder } from "../components/access";
-import { ChangePassword } from "./ChangePassword";
 import { endSession, may, useSession } from "./session";
+
+const ChangePassword = lazy(() => import("./ChangePassword").then((one) => ({ default: one.ChangePassword })));
 
 /** Who is signed in, what they are to which institution, and what is theirs to do beside reading. */
 export function AccountMenu() {
@@ -100,7 +102,11 @@ export function AccountMenu() {
           <Menu.Item onClick={signOut}>{t("account.signOut")}</Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <ChangePassword opened={changing} onClose={close} login={account.login} />
+      {changing && (
+        <Suspense>
+          <ChangePassword opened={changing} onClose={close} login={account.login} />
+        </Suspense>
+      )}
     </>
   );
 }

@@ -1,12 +1,13 @@
 import { Alert, Center, Loader } from "@mantine/core";
 import { useIdle } from "@mantine/hooks";
 import { focusManager } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, Outlet, useLocation } from "react-router";
 
 import { loadSession, useSessionState } from "./session";
-import { SessionEnded } from "./SessionEnded";
+
+const SessionEnded = lazy(() => import("./SessionEnded").then((one) => ({ default: one.SessionEnded })));
 
 /** Without a hand on the machine for this long the page asks the server for nothing more, so that the session can end. */
 const idleAfter = 10 * 60_000;
@@ -51,7 +52,11 @@ export function SignedIn() {
       return (
         <>
           <Outlet key={state.session.account.id} />
-          <SessionEnded session={state.kind === "ended" ? state.session : null} />
+          {state.kind === "ended" && (
+            <Suspense>
+              <SessionEnded session={state.session} />
+            </Suspense>
+          )}
         </>
       );
   }

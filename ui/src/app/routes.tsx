@@ -1,37 +1,65 @@
+import { lazy, Suspense } from "react";
 import type { RouteObject } from "react-router";
 
-import { AccountsPage } from "../pages/accounts/AccountsPage";
-import { AuditPage } from "../pages/audit/AuditPage";
-import { IdentitiesPage } from "../pages/identities/IdentitiesPage";
-import { InstitutionsPage } from "../pages/institutions/InstitutionsPage";
-import { QualityPage } from "../pages/quality/QualityPage";
-import { ReportPage } from "../pages/report/ReportPage";
-import { SecondFactorPage } from "../pages/second-factor/SecondFactorPage";
-import { SignInPage } from "../pages/sign-in/SignInPage";
-import { TokensPage } from "../pages/tokens/TokensPage";
-import { WelcomePage } from "../pages/welcome/WelcomePage";
 import { Home } from "./Home";
 import { Needs } from "./Needs";
 import { NotFound } from "./NotFound";
-import { Shell } from "./Shell";
+import { type RouteHandle, Shell } from "./Shell";
 import { SignedIn } from "./SignedIn";
+
+/** Pages that few come for first arrive when they are opened: the list must be there at once. */
+const SignInPage = lazy(() => import("../pages/sign-in/SignInPage").then((page) => ({ default: page.SignInPage })));
+const WelcomePage = lazy(() => import("../pages/welcome/WelcomePage").then((page) => ({ default: page.WelcomePage })));
+const ReportPage = lazy(() => import("../pages/report/ReportPage").then((page) => ({ default: page.ReportPage })));
+const IdentitiesPage = lazy(() => import("../pages/identities/IdentitiesPage").then((page) => ({ default: page.IdentitiesPage })));
+const TokensPage = lazy(() => import("../pages/tokens/TokensPage").then((page) => ({ default: page.TokensPage })));
+const SecondFactorPage = lazy(() => import("../pages/second-factor/SecondFactorPage").then((page) => ({ default: page.SecondFactorPage })));
+const QualityPage = lazy(() => import("../pages/quality/QualityPage").then((page) => ({ default: page.QualityPage })));
+const AccountsPage = lazy(() => import("../pages/accounts/AccountsPage").then((page) => ({ default: page.AccountsPage })));
+const InstitutionsPage = lazy(() => import("../pages/institutions/InstitutionsPage").then((page) => ({ default: page.InstitutionsPage })));
+const AuditPage = lazy(() => import("../pages/audit/AuditPage").then((page) => ({ default: page.AuditPage })));
+const RetrievePage = lazy(() => import("../pages/retrieve/RetrievePage"));
+const JobsPage = lazy(() => import("../pages/admin/JobsPage"));
+const ForwardsPage = lazy(() => import("../pages/admin/ForwardsPage"));
+const PeersPage = lazy(() => import("../pages/admin/PeersPage"));
+const RoutesPage = lazy(() => import("../pages/admin/RoutesPage"));
+const StoragePage = lazy(() => import("../pages/admin/StoragePage"));
+const ModelsPage = lazy(() => import("../pages/admin/ModelsPage"));
+const HealthPage = lazy(() => import("../pages/admin/HealthPage"));
+const SetupPage = lazy(() => import("../pages/setup/SetupPage"));
+const HelpPage = lazy(() => import("../pages/help/HelpPage"));
+const ApiPage = lazy(() => import("../pages/help/ApiPage"));
+
+const wide: RouteHandle = { wide: true };
 
 /** Every page by its address. */
 export const routes: RouteObject[] = [
-  { path: "/sign-in", element: <SignInPage /> },
-  { path: "/welcome", element: <WelcomePage /> },
+  { path: "/sign-in", element: <Suspense children={<SignInPage />} /> },
+  { path: "/welcome", element: <Suspense children={<WelcomePage />} /> },
   {
     element: <SignedIn />,
     children: [
       {
         element: <Shell />,
         children: [
-          { path: "/", element: <Home /> },
+          { path: "/", element: <Home />, handle: wide },
           { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
+          { path: "/retrieve", element: <Needs permission="store" children={<RetrievePage />} /> },
           { path: "/settings/sign-in", element: <IdentitiesPage /> },
           { path: "/settings/tokens", element: <TokensPage /> },
           { path: "/settings/second-factor", element: <SecondFactorPage /> },
           { path: "/quality", element: <Needs permission="quality" children={<QualityPage />} /> },
+          { path: "/setup", element: <SetupPage /> },
+          { path: "/help", element: <HelpPage /> },
+          { path: "/help/api", element: <ApiPage /> },
+          { path: "/help/:chapter", element: <HelpPage /> },
+          { path: "/admin/jobs", element: <Needs permission="operate" children={<JobsPage />} /> },
+          { path: "/admin/forwards", element: <Needs permission="operate" children={<ForwardsPage />} /> },
+          { path: "/admin/peers", element: <Needs permission="operate" children={<PeersPage />} /> },
+          { path: "/admin/routes", element: <Needs permission="operate" children={<RoutesPage />} /> },
+          { path: "/admin/storage", element: <Needs permission="operate" children={<StoragePage />} /> },
+          { path: "/admin/models", element: <Needs permission="operate" children={<ModelsPage />} /> },
+          { path: "/admin/health", element: <Needs permission="operate" children={<HealthPage />} /> },
           { path: "/admin/accounts", element: <Needs permission="manage" children={<AccountsPage />} /> },
           { path: "/admin/institutions", element: <Needs permission="manage" children={<InstitutionsPage />} /> },
           { path: "/admin/audit", element: <Needs permission="audit" children={<AuditPage />} /> },

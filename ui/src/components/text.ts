@@ -49,14 +49,14 @@ export function usePlace(): (stone: Stone) => string {
 }
 
 /** A value with the interval that holds it in 95 % of cases: "7.2 (6.8–7.6)". */
-export function within(value: number | null, interval: Interval | null | undefined): string {
+export function within(value: number | null | undefined, interval: Interval | null | undefined): string {
   const range = interval ? ` (${interval.low.toFixed(1)}–${interval.high.toFixed(1)})` : "";
   return millimetres(value) + range;
 }
 
 /** A length in mm with one decimal, or a dash. */
-export function millimetres(value: number | null): string {
-  return value === null ? "–" : value.toFixed(1);
+export function millimetres(value: number | null | undefined): string {
+  return value == null ? "–" : value.toFixed(1);
 }
 
 /** A score with so many decimals, cut and not rounded: what is below a threshold never looks as if it reached it, and only a whole 1 is 1. */

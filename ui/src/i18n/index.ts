@@ -1,8 +1,5 @@
-import i18next from "i18next";
+import i18next, { type BackendModule } from "i18next";
 import { initReactI18next } from "react-i18next";
-
-import en from "./en.json";
-import ko from "./ko.json";
 
 export const languages = ["ko", "en"] as const;
 export type Language = (typeof languages)[number];
@@ -27,10 +24,23 @@ export function setLanguage(value: string) {
   void i18next.changeLanguage(value);
 }
 
-void i18next.use(initReactI18next).init({
-  resources: { en: { translation: en }, ko: { translation: ko } },
-  lng: initialLanguage(),
-  fallbackLng: "en",
+/** One language is loaded: each says everything, which a test holds. */
+const texts: BackendModule = {
+  type: "backend",
+  init: () => undefined,
+  read: (language, _namespace, done) => {
+    (language === "ko" ? import("./ko.json") : import("./en.json")).then(
+      (all) => done(null, all.default),
+      (error: unknown) => done(error instanceof Error ? error : new Error("texts did not come"), false),
+    );
+  },
+};
+
+const initial = initialLanguage();
+/** Resolves when there are words to show. */
+export const ready = i18next.use(texts).use(initReactI18next).init({
+  lng: initial,
+  fallbackLng: false,
   interpolation: { escapeValue: false },
 });
-document.documentElement.lang = i18next.language;
+document.documentElement.lang = initial;

@@ -249,6 +249,15 @@ impl Engine {
         Ok(Some((caller, secret::csrf(session))))
     }
 
+    /// Who has this session, which does not count as used for it: for what a page hears without a hand on the machine.
+    pub async fn onlooker_of_session(&self, session: &str) -> Result<Option<Arc<Caller>>, EngineError> {
+        let (system, rules, digest) = (system(), self.account_rules(), secret::digest(session));
+        let (begun, seen) = (now() - milliseconds(rules.session), now() - milliseconds(rules.idle));
+        let Some((account, _)) = self.catalog().session(&system, &digest, begun, seen).await? else { return Ok(None) };
+        let account = self.catalog().account(&system, account).await?.filter(|account| !account.disabled);
+        Ok(account.map(|account| Arc::new(caller(account, Shown::Session, None))))
+    }
+
     /// Who has this token: its owner, with those of the token's roles that the owner still has.
     pub async fn caller_of_token(&self, token: &str) -> Result<Option<Arc<Caller>>, EngineError> {
         let digest = secret::digest(token);

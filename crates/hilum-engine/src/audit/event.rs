@@ -44,6 +44,8 @@ pub enum Action {
     AddInstitution,
     /// Patients, studies, series or orders were searched or listed.
     Query,
+    /// Studies were asked for from a peer.
+    Retrieve,
     /// A study, its images, its metadata or its report were read.
     View,
     /// Instances came in over a network.
@@ -70,6 +72,8 @@ pub enum Action {
     CancelReading,
     /// A reading was made due again.
     ResumeReading,
+    /// Somebody said how urgent a study is.
+    ChangePriority,
     /// A finding of a report was judged, or the conclusion written.
     Review,
     /// A report was signed.
@@ -98,7 +102,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -112,6 +116,7 @@ impl Action {
         Self::AddLink,
         Self::AddInstitution,
         Self::Query,
+        Self::Retrieve,
         Self::View,
         Self::Receive,
         Self::Import,
@@ -125,6 +130,7 @@ impl Action {
         Self::MakeResults,
         Self::CancelReading,
         Self::ResumeReading,
+        Self::ChangePriority,
         Self::Review,
         Self::SignReport,
         Self::ChangeLabelUse,
@@ -155,6 +161,7 @@ impl Action {
             Self::AddLink => "add_link",
             Self::AddInstitution => "add_institution",
             Self::Query => "query",
+            Self::Retrieve => "retrieve",
             Self::View => "view",
             Self::Receive => "receive",
             Self::Import => "import",
@@ -168,6 +175,7 @@ impl Action {
             Self::MakeResults => "make_results",
             Self::CancelReading => "cancel_reading",
             Self::ResumeReading => "resume_reading",
+            Self::ChangePriority => "change_priority",
             Self::Review => "review",
             Self::SignReport => "sign_report",
             Self::ChangeLabelUse => "change_label_use",

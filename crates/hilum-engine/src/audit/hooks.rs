@@ -41,6 +41,19 @@ impl Engine {
         self.note_query(scope, Detail { subject: Some(subject), keys, ..Detail::default() }).await
     }
 
+    /// A caller asks a peer for studies of an institution's; it is in the trail before the peer is asked.
+    pub async fn audit_retrieval(
+        &self,
+        scope: &Scope,
+        institution: &InstitutionCode,
+        peer: &AeTitle,
+        studies: &[StudyUid],
+    ) -> Result<(), EngineError> {
+        let detail = Detail { peer: Some(peer.clone()), ..Detail::default() };
+        let event = AuditEvent::by(scope, Action::Retrieve).of(institution.clone()).about(studies.iter().cloned());
+        self.audit(event.with(detail)).await
+    }
+
     pub(crate) async fn note_query(&self, scope: &Scope, detail: Detail) -> Result<(), EngineError> {
         for institution in scope.institutions() {
             let event = AuditEvent::by(scope, Action::Query).of(institution.clone()).with(detail.clone());

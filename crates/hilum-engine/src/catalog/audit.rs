@@ -137,6 +137,18 @@ impl Catalog {
         Ok(row.map(|row| row.at))
     }
 
+    /// When the last backup was made, ms since 1970 UTC.
+    pub(crate) async fn last_backup(&self, _scope: &Scope) -> Result<Option<i64>, CatalogError> {
+        let row = audit_event::Entity::find()
+            // Literally, as the partial index says it.
+            .filter(sea_orm::sea_query::Expr::cust("action = 'backup'"))
+            .order_by_desc(audit_event::Column::Number)
+            .one(&self.read)
+            .await
+            .map_err(CatalogError::during(READ))?;
+        Ok(row.map(|row| row.at))
+    }
+
     /// Whether this process has written into the trail.
     pub(crate) fn writes_audit(&self) -> bool {
         self.writer.started.load(Ordering::Acquire)

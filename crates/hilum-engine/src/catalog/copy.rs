@@ -5,6 +5,7 @@ use super::entity::{
     account, account_notice, api_token, audit_event, audit_study, commitment, delivery, finding, forward, instance,
     institution, linked_identity, membership, patient, patient_fact, pseudonym, pulled_study, quarantine, quick_text,
     reading, recovery_code, removal, report, review, second_factor, series, signature, study, study_conflict, verdict,
+    worklist_filter,
     worklist_item,
 };
 use super::migration::Migrator;
@@ -19,7 +20,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use std::path::Path;
 
-/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535, and the widest table has 25 columns.
+/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535, and the widest table has 30 columns.
 const CHUNK: u64 = 1000;
 
 /// Writes everything into a new file. Readers see one moment, writers are not held up.
@@ -73,6 +74,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<recovery_code::Entity>(from, to, recovery_code::Column::Id).await?;
     table::<account_notice::Entity>(from, to, account_notice::Column::Id).await?;
     table::<quick_text::Entity>(from, to, quick_text::Column::Id).await?;
+    table::<worklist_filter::Entity>(from, to, worklist_filter::Column::Id).await?;
     table::<pseudonym::Entity>(from, to, pseudonym::Column::Id).await?;
     table::<patient::Entity>(from, to, patient::Column::Id).await?;
     table::<study::Entity>(from, to, study::Column::Id).await?;

@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::entity::{finding, instance, patient, reading, removal, report, series, study, study_conflict};
 use super::review::delete_reviews;
 use super::search::{index, text};
-use super::{Catalog, CatalogError, now};
+use super::{Catalog, CatalogError, now, work};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
 use crate::archive::Selection;
@@ -226,6 +226,7 @@ async fn after_deletion(txn: &DatabaseTransaction, study_row: i64) -> Result<boo
         .exec(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
+    work::refresh(txn, study_row).await?;
     text::index(txn, study_row).await.map_err(CatalogError::during(ACT))?;
     Ok(false)
 }

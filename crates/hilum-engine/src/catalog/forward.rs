@@ -5,7 +5,7 @@
 
 use super::entity::forward;
 use super::instances::{InstanceRow, instance_columns, stored};
-use super::{Catalog, CatalogError, now, rfc3339};
+use super::{Catalog, CatalogError, id_list, now, rfc3339};
 use crate::access::{Permission, Scope};
 use crate::archive::StoredInstance;
 use crate::error::EngineError;
@@ -169,7 +169,7 @@ impl Catalog {
              FROM forward JOIN instance ON instance.id = forward.instance_row \
              JOIN series ON series.id = instance.series_row JOIN study ON study.id = series.study_row \
              WHERE forward.institution_id IN ({})",
-            self.visible_list(scope).await?
+            id_list(&self.where_may(scope, Permission::Operate).await?)
         );
         let mut values: Vec<Value> = Vec::new();
         if let Some(state) = search.state {

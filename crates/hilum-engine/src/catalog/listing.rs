@@ -4,13 +4,12 @@ use super::dialect::Dialect;
 use super::entity::{quarantine, series, study_conflict};
 use super::reading::status_of_word;
 use super::search::text::{self, Condition};
-use super::search::words::{Shown, Words};
-use super::{Catalog, CatalogError, id_list, now, rfc3339, rows_a_page};
-use crate::access::Scope;
-use crate::error::EngineError;
+use super::search::words::Shown;
+use super::{Catalog, CatalogError, id_list, now, rfc3339};
+use crate::access::{InstitutionCode, Scope};
 use crate::views::{
-    Note, Page, PatientView, QuarantineEntry, ReadingState, ReadingStatus, ReadingView, SeriesSummary, StudySearch,
-    StudySummary,
+    Note, PatientView, Priority, QuarantineEntry, ReadingState, ReadingStatus, ReadingView, SeriesSummary, StudyChange,
+    StudySummary, Workflow,
 };
 use hilum_dicom::StudyUid;
 use hilum_dicom::geometry::{GeometryFinding, StackCheck};
@@ -18,11 +17,8 @@ use sea_orm::sea_query::NullOrdering;
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, Value};
 use std::collections::BTreeMap;
 
-const DEFAULT_PAGE: u32 = 50;
-const LARGEST_PAGE: u32 = 200;
-
 /// A further look into the index is worth at least so many rows.
-const FEWEST_ROWS: usize = 64;
+pub(super) const FEWEST_ROWS: usize = 64;
 
 /// A study as the list needs it; `pending` counts its unsettled series.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -44,6 +40,12 @@ pub(crate) struct StudyRow {
     modalities: String,
     series_count: i64,
     instance_count: i64,
+    created_at: i64,
+    updated_at: i64,
+    priority: i64,
+    workflow: i64,
+    body_parts: String,
+    contrast: i64,
     pending: i64,
     state: Option<String>,
     read_revision: Option<i64>,
@@ -58,7 +60,7 @@ pub(crate) struct StudyRow {
 }
 
 const STUDY_COLUMNS: &str = "s.id, s.study_uid, s.study_date, s.study_time, s.description, s.accession, s.synthetic, s.revision, \
-    s.modalities, s.series_count, s.instance_count, \
+    s.modalities, s.series_count, s.instance_count, s.created_at, s.updated_at, s.priority, s.workflow, s.body_parts, s.contrast, \
     p.name_alphabetic, p.name_ideographic, p.name_phonetic, p.patient_id, p.birth_date, p.sex, i.code AS institution, \
     (SELECT count(*) FROM series WHERE study_row = s.id AND settled_revision < series.revision) AS pending, \
     r.state, r.revision AS read_revision, r.progress, r.lease_until, r.reason_code, r.reason_text, \
@@ -75,7 +77,12 @@ fn study_tables(dialect: Dialect) -> String {
 }
 
 impl StudyRow {
-    fn shown(&self) -> Shown<'_> {
+    /// Joined by backslashes.
+    pub(super) fn body_parts(&self) -> &str {
+        &self.body_parts
+    }
+
+    pub(super) fn shown(&self) -> Shown<'_> {
         Shown {
             names: [Some(&self.name_alphabetic), self.name_ideographic.as_deref(), self.name_phonetic.as_deref()],
             texts: [Some(&self.patient_id), self.accession.as_deref(), self.description.as_deref()],
@@ -86,34 +93,34 @@ impl StudyRow {
 }
 
 /// Which studies a listing shows, the last received first.
-struct StudySelect {
+pub(super) struct StudySelect {
     dialect: Dialect,
-    words: Vec<Condition>,
-    conditions: Vec<String>,
-    values: Vec<Value>,
+    pub(super) words: Vec<Condition>,
+    pub(super) conditions: Vec<String>,
+    pub(super) values: Vec<Value>,
 }
 
 impl StudySelect {
     /// `all`: these are all the institutions there are, so that the index need not tell them apart.
-    fn new(dialect: Dialect, institutions: &[i64], all: bool) -> Self {
+    pub(super) fn new(dialect: Dialect, institutions: &[i64], all: bool) -> Self {
         let words = (!all && !institutions.is_empty()).then(|| text::of_institutions(institutions));
         let of = dialect.not_selective("s.institution_id");
         let conditions = vec![format!("{of} IN ({})", id_list(institutions))];
         Self { dialect, words: words.into_iter().collect(), conditions, values: Vec::new() }
     }
 
-    fn only(&mut self, condition: &str, value: impl Into<Value>) {
+    pub(super) fn only(&mut self, condition: &str, value: impl Into<Value>) {
         self.conditions.push(condition.to_owned());
         self.values.push(value.into());
         self.words.clear();
     }
 
     /// Which studies the index of words is asked for; `None` for all of them.
-    fn words(&self) -> Option<Condition> {
+    pub(super) fn words(&self) -> Option<Condition> {
         (!self.words.is_empty()).then(|| Condition::All(self.words.clone()))
     }
 
-    fn statement(&self, after: Option<i64>, limit: usize) -> (String, Vec<Value>) {
+    pub(super) fn statement(&self, after: Option<i64>, limit: usize) -> (String, Vec<Value>) {
         let (mut conditions, mut values) = (self.conditions.clone(), self.values.clone());
         if let Some(after) = after {
             conditions.push("s.id < ?".to_owned());
@@ -123,7 +130,7 @@ impl StudySelect {
     }
 
     /// The same question of these studies only.
-    fn of_studies(&self, studies: &[i64]) -> (String, Vec<Value>) {
+    pub(super) fn of_studies(&self, studies: &[i64]) -> (String, Vec<Value>) {
         let (mut conditions, mut values) = (self.conditions.clone(), self.values.clone());
         let (condition, rows) = self.dialect.is_one_of("s.id", studies);
         conditions.push(condition);
@@ -138,54 +145,6 @@ impl StudySelect {
 }
 
 impl Catalog {
-    /// A page of studies, the last received first. Every word of the text stands somewhere in a study.
-    pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
-        let limit = rows_a_page(search.limit, DEFAULT_PAGE, LARGEST_PAGE, "a whole number from 1 to 200")? as usize;
-        let mut after: Option<i64> =
-            match &search.after {
-                Some(after) => Some(after.parse().map_err(|_| EngineError::BadRequest {
-                    field: "after",
-                    expected: "the `next` of the page before",
-                })?),
-                None => None,
-            };
-        let words = Words::read(search.text.as_deref().unwrap_or_default());
-        let visible = self.visible(scope).await?;
-        let mut select = StudySelect::new(self.dialect(), &visible, self.sees_all(&visible).await?);
-        match words.uid() {
-            Some(uid) => select.only("s.study_uid = ?", uid),
-            None => select.words.extend(words.condition()),
-        }
-        let mut found: Vec<StudyRow> = Vec::new();
-        loop {
-            let wanted = (limit + 1 - found.len()).max(FEWEST_ROWS);
-            let (rows, last) = match select.words() {
-                None => {
-                    let (sql, values) = select.statement(after, wanted);
-                    let rows = self.study_rows(&sql, values).await?;
-                    after = rows.last().map(|row| row.id);
-                    let last = rows.len() < wanted;
-                    (rows, last)
-                }
-                Some(condition) => {
-                    let up_to = after.map_or(i64::MAX, |after| after - 1);
-                    let studies = self.indexed(&condition, up_to, wanted).await?;
-                    after = studies.last().copied();
-                    let (sql, values) = select.of_studies(&studies);
-                    (self.study_rows(&sql, values).await?, studies.len() < wanted)
-                }
-            };
-            found.extend(rows.into_iter().filter(|row| words.uid().is_some() || words.are_in(&row.shown())));
-            if last || found.len() > limit {
-                break;
-            }
-        }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|row| row.id.to_string());
-        Ok(Page { items: found.into_iter().map(summary).collect::<Result<_, _>>()?, next })
-    }
-
     /// A study of the caller's institutions by its UID.
     pub(crate) async fn study_row(&self, scope: &Scope, uid: &StudyUid) -> Result<Option<StudyRow>, CatalogError> {
         self.one_study(scope, "s.study_uid = ?", uid.as_str()).await
@@ -208,7 +167,7 @@ impl Catalog {
         Ok(self.study_rows(&sql, values).await?.pop())
     }
 
-    async fn study_rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<StudyRow>, CatalogError> {
+    pub(super) async fn study_rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<StudyRow>, CatalogError> {
         StudyRow::find_by_statement(self.statement(sql, values))
             .all(&self.read)
             .await
@@ -276,6 +235,29 @@ impl Catalog {
             .collect()
     }
 
+    /// What changed since a moment (ms since 1970 UTC), in the order of the changes, and what is being read now: each with the institution
+    /// that has it. One range of an index: what the archive holds besides is not looked at.
+    pub(crate) async fn changes_since(
+        &self,
+        scope: &Scope,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<(InstitutionCode, StudyChange)>, CatalogError> {
+        let visible = self.visible_list(scope).await?;
+        let dialect = self.dialect();
+        let of = dialect.not_selective("s.institution_id");
+        let select = |condition: &str, order: &str| {
+            let tables = study_tables(dialect);
+            format!("SELECT {STUDY_COLUMNS} FROM {tables} WHERE {condition} AND {of} IN ({visible}) ORDER BY {order} LIMIT {limit}")
+        };
+        let changed = select("s.updated_at >= ?", "s.updated_at, s.id");
+        let mut rows = self.study_rows(&changed, vec![since.into()]).await?;
+        let running = select("s.id IN (SELECT study_row FROM reading WHERE state = 'reading')", "s.id");
+        let running = self.study_rows(&running, Vec::new()).await?;
+        rows.extend(running.into_iter().filter(|row| row.updated_at < since));
+        rows.into_iter().map(change).collect()
+    }
+
     /// What was put aside, the newest first.
     pub async fn quarantined(&self, scope: &Scope) -> Result<Vec<QuarantineEntry>, CatalogError> {
         let rows = quarantine::Entity::find()
@@ -299,6 +281,33 @@ impl Catalog {
     }
 }
 
+/// A study that came so long before its last change has not just come.
+const JUST_NOW_MS: i64 = 10_000;
+
+fn change(row: StudyRow) -> Result<(InstitutionCode, StudyChange), CatalogError> {
+    let (at, arrived) = (row.updated_at, row.updated_at - row.created_at < JUST_NOW_MS);
+    let institution = row.institution.parse().map_err(|_| CatalogError::Corrupt { what: "institution code" })?;
+    let shown = summary(row)?;
+    let change = StudyChange {
+        study_uid: shown.study_uid,
+        at,
+        arrived,
+        modalities: shown.modalities,
+        series_count: shown.series_count,
+        instance_count: shown.instance_count,
+        body_parts: shown.body_parts,
+        contrast: shown.contrast,
+        priority: shown.priority,
+        workflow: shown.workflow,
+        reading: shown.reading,
+    };
+    Ok((institution, change))
+}
+
+fn parts(joined: &str) -> Vec<String> {
+    joined.split('\\').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
 pub(crate) fn summary(row: StudyRow) -> Result<StudySummary, CatalogError> {
     let reading = reading_state(&row)?;
     Ok(StudySummary {
@@ -314,7 +323,14 @@ pub(crate) fn summary(row: StudyRow) -> Result<StudySummary, CatalogError> {
         study_date: row.study_date.unwrap_or_default(),
         study_time: row.study_time.unwrap_or_default(),
         description: row.description.unwrap_or_default(),
-        modalities: row.modalities.split('\\').filter(|modality| !modality.is_empty()).map(str::to_owned).collect(),
+        accession: row.accession.unwrap_or_default(),
+        institution: row.institution,
+        received_at: rfc3339(row.created_at)?,
+        priority: Priority::of_number(row.priority).ok_or(CatalogError::Corrupt { what: "priority" })?,
+        workflow: Workflow::of_number(row.workflow).ok_or(CatalogError::Corrupt { what: "state of a study" })?,
+        body_parts: parts(&row.body_parts),
+        contrast: (row.contrast >= 0).then_some(row.contrast > 0),
+        modalities: parts(&row.modalities),
         series_count: row.series_count as u64,
         instance_count: row.instance_count as u64,
         synthetic: row.synthetic,

@@ -19,6 +19,7 @@ mod identities;
 mod instances;
 mod listing;
 mod migration;
+mod operations;
 mod orphans;
 mod packs;
 mod patient_facts;
@@ -37,9 +38,11 @@ mod secrets;
 mod sessions;
 mod settle;
 mod signature;
+mod study_list;
 #[cfg(feature = "bench")]
 mod synthetic;
 mod upkeep;
+mod work;
 mod worklist;
 
 pub(crate) use accounts::{AccountChange, AccountRow};

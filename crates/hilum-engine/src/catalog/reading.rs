@@ -3,7 +3,7 @@
 use super::audit::of_study;
 use super::entity::{reading, report, study};
 use super::report::insert_report;
-use super::{Catalog, CatalogError, NewReport, now};
+use super::{Catalog, CatalogError, NewReport, now, work};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Outcome, Subject};
@@ -221,6 +221,7 @@ impl Catalog {
         let event = prediction(&txn, scope, claim, end, reported).await?;
         if let Some((report, staged)) = new {
             insert_report(&txn, claim, report, staged).await?;
+            work::refresh(&txn, claim.study_row).await?;
         }
         self.commit_placed(txn, event.as_slice(), new.map(|(_, staged)| staged), storage).await
     }
@@ -381,7 +382,7 @@ async fn update(txn: &DatabaseTransaction, changed: reading::ActiveModel) -> Res
         .exec(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
-    Ok(())
+    work::refresh(txn, row.study_row).await
 }
 
 /// The reading of a study, made when it is missing.

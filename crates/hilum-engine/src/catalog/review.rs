@@ -3,7 +3,7 @@
 use super::audit::of_study;
 use super::entity::{account, finding, report, review, signature, study, verdict};
 use super::reading::URINARY_STONE;
-use super::{Catalog, CatalogError, now, rfc3339};
+use super::{Catalog, CatalogError, now, rfc3339, work};
 use crate::access::{Actor, Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
 use crate::error::EngineError;
@@ -169,6 +169,7 @@ impl Catalog {
         }
         insert_verdict(&txn, scope, &opened.report, number, new, now()).await?;
         touch(&txn, &opened, None).await?;
+        work::refresh(&txn, study.id).await?;
         let (institution, uid) = of_study(&txn, study.institution_id, study.id).await?;
         let detail = Detail {
             subject: Some(Subject::Report),
@@ -192,6 +193,7 @@ impl Catalog {
     ) -> Result<(), EngineError> {
         let (txn, study, opened) = self.begin_review(scope, uid, version, revision).await?;
         touch(&txn, &opened, Some(conclusion)).await?;
+        work::refresh(&txn, study.id).await?;
         let (institution, uid) = of_study(&txn, study.institution_id, study.id).await?;
         let detail = Detail {
             subject: Some(Subject::Report),

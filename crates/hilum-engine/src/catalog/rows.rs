@@ -3,7 +3,7 @@
 //! The first object decides what a row says; what later objects say differently is kept as a conflict and shown.
 
 use super::entity::{patient, series, study, study_conflict};
-use super::{CatalogError, now};
+use super::{CatalogError, now, work};
 use crate::engine::Zone;
 use hilum_dicom::InstanceFacts;
 use sea_orm::sea_query::OnConflict;
@@ -50,7 +50,7 @@ pub(super) async fn place_of(
     facts: &InstanceFacts,
 ) -> Result<Place, CatalogError> {
     let patient = patient_row(txn, cache, institution, zone, facts).await?;
-    let study = study_row(txn, cache, institution, zone, patient.id, facts).await?;
+    let study = study_row(txn, cache, institution, zone, &patient, facts).await?;
     if study.patient_row != patient.id {
         let text = "The same Study Instance UID was also sent for another patient; all instances are kept.";
         conflict(txn, cache, institution, study.id, "study_of_two_patients", text).await?;
@@ -120,7 +120,7 @@ async fn study_row(
     cache: &mut RowCache,
     institution: i64,
     zone: Zone,
-    patient_row: i64,
+    patient: &patient::Model,
     facts: &InstanceFacts,
 ) -> Result<study::Model, CatalogError> {
     let key = (institution, facts.study.uid.to_string());
@@ -136,15 +136,34 @@ async fn study_row(
         .map_err(CatalogError::during(ACT))?;
     let time = facts.study.time.map(|time| time.format(format_description!("[hour]:[minute]:[second]")));
     let is_new = found.is_none();
+    let time = time.and_then(Result::ok);
+    let urgent = match found {
+        Some(_) => 0,
+        None => work::ordered_priority(txn, institution, facts.study.accession.as_deref(), &facts.study.uid).await?,
+    };
     let row = match found {
         Some(row) => row,
         None => study::ActiveModel {
             institution_id: Set(institution),
             zone: Set(zone.as_str().to_owned()),
             study_uid: Set(facts.study.uid.to_string()),
-            patient_row: Set(patient_row),
+            patient_row: Set(patient.id),
+            name_key: Set(work::name_key([
+                Some(patient.name_alphabetic.as_str()),
+                patient.name_ideographic.as_deref(),
+                patient.name_phonetic.as_deref(),
+            ])),
+            patient_key: Set(work::folded(&patient.patient_id)),
+            described: Set(work::folded(facts.study.description.as_deref().unwrap_or_default())),
+            priority: Set(urgent),
+            priority_by: Set(work::said_by(urgent)),
+            contrast: Set(-1),
+            stones: Set(-1),
+            workflow: Set(0),
+            body_parts: Set(String::new()),
             study_date: Set(date(facts)),
-            study_time: Set(time.and_then(Result::ok)),
+            dated: Set(work::dated(date(facts).as_deref(), time.as_deref())),
+            study_time: Set(time),
             description: Set(facts.study.description.clone()),
             accession: Set(facts.study.accession.clone()),
             age: Set(facts.patient.age.clone()),
@@ -221,6 +240,7 @@ async fn series_row(
         frame_count: Set(0),
         revision: Set(0),
         settled_revision: Set(0),
+        contrast: Set(-1),
         metadata_revision: Set(0),
         quiet_at: Set(0),
         created_at: Set(now()),

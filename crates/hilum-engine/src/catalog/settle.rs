@@ -1,6 +1,7 @@
 //! Settling a series: its instances out, its checked geometry and tags in.
 
 use super::entity::{instance, series};
+use super::work::{self, SeriesMarks};
 use super::{Catalog, CatalogError};
 use crate::access::Scope;
 use crate::storage::ObjectKey;
@@ -28,6 +29,8 @@ pub struct SeriesInstance {
 pub struct UnsettledSeries {
     /// Row id.
     pub row: i64,
+    /// Row of its study.
+    pub study_row: i64,
     /// The revision that these instances make.
     pub revision: i64,
     /// Its instances, in order of arrival.
@@ -68,7 +71,8 @@ impl Catalog {
             .map_err(CatalogError::during(ACT))?;
         match found {
             Some(series) if series.revision == revision && series.settled_revision < revision => {
-                Ok(Some(UnsettledSeries { row, revision, instances: self.series_instances(scope, row).await? }))
+                let (study_row, instances) = (series.study_row, self.series_instances(scope, row).await?);
+                Ok(Some(UnsettledSeries { row, study_row, revision, instances }))
             }
             _ => Ok(None),
         }
@@ -105,17 +109,26 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let json =
             |value: Result<String, _>| value.map_err(|_: serde_json::Error| CatalogError::Corrupt { what: "geometry" });
-        series::Entity::update_many()
+        let body_part = series.instances.iter().find_map(|instance| instance.facts.series.body_part.as_deref());
+        let marks = SeriesMarks::of(tags, body_part);
+        let visible = self.visible(scope).await?;
+        let txn = self.begin(ACT).await?;
+        let settled = series::Entity::update_many()
             .col_expr(series::Column::SettledRevision, Expr::value(series.revision))
             .col_expr(series::Column::Stack, Expr::value(json(serde_json::to_string(stack))?))
             .col_expr(series::Column::Tags, Expr::value(json(serde_json::to_string(tags))?))
+            .col_expr(series::Column::BodyPart, Expr::value(marks.body_part))
+            .col_expr(series::Column::Contrast, Expr::value(marks.contrast))
             .filter(series::Column::Id.eq(series.row))
             .filter(series::Column::Revision.eq(series.revision))
-            .filter(series::Column::InstitutionId.is_in(self.visible(scope).await?))
-            .exec(&self.write)
+            .filter(series::Column::InstitutionId.is_in(visible))
+            .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
-        Ok(())
+        if settled.rows_affected > 0 {
+            work::refresh(&txn, series.study_row).await?;
+        }
+        txn.commit().await.map_err(CatalogError::during(ACT))
     }
 
     /// The settled series of a study that readings choose from, in order of series number: not those that are results themselves.

@@ -5,7 +5,7 @@ use super::delivery::record_deliveries;
 use super::entity::{finding, reading, report, review, signature, verdict};
 use super::report::supersede;
 use super::review::{ACT, NewVerdict, Opened, account_of, insert_verdict, next_version, study_of, touch, version_of};
-use super::{Catalog, CatalogError, id_list};
+use super::{Catalog, CatalogError, id_list, work};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
@@ -76,6 +76,7 @@ impl Catalog {
         give_way(&txn, &opened, row.id).await?;
         record_deliveries(&txn, &row, new.deliver_to).await?;
         go_on_from(&txn, &opened.report, &row).await?;
+        work::refresh(&txn, study.id).await?;
         let (institution, study) = of_study(&txn, study.institution_id, study.id).await?;
         let detail = Detail {
             subject: Some(Subject::Report),

@@ -1,10 +1,11 @@
 //! Imported orders.
 
 use super::entity::worklist_item;
-use super::{Catalog, CatalogError, now};
+use super::{Catalog, CatalogError, now, work};
 use crate::access::Scope;
 use crate::audit::{Action, AuditEvent, Detail, Subject};
-use crate::worklist::WorklistSummary;
+use crate::views::Priority;
+use crate::worklist::{ACCESSION_NUMBER, REQUESTED_PROCEDURE_PRIORITY, STUDY_INSTANCE_UID, WorklistSummary};
 use hilum_dicom::{DataSet, json};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
@@ -40,16 +41,29 @@ impl Catalog {
                 }
                 Some(_) => summary.changed += 1,
             }
+            let text = |tag| order.text(tag).unwrap_or_default().trim().to_owned();
+            let (accession, study_uid) = (text(ACCESSION_NUMBER), text(STUDY_INSTANCE_UID));
+            let priority = Priority::of_order(&text(REQUESTED_PROCEDURE_PRIORITY)) as i64;
+            work::apply_order(&txn, institution, &accession, &study_uid, priority).await?;
             worklist_item::Entity::insert(worklist_item::ActiveModel {
                 institution_id: Set(institution),
                 order_key: Set(key.clone()),
                 data_set: Set(data_set),
                 updated_at: Set(now()),
+                accession: Set(accession),
+                study_uid: Set(study_uid),
+                priority: Set(priority),
                 ..Default::default()
             })
             .on_conflict(
                 OnConflict::columns([Column::InstitutionId, Column::OrderKey])
-                    .update_columns([Column::DataSet, Column::UpdatedAt])
+                    .update_columns([
+                        Column::DataSet,
+                        Column::UpdatedAt,
+                        Column::Accession,
+                        Column::StudyUid,
+                        Column::Priority,
+                    ])
                     .to_owned(),
             )
             .exec_without_returning(&txn)

@@ -30,5 +30,6 @@ mod s3;
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod s3_server;
 mod stones;
+mod study_list;
 mod turns;
 mod upkeep;

@@ -2,13 +2,18 @@
 
 mod accounts;
 mod audit;
+mod events;
 mod identities;
 mod openid;
+mod operations;
 mod report;
 mod review;
 mod second_factor;
 mod session;
 mod studies;
+mod worklist;
+
+pub(crate) use events::Listeners;
 
 use axum::{
     Extension, Json,
@@ -19,6 +24,7 @@ use axum::{
 use hilum_dicom::StudyUid;
 use hilum_engine::Permission;
 use hilum_engine::audit::AuditView;
+use hilum_engine::forwarding::ForwardView;
 use hilum_engine::views::{Activity, QuarantineEntry, StudySummary, SystemView};
 use serde_json::json;
 
@@ -32,7 +38,7 @@ use crate::{
 type ApiResult<T> = Result<Json<T>, ApiError>;
 
 pub(crate) fn doors(server: &Server) -> Doors {
-    own_doors(server).and(review_doors(server))
+    own_doors(server).and(review_doors(server)).and(worklist_doors(server)).and(operation_doors(server))
 }
 
 fn own_doors(server: &Server) -> Doors {
@@ -232,6 +238,98 @@ fn own_doors(server: &Server) -> Doors {
             view,
             report::key_image,
             report::file("A key image of the report", report::PNG),
+        )
+}
+
+/// The list as it lives: what changes, how urgent a study is, kept filters.
+fn worklist_doors(server: &Server) -> Doors {
+    let (view, predict) = (Needs::May(Permission::View), Needs::May(Permission::Predict));
+    Doors::below(server, "/api/v1")
+        .with_whole_bodies()
+        .get("/events", view, events::events, events::said())
+        .get(
+            "/studies/{study_uid}/acquisition",
+            view,
+            worklist::acquisition,
+            "How each series of a study was taken, as its headers say it",
+        )
+        .open(
+            Method::PUT,
+            "/studies/{study_uid}/priority",
+            predict,
+            worklist::set_priority,
+            "Says how urgent a study is; no order changes that any more",
+        )
+        .get("/worklist/filters", view, worklist::filters, "The caller's own filters of the study list")
+        .post(
+            "/worklist/filters",
+            view,
+            worklist::save_filter,
+            Said::from("Keeps a filter under its name, in place of the one that had it").refuses(&[409]),
+        )
+        .delete("/worklist/filters/{id}", view, worklist::remove_filter, "Forgets one of the caller's own filters")
+}
+
+/// Running an installation, and fetching from its peers.
+fn operation_doors(server: &Server) -> Doors {
+    let (operate, store) = (Needs::May(Permission::Operate), Needs::May(Permission::Store));
+    let of_peer = |summary: &'static str| Said::from(summary).refuses(&[404, 502]);
+    Doors::below(server, "/api/v1")
+        .with_whole_bodies()
+        .get("/operations/jobs", operate, operations::jobs, "Work that is due, runs or stopped")
+        .get("/operations/storage", operate, operations::storage, "What the store holds, and how much is free")
+        .get(
+            "/operations/forwards",
+            operate,
+            operations::forwards,
+            Said::from("A page of what goes on to peers").of::<ForwardView>(),
+        )
+        .post("/operations/forwards/retry", operate, operations::retry_forwards, "Makes all that was not sent due now")
+        .get(
+            "/operations/health",
+            operate,
+            operations::health,
+            Said::from("What is weak in settings and surroundings").refuses(&[404]),
+        )
+        .get("/models", Needs::SignedIn, operations::models, "The models that are installed, with their cards")
+        .get(
+            "/node",
+            operate,
+            operations::node,
+            Said::from("Where the DICOM node listens, its peers, rules and schedules").refuses(&[404]),
+        )
+        .post("/peers/{ae_title}/echo", operate, operations::echo, of_peer("Asks a peer whether it is there (C-ECHO)"))
+        .post("/peers/{ae_title}/search", store, operations::search, of_peer("Asks a peer for studies (C-FIND)"))
+        .get(
+            "/retrievals",
+            store,
+            operations::retrievals,
+            Said::from("What is being fetched from peers, the last first").refuses(&[404]),
+        )
+        .post(
+            "/retrievals",
+            store,
+            operations::retrieve,
+            Said::from("Begins to fetch studies from a peer").refuses(&[404, 409]),
+        )
+        .post("/retrievals/{id}/cancel", store, operations::cancel_retrieval, "Stops fetching; what came stays")
+        .get(
+            "/samples",
+            store,
+            operations::samples,
+            Said::from("Where the making of sample patients stands").refuses(&[404]),
+        )
+        .post(
+            "/samples",
+            store,
+            operations::make_samples,
+            Said::from("Makes synthetic patients, and takes them in").refuses(&[404]),
+        )
+        .post(
+            "/samples/cancel",
+            store,
+            operations::cancel_samples,
+            Said::from("Stops that after the patient in hand").refuses(&[404]),
         )
 }
 

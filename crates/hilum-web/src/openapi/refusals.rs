@@ -24,7 +24,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
         429 => "too many requests, or too many wrong passwords; Retry-After says when to go on",
         431 => "the head of the request is too long",
         500 => "a fault of the server; its log says more",
-        502 => "the OpenID provider does not answer, or says what cannot be used",
+        502 => "the peer or the OpenID provider does not answer, or says what cannot be used",
         503 => "busy; the same may work later",
         507 => "the disk is full",
         _ => "see the message",

@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod client;
 mod clients;
+mod events;
 mod guard;
 mod hostile;
 mod https;

@@ -1,5 +1,7 @@
 //! `hilum demo`: the server, with synthetic patients that arrive while it runs.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use hilum_engine::accounts::NewAccount;
 use hilum_engine::{Engine, EngineConfig, EngineError, Grant, InstitutionCode, Role, Scope, WorkControl, Zone};
@@ -30,7 +32,7 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
     block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let engine = EngineConfig { demo: true, ..settings.engine(&data_dir) };
-        let server = Server::open(&settings, &data_dir, engine).await?;
+        let server = Server::open(Arc::new(settings), &data_dir, engine).await?;
         let engine = server.engine.clone();
         let patients = async {
             tokio::select! {
@@ -70,7 +72,7 @@ pub async fn account(engine: &Engine) -> anyhow::Result<(&'static str, String)> 
 }
 
 /// The patients: with stones and without, supine and prone. No model was trained or tuned on these seeds.
-fn patients() -> [PhantomRecipe; 4] {
+pub fn patients() -> [PhantomRecipe; 4] {
     let recipe = |seed, stones| PhantomRecipe { seed, stones, ..PhantomRecipe::default() };
     [
         recipe(40_001, StonePlan::Count(1)),
@@ -86,16 +88,21 @@ async fn send_patients(engine: &Engine) -> anyhow::Result<()> {
     let bar = progress::bar("making synthetic patients");
     progress::set_total(&bar, patients().len() as u64);
     for recipe in patients() {
-        let study = phantom_files::study_uid(&recipe)?;
-        match engine.study(&scope, &study).await {
-            Ok(_) => {}
-            Err(EngineError::NotFound { .. }) => send(engine, &scope, recipe).await?,
-            Err(error) => return Err(error.into()),
-        }
+        send_once(engine, &scope, recipe).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Makes a patient and takes it in, unless it is there.
+pub async fn send_once(engine: &Engine, scope: &Scope, recipe: PhantomRecipe) -> anyhow::Result<()> {
+    let study = phantom_files::study_uid(&recipe)?;
+    match engine.study(scope, &study).await {
+        Ok(_) => Ok(()),
+        Err(EngineError::NotFound { .. }) => send(engine, scope, recipe).await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn send(engine: &Engine, scope: &Scope, recipe: PhantomRecipe) -> anyhow::Result<()> {

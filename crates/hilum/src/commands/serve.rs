@@ -1,5 +1,7 @@
 //! `hilum serve`
 
+use std::sync::Arc;
+
 use crate::{
     cli::ServeArguments,
     commands::{DATA, block_on},
@@ -18,7 +20,8 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
     let data_dir = settings.data_dir(DATA);
     block_on(async {
         let shutdown = Shutdown::on_signals()?;
-        let server = Server::open(&settings, &data_dir, settings.engine(&data_dir)).await?;
+        let engine = settings.engine(&data_dir);
+        let server = Server::open(Arc::new(settings), &data_dir, engine).await?;
         server.run(&shutdown).await
     })
 }

@@ -27,6 +27,13 @@ async fn of(engine: &Engine) -> Result<Vec<Finding>, EngineError> {
     let advice = "stop the server and restore a backup, or let `hilum check --repair` make rows of the objects again";
     let finding = |fault| Finding::serious("catalogue_damaged", format!("the catalogue is damaged: {fault}"), advice);
     let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
+    findings.extend(accounts(engine).await?);
+    Ok(findings)
+}
+
+/// What needs no look at the catalogue as a whole: accounts, keys and backups.
+pub async fn accounts(engine: &Engine) -> Result<Vec<Finding>, EngineError> {
+    let mut findings = Vec::new();
     if !engine.has_administrator().await? {
         findings.push(Finding::warning(
             "no_administrator",

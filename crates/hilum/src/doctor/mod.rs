@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-pub use catalogue::examine as examine_catalogue;
+pub use catalogue::{accounts as examine_accounts, examine as examine_catalogue};
 pub use device::Surroundings;
 pub use openid::ask as ask_providers;
 

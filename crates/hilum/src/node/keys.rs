@@ -16,8 +16,8 @@ use crate::{
 
 pub const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
 pub const PATIENT_NAME: Tag = Tag(0x0010, 0x0010);
-const BIRTH_DATE: Tag = Tag(0x0010, 0x0030);
-const SEX: Tag = Tag(0x0010, 0x0040);
+pub const BIRTH_DATE: Tag = Tag(0x0010, 0x0030);
+pub const SEX: Tag = Tag(0x0010, 0x0040);
 pub const STUDY_UID: Tag = Tag(0x0020, 0x000D);
 pub const STUDY_DATE: Tag = Tag(0x0008, 0x0020);
 const STUDY_TIME: Tag = Tag(0x0008, 0x0030);

@@ -146,6 +146,7 @@ pub struct Settings {
     secret_files: Vec<PathBuf>,
     /// The file, by its keys.
     by_key: BTreeMap<String, String>,
+    from_a_file: bool,
 }
 
 impl Settings {
@@ -228,7 +229,18 @@ impl Settings {
             second_factor: file.second_factor.unwrap_or_default(),
             secret_files,
             by_key,
+            from_a_file: common.config.is_some(),
         })
+    }
+
+    /// Which objects reports are made into, when, and where those go.
+    pub fn results(&self) -> &ResultRules {
+        &self.results
+    }
+
+    /// Whether a configuration file was named.
+    pub fn is_from_a_file(&self) -> bool {
+        self.from_a_file
     }
 
     /// The data folder, or the default of a command.

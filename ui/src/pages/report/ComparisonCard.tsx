@@ -21,12 +21,12 @@ export function ComparisonCard({ comparison, rejected }: { comparison: Compariso
         {comparison.stones.map((one) => (
           <List.Item key={one.stone} td={rejected.has(one.stone) ? "line-through" : undefined}>
             <b>{t("keyImages.stone", { number: one.stone })}</b>:{" "}
-            {one.earlier === null
+            {!one.earlier
               ? t("comparison.new")
               : [
                   t("comparison.was", { stone: named(one.earlier) }),
                   t(`comparison.${one.change}`, { by: millimetres(Math.abs(one.diameter_change_mm ?? 0)) }),
-                  one.descended_mm === null ? null : t("comparison.descended", { by: one.descended_mm.toFixed(0) }),
+                  one.descended_mm == null ? null : t("comparison.descended", { by: one.descended_mm.toFixed(0) }),
                 ]
                   .filter(Boolean)
                   .join("; ")}

@@ -24,7 +24,7 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
   const caption = (stone: Stone) =>
     [
       place(stone),
-      stone.largest_diameter_mm === null ? null : `${millimetres(stone.largest_diameter_mm)} mm`,
+      stone.largest_diameter_mm == null ? null : `${millimetres(stone.largest_diameter_mm)} mm`,
     ]
       .filter(Boolean)
       .join(" · ");
@@ -43,7 +43,7 @@ export function KeyImages({ studyUid, report }: { studyUid: string; report: Urin
   );
   // Older reports and stones beyond the first have the slice alone.
   const planes = (stone: Stone): Plane[] =>
-    report.options.stones.length > 0 && stone.number <= inThreePlanes ? ["axial", "coronal", "sagittal"] : ["axial"];
+    (report.options?.stones.length ?? 0) > 0 && stone.number <= inThreePlanes ? ["axial", "coronal", "sagittal"] : ["axial"];
   const current = shown === null ? undefined : stones[shown];
   return (
     <>

@@ -57,4 +57,4 @@ function OneKidney({ kidney, titles }: { kidney: Kidney; titles: Map<string, str
   );
 }
 
-const span = ([low, high]: [number, number]) => (low === high ? `${low}` : `${low}–${high}`);
+const span = ([low, high]: readonly number[]) => (low === high ? `${low}` : `${low}–${high}`);

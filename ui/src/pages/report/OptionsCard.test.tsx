@@ -12,11 +12,11 @@ inEnglish();
 
 const removal: WeighedRule = {
   guideline: "eau-2020", verdict: "applies", used: ["place", "diameter_mm"], missing: [],
-  rule: { id: "ureter-from-10-mm", topic: "removal", options: [["urs"], ["swl"]], against: ["pcnl"] },
+  rule: { id: "ureter-from-10-mm", topic: "removal", options: [["urs"], ["swl"]], against: ["pcnl"], when: {} },
 };
 const waiting: WeighedRule = {
   guideline: "aua-endourology-2016", verdict: "not_determined", used: ["place"], missing: ["infection"],
-  rule: { id: "wait", topic: "observation", options: [["observation"]], reconsider_weeks: [4, 6] },
+  rule: { id: "wait", topic: "observation", options: [["observation"]], reconsider_weeks: [4, 6], when: {} },
 };
 const source = (id: string) => ({ id, version: 1, title: "Guide", edition: "2020", citation: `An article of ${id}`, values_from: "elsewhere" });
 const options = (rules: WeighedRule[]): GuidelineOptions => ({

@@ -20,9 +20,9 @@ export function OptionsCard({ studyUid, report }: { studyUid: string; report: Ur
   const telling = Object.keys(told).length > 0;
   // What a record told since then is weighed, too; otherwise the report stands as it was made.
   const later =
-    again.data && !again.isPlaceholderData && JSON.stringify(again.data.recorded ?? []) !== JSON.stringify(report.options.recorded ?? []);
+    again.data && !again.isPlaceholderData && JSON.stringify(again.data.recorded ?? []) !== JSON.stringify(report.options?.recorded ?? []);
   const options = ((telling || later) && again.data) || report.options;
-  if (options.stones.length === 0) return null;
+  if (!options || options.stones.length === 0) return null;
   return (
     <Paper withBorder p="md">
       <Title order={2} size="h4" mb="xs">
@@ -186,7 +186,7 @@ function Offer({ rule }: { rule: WeighedRule["rule"] }) {
 /** What was known, in words: "ureter, 6.1 mm, infection: no". */
 function useKnown() {
   const { t } = useTranslation();
-  const number = (value: number | undefined, unit: string, decimals = 0) => (value === undefined ? "" : `${value.toFixed(decimals)} ${unit}`);
+  const number = (value: number | null | undefined, unit: string, decimals = 0) => (value == null ? "" : `${value.toFixed(decimals)} ${unit}`);
   return (known: RuleInputs, used: RuleInput[]) =>
     used
       .map((input) => {

@@ -87,7 +87,7 @@ export function ReportPage() {
             {found.coverage.slices_searched > 0 && (
               <Grid.Col span={{ base: 12, md: 6 }}>
                 <Suspense fallback={<Loader />}>
-                  <SliceScores slices={found.slices} threshold={found.result.score_threshold} />
+                  <SliceScores slices={found.slices} threshold={found.result.score_threshold ?? null} />
                 </Suspense>
               </Grid.Col>
             )}

@@ -36,7 +36,7 @@ export function ResultCard({ report }: { report: UrinaryStoneReport }) {
             <Text size="sm">{t("result.byModel", { count: result.stone_count })}</Text>
           )}
           {result.refusal && <Text>{statement(result.refusal)}</Text>}
-          {result.highest_score !== null && (
+          {result.highest_score != null && (
             <Text c="dimmed" size="sm">
               {t("result.score", {
                 score: scoreText(result.highest_score, 3),

@@ -1,102 +1,139 @@
-import { Alert, Badge, Button, Center, Group, Loader, Paper, Stack, Table, Text, TextInput, Title } from "@mantine/core";
-import { useDebouncedValue, useHotkeys } from "@mantine/hooks";
-import { useEffect, useRef, useState } from "react";
+import { Alert, Badge, Button, Center, Group, Loader, Paper, TextInput, Title, Tooltip } from "@mantine/core";
+import { useDebouncedValue, useDocumentTitle, useHotkeys } from "@mantine/hooks";
+import { lazy, Suspense, useCallback, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { useNavigate, useSearchParams } from "react-router";
 
-import { useQuarantine, useStudies, useSystem } from "../../api/hooks";
+import { useQuarantine, useSystem } from "../../api/hooks";
+import type { WorkFilter, WorkSort } from "../../api/types";
 import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
-import { DropArea } from "./DropArea";
 import { EmptyList } from "./EmptyList";
+import { FilterBar } from "./FilterBar";
 import { QuarantineNotice } from "./QuarantineNotice";
-import { StudyRow } from "./StudyRow";
+import { StudyGrid } from "./StudyGrid";
+import { setTyped, useTyped } from "./typed";
+import { UploadArea } from "./upload/UploadArea";
+import { countFilters, readView, writeView } from "./view";
+import { useWorklist } from "./useWorklist";
 
-const columns = ["patient", "study", "series", "reading"] as const;
+const DetailPane = lazy(() => import("./detail/DetailPane").then((pane) => ({ default: pane.DetailPane })));
 
+/** The worklist: every study that the account may see, as it comes and as it is read. */
 export function StudiesPage() {
   const { t } = useTranslation();
   const problem = useProblem();
+  const navigate = useNavigate();
   const stores = useMay("store");
-  const [text, setText] = useState("");
-  const [wanted] = useDebouncedValue(text.trim(), 200);
+  const [address, setAddress] = useSearchParams();
+  const view = useMemo(() => readView(address), [address]);
+  const typed = useTyped();
+  const [wanted] = useDebouncedValue(typed, 200);
   const search = useRef<HTMLInputElement>(null);
+  const grid = useRef<HTMLDivElement>(null);
   useHotkeys([["/", () => search.current?.focus()]]);
-  useEffect(() => {
-    document.title = `${t("studies.title")} · Hilum`;
-  }, [t]);
-  const studies = useStudies(wanted);
+  useDocumentTitle(`${t("studies.title")} · Hilum`);
+  const { query, rows, live, arrived, refresh } = useWorklist(wanted, view.filter, view.sort);
   const system = useSystem();
   const quarantine = useQuarantine();
-  const rows = studies.data?.pages.flatMap((page) => page.items) ?? [];
+  const change = useCallback(
+    (next: Partial<ReturnType<typeof readView>>) => setAddress(writeView({ ...view, ...next }), { replace: true }),
+    [setAddress, view],
+  );
+  const setFilter = useCallback((filter: WorkFilter) => change({ filter, study: null }), [change]);
+  const setSort = useCallback((sort: WorkSort) => change({ sort }), [change]);
+  const select = useCallback((study: string | null) => change({ study }), [change]);
+  const open = useCallback((uid: string) => void navigate(`/studies/${uid}/view`), [navigate]);
+  const report = useCallback((uid: string) => void navigate(`/studies/${uid}`), [navigate]);
+  const searched = [wanted.text, wanted.name, wanted.patientId].some((text) => text.trim() !== "");
+  const filtered = searched || countFilters(view.filter) > 0;
+  const clear = () => {
+    setTyped({ text: "", name: "", patientId: "" });
+    setFilter({});
+  };
+  const selected = rows.find((row) => row.study_uid === view.study) ?? null;
   return (
-    <DropArea enabled={stores}>
-      <Group justify="space-between" mb="md" align="end">
-        <Stack gap={2}>
-          <Title order={1} size="h2">{t("studies.title")}</Title>
-          <Text c="dimmed" size="sm">
-            {t(stores ? "studies.subtitleStore" : "studies.subtitle")}
-          </Text>
-        </Stack>
+    <UploadArea enabled={stores}>
+      <Group justify="space-between" mb="sm" gap="sm" wrap="nowrap">
+        <Group gap="sm" wrap="nowrap">
+          <Title order={1} size="h3">{t("studies.title")}</Title>
+          <Tooltip label={t(`worklist.live.${live}Help`)} multiline w={260}>
+            <Badge variant="dot" color={live === "on" ? "hilum" : "gray"} role="status">
+              {t(`worklist.live.${live}`)}
+            </Badge>
+          </Tooltip>
+          {system.data?.model?.synthetic_trained && (
+            <Tooltip label={t("studies.syntheticModel", { name: system.data.model.name })} multiline w={320}>
+              <Badge variant="light" color="yellow" tabIndex={0}>{t("worklist.syntheticModel")}</Badge>
+            </Tooltip>
+          )}
+        </Group>
         <TextInput
           ref={search}
-          w={320}
+          w={{ base: 200, sm: 320 }}
           placeholder={t("studies.search")}
           aria-label={t("studies.search")}
-          value={text}
-          onChange={(event) => setText(event.currentTarget.value)}
-          onKeyDown={(event) => event.key === "Escape" && setText("")}
-          rightSection={<Badge variant="default" radius="sm" size="sm">/</Badge>}
+          aria-keyshortcuts="/"
+          value={typed.text}
+          onChange={(event) => setTyped({ text: event.currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === "Escape") setTyped({ text: "" });
+            if (event.key === "ArrowDown" || event.key === "Enter") grid.current?.focus();
+          }}
+          rightSection={<Badge variant="default" radius="sm" size="sm" aria-hidden>/</Badge>}
         />
       </Group>
       {system.data && system.data.model === null && (
-        <Alert color="yellow" mb="md" title={t("studies.noModel")}>
+        <Alert color="yellow" mb="sm" p="xs" title={t("studies.noModel")}>
           {t("studies.noModelHelp")}
         </Alert>
       )}
-      {system.data?.model?.synthetic_trained && (
-        <Alert color="yellow" variant="light" mb="md" p="xs">
-          {t("studies.syntheticModel", { name: system.data.model.name })}
-        </Alert>
-      )}
       <QuarantineNotice entries={quarantine.data ?? []} />
-      <Paper withBorder style={{ overflow: "hidden" }}>
-        {studies.isPending && (
-          <Center py={60}>
-            <Loader aria-label={t("studies.loading")} />
-          </Center>
+      <FilterBar filter={view.filter} onFilter={setFilter} typed={typed} onClear={clear} filtered={filtered} />
+      <div className="worklist">
+        <Paper withBorder className="worklist-list">
+          {arrived > 0 && (
+            <Center p={6} className="worklist-news">
+              <Button size="compact-sm" onClick={() => void refresh()}>
+                {t("worklist.arrived", { count: arrived })}
+              </Button>
+            </Center>
+          )}
+          {query.isPending && (
+            <Center py={60}>
+              <Loader aria-label={t("studies.loading")} />
+            </Center>
+          )}
+          {query.isError && (
+            <Alert color="red" title={t("studies.failed")} role="alert">
+              {problem(query.error, "view")}
+            </Alert>
+          )}
+          {query.isSuccess && rows.length === 0 && (
+            <EmptyList searched={wanted.text.trim()} filtered={filtered} onClear={clear} demo={system.data?.demo ?? false} stores={stores} />
+          )}
+          {rows.length > 0 && (
+            <StudyGrid
+              ref={grid}
+              rows={rows}
+              sort={view.sort}
+              onSort={setSort}
+              selected={view.study}
+              onSelect={select}
+              onOpen={open}
+              onReport={report}
+              more={query.hasNextPage}
+              loadingMore={query.isFetchingNextPage}
+              onMore={() => void query.fetchNextPage()}
+            />
+          )}
+        </Paper>
+        {selected && (
+          <Suspense fallback={<Paper withBorder className="worklist-detail" />}>
+            <DetailPane key={selected.study_uid} study={selected} onClose={() => select(null)} onOpen={open} onReport={report} />
+          </Suspense>
         )}
-        {studies.isError && (
-          <Alert color="red" title={t("studies.failed")}>
-            {problem(studies.error, "view")}
-          </Alert>
-        )}
-        {studies.isSuccess && rows.length === 0 && <EmptyList searched={wanted} demo={system.data?.demo ?? false} stores={stores} />}
-        {rows.length > 0 && (
-          <Table.ScrollContainer minWidth={820}>
-            <Table highlightOnHover verticalSpacing="sm" horizontalSpacing="md">
-              <Table.Thead>
-                <Table.Tr>
-                  {columns.map((column) => (
-                    <Table.Th key={column}>{t(`studies.column.${column}`)}</Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {rows.map((study) => (
-                  <StudyRow key={study.study_uid} study={study} />
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
-        )}
-      </Paper>
-      {studies.hasNextPage && (
-        <Center mt="md">
-          <Button variant="default" loading={studies.isFetchingNextPage} onClick={() => void studies.fetchNextPage()}>
-            {t("studies.more")}
-          </Button>
-        </Center>
-      )}
-    </DropArea>
+      </div>
+    </UploadArea>
   );
 }

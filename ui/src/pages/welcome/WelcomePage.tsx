@@ -105,7 +105,7 @@ function LinkForm({ secret, link, onGone }: { secret: string; link: LinkView; on
       const session = await sessionApi.useLink({ link: secret, ...own, password: fresh.password });
       // Without a session: the password is set, and signing in takes a second factor besides.
       if (session) beginSession(session);
-      await navigate(session ? "/" : "/sign-in", { replace: true });
+      await navigate(session ? (first ? "/setup" : "/") : "/sign-in", { replace: true });
     } catch (error) {
       if (error instanceof ApiError && error.code === "link_unknown") onGone(error);
       else setFailure(error);

@@ -52,7 +52,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
             alert(("110132", "Use of Restricted Function"))
         }
         Action::Admit => alert(("110126", "Node Authentication")),
-        Action::Query => (("110112", "Query"), None, 'E'),
+        Action::Query | Action::Retrieve => (("110112", "Query"), None, 'E'),
         Action::View => (INSTANCES_ACCESSED, None, 'R'),
         Action::MakeResults => (INSTANCES_ACCESSED, None, 'C'),
         Action::Receive => (INSTANCES_TRANSFERRED, None, 'C'),
@@ -66,6 +66,7 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::Predict => (PROCEDURE_RECORD, None, 'C'),
         Action::CancelReading
         | Action::ResumeReading
+        | Action::ChangePriority
         | Action::Review
         | Action::SignReport
         | Action::ChangeLabelUse => (PROCEDURE_RECORD, None, 'U'),
@@ -77,7 +78,11 @@ fn life_cycle(action: Action) -> u8 {
     match action {
         Action::MakeResults => 1,
         Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist | Action::ReceivePatientData => 2,
-        Action::CancelReading | Action::ResumeReading | Action::Review | Action::ChangeLabelUse => 3,
+        Action::CancelReading
+        | Action::ResumeReading
+        | Action::ChangePriority
+        | Action::Review
+        | Action::ChangeLabelUse => 3,
         // Verification, PS3.15 A.5.1.2.3.
         Action::SignReport => 4,
         Action::Predict => 8,

@@ -35,4 +35,5 @@ pub(crate) mod signature;
 pub(crate) mod study;
 pub(crate) mod study_conflict;
 pub(crate) mod verdict;
+pub(crate) mod worklist_filter;
 pub(crate) mod worklist_item;

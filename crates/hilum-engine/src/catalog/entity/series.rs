@@ -31,6 +31,11 @@ pub(crate) struct Model {
     pub metadata_key: Option<String>,
     pub metadata_revision: i64,
     pub created_at: i64,
+    /// Body Part Examined, in capitals.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub body_part: Option<String>,
+    /// 1 given, 0 not given, -1 nothing says.
+    pub contrast: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

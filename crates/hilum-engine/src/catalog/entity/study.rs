@@ -37,7 +37,30 @@ pub(crate) struct Model {
     /// The revision that its reading has dealt with.
     pub read_revision: i64,
     pub created_at: i64,
+    /// Of the last change of anything that the worklist shows.
     pub updated_at: i64,
+    /// 0 routine, 1 high, 2 stat; who said so is `order` or `hand`.
+    pub priority: i64,
+    #[sea_orm(column_type = "Text")]
+    pub priority_by: String,
+    /// 0 unread, 1 in review, 2 signed.
+    pub workflow: i64,
+    /// Stones of the report that is shown; -1 where it says nothing of them.
+    pub stones: i64,
+    /// Joined by backslashes, in order of their letters.
+    #[sea_orm(column_type = "Text")]
+    pub body_parts: String,
+    /// 1: contrast was given in one of its series; 0: in none of those that say; -1: none says.
+    pub contrast: i64,
+    /// What the list is sorted by.
+    #[sea_orm(column_type = "Text")]
+    pub dated: String,
+    #[sea_orm(column_type = "Text")]
+    pub name_key: String,
+    #[sea_orm(column_type = "Text")]
+    pub patient_key: String,
+    #[sea_orm(column_type = "Text")]
+    pub described: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,12 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub data_set: String,
     pub updated_at: i64,
+    #[sea_orm(column_type = "Text")]
+    pub accession: String,
+    #[sea_orm(column_type = "Text")]
+    pub study_uid: String,
+    /// As a study has it.
+    pub priority: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

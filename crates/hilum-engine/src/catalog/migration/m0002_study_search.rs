@@ -3,15 +3,10 @@
 
 use crate::catalog::dialect::Dialect;
 use crate::catalog::search::index;
-use crate::catalog::search::text::{self, StudyText};
-use sea_orm::{FromQueryResult, Value};
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
 pub(super) struct StudySearch;
-
-/// Rows that get their words in one go.
-const CHUNK: i64 = 1000;
 
 #[async_trait::async_trait]
 impl MigrationTrait for StudySearch {
@@ -22,10 +17,11 @@ impl MigrationTrait for StudySearch {
             connection.execute_unprepared(sql).await?;
         }
         connection.execute_unprepared(dialect.either(MODALITIES, MODALITIES_POSTGRES)).await?;
+        // What is there already gets its words by the migration that last changed what an index holds of a study.
         for sql in INDEXES.iter().chain(index::create(dialect)) {
             connection.execute_unprepared(sql).await?;
         }
-        index_what_is_there(connection).await
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -93,16 +89,3 @@ const UNDO: &[&str] = &[
     "ALTER TABLE study DROP COLUMN referring_physician",
     "ALTER TABLE study DROP COLUMN study_id",
 ];
-
-async fn index_what_is_there(connection: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
-    let dialect = Dialect::of(connection);
-    let mut after = 0;
-    loop {
-        let sql = format!("{} WHERE s.id > ? ORDER BY s.id LIMIT ?", text::SELECT);
-        let statement = dialect.statement(&sql, [Value::from(after), Value::from(CHUNK)]);
-        let studies = StudyText::find_by_statement(statement).all(connection).await?;
-        let Some(last) = studies.last() else { return Ok(()) };
-        connection.execute_raw(text::insert(dialect, &studies)).await?;
-        after = last.id;
-    }
-}

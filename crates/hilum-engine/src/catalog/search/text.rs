@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
 /// What the index holds of a study; to be followed by a condition on `s`.
 pub(in crate::catalog) const SELECT: &str = "SELECT s.id, s.institution_id, p.name_alphabetic, p.name_ideographic, \
-    p.name_phonetic, p.patient_id, p.sex, s.accession, s.description, s.study_date, s.modalities \
+    p.name_phonetic, p.patient_id, p.sex, s.accession, s.description, s.study_date, s.modalities, s.body_parts, s.contrast, s.priority, s.workflow, s.stones \
     FROM study s JOIN patient p ON p.id = s.patient_row";
 
 /// Which attribute a piece of text comes from.
@@ -62,6 +62,11 @@ pub(in crate::catalog) struct StudyText {
     description: Option<String>,
     study_date: Option<String>,
     modalities: String,
+    body_parts: String,
+    contrast: i64,
+    priority: i64,
+    workflow: i64,
+    stones: i64,
 }
 
 impl StudyText {
@@ -76,6 +81,9 @@ impl StudyText {
         push_pieces(&mut marks, Field::Description, &fold(self.description.as_deref().unwrap_or_default()));
         marks.extend(self.modalities.split('\\').filter(|modality| !modality.is_empty()).map(modality_mark));
         marks.extend(self.sex.as_deref().filter(|sex| !sex.is_empty()).map(sex_mark));
+        marks.extend(self.body_parts.split('\\').filter(|part| !part.is_empty()).map(body_part_mark));
+        marks.extend((self.contrast >= 0).then(|| contrast_mark(self.contrast)));
+        marks.extend([priority_mark(self.priority), workflow_mark(self.workflow), stones_mark(self.stones)]);
         let digits: String =
             self.study_date.iter().flat_map(|date| date.chars()).filter(char::is_ascii_digit).collect();
         if digits.len() == 8 {
@@ -124,6 +132,31 @@ pub(in crate::catalog) fn of_modality(modality: &str) -> Condition {
 /// Studies of patients of this sex.
 pub(in crate::catalog) fn of_sex(sex: &str) -> Condition {
     Condition::Mark(sex_mark(sex))
+}
+
+/// Studies that hold a series of this body part.
+pub(in crate::catalog) fn of_body_part(part: &str) -> Condition {
+    Condition::Mark(body_part_mark(part))
+}
+
+/// Studies with contrast given in a series (1), or in none of those that say (0).
+pub(in crate::catalog) fn of_contrast(given: i64) -> Condition {
+    Condition::Mark(contrast_mark(given))
+}
+
+/// Studies that are as urgent as this.
+pub(in crate::catalog) fn of_priority(priority: i64) -> Condition {
+    Condition::Mark(priority_mark(priority))
+}
+
+/// Studies with which a physician is as far as this.
+pub(in crate::catalog) fn of_workflow(workflow: i64) -> Condition {
+    Condition::Mark(workflow_mark(workflow))
+}
+
+/// Studies whose report counts stones (1), none (0), or says nothing of them (-1).
+pub(in crate::catalog) fn of_stones(stones: i64) -> Condition {
+    Condition::Mark(stones_mark(stones))
 }
 
 /// A piece of a text, asked for somewhere, at its start, or at its end.
@@ -250,6 +283,27 @@ fn modality_mark(modality: &str) -> String {
     format!("m{}", whole(modality))
 }
 
+fn body_part_mark(part: &str) -> String {
+    format!("b{}", whole(part))
+}
+
+fn contrast_mark(given: i64) -> String {
+    format!("c{}", given.clamp(0, 1))
+}
+
+fn priority_mark(priority: i64) -> String {
+    format!("h{priority}")
+}
+
+fn workflow_mark(workflow: i64) -> String {
+    format!("f{workflow}")
+}
+
+fn stones_mark(stones: i64) -> String {
+    // A sign, and no count.
+    ["su", "s0", "s1"][(stones.clamp(-1, 1) + 1) as usize].to_owned()
+}
+
 fn sex_mark(sex: &str) -> String {
     format!("x{}", whole(sex))
 }
@@ -277,6 +331,11 @@ mod tests {
             description: Some("조영 복부 CT".into()),
             study_date: Some("2026-01-05".into()),
             modalities: "CT\\SR".into(),
+            body_parts: "ABDOMEN\\복부".into(),
+            contrast: 1,
+            priority: 2,
+            workflow: 0,
+            stones: 3,
         }
     }
 
@@ -347,5 +406,8 @@ mod tests {
         assert!(holds(&of_modality("CT")) && holds(&of_modality("SR")) && !holds(&of_modality("C")));
         assert!(holds(&of_sex("M")) && !holds(&of_sex("F")));
         assert!(holds(&of_institutions(&[2, 1])) && !holds(&of_institutions(&[2])));
+        assert!(holds(&of_body_part("abdomen")) && holds(&of_body_part("복부")) && !holds(&of_body_part("ABD")));
+        assert!(holds(&of_contrast(1)) && !holds(&of_contrast(0)) && holds(&of_priority(2)) && !holds(&of_priority(0)));
+        assert!(holds(&of_workflow(0)) && !holds(&of_workflow(2)) && holds(&of_stones(1)) && !holds(&of_stones(-1)));
     }
 }

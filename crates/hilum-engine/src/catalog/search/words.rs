@@ -52,6 +52,13 @@ impl Words {
     }
 }
 
+/// Whether the words of a name all stand in one group of a study's names.
+pub(in crate::catalog) fn is_named(shown: &Shown<'_>, name: &str) -> bool {
+    let parts = fuzzy_words(name);
+    let mut groups = shown.names.iter().flatten().map(|group| fuzzy_words(group).concat());
+    groups.any(|group| parts.iter().all(|part| group.contains(part)))
+}
+
 fn anywhere(word: &str) -> Condition {
     let fields = [Field::PatientId, Field::Accession, Field::Description];
     let fragment = Fragment { text: word, at_start: false, at_end: false };

@@ -14,7 +14,7 @@ import { ReviewCard } from "./ReviewCard";
 inEnglish();
 
 const stone = (number: number): Stone => ({
-  number, side: "left", part: "kidney", centre_mm: null, largest_diameter_mm: 10 - number, axial_diameter_mm: null, volume_mm3: null,
+  number, side: "left", part: "kidney", centre_mm: null, centre_index: [0, 0, 0], bounding_box: { min: [0, 0, 0], max: [1, 1, 1] }, largest_diameter_mm: 10 - number, axial_diameter_mm: null, volume_mm3: null,
   voxels: 1, hu: { mean: 900, max: 1000, sd: 50 }, score: 0.9, slices: { first: 1, last: 2, key: 1, table_position_mm: null },
 });
 const report = { version: 1, stones: [stone(1), stone(2)] } as UrinaryStoneReport;

@@ -23,7 +23,7 @@ export function useFound(): (stone: Stone) => string {
   return (stone) =>
     [
       place(stone),
-      stone.largest_diameter_mm !== null && `${millimetres(stone.largest_diameter_mm)} mm`,
+      stone.largest_diameter_mm != null && `${millimetres(stone.largest_diameter_mm)} mm`,
     ]
       .filter(Boolean)
       .join(" · ");

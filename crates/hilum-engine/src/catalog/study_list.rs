@@ -1,0 +1,359 @@
+//! The study list: filtered by anything, sorted by anything, a page at a time.
+//!
+//! Two ways lead to a page, and each costs what it shows and not what the archive holds. The index of words hands out what matches from
+//! the newest on; where that order is wanted, a page is its first rows. For another order the index is asked for a few thousand matches:
+//! if there are no more, they are sorted; if there are, the index of the order is walked, which meets matches often.
+
+use super::dialect::Dialect;
+use super::listing::{FEWEST_ROWS, StudyRow, StudySelect, summary};
+use super::search::text::{self, Condition, Field, Fragment};
+use super::search::words::Words;
+use super::{Catalog, CatalogError, rows_a_page};
+use crate::access::Scope;
+use crate::error::EngineError;
+use crate::views::{Page, StonesFound, StudySearch, StudySummary, WorkFilter, WorkOrder, WorkSort};
+use crate::work_views::{check, check_text};
+use sea_orm::{FromQueryResult, Value};
+use std::collections::HashMap;
+
+const DEFAULT_PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 200;
+
+/// So many matches are sorted; more are met by walking in the order that is wanted.
+const SORTED: usize = 4_000;
+/// Rows of a walk that are looked at in one go.
+const LARGEST_LOOK: usize = 2_048;
+
+/// What is sorted by, and how a statement says it.
+struct Ordered {
+    column: &'static str,
+    is_text: bool,
+    descending: bool,
+}
+
+impl Ordered {
+    /// None: the order in which the index of words hands studies out.
+    fn of(sort: WorkSort) -> Option<Self> {
+        let (column, is_text) = match sort.by {
+            WorkOrder::Received if sort.descending => return None,
+            WorkOrder::Received => ("id", false),
+            WorkOrder::Priority => ("priority", false),
+            WorkOrder::Date => ("dated", true),
+            WorkOrder::Name => ("name_key", true),
+            WorkOrder::PatientId => ("patient_key", true),
+            WorkOrder::Description => ("described", true),
+            WorkOrder::Modality => ("modalities", true),
+            WorkOrder::Workflow => ("workflow", false),
+            WorkOrder::Stones => ("stones", false),
+        };
+        Some(Self { column, is_text, descending: sort.descending })
+    }
+
+    /// An index begins with the state and goes on with this.
+    fn goes_with_workflow(&self) -> bool {
+        ["priority", "dated"].contains(&self.column)
+    }
+
+    fn by(&self) -> String {
+        let way = if self.descending { "DESC" } else { "ASC" };
+        if self.column == "id" { format!("s.id {way}") } else { format!("s.{} {way}, s.id {way}", self.column) }
+    }
+
+    fn behind(&self) -> String {
+        let way = if self.descending { '<' } else { '>' };
+        if self.column == "id" { format!("s.id {way} ?") } else { format!("(s.{}, s.id) {way} (?, ?)", self.column) }
+    }
+}
+
+/// What a person asked for, read once.
+pub(super) struct Asked {
+    words: Words,
+    name: Option<String>,
+    patient_id: Option<String>,
+    filter: WorkFilter,
+}
+
+impl Asked {
+    fn read(search: &StudySearch) -> Result<Self, EngineError> {
+        let StudySearch { text, name, patient_id, filter, .. } = search;
+        for (field, text) in [("name", name), ("patient_id", patient_id)] {
+            check_text(field, text.as_deref())?;
+        }
+        check(filter)?;
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        Ok(Self {
+            words: Words::read(text.as_deref().unwrap_or_default()),
+            name: said(name),
+            patient_id: said(patient_id),
+            filter: filter.clone(),
+        })
+    }
+
+    /// What the index of words is asked.
+    fn conditions(&self) -> Vec<Condition> {
+        let filter = &self.filter;
+        let anywhere = |text| Fragment { text, at_start: false, at_end: false };
+        let mut all: Vec<Condition> = self.words.condition().into_iter().collect();
+        all.extend(self.name.as_deref().and_then(text::named_fuzzily));
+        all.extend(self.patient_id.as_deref().and_then(|id| text::holding(Field::PatientId, anywhere(id.trim()))));
+        let described = filter.description.as_deref().map(str::trim);
+        all.extend(described.and_then(|text| text::holding(Field::Description, anywhere(text))));
+        if filter.from.is_some() || filter.to.is_some() {
+            let digits = |date: &Option<String>, open: &str| {
+                date.as_ref().map_or_else(|| open.to_owned(), |date| date.replace('-', ""))
+            };
+            all.push(text::dated(&digits(&filter.from, "00000000"), &digits(&filter.to, "99999999")));
+        }
+        let mut any = |marks: Vec<Condition>| all.extend((!marks.is_empty()).then_some(Condition::Any(marks)));
+        any(filter.modality.iter().map(|modality| text::of_modality(modality.trim())).collect());
+        any(filter.body_part.iter().map(|part| text::of_body_part(part.trim())).collect());
+        any(filter.contrast.map(|given| text::of_contrast(i64::from(given))).into_iter().collect());
+        any(filter.workflow.iter().map(|state| text::of_workflow(*state as i64)).collect());
+        any(filter.priority.iter().map(|priority| text::of_priority(*priority as i64)).collect());
+        any(filter.stones.iter().map(|found| text::of_stones(sign(*found))).collect());
+        all
+    }
+
+    /// As far as columns tell, for a walk; [`Self::met`] says the rest.
+    fn columns(&self, dialect: Dialect, ordered: &Ordered) -> (Vec<String>, Vec<Value>) {
+        let filter = &self.filter;
+        let (mut conditions, mut values) = (Vec::new(), Vec::<Value>::new());
+        if let Some(from) = &filter.from {
+            conditions.push("s.dated >= ?".to_owned());
+            values.push(from.clone().into());
+        }
+        if let Some(to) = &filter.to {
+            // A time follows the day; nothing stands before a date, and no date is earlier than all.
+            conditions.push("s.dated <= ? AND s.dated > ?".to_owned());
+            values.extend([format!("{to} 99").into(), "0".into()]);
+        }
+        if let Some(given) = filter.contrast {
+            conditions.push(format!("{} = {}", dialect.not_selective("s.contrast"), i64::from(given)));
+        }
+        let numbers = |list: Vec<i64>| list.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match filter.workflow.as_slice() {
+            [] => {}
+            // One state and an order that an index has together.
+            [only] if ordered.goes_with_workflow() => conditions.push(format!("s.workflow = {}", *only as i64)),
+            states => {
+                let column = dialect.not_selective("s.workflow");
+                let states = numbers(states.iter().map(|state| *state as i64).collect());
+                conditions.push(format!("{column} IN ({states})"));
+            }
+        }
+        if !filter.priority.is_empty() {
+            let column = dialect.not_selective("s.priority");
+            let list = numbers(filter.priority.iter().map(|priority| *priority as i64).collect());
+            conditions.push(format!("{column} IN ({list})"));
+        }
+        if !filter.stones.is_empty() {
+            let column = dialect.not_selective("s.stones");
+            let any = filter.stones.iter().map(|found| match found {
+                StonesFound::Present => format!("{column} > 0"),
+                StonesFound::Absent => format!("{column} = 0"),
+                StonesFound::Unknown => format!("{column} < 0"),
+            });
+            conditions.push(format!("({})", any.collect::<Vec<_>>().join(" OR ")));
+        }
+        let holds = dialect.either("instr", "strpos");
+        for (column, wanted) in [("modalities", &filter.modality), ("body_parts", &filter.body_part)] {
+            if wanted.is_empty() {
+                continue;
+            }
+            conditions.push(format!("({})", vec![format!("{holds}(upper(s.{column}), ?) > 0"); wanted.len()].join(" OR ")));
+            values.extend(wanted.iter().map(|one| Value::from(one.trim().to_uppercase())));
+        }
+        (conditions, values)
+    }
+
+    /// Whether a study meets what its texts decide: the index knows pieces, this knows the text.
+    fn met(&self, row: &StudyRow) -> bool {
+        let filter = &self.filter;
+        let among = |joined: &str, wanted: &[String]| {
+            wanted.is_empty()
+                || wanted.iter().any(|one| {
+                    let one = text::fold(one);
+                    joined.split('\\').any(|known| !known.is_empty() && text::fold(known) == one)
+                })
+        };
+        let shown = row.shown();
+        let holds = |text: Option<&str>, piece: &Option<String>| {
+            piece.as_ref().is_none_or(|piece| text::fold(text.unwrap_or_default()).contains(&text::fold(piece)))
+        };
+        let named = self.name.as_ref().is_none_or(|name| super::search::words::is_named(&shown, name));
+        let [patient_id, _, description] = shown.texts;
+        named
+            && holds(patient_id, &self.patient_id)
+            && holds(description, &filter.description)
+            && among(shown.modalities, &filter.modality)
+            && among(row.body_parts(), &filter.body_part)
+            && (self.words.uid().is_some() || self.words.are_in(&shown))
+    }
+}
+
+fn sign(found: StonesFound) -> i64 {
+    match found {
+        StonesFound::Present => 1,
+        StonesFound::Absent => 0,
+        StonesFound::Unknown => -1,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: i64,
+}
+
+/// Where a page ended, by what the list is sorted by.
+#[derive(FromQueryResult)]
+struct Key {
+    number: Option<i64>,
+    text: Option<String>,
+}
+
+/// A page that fills.
+struct Filling<'a> {
+    asked: &'a Asked,
+    limit: usize,
+    found: Vec<StudyRow>,
+}
+
+impl Filling<'_> {
+    /// Takes rows; true when the page is full and it is known that there are more.
+    fn take(&mut self, rows: impl IntoIterator<Item = StudyRow>) -> bool {
+        self.found.extend(rows.into_iter().filter(|row| self.asked.met(row)));
+        self.found.len() > self.limit
+    }
+
+    fn page(mut self) -> Result<Page<StudySummary>, CatalogError> {
+        let more = self.found.len() > self.limit;
+        self.found.truncate(self.limit);
+        let next = self.found.last().filter(|_| more).map(|row| row.id.to_string());
+        Ok(Page { items: self.found.into_iter().map(summary).collect::<Result<_, _>>()?, next })
+    }
+}
+
+impl Catalog {
+    /// A page of studies. Every word of the text stands somewhere in a study.
+    pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
+        let limit = rows_a_page(search.limit, DEFAULT_PAGE, LARGEST_PAGE, "a whole number from 1 to 200")? as usize;
+        let unknown = EngineError::BadRequest { field: "after", expected: "the `next` of the page before" };
+        let after: Option<i64> = match search.after.as_deref().map(str::parse).transpose() {
+            Ok(after) => after,
+            Err(_) => return Err(unknown),
+        };
+        let asked = Asked::read(search)?;
+        let visible = self.visible(scope).await?;
+        let mut select = StudySelect::new(self.dialect(), &visible, self.sees_all(&visible).await?);
+        match asked.words.uid() {
+            Some(uid) => select.only("s.study_uid = ?", uid),
+            None => select.words.extend(asked.conditions()),
+        }
+        let filling = Filling { asked: &asked, limit, found: Vec::new() };
+        let filled = match Ordered::of(search.sort) {
+            Some(ordered) if asked.words.uid().is_none() => {
+                let behind = match after {
+                    None => None,
+                    Some(after) => Some(self.key_of(&ordered, after).await?.ok_or(unknown)?),
+                };
+                self.in_order(&select, &ordered, behind, filling).await?
+            }
+            _ => self.newest_first(&select, after, filling).await?,
+        };
+        Ok(filled.page()?)
+    }
+
+    async fn newest_first<'a>(
+        &self,
+        select: &StudySelect,
+        mut after: Option<i64>,
+        mut filling: Filling<'a>,
+    ) -> Result<Filling<'a>, CatalogError> {
+        loop {
+            let wanted = (filling.limit + 1 - filling.found.len()).max(FEWEST_ROWS);
+            let (rows, last) = match select.words() {
+                None => {
+                    let (sql, values) = select.statement(after, wanted);
+                    let rows = self.study_rows(&sql, values).await?;
+                    after = rows.last().map(|row| row.id);
+                    let last = rows.len() < wanted;
+                    (rows, last)
+                }
+                Some(condition) => {
+                    let up_to = after.map_or(i64::MAX, |after| after - 1);
+                    let studies = self.indexed(&condition, up_to, wanted).await?;
+                    after = studies.last().copied();
+                    let (sql, values) = select.of_studies(&studies);
+                    (self.study_rows(&sql, values).await?, studies.len() < wanted)
+                }
+            };
+            if filling.take(rows) || last {
+                return Ok(filling);
+            }
+        }
+    }
+
+    async fn in_order<'a>(
+        &self,
+        select: &StudySelect,
+        ordered: &Ordered,
+        mut behind: Option<Vec<Value>>,
+        mut filling: Filling<'a>,
+    ) -> Result<Filling<'a>, CatalogError> {
+        let candidates = match select.words() {
+            None => None,
+            Some(condition) => {
+                Some(self.indexed(&condition, i64::MAX, SORTED + 1).await?).filter(|found| found.len() <= SORTED)
+            }
+        };
+        let (filtered, filter_values) = filling.asked.columns(self.dialect(), ordered);
+        let mut look = (filling.limit + 1).max(FEWEST_ROWS);
+        loop {
+            let (mut conditions, mut values) = (select.conditions.clone(), select.values.clone());
+            if let Some(candidates) = &candidates {
+                let (condition, rows) = self.dialect().is_one_of("s.id", candidates);
+                conditions.push(condition);
+                values.push(rows);
+            }
+            conditions.extend(filtered.iter().cloned());
+            values.extend(filter_values.iter().cloned());
+            if let Some(behind) = &behind {
+                conditions.push(ordered.behind());
+                values.extend(behind.iter().cloned());
+            }
+            let (conditions, by) = (conditions.join(" AND "), ordered.by());
+            let sql = format!("SELECT s.id FROM study s WHERE {conditions} ORDER BY {by} LIMIT {look}");
+            let met = Id::find_by_statement(self.statement(&sql, values)).all(&self.read).await;
+            let met: Vec<i64> =
+                met.map_err(CatalogError::during("list studies"))?.into_iter().map(|row| row.id).collect();
+            let (sql, values) = select.of_studies(&met);
+            let rows = self.study_rows(&sql, values).await?;
+            let mut rows: HashMap<i64, StudyRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+            let full = filling.take(met.iter().filter_map(|id| rows.remove(id)));
+            let Some(last) = met.last().filter(|_| !full && met.len() == look) else { return Ok(filling) };
+            // Whoever was deleted meanwhile ends the page early; the next one begins at what is left.
+            behind = self.key_of(ordered, *last).await?;
+            if behind.is_none() {
+                return Ok(filling);
+            }
+            look = (2 * look).min(LARGEST_LOOK);
+        }
+    }
+
+    /// What a row stands at in an order; none where it is gone.
+    async fn key_of(&self, ordered: &Ordered, row: i64) -> Result<Option<Vec<Value>>, CatalogError> {
+        let Ordered { column, is_text, .. } = ordered;
+        let told = match (*column, is_text) {
+            ("id", _) => return Ok(Some(vec![row.into()])),
+            (column, true) => format!("CAST(NULL AS BIGINT) AS number, {column} AS text"),
+            (column, false) => format!("{column} AS number, CAST(NULL AS TEXT) AS text"),
+        };
+        let statement = self.statement(&format!("SELECT {told} FROM study WHERE id = ?"), [row.into()]);
+        let key = Key::find_by_statement(statement).one(&self.read).await;
+        let key = key.map_err(CatalogError::during("list studies"))?;
+        Ok(key.map(|key| {
+            let first = if *is_text { Value::from(key.text) } else { Value::from(key.number) };
+            vec![first, row.into()]
+        }))
+    }
+}

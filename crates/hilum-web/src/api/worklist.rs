@@ -1,0 +1,51 @@
+//! The worklist beyond the list itself: how urgent a study is, kept filters, how its series were taken, and what changes.
+
+use axum::{Json, extract::rejection::JsonRejection};
+use hilum_engine::acquisition::Acquisition;
+use hilum_engine::views::{NewSavedFilter, Priority, SavedFilter, StudySummary};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{ApiResult, Number, StudyPath};
+use crate::{
+    doors::App,
+    error::ApiError,
+    openapi::{Created, Done},
+};
+
+pub(super) async fn acquisition(app: App, StudyPath(study): StudyPath) -> ApiResult<Vec<Acquisition>> {
+    Ok(Json(app.engine.acquisition(&app.scope, &study).await?))
+}
+
+/// How urgent a study is from now on, whatever orders say.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPriority {
+    priority: Priority,
+}
+
+pub(super) async fn set_priority(
+    app: App,
+    StudyPath(study): StudyPath,
+    new: Result<Json<NewPriority>, JsonRejection>,
+) -> ApiResult<StudySummary> {
+    let Json(NewPriority { priority }) = new?;
+    Ok(Json(app.engine.set_priority(&app.scope, &study, priority).await?))
+}
+
+pub(super) async fn filters(app: App) -> ApiResult<Vec<SavedFilter>> {
+    Ok(Json(app.engine.saved_filters(&app.scope, &app.caller).await?))
+}
+
+pub(super) async fn save_filter(
+    app: App,
+    new: Result<Json<NewSavedFilter>, JsonRejection>,
+) -> Result<Created<SavedFilter>, ApiError> {
+    let Json(new) = new?;
+    Ok(Created(app.engine.save_filter(&app.scope, &app.caller, &new).await?))
+}
+
+pub(super) async fn remove_filter(app: App, Number(id): Number) -> Result<Done, ApiError> {
+    app.engine.remove_filter(&app.scope, &app.caller, id).await?;
+    Ok(Done)
+}

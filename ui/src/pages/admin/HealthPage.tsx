@@ -1,0 +1,41 @@
+import { Alert, Button, Center, Code, Loader, Paper, Stack, Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+
+import { useHealth } from "../../api/operations";
+import { useProblem } from "../../components/access";
+import { PageHead } from "../../components/PageHead";
+
+const colours: Record<string, string> = { serious: "red", warning: "yellow", note: "blue" };
+
+/** What is weak in settings and surroundings, and what to do about it. */
+export default function HealthPage() {
+  const { t } = useTranslation();
+  const problem = useProblem();
+  const health = useHealth();
+  return (
+    <>
+      <PageHead title={t("nav.health")} text={t("admin.health.text")}>
+        <Button variant="default" loading={health.isFetching} onClick={() => void health.refetch()}>{t("admin.health.again")}</Button>
+      </PageHead>
+      {health.isPending && <Center py={60}><Loader aria-label={t("form.loading")} /></Center>}
+      {health.isError && <Alert color="red" role="alert">{problem(health.error, "operate")}</Alert>}
+      {health.data?.length === 0 && (
+        <Paper withBorder p="xl"><Text ta="center">{t("admin.health.nothing")}</Text></Paper>
+      )}
+      <Stack gap="sm">
+        {health.data?.map((finding) => (
+          <Alert
+            key={`${finding.code} ${finding.text}`}
+            variant="light"
+            color={colours[finding.severity] ?? "gray"}
+            title={`${t(`admin.health.${finding.severity}`, { defaultValue: finding.severity })} · ${finding.code}`}
+          >
+            <Text size="sm">{finding.text}</Text>
+            <Text size="sm" c="dimmed" mt={4}>→ {finding.advice}</Text>
+          </Alert>
+        ))}
+      </Stack>
+      <Text size="sm" c="dimmed" mt="md">{t("admin.health.more")} <Code>hilum doctor</Code></Text>
+    </>
+  );
+}
