@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod e2e;
 mod http;
 mod interop;
 mod models;
@@ -39,6 +40,8 @@ enum Verb {
     Test(test::Test),
     /// Run the built binary against the peers' tools (dcmtk, pynetdicom, dicomweb-client, oidc-provider, Chromium)
     Interop(interop::Interop),
+    /// Play the flows of ui/e2e against a demonstration, in headless Chromium
+    E2e(e2e::EndToEnd),
     /// Measure the server, or with `nn` the network engine beside its peers, and write docs/benchmarks.md
     Bench(bench::Bench),
     /// Compare docs/openapi.json with what the server says of itself, or write it
@@ -67,6 +70,7 @@ fn perform(verb: &Verb) -> anyhow::Result<()> {
         Verb::Demo(demo) => demo::run(demo),
         Verb::Test(test) => test::run(test),
         Verb::Interop(interop) => interop::run(interop),
+        Verb::E2e(options) => e2e::run(options),
         Verb::Bench(bench) => bench::run(bench),
         Verb::OpenApi(openapi) => openapi::run(openapi),
         Verb::Models(models) => models::run(models),

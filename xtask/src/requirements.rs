@@ -41,8 +41,10 @@ pub const PEERS: &[Requirement] = &[
     need("Orthanc", "orthanc", "takes results as an archive"),
     need("strace", "strace", "shows what is synchronised before success is said"),
     need("pdftoppm", "poppler-utils", "reads the report back"),
-    need("chromium", "chromium", "opens the user interface"),
 ];
+
+/// What opens the pages.
+pub const BROWSER: &[Requirement] = &[need("chromium", "chromium", "opens the user interface")];
 
 /// Fails with the command that installs what is missing, or runs it when `install` says so and root on Debian can.
 pub fn ensure(sets: &[&[Requirement]], install: bool) -> anyhow::Result<()> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use super::server::{LOGIN, PASSWORD};
 use super::{Bench, Server};
+use crate::e2e::{self, Scene};
 use crate::run;
 
 /// A check: a sentence on success.
@@ -26,7 +26,7 @@ pub const ALL: &[(&str, Check)] = &[
         "the report of a synthetic patient has a page and one for each stone, is Korean and English, and opens in Excel",
         report_opens,
     ),
-    ("Chromium shows the list and the report in Korean and English", chromium_shows_pages),
+    ("Chromium goes through the pages as people do, in Korean and English", chromium_plays_flows),
     ("markup in DICOM text is shown in Chromium as text, and runs nothing", markup_is_text),
     ("a real chest CT gives an honest report", real_chest),
     ("a real head CT with mixed spacing gives no millimetres", real_head),
@@ -272,26 +272,7 @@ fn report_opens(bench: &Bench) -> anyhow::Result<String> {
     Ok(rows.trim().into())
 }
 
-/// A script for Chromium, beside what all of them use.
-pub(super) fn script(bench: &Bench, name: &str, text: &str) -> anyhow::Result<PathBuf> {
-    std::fs::write(bench.scratch.join("chromium.mjs"), include_str!("chromium.mjs"))?;
-    let script = bench.scratch.join(name);
-    std::fs::write(&script, text)?;
-    Ok(script)
-}
-
-/// Path, picture and text of each page, opened by somebody who signed in.
-fn open_pages(bench: &Bench, server: &Server, pages: &[String]) -> anyhow::Result<()> {
-    let script = script(bench, "pages.mjs", include_str!("pages.mjs"))?;
-    let address = format!("http://{}", server.http);
-    let mut command = Command::new("node");
-    command.arg(script).env("HILUM_PASSWORD", PASSWORD).args([&address, LOGIN]).args(pages);
-    let said = command.output().context("could not start node")?;
-    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout).trim());
-    Ok(())
-}
-
-/// What runs, should anything run, is seen by pages.mjs.
+/// What runs, should anything run, is seen by the flow.
 fn markup_is_text(bench: &Bench) -> anyhow::Result<String> {
     let folder = bench.scratch.join("markup");
     std::fs::create_dir_all(&folder)?;
@@ -313,31 +294,13 @@ data_set.save_as(sys.argv[2])
 "#,
         &[&first.display().to_string(), &folder.join("1.dcm").display().to_string()],
     )?;
-    let (server, uid) = read_study(bench, "markup-data", &folder)?;
-    let mut pages = Vec::new();
-    for (name, path) in [("list", "/".to_owned()), ("report", format!("/studies/{uid}"))] {
-        let picture = bench.keep.join(format!("markup-{name}.png"));
-        pages.extend([path, picture.display().to_string(), "<script>window.hilumHostile".to_owned()]);
-    }
-    open_pages(bench, &server, &pages)?;
-    Ok("list and report".into())
+    let (server, _) = read_study(bench, "markup-data", &folder)?;
+    let (data, pictures) = (bench.scratch.join("markup-data"), Some(bench.keep.as_path()));
+    Scene { name: "markup", hilum: &bench.hilum, data: &data, server: server.http, only: None, pictures }.play()
 }
 
-fn chromium_shows_pages(bench: &Bench) -> anyhow::Result<String> {
-    let (server, uid) = read_study(bench, "pages", &phantom(bench)?)?;
-    let mut shown = Vec::new();
-    let mut pages = Vec::new();
-    for (language, words) in [("ko", ["검사 목록", "살펴본 범위"]), ("en", ["Studies", "What was looked at"])]
-    {
-        for (page, path, word) in [("list", "/".to_owned(), words[0]), ("report", format!("/studies/{uid}"), words[1])]
-        {
-            let picture = bench.keep.join(format!("{page}-{language}.png"));
-            pages.extend([format!("{path}?lang={language}"), picture.display().to_string(), word.to_owned()]);
-            shown.push(format!("{page}-{language}"));
-        }
-    }
-    open_pages(bench, &server, &pages)?;
-    Ok(shown.join(", "))
+fn chromium_plays_flows(bench: &Bench) -> anyhow::Result<String> {
+    e2e::demo(&bench.hilum, &bench.scratch, None, Some(&bench.keep))
 }
 
 /// Real data, or a sentence that it is not there.

@@ -47,7 +47,10 @@ pub struct Bench {
 
 /// Builds the binary, then runs every check and counts them.
 pub fn run(interop: &Interop) -> anyhow::Result<()> {
-    requirements::ensure(&[requirements::BUILD, requirements::TEST, requirements::PEERS], interop.install)?;
+    requirements::ensure(
+        &[requirements::BUILD, requirements::TEST, requirements::PEERS, requirements::BROWSER],
+        interop.install,
+    )?;
     let Some(python) = oracles::python(interop.install)? else {
         bail!("the oracles are not installed: cargo xtask interop --install");
     };

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::checks::{Check, script};
+use super::checks::Check;
 use super::server::free_port;
 use super::{Bench, Server};
-use crate::{openid_peer, run};
+use crate::{e2e::Scene, openid_peer, run};
 
 /// Every check.
 pub const ALL: &[(&str, Check)] =
@@ -52,10 +52,8 @@ fn signs_in(bench: &Bench) -> anyhow::Result<String> {
         ensure!(started.elapsed() < Duration::from_secs(20), "oidc-provider did not start within 20 s");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let mut browser = Command::new("node");
-    browser.arg(script(bench, "openid.mjs", include_str!("openid.mjs"))?).arg(&address).arg(&bench.keep);
-    let said = browser.output().context("could not start node")?;
-    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout).trim());
+    let (data, pictures) = (bench.scratch.join("openid"), Some(bench.keep.as_path()));
+    Scene { name: "openid", hilum: &bench.hilum, data: &data, server: server.http, only: None, pictures }.play()?;
     let (_, trail) = server.get("/api/v1/audit?action=sign_in&limit=50")?;
     let trail = String::from_utf8_lossy(&trail).into_owned();
     for code in ["openid_denied", "openid_no_role", "\"openid\""] {

@@ -31,29 +31,34 @@ impl Server {
 
     /// Starts a binary on a data folder and waits until it is ready.
     pub fn start_with(hilum: &Path, data: &Path) -> anyhow::Result<Self> {
-        Self::spawn(hilum, data, None)
+        Self::spawn(hilum, "serve", data, None)
+    }
+
+    /// Starts `hilum demo`, whose synthetic patients arrive meanwhile.
+    pub fn start_demo(hilum: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::spawn(hilum, "demo", data, None)
     }
 
     /// Starts the checked binary on a data folder with the text of a configuration file, which lies beside the folder.
     pub fn start_configured(bench: &Bench, data: &Path, configuration: &str) -> anyhow::Result<Self> {
         let file = data.with_extension("toml");
         std::fs::write(&file, configuration)?;
-        Self::spawn(&bench.hilum, data, Some(&file))
+        Self::spawn(&bench.hilum, "serve", data, Some(&file))
     }
 
     /// The same, and nothing is read or reported before an hour is over.
     pub fn start_without_reports(hilum: &Path, data: &Path) -> anyhow::Result<Self> {
         let file = data.with_extension("toml");
         std::fs::write(&file, "quiet_after_seconds = 3600\n")?;
-        Self::spawn(hilum, data, Some(&file))
+        Self::spawn(hilum, "serve", data, Some(&file))
     }
 
-    fn spawn(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Result<Self> {
+    fn spawn(hilum: &Path, verb: &str, data: &Path, configuration: Option<&Path>) -> anyhow::Result<Self> {
         let token = token(hilum, data, configuration)?;
         let (http, dimse) = (free_port()?, free_port()?);
         let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log"))?;
         let child = Command::new(hilum)
-            .arg("serve")
+            .arg(verb)
             .args(["--http", &http.to_string(), "--dimse", &dimse.to_string()])
             .arg("--data")
             .arg(data)
