@@ -18,6 +18,7 @@ mod intake;
 mod jobs;
 mod journey;
 pub mod keys;
+pub mod measurement;
 mod models;
 pub mod nifti;
 mod promise;

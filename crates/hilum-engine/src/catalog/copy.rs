@@ -2,9 +2,10 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    account, account_notice, api_token, audit_event, audit_study, commitment, finding, forward, instance, institution,
-    linked_identity, membership, patient, pseudonym, pulled_study, quarantine, quick_text, reading, recovery_code,
-    removal, report, review, second_factor, series, signature, study, study_conflict, verdict, worklist_item,
+    account, account_notice, api_token, audit_event, audit_study, commitment, corrected_mask, finding, forward,
+    instance, institution, linked_identity, measurement, membership, patient, pseudonym, pulled_study, quarantine,
+    quick_text, reading, recovery_code, removal, report, review, second_factor, series, signature, study,
+    study_conflict, verdict, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -77,6 +78,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<study::Entity>(from, to, study::Column::Id).await?;
     table::<study_conflict::Entity>(from, to, study_conflict::Column::Id).await?;
     table::<series::Entity>(from, to, series::Column::Id).await?;
+    table::<measurement::Entity>(from, to, measurement::Column::Id).await?;
     table::<instance::Entity>(from, to, instance::Column::Id).await?;
     table::<quarantine::Entity>(from, to, quarantine::Column::Id).await?;
     table::<reading::Entity>(from, to, reading::Column::Id).await?;
@@ -84,6 +86,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<finding::Entity>(from, to, finding::Column::Id).await?;
     table::<review::Entity>(from, to, review::Column::Id).await?;
     table::<verdict::Entity>(from, to, verdict::Column::Id).await?;
+    table::<corrected_mask::Entity>(from, to, corrected_mask::Column::Id).await?;
     table::<signature::Entity>(from, to, signature::Column::Id).await?;
     table::<forward::Entity>(from, to, forward::Column::Id).await?;
     table::<worklist_item::Entity>(from, to, worklist_item::Column::Id).await?;

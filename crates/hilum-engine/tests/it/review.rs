@@ -27,7 +27,7 @@ use tempfile::tempdir;
 const PASSWORD: &str = "only for an engine that is gone soon";
 
 /// A synthetic patient with two stones that the shipped model finds.
-fn two_stones() -> (Ct, Vec<bytes::Bytes>) {
+pub fn two_stones() -> (Ct, Vec<bytes::Bytes>) {
     let stone = |site, side| StoneSpec { site, side, diameter_mm: 12.0, hu: 1100.0 };
     let recipe = PhantomRecipe {
         seed: 31,
@@ -46,7 +46,7 @@ fn two_stones() -> (Ct, Vec<bytes::Bytes>) {
 }
 
 /// An engine with the shipped model that has read the patient, and how many findings there are: two at least.
-async fn read(data: &Path) -> (Engine, Ct, u32) {
+pub async fn read(data: &Path) -> (Engine, Ct, u32) {
     let engine = Engine::open(EngineConfig { shipped_model: true, ..config(data) }).await.unwrap();
     let (series, files) = two_stones();
     send(&engine, &files).await;
