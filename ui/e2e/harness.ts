@@ -76,7 +76,7 @@ export class Visit {
   }
 
   /** One of two texts, by the language of the visit. */
-  says(ko: string, en: string): string {
+  says<Text>(ko: Text, en: Text): Text {
     return this.language === "ko" ? ko : en;
   }
 

@@ -21,6 +21,8 @@ export interface Sent {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   headers?: Record<string, string>;
   body?: string | Blob;
+  /** Ends it early. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -40,12 +42,13 @@ export async function send(path: string, sent: Sent = {}): Promise<Response> {
 }
 
 /** Sends a request that makes sense without a session: an answer of 401 is the answer. */
-export function sendAsIs(path: string, { method = "GET", headers, body }: Sent = {}): Promise<Response> {
+export function sendAsIs(path: string, { method = "GET", headers, body, signal }: Sent = {}): Promise<Response> {
   const proof = csrf();
   return fetch(path, {
     method,
     headers: { Accept: "application/json", ...headers, ...(method !== "GET" && proof && { "X-Hilum-Csrf": proof }) },
     ...(body !== undefined && { body }),
+    ...(signal && { signal }),
   });
 }
 

@@ -1,3 +1,5 @@
+import { Center, Loader } from "@mantine/core";
+import { lazy, Suspense } from "react";
 import type { RouteObject } from "react-router";
 
 import { AccountsPage } from "../pages/accounts/AccountsPage";
@@ -16,6 +18,15 @@ import { NotFound } from "./NotFound";
 import { Shell } from "./Shell";
 import { SignedIn } from "./SignedIn";
 
+/** Drawing images takes far more code than everything else: it comes when somebody looks at some. */
+const ViewerPage = lazy(() => import("../pages/viewer/ViewerPage"));
+const LocalPage = lazy(() => import("../pages/viewer/LocalPage"));
+const waiting = (
+  <Center mih="100dvh">
+    <Loader />
+  </Center>
+);
+
 /** Every page by its address. */
 export const routes: RouteObject[] = [
   { path: "/sign-in", element: <SignInPage /> },
@@ -23,6 +34,25 @@ export const routes: RouteObject[] = [
   {
     element: <SignedIn />,
     children: [
+      {
+        // As large as the window, with its own bar.
+        path: "/studies/:studyUid/view",
+        element: (
+          <Needs permission="view">
+            <Suspense fallback={waiting}>
+              <ViewerPage />
+            </Suspense>
+          </Needs>
+        ),
+      },
+      {
+        path: "/files",
+        element: (
+          <Suspense fallback={waiting}>
+            <LocalPage />
+          </Suspense>
+        ),
+      },
       {
         element: <Shell />,
         children: [
