@@ -5,7 +5,7 @@ use crate::access::{Permission, Scope};
 use crate::audit::{Action, AuditEvent, Subject};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use hilum_dicom::{SeriesUid, SopUid, StudyUid};
+use hilum_dicom::{SopUid, StudyUid};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -125,11 +125,7 @@ impl Engine {
         study: &StudyUid,
         new: &NewMeasurement,
     ) -> Result<MeasurementView, EngineError> {
-        let checked = checked(new);
-        let added = match checked {
-            Ok(()) => self.catalog().add_measurement(scope, study, new).await,
-            Err(error) => Err(error),
-        };
+        let added = self.catalog().add_measurement(scope, study, new).await;
         self.judged(measuring(scope, study), Permission::Review, added).await
     }
 
@@ -144,22 +140,21 @@ fn measuring(scope: &Scope, study: &StudyUid) -> AuditEvent {
     AuditEvent::by(scope, Action::Review).of(scope.home().clone()).about([study.clone()])
 }
 
-fn checked(new: &NewMeasurement) -> Result<(), EngineError> {
-    const UID: &str = "a DICOM UID";
-    let refused = |field, expected| Err(EngineError::BadRequest { field, expected });
-    if new.series_uid.parse::<SeriesUid>().is_err() {
-        return refused("series_uid", UID);
-    }
-    for (field, uid) in [("sop_uid", &new.sop_uid), ("frame_of_reference_uid", &new.frame_of_reference_uid)] {
-        if uid.as_ref().is_some_and(|uid| uid.parse::<SopUid>().is_err()) {
-            return refused(field, UID);
+impl NewMeasurement {
+    /// Refuses what is no measurement.
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        let refused = |field, expected| Err(EngineError::BadRequest { field, expected });
+        for (field, uid) in [("sop_uid", &self.sop_uid), ("frame_of_reference_uid", &self.frame_of_reference_uid)] {
+            if uid.as_ref().is_some_and(|uid| uid.parse::<SopUid>().is_err()) {
+                return refused(field, "a DICOM UID");
+            }
         }
+        if self.points.len() != self.kind.points() {
+            return refused("points", "two of a length, three of an ellipse, one of a probe");
+        }
+        if self.points.iter().flatten().any(|mm| !mm.is_finite() || mm.abs() > FURTHEST_MM) {
+            return refused("points", "millimetres, from -10000 to 10000");
+        }
+        Ok(())
     }
-    if new.points.len() != new.kind.points() {
-        return refused("points", "two of a length, three of an ellipse, one of a probe");
-    }
-    if new.points.iter().flatten().any(|mm| !mm.is_finite() || mm.abs() > FURTHEST_MM) {
-        return refused("points", "millimetres, from -10000 to 10000");
-    }
-    Ok(())
 }

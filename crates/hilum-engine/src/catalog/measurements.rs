@@ -55,6 +55,8 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(ACT))?
             .ok_or(EngineError::NotFound { what: "series" })?;
+        // What somebody may not know of is not found, whatever they say of it.
+        new.check()?;
         let known = measurement::Entity::find().filter(measurement::Column::StudyRow.eq(study.id)).count(&txn).await;
         if known.map_err(CatalogError::during(ACT))? >= MOST {
             return Err(EngineError::Conflict("this study has 500 measurements; remove one first"));

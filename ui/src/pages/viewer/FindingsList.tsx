@@ -31,46 +31,48 @@ export function FindingsList({ viewer, stones, onShow, onCorrect, busy }: Props)
     );
   }
   return (
-    <Stack gap={0} role="list" aria-label={t("viewer.findings.title")}>
-      {stones.map((stone) => {
-        const { number } = stone;
-        const hidden = state.hidden.has(number);
-        return (
-          <div key={number} role="listitem" className="finding-line" data-active={state.finding === number}>
-            <UnstyledButton flex={1} aria-label={t("viewer.findings.show", { number, place: place(stone) })} onClick={() => onShow(number)}>
-              <Text size="sm" fw={600} td={state.rejected.has(number) ? "line-through" : undefined}>
-                {number}. {place(stone)}
-              </Text>
-              <Text size="xs" c="dimmed">
-                {[
-                  stone.largest_diameter_mm === null ? null : `${millimetres(stone.largest_diameter_mm)} mm`,
-                  t("viewer.findings.hu", { mean: Math.round(stone.hu.mean) }),
-                  t("reading.score", { score: scoreText(stone.score) }),
-                ]
-                  .filter(Boolean)
-                  .join(" · ")}
-              </Text>
-            </UnstyledButton>
-            {state.unsaved.has(number) && (
-              <Stack gap={4}>
-                <Button size="compact-xs" loading={busy} onClick={() => onCorrect(number)}>
-                  {t("viewer.brush.keep")}
-                </Button>
-                <Button size="compact-xs" variant="default" onClick={() => onCorrect(null)}>
-                  {t("viewer.brush.discard")}
-                </Button>
-              </Stack>
-            )}
-            {drawn.has(number) && (
-              <Tooltip label={t("viewer.findings.visible", { number })}>
-                <ActionIcon variant="subtle" aria-label={t("viewer.findings.visible", { number })} aria-pressed={!hidden} onClick={() => viewer.toggleFinding(number)}>
-                  <Icon name={hidden ? "hidden" : "visible"} />
-                </ActionIcon>
-              </Tooltip>
-            )}
-          </div>
-        );
-      })}
+    <Stack gap={0}>
+      <Stack gap={0} role="list" aria-label={t("viewer.findings.title")}>
+        {stones.map((stone) => {
+          const { number } = stone;
+          const hidden = state.hidden.has(number);
+          return (
+            <div key={number} role="listitem" className="finding-line" data-active={state.finding === number}>
+              <UnstyledButton flex={1} onClick={() => onShow(number)}>
+                <Text size="sm" fw={600} td={state.rejected.has(number) ? "line-through" : undefined}>
+                  {number}. {place(stone)}
+                </Text>
+                <Text size="xs" c="dimmed">
+                  {[
+                    stone.largest_diameter_mm === null ? null : `${millimetres(stone.largest_diameter_mm)} mm`,
+                    t("viewer.findings.hu", { mean: Math.round(stone.hu.mean) }),
+                    t("reading.score", { score: scoreText(stone.score) }),
+                  ]
+                    .filter(Boolean)
+                    .join(" · ")}
+                </Text>
+              </UnstyledButton>
+              {state.unsaved.has(number) && (
+                <Stack gap={4}>
+                  <Button size="compact-xs" loading={busy} onClick={() => onCorrect(number)}>
+                    {t("viewer.brush.keep")}
+                  </Button>
+                  <Button size="compact-xs" variant="default" onClick={() => onCorrect(null)}>
+                    {t("viewer.brush.discard")}
+                  </Button>
+                </Stack>
+              )}
+              {drawn.has(number) && (
+                <Tooltip label={t("viewer.findings.visible", { number })}>
+                  <ActionIcon variant="subtle" aria-label={t("viewer.findings.visible", { number })} aria-pressed={!hidden} onClick={() => viewer.toggleFinding(number)}>
+                    <Icon name={hidden ? "hidden" : "visible"} />
+                  </ActionIcon>
+                </Tooltip>
+              )}
+            </div>
+          );
+        })}
+      </Stack>
       <Group px="md" py="sm">
         <NativeSelect
           size="xs"

@@ -50,7 +50,7 @@ export function KeysDialog({ opened, hotkeys, onChange, onClose }: Props) {
           {t("viewer.keys.change")}
         </Text>
         {refused && (
-          <Text size="sm" c="red.8" role="alert">
+          <Text size="sm" c="var(--mantine-color-error)" role="alert">
             {t("viewer.keys.refused")}
           </Text>
         )}

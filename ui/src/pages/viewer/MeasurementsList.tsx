@@ -31,7 +31,7 @@ export function MeasurementsList({ viewer, measurements, isShown, onRemove }: Pr
         const [point] = one.points;
         return (
           <Group key={one.id} role="listitem" px="md" py={6} justify="space-between" wrap="nowrap">
-            <UnstyledButton disabled={!isShown(one)} aria-label={t("viewer.measurements.show", { name })} onClick={() => point && viewer.jumpTo(point)}>
+            <UnstyledButton disabled={!isShown(one)} onClick={() => point && viewer.jumpTo(point)}>
               <Text size="sm" fw={600}>
                 {name}
               </Text>

@@ -17,7 +17,7 @@ export function PredictButton({ study }: { study: StudyDetail }) {
   const { state, progress } = study.reading;
   const failure = ask.error ?? reading.error;
   const refused = failure !== null && (
-    <Text size="xs" c="red.8" role="alert" maw={320}>
+    <Text size="xs" c="var(--mantine-color-error)" role="alert" maw={320}>
       {problem(failure, "predict")}
     </Text>
   );

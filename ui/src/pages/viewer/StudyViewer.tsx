@@ -71,10 +71,13 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   useEffect(() => {
     if (!loaded || waits) return;
     const { layout, image, window } = asked.current;
-    const first = !hung.current;
+    const before = viewer.state();
+    // More slices of the same series came, or its geometry is known now: who looks at an image goes on looking at it.
+    const again = before.series?.seriesUid === loaded.seriesUid ? (before.layers.stack ?? before.layers.axial)?.at : undefined;
+    const first = !hung.current && again === undefined;
     const findings = (report?.stones.length ?? 0) > 0 && loaded.seriesUid === best;
     if (first && window) viewer.setWindow(window);
-    void viewer.show(loaded, (first ? layout : null) ?? (first && findings ? "mpr" : viewer.state().layout), first ? (image ?? undefined) : undefined);
+    void viewer.show(loaded, (first ? layout : null) ?? (first && findings ? "mpr" : before.layout), first ? (image ?? undefined) : again);
     // What a later reading finds does not move what is looked at.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [viewer, loaded, waits]);

@@ -36,7 +36,7 @@ export function addressOf(state: Pick<ViewerState, "series" | "layout" | "layers
   const { series, layout, layers, window, finding } = state;
   if (series && !series.local) search.set("series", series.seriesUid);
   search.set("layout", layout);
-  const layer = layers.stack ?? layers.axial;
+  const layer = layout === "stack" ? layers.stack : layers.axial;
   if (layer) search.set("image", String(layer.at + 1));
   if (window) {
     const preset = presetOf(window);
