@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::interop::server::{LOGIN, PASSWORD, Server};
-use crate::{requirements, run};
+use crate::{oracles, requirements, run};
 
 /// Options of the verb.
 #[derive(clap::Args)]
@@ -79,6 +79,9 @@ impl Scene<'_> {
         }
         if let Some(shared) = run::shared() {
             flows.env("HILUM_SHARED", shared);
+        }
+        if let Some(python) = oracles::python(false)? {
+            flows.env("HILUM_ORACLE_PYTHON", python);
         }
         let played = flows.output().context("could not start node")?;
         let said = String::from_utf8_lossy(&played.stdout);

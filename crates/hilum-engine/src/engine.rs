@@ -368,6 +368,14 @@ impl Engine {
         self.reading_state(scope, study).await
     }
 
+    /// Lets a study be read, also where it was read before: a reading that says the same makes no further version of the report.
+    pub async fn ask_for_reading(&self, scope: &Scope, study: &StudyUid) -> Result<ReadingState, EngineError> {
+        let event = AuditEvent::by(scope, Action::ResumeReading).of(scope.home().clone()).about([study.clone()]);
+        let asked = self.catalog().ask_for_reading(scope, study).await;
+        self.judged(event, Permission::Predict, asked).await?;
+        self.reading_state(scope, study).await
+    }
+
     /// Imports and readings under way.
     pub async fn activity(&self, scope: &Scope) -> Result<Activity, EngineError> {
         self.caught_up().await;

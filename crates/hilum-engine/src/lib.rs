@@ -21,6 +21,7 @@ mod jobs;
 mod journey;
 pub mod keys;
 pub mod live;
+pub mod measurement;
 mod models;
 pub mod nifti;
 pub mod operations;

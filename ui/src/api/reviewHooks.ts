@@ -30,10 +30,11 @@ export function useReportVersion(uid: string, version: number | null) {
   });
 }
 
-export function useReview(uid: string, version: number) {
+export function useReview(uid: string, version: number, enabled = true) {
   return useQuery({
     queryKey: ["review", uid, version],
     queryFn: () => reviewApi.review(uid, version),
+    enabled,
     refetchInterval: beside,
   });
 }

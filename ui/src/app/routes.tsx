@@ -1,3 +1,4 @@
+import { Center, Loader } from "@mantine/core";
 import { lazy, Suspense } from "react";
 import type { RouteObject } from "react-router";
 
@@ -29,6 +30,14 @@ const HealthPage = lazy(() => import("../pages/admin/HealthPage"));
 const SetupPage = lazy(() => import("../pages/setup/SetupPage"));
 const HelpPage = lazy(() => import("../pages/help/HelpPage"));
 const ApiPage = lazy(() => import("../pages/help/ApiPage"));
+/** Drawing images takes far more code than everything else: it comes when somebody looks at some. */
+const ViewerPage = lazy(() => import("../pages/viewer/ViewerPage"));
+const LocalPage = lazy(() => import("../pages/viewer/LocalPage"));
+const waiting = (
+  <Center mih="100dvh">
+    <Loader />
+  </Center>
+);
 
 const wide: RouteHandle = { wide: true };
 
@@ -39,6 +48,25 @@ export const routes: RouteObject[] = [
   {
     element: <SignedIn />,
     children: [
+      {
+        // As large as the window, with its own bar.
+        path: "/studies/:studyUid/view",
+        element: (
+          <Needs permission="view">
+            <Suspense fallback={waiting}>
+              <ViewerPage />
+            </Suspense>
+          </Needs>
+        ),
+      },
+      {
+        path: "/files",
+        element: (
+          <Suspense fallback={waiting}>
+            <LocalPage />
+          </Suspense>
+        ),
+      },
       {
         element: <Shell />,
         children: [

@@ -50,6 +50,16 @@ include-path = \"/api/v1/studies/{study_uid}/report/versions/{version}/review/fi
 checks = { positive_data_acceptance = { enabled = false }, negative_data_rejection = { enabled = false } }
 
 [[operations]]
+include-path = \"/api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number}/mask\"
+# Which voxels a series has no schema can say; and a list of one UID as above.
+checks = { positive_data_acceptance = { enabled = false }, negative_data_rejection = { enabled = false } }
+
+[[operations]]
+include-path = \"/api/v1/studies/{study_uid}/measurements\"
+# How many points there are goes with what is measured.
+checks = { positive_data_acceptance = { enabled = false } }
+
+[[operations]]
 include-path-regex = \"^/api/v1/studies/[^/]+/report/versions/\"
 # A list of one UID as above.
 checks = { negative_data_rejection = { enabled = false } }

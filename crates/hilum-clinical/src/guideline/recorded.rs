@@ -74,12 +74,21 @@ impl Inputs {
             Input::SolitaryKidney => &mut self.solitary_kidney,
             Input::AorticAneurysm => &mut self.aortic_aneurysm,
             Input::UnfavourableAnatomy => &mut self.unfavourable_anatomy,
+            Input::ModerateHydronephrosis => &mut self.moderate_hydronephrosis,
+            Input::ThreeCalyces => &mut self.three_calyces,
+            Input::Staghorn => &mut self.staghorn,
+            Input::PartialStaghorn => &mut self.partial_staghorn,
+            Input::CalycealDiverticulum => &mut self.calyceal_diverticulum,
+            Input::AbnormalAnatomy => &mut self.abnormal_anatomy,
+            Input::SpinalMalformation => &mut self.spinal_malformation,
             Input::Place
             | Input::DiameterMm
             | Input::WidthMm
             | Input::HuMean
             | Input::SkinToStoneMm
-            | Input::AgeYears => return false,
+            | Input::AgeYears
+            | Input::Stones
+            | Input::AreaMm2 => return false,
         };
         *told = Some(holds);
         true

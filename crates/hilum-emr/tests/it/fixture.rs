@@ -102,7 +102,8 @@ pub fn signed() -> UrinaryStoneReport {
     let conclusion =
         Conclusion { en: String::new(), ko: "좌측 신장 하극 결석 7 mm.\n추적 관찰.".to_owned() };
     let review = Review::new(1, findings, vec![added], conclusion);
-    let mut report = preliminary().reviewed(2, at.clone(), review, None);
+    let mut report =
+        preliminary().reviewed(2, at.clone(), review, None, &Rules::shipped().expect("the rules of this program"));
     report.signature = Some(Signature { by, at, sha256: "00".to_owned() });
     report
 }

@@ -2,11 +2,10 @@
 
 use super::dialect::Dialect;
 use super::entity::{
-    account, account_notice, api_token, audit_event, audit_study, commitment, delivery, finding, forward, instance,
-    institution, linked_identity, membership, patient, patient_fact, pseudonym, pulled_study, quarantine, quick_text,
-    reading, recovery_code, removal, report, review, second_factor, series, signature, study, study_conflict, verdict,
-    worklist_filter,
-    worklist_item,
+    account, account_notice, api_token, audit_event, audit_study, commitment, corrected_mask, delivery, finding,
+    forward, instance, institution, linked_identity, measurement, membership, patient, patient_fact, pseudonym,
+    pulled_study, quarantine, quick_text, reading, recovery_code, removal, report, review, second_factor, series,
+    signature, study, study_conflict, verdict, worklist_filter, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -80,6 +79,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<study::Entity>(from, to, study::Column::Id).await?;
     table::<study_conflict::Entity>(from, to, study_conflict::Column::Id).await?;
     table::<series::Entity>(from, to, series::Column::Id).await?;
+    table::<measurement::Entity>(from, to, measurement::Column::Id).await?;
     table::<instance::Entity>(from, to, instance::Column::Id).await?;
     table::<quarantine::Entity>(from, to, quarantine::Column::Id).await?;
     table::<reading::Entity>(from, to, reading::Column::Id).await?;
@@ -87,6 +87,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<finding::Entity>(from, to, finding::Column::Id).await?;
     table::<review::Entity>(from, to, review::Column::Id).await?;
     table::<verdict::Entity>(from, to, verdict::Column::Id).await?;
+    table::<corrected_mask::Entity>(from, to, corrected_mask::Column::Id).await?;
     table::<signature::Entity>(from, to, signature::Column::Id).await?;
     table::<forward::Entity>(from, to, forward::Column::Id).await?;
     table::<delivery::Entity>(from, to, delivery::Column::Id).await?;

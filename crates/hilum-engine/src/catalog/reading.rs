@@ -274,6 +274,26 @@ impl Catalog {
         if !matches!(row.state.as_str(), "cancelled" | "failed") || row.revision < study.revision {
             return Err(EngineError::Conflict("nothing to resume: this reading is neither cancelled nor failed"));
         }
+        self.make_due(scope, txn, &study, row).await
+    }
+
+    /// Makes a study due for a reading, also where it was read before.
+    pub async fn ask_for_reading(&self, scope: &Scope, study: &StudyUid) -> Result<(), EngineError> {
+        let (txn, study, row) = self.begin_change(scope, study).await?;
+        let runs = row.state == "reading" && row.lease_until > now();
+        if runs || row.revision < study.revision {
+            return Err(EngineError::Conflict("this study waits for its reading already, or is being read"));
+        }
+        self.make_due(scope, txn, &study, row).await
+    }
+
+    async fn make_due(
+        &self,
+        scope: &Scope,
+        txn: DatabaseTransaction,
+        study: &study::Model,
+        row: reading::Model,
+    ) -> Result<(), EngineError> {
         let attempt = row.attempt + 1;
         let mut changed = row.into_active_model();
         changed.state = Set(status_word(ReadingStatus::Queued).to_owned());
@@ -282,7 +302,7 @@ impl Catalog {
         changed.progress = Set(0.0);
         changed.reason_code = Set(None);
         changed.reason_text = Set(None);
-        self.end_change(scope, txn, &study, changed, Action::ResumeReading).await
+        self.end_change(scope, txn, study, changed, Action::ResumeReading).await
     }
 
     /// A model is installed now: what waited for one is due again.

@@ -3,7 +3,7 @@
 use super::audit::of_study;
 use super::entity::report;
 use super::report::shown;
-use super::review::study_of;
+use super::review::{study_of, version_of};
 use super::{Catalog, CatalogError, Due, now};
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
@@ -141,6 +141,24 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(ACT))?;
         match found {
+            Some(found) => due_of(&txn, found).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Catalog {
+    /// One version of a study's report, as its objects are made of it.
+    pub(crate) async fn results_of_version(
+        &self,
+        scope: &Scope,
+        uid: &StudyUid,
+        version: u32,
+    ) -> Result<Option<DueResults>, CatalogError> {
+        let visible = self.visible(scope).await?;
+        let txn = self.read.begin().await.map_err(CatalogError::during(ACT))?;
+        let Some(study) = study_of(&txn, &visible, uid).await? else { return Ok(None) };
+        match version_of(&txn, &study, version).await? {
             Some(found) => due_of(&txn, found).await.map(Some),
             None => Ok(None),
         }

@@ -271,7 +271,7 @@ pub(super) async fn next_version(connection: &impl ConnectionTrait, study_row: i
     Ok(versions as u32 + 1)
 }
 
-async fn opened(
+pub(super) async fn opened(
     connection: &impl ConnectionTrait,
     study: &study::Model,
     version: u32,
@@ -343,7 +343,10 @@ fn verdict_view(row: &verdict::Model, names: &HashMap<i64, String>) -> Result<Ve
 }
 
 /// Names of accounts, or logins where they have none.
-async fn names(connection: &impl ConnectionTrait, accounts: Vec<i64>) -> Result<HashMap<i64, String>, CatalogError> {
+pub(super) async fn names(
+    connection: &impl ConnectionTrait,
+    accounts: Vec<i64>,
+) -> Result<HashMap<i64, String>, CatalogError> {
     let rows = account::Entity::find().filter(account::Column::Id.is_in(accounts)).all(connection).await;
     let rows = rows.map_err(CatalogError::during(ACT))?;
     Ok(rows.into_iter().map(|row| (row.id, if row.name.is_empty() { row.login } else { row.name })).collect())

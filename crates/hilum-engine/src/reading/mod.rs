@@ -9,7 +9,7 @@ mod run;
 mod stones;
 
 pub(crate) use inputs::{files_of_report, report_of};
-pub(crate) use run::{Stack, read_best, report_failed};
+pub(crate) use run::{SliceError as StackError, Stack, read_best, report_failed};
 pub use stones::{measured_stones, point_spread};
 
 use crate::access::Scope;

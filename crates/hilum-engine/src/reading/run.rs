@@ -29,7 +29,7 @@ const RENEW: Duration = Duration::from_secs(1);
 
 /// A slice could not be had.
 #[derive(Debug, thiserror::Error)]
-enum SliceError {
+pub(crate) enum SliceError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
@@ -59,7 +59,8 @@ impl Stack {
         Self { instances, slices, rows, columns }
     }
 
-    fn hu(&self, storage: &Storage, slice: usize) -> Result<Array2<i16>, SliceError> {
+    /// A slice as `[row, column]` in HU.
+    pub(crate) fn hu(&self, storage: &Storage, slice: usize) -> Result<Array2<i16>, SliceError> {
         let (instance, frame) = self.slices[slice];
         let next = self.slices[slice..].iter().map(|(instance, _)| &self.instances[*instance].object);
         storage.will_read(next, storage::Reading::Whole);

@@ -1,5 +1,6 @@
 //! The stones' voxels, kept beside their report: what a segmentation, and whoever corrects it, begins with.
 
+use crate::catalog::CorrectedMask;
 use crate::error::EngineError;
 use hilum_clinical::urinary_stone::StoneReading;
 use serde::{Deserialize, Serialize};
@@ -47,13 +48,28 @@ pub(crate) fn write(stones: &[StoneReading]) -> Result<Vec<u8>, EngineError> {
     serde_json::to_vec(&mask).map_err(|_| EngineError::Internal("the mask could not be written".to_owned()))
 }
 
-/// The voxels `[z, y, x]` of each stone, by its number.
-pub(super) fn read(file: &[u8]) -> Result<BTreeMap<u32, Vec<[u32; 3]>>, EngineError> {
+/// The runs `[z, y, first x, length]` of each stone, by its number.
+pub(super) fn runs(file: &[u8]) -> Result<BTreeMap<u32, Vec<[u32; 4]>>, EngineError> {
     let mask: Mask = serde_json::from_slice(file)
         .map_err(|_| EngineError::Internal("the mask beside a report cannot be read".to_owned()))?;
+    Ok(mask.stones.into_iter().map(|stone| (stone.number, stone.runs)).collect())
+}
+
+/// The file with other runs for some stones.
+pub(crate) fn corrected(file: &[u8], by: &BTreeMap<u32, CorrectedMask>) -> Result<Vec<u8>, EngineError> {
+    let stones = runs(file)?.into_iter().map(|(number, runs)| StoneMask {
+        number,
+        runs: by.get(&number).map_or(runs, |(corrected, _)| corrected.clone()),
+    });
+    let mask = Mask { schema: Schema::StoneMask1, stones: stones.collect() };
+    serde_json::to_vec(&mask).map_err(|_| EngineError::Internal("the mask could not be written".to_owned()))
+}
+
+/// The voxels `[z, y, x]` of each stone, by its number.
+pub(super) fn read(file: &[u8]) -> Result<BTreeMap<u32, Vec<[u32; 3]>>, EngineError> {
     let voxels = |runs: &[[u32; 4]]| {
         let run = |&[z, y, first, length]: &[u32; 4]| (first..first + length).map(move |x| [z, y, x]);
         runs.iter().flat_map(run).collect()
     };
-    Ok(mask.stones.iter().map(|stone| (stone.number, voxels(&stone.runs))).collect())
+    Ok(runs(file)?.into_iter().map(|(number, runs)| (number, voxels(&runs))).collect())
 }

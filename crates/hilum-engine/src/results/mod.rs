@@ -5,9 +5,10 @@
 
 mod codes;
 mod identity;
+mod label_map;
 mod make;
 pub(crate) mod mask;
-mod source;
+pub(crate) mod source;
 
 use crate::access::{Permission, Scope};
 use crate::catalog::DueResults;
@@ -19,6 +20,8 @@ use bytes::Bytes;
 use hilum_dicom::{AeTitle, ObjectBytes, SopUid, StudyUid};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use label_map::grid_of;
+pub use label_map::{LabelMap, LabelledStone};
 pub(crate) use make::Objects;
 
 /// A kind of object that a report is made into.

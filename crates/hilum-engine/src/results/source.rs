@@ -16,15 +16,7 @@ pub(super) async fn of(
     due: &DueResults,
     input_hash: Option<&str>,
 ) -> Result<Option<Source>, EngineError> {
-    let Some(row) = due.series_row else { return Ok(None) };
-    let settled = engine.catalog().settled_series(scope, due.study_row).await?;
-    let Some(series) = settled.into_iter().find(|series| series.row == row) else { return Ok(None) };
-    let stack = Stack::new(engine.catalog().series_instances(scope, row).await?, &series.stack.order);
-    if Some(stack.input_hash().as_str()) != input_hash {
-        return Ok(None);
-    }
-    let Some(geometry) = geometry(&stack, series.stack.slice_spacing_mm) else { return Ok(None) };
-    let Some(slices) = slices(&stack) else { return Ok(None) };
+    let Some((stack, geometry, slices)) = placed(engine, scope, due, input_hash).await? else { return Ok(None) };
     let Some((first, _)) = stack.slices.first() else { return Ok(None) };
     let storage = engine.storage().clone();
     let object = stack.instances[*first].object.clone();
@@ -36,6 +28,25 @@ pub(super) async fn of(
         Ok(Some(source))
     })
     .await
+}
+
+/// The stack as it was read, and where its slices lie; `None` where the series has changed since.
+pub(crate) async fn placed(
+    engine: &Engine,
+    scope: &Scope,
+    due: &DueResults,
+    input_hash: Option<&str>,
+) -> Result<Option<(Stack, SourceGeometry, Vec<SourceSlice>)>, EngineError> {
+    let Some(row) = due.series_row else { return Ok(None) };
+    let settled = engine.catalog().settled_series(scope, due.study_row).await?;
+    let Some(series) = settled.into_iter().find(|series| series.row == row) else { return Ok(None) };
+    let stack = Stack::new(engine.catalog().series_instances(scope, row).await?, &series.stack.order);
+    if Some(stack.input_hash().as_str()) != input_hash {
+        return Ok(None);
+    }
+    let Some(geometry) = geometry(&stack, series.stack.slice_spacing_mm) else { return Ok(None) };
+    let Some(slices) = slices(&stack) else { return Ok(None) };
+    Ok(Some((stack, geometry, slices)))
 }
 
 fn geometry(stack: &Stack, slice_spacing: Option<f64>) -> Option<SourceGeometry> {

@@ -4,9 +4,11 @@
 //! one they have seen. A signature makes a further version of the report, which nobody changes any more: what is said of it afterwards is
 //! the draft of an amendment. What was signed and what was said stays.
 
+mod correct;
 mod sign;
 mod views;
 
+pub use correct::NewMask;
 pub use views::{
     Agreement, Judgement, LabelUse, NewConclusion, NewQuickText, NewStone, QuickText, ReportState, ReportVersion,
     ReviewVerdict, ReviewView, ReviewedFinding, Share, SignatureView, Signing, UnknownVerdict, VerdictView,

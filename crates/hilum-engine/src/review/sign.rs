@@ -2,12 +2,13 @@
 
 use super::{NO_REPORT, ReviewVerdict, ReviewView, Signing, VerdictView};
 use crate::access::{Permission, Scope};
-use crate::catalog::{VersionFolder, now, rfc3339};
+use crate::catalog::{CorrectedMask, VersionFolder, now, rfc3339};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::reading::files::{JSON_FILE, KEY_IMAGES_FILE, KeyImageNote, SIGNED_FILE, key_image_file};
 use crate::reading::{files_of_report, report_failed};
 use crate::report::{self, KeyImage, Plane, UrinaryStoneReport};
+use crate::results::mask::{self, MASK_FILE};
 use crate::storage::{ObjectKey, Staged, hex};
 use bytes::Bytes;
 use hilum_clinical::report::{AddedStone, Amendment, JudgedFinding, Review, Signature, StoneEdits};
@@ -35,6 +36,7 @@ pub(crate) struct Drafted {
     review: Review,
     amendment: Option<Amendment>,
     name: String,
+    corrected: BTreeMap<u32, CorrectedMask>,
     /// Findings that are accepted by signing.
     pub(crate) rest: Vec<u32>,
     /// ms since 1970 UTC.
@@ -69,9 +71,10 @@ pub(crate) async fn drafted(
         return Err(EngineError::Conflict(NEEDS_REASON));
     }
     let amendment = signed.then(|| Amendment { amends: version, reason: signing.reason.clone() });
+    let corrected = engine.catalog().corrected_masks(scope, study, version).await?;
     let at = now();
     let review = judged(review, name, &rfc3339(at)?);
-    Ok(Drafted { place, review, amendment, name: name.to_owned(), rest, at })
+    Ok(Drafted { place, review, amendment, name: name.to_owned(), corrected, rest, at })
 }
 
 /// The review as the signed document has it; what nobody has judged is accepted by whoever signs.
@@ -104,21 +107,30 @@ pub(crate) async fn signed_document(
     drafted: &Drafted,
 ) -> Result<(UrinaryStoneReport, Arc<Staged>), EngineError> {
     let storage = Arc::clone(engine.storage());
-    let Drafted { place, review, amendment, name, at, .. } = drafted;
+    let Drafted { place, review, amendment, name, corrected, at, .. } = drafted;
+    let corrected = corrected.clone();
     let (place, review, amendment, name) = (place.clone(), review.clone(), amendment.clone(), name.clone());
     let at = rfc3339(*at)?;
     let rules = Arc::clone(engine.guidelines());
     let written = tokio::task::spawn_blocking(move || {
         let kept: BTreeMap<String, Bytes> = storage.files_of(&place.folder)?.into_iter().collect();
         let unreadable = || EngineError::Internal("the report that is signed cannot be read back".to_owned());
-        let before: UrinaryStoneReport =
+        let mut before: UrinaryStoneReport =
             kept.get(JSON_FILE).and_then(|json| serde_json::from_slice(json).ok()).ok_or_else(unreadable)?;
+        for stone in &mut before.stones {
+            if let Some((_, measured)) = corrected.get(&stone.number) {
+                stone.clone_from(measured);
+            }
+        }
         let mut document = before.reviewed(place.next_version, at.clone(), review, amendment, &rules);
         let content = report::json(&document).map_err(report_failed)?;
         let sha256 = hex(&Sha256::digest(&content));
         document.signature = Some(Signature { by: name, at, sha256 });
         let mut files = files_of_report(&document, &key_images(&document, &kept))?;
         files.push((SIGNED_FILE.to_owned(), content));
+        if let Some(mask) = kept.get(MASK_FILE).filter(|_| !corrected.is_empty()) {
+            files.push((MASK_FILE.to_owned(), mask::corrected(mask, &corrected)?));
+        }
         // Whatever else the reading left, such as masks, belongs to the signed version, too.
         let others: Vec<_> = kept.into_iter().filter(|(name, _)| files.iter().all(|(made, _)| made != name)).collect();
         files.extend(others.into_iter().map(|(name, bytes)| (name, bytes.to_vec())));

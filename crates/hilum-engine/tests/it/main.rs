@@ -33,3 +33,4 @@ mod stones;
 mod study_list;
 mod turns;
 mod upkeep;
+mod viewer;

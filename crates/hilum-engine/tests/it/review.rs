@@ -27,7 +27,7 @@ use tempfile::tempdir;
 const PASSWORD: &str = "only for an engine that is gone soon";
 
 /// A synthetic patient with two stones that the shipped model finds.
-fn two_stones() -> (Ct, Vec<bytes::Bytes>) {
+pub fn two_stones() -> (Ct, Vec<bytes::Bytes>) {
     let stone = |site, side| StoneSpec { site, side, diameter_mm: 12.0, hu: 1100.0 };
     let recipe = PhantomRecipe {
         seed: 31,

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod events;
 mod identities;
+mod measurements;
 mod openid;
 mod operations;
 mod report;
@@ -38,7 +39,11 @@ use crate::{
 type ApiResult<T> = Result<Json<T>, ApiError>;
 
 pub(crate) fn doors(server: &Server) -> Doors {
-    own_doors(server).and(review_doors(server)).and(worklist_doors(server)).and(operation_doors(server))
+    own_doors(server)
+        .and(review_doors(server))
+        .and(worklist_doors(server))
+        .and(operation_doors(server))
+        .and(viewer_doors(server))
 }
 
 fn own_doors(server: &Server) -> Doors {
@@ -201,6 +206,12 @@ fn own_doors(server: &Server) -> Doors {
         .get("/quarantine", view, quarantine, "Objects that were kept aside")
         .post("/studies/search", view, studies::search, Said::from("A page of the study list").of::<StudySummary>())
         .get("/studies/{study_uid}", view, studies::study, "One study with its series")
+        .post(
+            "/studies/{study_uid}/reading",
+            predict,
+            studies::ask_for_reading,
+            Said::from("Lets a study be read, also where it was read before").refuses(&[409]),
+        )
         .post(
             "/studies/{study_uid}/reading/cancel",
             predict,
@@ -386,6 +397,13 @@ fn review_doors(server: &Server) -> Doors {
             review::judge,
             said("Accepts, edits or rejects a finding, or states a stone that was added anew or takes it back"),
         )
+        .open(
+            Method::PUT,
+            &at("/review/findings/{number}/mask"),
+            judges,
+            review::correct_mask,
+            said("Puts a physician's mask in the place of the network's; the stone is measured again"),
+        )
         .post(&at("/review/findings"), judges, review::add_stone, said("Adds a stone that the model did not find"))
         .open(Method::PUT, &at("/review/conclusion"), judges, review::conclude, said("Writes the conclusion"))
         .post(
@@ -410,6 +428,38 @@ fn review_doors(server: &Server) -> Doors {
         .get("/quick-texts", judges, review::quick_texts, "The caller's own texts for conclusions")
         .post("/quick-texts", judges, review::add_quick_text, said("Keeps a text for conclusions"))
         .delete("/quick-texts/{id}", judges, review::remove_quick_text, "Removes one of the caller's own texts")
+}
+
+/// What is drawn over images.
+fn viewer_doors(server: &Server) -> Doors {
+    let (view, judges) = (Needs::May(Permission::View), Needs::May(Permission::Review));
+    Doors::below(server, "/api/v1")
+        .with_whole_bodies()
+        .get(
+            "/studies/{study_uid}/report/versions/{version}/mask",
+            view,
+            review::mask,
+            Said::from("The voxels of a version's stones, as runs along rows, with their place in the patient")
+                .refuses(&[409]),
+        )
+        .get(
+            "/studies/{study_uid}/measurements",
+            view,
+            measurements::list,
+            "What people measured in the study's images",
+        )
+        .post(
+            "/studies/{study_uid}/measurements",
+            judges,
+            measurements::add,
+            Said::from("Keeps a measurement with its study").refuses(&[409]),
+        )
+        .delete(
+            "/studies/{study_uid}/measurements/{id}",
+            judges,
+            measurements::remove,
+            "Takes back a measurement of the caller's own",
+        )
 }
 
 /// It holds no data: what it says stands in the source.

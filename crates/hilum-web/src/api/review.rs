@@ -13,9 +13,10 @@ use axum::{
 };
 use hilum_dicom::StudyUid;
 use hilum_engine::accounts::Proof;
+use hilum_engine::results::LabelMap;
 use hilum_engine::review::{
-    Agreement, Judgement, LabelUse, NewConclusion, NewQuickText, NewStone, QuickText, ReportVersion, ReviewView,
-    Signing,
+    Agreement, Judgement, LabelUse, NewConclusion, NewMask, NewQuickText, NewStone, QuickText, ReportVersion,
+    ReviewView, Signing,
 };
 use hilum_engine::views::whole;
 use hilum_engine::{Language, ReportPart};
@@ -127,6 +128,10 @@ pub(super) async fn signed(app: App, path: VersionPath) -> Result<Response, ApiE
     part(&app, &path, ReportPart::Signed, "application/json", Some("attachment; filename=\"signed.json\"")).await
 }
 
+pub(super) async fn mask(app: App, path: VersionPath) -> ApiResult<LabelMap> {
+    Ok(Json(app.engine.label_map(&app.scope, &path.study, path.version).await?))
+}
+
 pub(super) async fn review(app: App, path: VersionPath) -> ApiResult<ReviewView> {
     Ok(Json(app.engine.review(&app.scope, &path.study, path.version).await?))
 }
@@ -138,6 +143,15 @@ pub(super) async fn judge(
 ) -> ApiResult<ReviewView> {
     let (Json(judgement), number) = (judgement?, path.finding()?);
     Ok(Json(app.engine.judge(&app.scope, &path.study, path.version, number, &judgement).await?))
+}
+
+pub(super) async fn correct_mask(
+    app: App,
+    path: VersionPath,
+    mask: Result<Json<NewMask>, JsonRejection>,
+) -> ApiResult<ReviewView> {
+    let (Json(mask), number) = (mask?, path.finding()?);
+    Ok(Json(app.engine.correct_mask(&app.scope, &path.study, path.version, number, &mask).await?))
 }
 
 pub(super) async fn add_stone(

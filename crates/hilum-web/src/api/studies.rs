@@ -19,6 +19,10 @@ pub(super) async fn study(app: App, StudyPath(study): StudyPath) -> ApiResult<St
     Ok(Json(app.engine.study(&app.scope, &study).await?))
 }
 
+pub(super) async fn ask_for_reading(app: App, StudyPath(study): StudyPath) -> ApiResult<ReadingState> {
+    Ok(Json(app.engine.ask_for_reading(&app.scope, &study).await?))
+}
+
 pub(super) async fn cancel_reading(app: App, StudyPath(study): StudyPath) -> ApiResult<ReadingState> {
     Ok(Json(app.engine.cancel_reading(&app.scope, &study).await?))
 }

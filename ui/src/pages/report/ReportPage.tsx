@@ -63,6 +63,9 @@ export function ReportPage() {
   return (
     <Stack gap="md">
       <StudyHeader study={study.data}>
+        <Button component={Link} to={`/studies/${studyUid}/view`} variant="default" className="no-print">
+          {t("viewer.open")}
+        </Button>
         {found && <VersionBar studyUid={studyUid} versions={versions} shown={found.version} onShow={show} />}
       </StudyHeader>
       <ReadingProgress study={study.data} />

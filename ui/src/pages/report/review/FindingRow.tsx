@@ -20,10 +20,12 @@ interface Props {
   busy: boolean;
   onJudge: (verdict: Verdict, edits: StoneEdits, comment: string) => void;
   onEdit: (comment: string) => void;
+  /** Where images are beside it. */
+  onLookAt?: () => void;
 }
 
 /** A finding with its verdict. With the row in focus, A accepts, E edits, R rejects, and arrows go to the rows beside it. */
-export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit }: Props) {
+export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit, onLookAt }: Props) {
   const { t } = useTranslation();
   const found = useFound();
   const stated = useStated();
@@ -67,6 +69,7 @@ export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit }: Pr
       role="group"
       tabIndex={0}
       onKeyDown={onKey}
+      onFocus={onLookAt}
       aria-label={t(added ? "review.addedStone" : "review.finding", { number })}
       aria-keyshortcuts={judges ? "A E R ArrowUp ArrowDown" : undefined}
       px="md"

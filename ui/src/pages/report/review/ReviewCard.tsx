@@ -22,7 +22,15 @@ import { unjudged } from "./words";
 type Edited = { number: number | null; edits: StoneEdits; comment: string; ofModel: boolean };
 
 /** The physician's half of a version: verdicts, conclusion, signature. */
-export function ReviewCard({ studyUid, report, onSigned }: { studyUid: string; report: UrinaryStoneReport; onSigned: () => void }) {
+interface Props {
+  studyUid: string;
+  report: UrinaryStoneReport;
+  onSigned: () => void;
+  /** Where images are beside it: a finding is looked at. */
+  onLookAt?: (number: number) => void;
+}
+
+export function ReviewCard({ studyUid, report, onSigned, onLookAt }: Props) {
   const { t } = useTranslation();
   const problem = useProblem();
   const review = useReview(studyUid, report.version);
@@ -38,12 +46,12 @@ export function ReviewCard({ studyUid, report, onSigned }: { studyUid: string; r
           {problem(review.error, "view")}
         </Alert>
       )}
-      {review.data && <Panel studyUid={studyUid} report={report} review={review.data} onSigned={onSigned} />}
+      {review.data && <Panel studyUid={studyUid} report={report} review={review.data} onSigned={onSigned} {...(onLookAt && { onLookAt })} />}
     </Paper>
   );
 }
 
-function Panel({ studyUid, report, review, onSigned }: { studyUid: string; report: UrinaryStoneReport; review: Review; onSigned: () => void }) {
+function Panel({ studyUid, report, review, onSigned, onLookAt }: Props & { review: Review }) {
   const { t } = useTranslation();
   const problem = useProblem();
   const moment = useMoment();
@@ -126,6 +134,7 @@ function Panel({ studyUid, report, review, onSigned }: { studyUid: string; repor
               stone={stone}
               judges={judges}
               busy={judge.isPending}
+              {...(onLookAt && { onLookAt: () => onLookAt(finding.number) })}
               onJudge={(verdict, edits, comment) => {
                 conclude.reset();
                 judge.mutate({ number: finding.number, verdict, edits, comment: comment.trim() });

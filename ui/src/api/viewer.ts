@@ -1,0 +1,97 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import type { LabelMap } from "../viewer/stones";
+import type { MeasurementKind } from "../viewer/measure";
+import { ApiError, json, request } from "./http";
+import type { Review } from "./review";
+import type { ReadingState } from "./types";
+
+/** A measurement that is kept with its study, as crates/hilum-engine/src/measurement.rs has it. */
+export interface KeptMeasurement {
+  id: number;
+  series_uid: string;
+  sop_uid: string | null;
+  frame_of_reference_uid: string | null;
+  kind: MeasurementKind;
+  points: [number, number, number][];
+  by: string;
+  own: boolean;
+  at: string;
+}
+
+export type NewMeasurement = Pick<KeptMeasurement, "series_uid" | "kind" | "points"> & { sop_uid?: string; frame_of_reference_uid?: string };
+
+/** A finding's mask as somebody drew it; `revision`: of the review that was seen. */
+export interface Correction {
+  number: number;
+  revision: number;
+  runs: [number, number, number, number][];
+}
+
+const study = (uid: string) => `/api/v1/studies/${encodeURIComponent(uid)}`;
+
+export const viewerApi = {
+  mask: (uid: string, version: number) => request<LabelMap>(`${study(uid)}/report/versions/${version}/mask`),
+  askForReading: (uid: string) => request<ReadingState>(`${study(uid)}/reading`, json("POST", {})),
+  measurements: (uid: string) => request<KeptMeasurement[]>(`${study(uid)}/measurements`),
+  addMeasurement: (uid: string, new_: NewMeasurement) => request<KeptMeasurement>(`${study(uid)}/measurements`, json("POST", new_)),
+  removeMeasurement: (uid: string, id: number) => request<void>(`${study(uid)}/measurements/${id}`, { method: "DELETE" }),
+  correctMask: (uid: string, version: number, { number, ...mask }: Correction) =>
+    request<Review>(`${study(uid)}/report/versions/${version}/review/findings/${number}/mask`, json("PUT", mask)),
+  thumbnailAddress: (uid: string, series: string) =>
+    `/dicom-web/studies/${encodeURIComponent(uid)}/series/${encodeURIComponent(series)}/thumbnail?viewport=96,96`,
+};
+
+/** The stones' voxels of a version, which never change; null where none are kept, or their series has changed since. */
+export function useMask(uid: string, version: number | null) {
+  return useQuery({
+    queryKey: ["mask", uid, version],
+    queryFn: () =>
+      viewerApi.mask(uid, version ?? 0).catch((error: unknown) => {
+        if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return null;
+        throw error;
+      }),
+    enabled: version !== null,
+    staleTime: Infinity,
+  });
+}
+
+/** Asks for a reading, and hears of it at once. */
+export function useAskForReading(uid: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => viewerApi.askForReading(uid),
+    onSettled: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: ["study", uid] }),
+        client.invalidateQueries({ queryKey: ["studies"] }),
+        client.invalidateQueries({ queryKey: ["activity"] }),
+      ]),
+  });
+}
+
+export function useMeasurements(uid: string) {
+  return useQuery({ queryKey: ["measurements", uid], queryFn: () => viewerApi.measurements(uid), refetchInterval: 15_000 });
+}
+
+export function useMeasuring(uid: string) {
+  const client = useQueryClient();
+  const onSettled = () => client.invalidateQueries({ queryKey: ["measurements", uid] });
+  return {
+    add: useMutation({ mutationFn: (new_: NewMeasurement) => viewerApi.addMeasurement(uid, new_), onSettled }),
+    remove: useMutation({ mutationFn: (id: number) => viewerApi.removeMeasurement(uid, id), onSettled }),
+  };
+}
+
+/** Keeps a corrected mask. What the server measures of it stands in the review. */
+export function useCorrection(uid: string, version: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (correction: Correction) => viewerApi.correctMask(uid, version, correction),
+    onSuccess: (review) => {
+      client.setQueryData(["review", uid, version], review);
+      return client.invalidateQueries({ queryKey: ["mask", uid, version] });
+    },
+    onError: () => client.invalidateQueries({ queryKey: ["review", uid, version] }),
+  });
+}

@@ -1,0 +1,62 @@
+import { Alert, Center, Loader } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useStudy } from "../../api/hooks";
+import { useProblem } from "../../components/access";
+import { isLookedAt, loadSeries } from "../../viewer/series";
+import type { Viewer } from "../../viewer/Viewer";
+import { PaneView } from "./PaneView";
+import { useDescribe } from "./useDescribe";
+import { useViewer, useViewerState } from "./useViewer";
+
+interface Props {
+  studyUid: string;
+  /** What it stands beside. */
+  beside: Viewer;
+}
+
+/** An earlier study of the patient beside the current one: the same window and tool, and layers of the same height where both tell it. */
+export function PriorView({ studyUid, beside }: Props) {
+  const viewer = useViewer();
+  return viewer ? <Prior studyUid={studyUid} beside={beside} viewer={viewer} /> : null;
+}
+
+function Prior({ studyUid, beside, viewer }: Props & { viewer: Viewer }) {
+  const { t } = useTranslation();
+  const problem = useProblem();
+  const study = useStudy(studyUid);
+  const series = study.data?.series.filter(({ modality, slices }) => isLookedAt(modality) && slices > 0) ?? [];
+  const shown = series.find(({ chosen }) => chosen) ?? series[0];
+  const regular = shown?.spacing_mm != null;
+  const images = useQuery({
+    queryKey: ["priorSeries", studyUid, shown?.series_uid, shown?.slices, regular],
+    queryFn: () => loadSeries(studyUid, shown?.series_uid ?? "", regular),
+    enabled: shown !== undefined,
+    staleTime: Infinity,
+    gcTime: 0,
+  });
+  const { window, tool } = useViewerState(beside, "window", "tool");
+  useEffect(() => {
+    if (images.data) void viewer.show(images.data, "stack");
+  }, [viewer, images.data]);
+  useEffect(() => viewer.setWindow(window), [viewer, window]);
+  useEffect(() => viewer.setTool(tool === "window" || tool === "pan" || tool === "zoom" || tool === "scroll" ? tool : "window"), [viewer, tool]);
+  useDescribe(viewer);
+  if (study.isError) {
+    return (
+      <Alert color="red" m="md">
+        {problem(study.error, "view")}
+      </Alert>
+    );
+  }
+  if (!study.data) {
+    return (
+      <Center>
+        <Loader aria-label={t("form.loading")} />
+      </Center>
+    );
+  }
+  return <PaneView viewer={viewer} name="stack" patient={[t("viewer.prior.of", { date: study.data.study_date })]} />;
+}
