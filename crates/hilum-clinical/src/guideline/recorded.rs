@@ -35,10 +35,8 @@ impl Input {
             Self::ReducedRenalFunction => Some(90),
             Self::Anticoagulation => Some(180),
             Self::SolitaryKidney | Self::AorticAneurysm | Self::UnfavourableAnatomy => None,
-            // Records are not asked for these.
-            Self::Place | Self::DiameterMm | Self::WidthMm | Self::HuMean | Self::SkinToStoneMm | Self::AgeYears => {
-                Some(0)
-            }
+            // Records are not asked for anything else.
+            _ => Some(0),
         }
     }
 }
@@ -74,21 +72,7 @@ impl Inputs {
             Input::SolitaryKidney => &mut self.solitary_kidney,
             Input::AorticAneurysm => &mut self.aortic_aneurysm,
             Input::UnfavourableAnatomy => &mut self.unfavourable_anatomy,
-            Input::ModerateHydronephrosis => &mut self.moderate_hydronephrosis,
-            Input::ThreeCalyces => &mut self.three_calyces,
-            Input::Staghorn => &mut self.staghorn,
-            Input::PartialStaghorn => &mut self.partial_staghorn,
-            Input::CalycealDiverticulum => &mut self.calyceal_diverticulum,
-            Input::AbnormalAnatomy => &mut self.abnormal_anatomy,
-            Input::SpinalMalformation => &mut self.spinal_malformation,
-            Input::Place
-            | Input::DiameterMm
-            | Input::WidthMm
-            | Input::HuMean
-            | Input::SkinToStoneMm
-            | Input::AgeYears
-            | Input::Stones
-            | Input::AreaMm2 => return false,
+            _ => return false,
         };
         *told = Some(holds);
         true
