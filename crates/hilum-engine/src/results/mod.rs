@@ -19,6 +19,7 @@ use bytes::Bytes;
 use hilum_dicom::{AeTitle, ObjectBytes, SopUid, StudyUid};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use identity::series as series_of;
 pub(crate) use make::Objects;
 
 /// A kind of object that a report is made into.
