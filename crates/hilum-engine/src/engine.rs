@@ -17,6 +17,7 @@ use crate::recorder::Recorder;
 use crate::results::ResultRules;
 use crate::routing::{Route, Rules};
 use crate::storage::{Storage, StoragePlace};
+use crate::ups::UpsRules;
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
     StudySummary, SystemView,
@@ -31,7 +32,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use utoipa::ToSchema;
 
 /// How an engine is opened.
@@ -57,6 +58,8 @@ pub struct EngineConfig {
     pub rules: Rules,
     /// Which objects reports are made into, when, and where those go.
     pub results: ResultRules,
+    /// How work items are kept and performed.
+    pub ups: UpsRules,
     /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
     /// Where the keys of what is encrypted come from.
@@ -83,6 +86,7 @@ impl EngineConfig {
             demo: false,
             rules: Rules::default(),
             results: ResultRules::default(),
+            ups: UpsRules::default(),
             accounts: AccountRules::default(),
             syslog: None,
             jobs_per_institution: None,
@@ -185,6 +189,7 @@ struct Inner {
     known: Known,
     gatherer: Arc<Gatherer>,
     witness: Witness,
+    work_told: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -237,6 +242,7 @@ impl Engine {
                 known: Known::default(),
                 gatherer,
                 witness,
+                work_told: watch::Sender::new(0),
             }),
         };
         engine.expect_noted_event().await?;
@@ -498,6 +504,14 @@ impl Engine {
 
     pub(crate) fn results(&self) -> &ResultRules {
         &self.inner.config.results
+    }
+
+    pub(crate) fn ups(&self) -> &UpsRules {
+        &self.inner.config.ups
+    }
+
+    pub(crate) fn work_told_sender(&self) -> &watch::Sender<u64> {
+        &self.inner.work_told
     }
 
     /// Whose data an instance is, and where it goes on to. What was made here goes where results go, whatever the rules say of what

@@ -75,6 +75,8 @@ pub enum Action {
     SignReport,
     /// Somebody said whether a signed review may become labels.
     ChangeLabelUse,
+    /// A work item was created, changed, claimed or ended, or somebody subscribed to work items.
+    ChangeWorkItem,
     /// Forwards were made due again.
     RetryForwards,
     /// A key was made, forgotten, or took the place of others.
@@ -91,7 +93,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -121,6 +123,7 @@ impl Action {
         Self::Review,
         Self::SignReport,
         Self::ChangeLabelUse,
+        Self::ChangeWorkItem,
         Self::RetryForwards,
         Self::ChangeKeys,
         Self::ChangeConfiguration,
@@ -161,6 +164,7 @@ impl Action {
             Self::Review => "review",
             Self::SignReport => "sign_report",
             Self::ChangeLabelUse => "change_label_use",
+            Self::ChangeWorkItem => "change_work_item",
             Self::RetryForwards => "retry_forwards",
             Self::ChangeKeys => "change_keys",
             Self::ChangeConfiguration => "change_configuration",

@@ -1,6 +1,7 @@
 //! Settling a series: its instances out, its checked geometry and tags in.
 
 use super::entity::{instance, series};
+use super::ups::wake_work;
 use super::{Catalog, CatalogError};
 use crate::access::Scope;
 use crate::storage::ObjectKey;
@@ -8,7 +9,7 @@ use crate::tagging::SeriesTags;
 use hilum_dicom::geometry::StackCheck;
 use hilum_dicom::{InstanceFacts, SeriesUid};
 use sea_orm::sea_query::{Expr, NullOrdering};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 
 /// An instance of a series.
 #[derive(Clone, Debug)]
@@ -115,7 +116,17 @@ impl Catalog {
             .exec(&self.write)
             .await
             .map_err(CatalogError::during(ACT))?;
-        Ok(())
+        let study: Option<i64> = series::Entity::find_by_id(series.row)
+            .select_only()
+            .column(series::Column::StudyRow)
+            .into_tuple()
+            .one(&self.write)
+            .await
+            .map_err(CatalogError::during(ACT))?;
+        match study {
+            Some(study) => wake_work(&self.write, study).await,
+            None => Ok(()),
+        }
     }
 
     /// The settled series of a study that readings choose from, in order of series number: not those that are results themselves.

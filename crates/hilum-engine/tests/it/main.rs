@@ -31,3 +31,4 @@ mod s3_server;
 mod stones;
 mod turns;
 mod upkeep;
+mod ups;

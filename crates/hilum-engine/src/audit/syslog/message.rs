@@ -63,7 +63,8 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::Delete if detail.series.is_some() => (INSTANCES_ACCESSED, None, 'D'),
         Action::Delete => (("110105", "DICOM Study Deleted"), None, 'D'),
         Action::Predict => (PROCEDURE_RECORD, None, 'C'),
-        Action::CancelReading
+        Action::ChangeWorkItem
+        | Action::CancelReading
         | Action::ResumeReading
         | Action::Review
         | Action::SignReport
@@ -76,7 +77,11 @@ fn life_cycle(action: Action) -> u8 {
     match action {
         Action::MakeResults => 1,
         Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist => 2,
-        Action::CancelReading | Action::ResumeReading | Action::Review | Action::ChangeLabelUse => 3,
+        Action::ChangeWorkItem
+        | Action::CancelReading
+        | Action::ResumeReading
+        | Action::Review
+        | Action::ChangeLabelUse => 3,
         // Verification, PS3.15 A.5.1.2.3.
         Action::SignReport => 4,
         Action::Predict => 8,

@@ -33,4 +33,8 @@ pub(crate) mod signature;
 pub(crate) mod study;
 pub(crate) mod study_conflict;
 pub(crate) mod verdict;
+pub(crate) mod work_event;
+pub(crate) mod work_item;
+pub(crate) mod work_subscriber;
+pub(crate) mod work_subscription;
 pub(crate) mod worklist_item;

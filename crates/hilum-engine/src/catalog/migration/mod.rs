@@ -15,6 +15,7 @@ mod m0012_openid;
 mod m0013_turns;
 mod m0014_review;
 mod m0015_results;
+mod m0017_ups;
 
 use sea_orm_migration::prelude::*;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_turns::Turns),
             Box::new(m0014_review::Review),
             Box::new(m0015_results::Results),
+            Box::new(m0017_ups::Ups),
         ]
     }
 }
