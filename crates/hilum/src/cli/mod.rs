@@ -231,6 +231,11 @@ browsers back to https://OUR-NAME/api/v1/openid/ID/callback and, after signing o
   to = [\"PACS\"]                 peers that they are sent to, until they have them
   when = \"at_once\"             or \"signed\": once somebody has signed the report
 
+[ups], work items (docs/ups.md):
+  perform = true                 those that ask for a service of ours are performed here; otherwise they are kept only
+  deadline_hours = 24            a work item whose study has not come by then is cancelled
+  keep_days = 30                 what has ended is deleted after so long, unless a subscriber has locked it
+
 [[pull]], studies that are fetched by themselves:
   peer = \"PACS\"                  from whom
   every_minutes = 15             how long after one turn the next begins

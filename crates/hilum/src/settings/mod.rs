@@ -10,6 +10,7 @@ mod results;
 mod routing;
 mod storage;
 mod tls;
+mod ups;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use hilum_engine::{
     audit::{SettingName, syslog::SyslogSettings},
     keys::KeyPlace,
     routing::Rules,
+    ups::UpsRules,
 };
 use hilum_web::{OpenIdProvider, PublicName};
 use serde::Deserialize;
@@ -46,6 +48,7 @@ use routing::{PullEntry, RuleEntry};
 use storage::StorageTable;
 use tls::TlsTable;
 pub use tls::{Tls, TlsFiles, TlsSource};
+use ups::UpsTable;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -90,6 +93,7 @@ struct File {
     #[serde(default)]
     pull: Vec<PullEntry>,
     results: Option<ResultsTable>,
+    ups: Option<UpsTable>,
 }
 
 /// Everything that can be configured, with its defaults.
@@ -120,6 +124,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Which objects reports are made into, and where those go.
     results: ResultRules,
+    /// How work items are kept and performed.
+    ups: UpsRules,
     /// What is fetched by itself.
     pub pulls: Vec<Pull>,
     tls: Option<TlsTable>,
@@ -191,6 +197,7 @@ impl Settings {
             catalogue: catalogue::place(file.catalogue).map_err(anyhow::Error::msg)?,
             storage: storage::place(file.storage).map_err(anyhow::Error::msg)?,
             syslog: audit::syslog(file.audit, &ae_title).map_err(anyhow::Error::msg)?,
+            ups: ups::rules(file.ups, &ae_title).map_err(anyhow::Error::msg)?,
             ae_title,
             model: file.model,
             guidelines: file.guidelines,
@@ -234,6 +241,7 @@ impl Settings {
             jobs_per_institution: self.jobs_per_institution,
             rules: self.rules.clone(),
             results: self.results.clone(),
+            ups: self.ups.clone(),
             syslog: self.syslog.clone(),
             keys: self.keys_of(data_dir),
             accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },
