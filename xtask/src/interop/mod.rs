@@ -7,6 +7,7 @@ mod openid;
 mod page;
 mod results;
 pub mod server;
+mod ups;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -71,6 +72,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
         .iter()
         .chain(node::ALL)
         .chain(results::ALL)
+        .chain(ups::ALL)
         .chain(openid::ALL)
         .chain(openapi::ALL)
         .filter(|(name, _)| wanted(name))
