@@ -164,7 +164,7 @@ impl Channel {
     /// The peer has got everything up to the event that a pong names; nothing else that it may say matters.
     async fn got(&self, message: &Message, sent: Option<i64>) -> Result<(), hilum_engine::EngineError> {
         let Message::Pong(payload) = message else { return Ok(()) };
-        let number = <[u8; 8]>::try_from(payload.as_ref()).map(i64::from_be_bytes);
+        let number = <[u8; 8]>::try_from(&payload[..]).map(i64::from_be_bytes);
         match number {
             Ok(number) if Some(number) <= sent => self.engine.work_events_told(&self.scope, &self.title, number).await,
             _ => Ok(()),

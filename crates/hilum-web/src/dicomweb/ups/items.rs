@@ -39,7 +39,8 @@ fn uid_of_query(uri: &Uri, names: &[&str], what: &str) -> Result<Option<SopUid>,
                 return Err(ApiError::bad_request(message));
             }
         };
-        let uid = text.parse().map_err(|error| ApiError::bad_request(format!("{what} cannot be read: {error}")))?;
+        let uid: Result<SopUid, _> = text.parse();
+        let uid = uid.map_err(|error| ApiError::bad_request(format!("{what} cannot be read: {error}")))?;
         if found.replace(uid).is_some() {
             return Err(ApiError::bad_request(format!("{what} is given twice")));
         }
