@@ -77,7 +77,8 @@ impl Node {
         let mut fetched = 0;
         for wanted in self.engine.work_to_fetch().await? {
             let peers = wanted.from.iter().filter_map(|title| self.peers.find(title).cloned());
-            for known in peers.filter(|known| *known.scope().home() == wanted.institution) {
+            let peers: Vec<KnownPeer> = peers.filter(|known| *known.scope().home() == wanted.institution).collect();
+            for known in peers {
                 let (scope, title) = (known.scope(), &known.peer.ae_title);
                 if !self.engine.is_pull_due(&scope, title, &wanted.study, 0).await? {
                     continue;
