@@ -42,6 +42,11 @@ impl AeTitle {
         field
     }
 
+    /// What Hilum is called where nothing else is configured.
+    pub fn hilum() -> Self {
+        Self("HILUM".to_owned())
+    }
+
     /// The title without padding.
     pub fn as_str(&self) -> &str {
         &self.0

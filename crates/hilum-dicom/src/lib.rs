@@ -21,6 +21,7 @@ pub mod pixels;
 pub mod recode;
 pub mod render;
 pub mod uid;
+pub mod ups;
 pub mod write;
 
 pub use ae_title::{AeTitle, AeTitleError};

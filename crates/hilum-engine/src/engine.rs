@@ -19,6 +19,7 @@ use crate::recorder::Recorder;
 use crate::results::ResultRules;
 use crate::routing::{Route, Rules};
 use crate::storage::{Storage, StoragePlace};
+use crate::ups::UpsRules;
 use crate::views::{
     Activity, ImportState, ImportView, Page, QuarantineEntry, ReadingState, ReadingStatus, StudyDetail, StudySearch,
     StudySummary, SystemView,
@@ -33,7 +34,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use utoipa::ToSchema;
 
 /// How an engine is opened.
@@ -61,6 +62,8 @@ pub struct EngineConfig {
     pub results: ResultRules,
     /// Medical records that reports go to.
     pub deliveries: Vec<DeliveryRule>,
+    /// How work items are kept and performed.
+    pub ups: UpsRules,
     /// How accounts sign in, and how long sessions and links are valid.
     pub accounts: AccountRules,
     /// Where the keys of what is encrypted come from.
@@ -88,6 +91,7 @@ impl EngineConfig {
             rules: Rules::default(),
             results: ResultRules::default(),
             deliveries: Vec::new(),
+            ups: UpsRules::default(),
             accounts: AccountRules::default(),
             syslog: None,
             jobs_per_institution: None,
@@ -191,6 +195,7 @@ struct Inner {
     gatherer: Arc<Gatherer>,
     witness: Witness,
     live: Live,
+    work_told: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -244,6 +249,7 @@ impl Engine {
                 gatherer,
                 witness,
                 live: Live::default(),
+                work_told: watch::Sender::new(0),
             }),
         };
         engine.expect_noted_event().await?;
@@ -525,6 +531,14 @@ impl Engine {
 
     pub(crate) fn delivery_rules(&self) -> &[DeliveryRule] {
         &self.inner.config.deliveries
+    }
+
+    pub(crate) fn ups(&self) -> &UpsRules {
+        &self.inner.config.ups
+    }
+
+    pub(crate) fn work_told_sender(&self) -> &watch::Sender<u64> {
+        &self.inner.work_told
     }
 
     /// Whose data an instance is, and where it goes on to. What was made here goes where results go, whatever the rules say of what

@@ -142,6 +142,9 @@ pub enum EngineError {
     /// A query key that cannot be matched; names the attribute, never its value.
     #[error("{0}")]
     BadQuery(String),
+    /// A work item cannot be created or changed so; names the attribute, never its value.
+    #[error(transparent)]
+    Step(#[from] hilum_dicom::ups::StepError),
     /// A kept object cannot be walked.
     #[error(transparent)]
     Outline(hilum_dicom::OutlineError),
@@ -198,6 +201,8 @@ impl EngineError {
             Self::Conflict(_) | Self::ReviewChanged => ErrorKind::Conflict,
             Self::Forbidden => ErrorKind::Forbidden,
             Self::BadRequest { .. } | Self::BadQuery(_) => ErrorKind::BadRequest,
+            Self::Step(error) if error.is_of_the_request() => ErrorKind::BadRequest,
+            Self::Step(_) => ErrorKind::Conflict,
             Self::Outline(_) => ErrorKind::Damaged,
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
@@ -222,6 +227,7 @@ impl EngineError {
             Self::ReviewChanged => "review_changed",
             Self::Forbidden => "forbidden",
             Self::BadRequest { .. } => "bad_request",
+            Self::Step(error) => error.code(),
             Self::Outline(_) => "object_unreadable",
             Self::Storage(error) => error.code(),
             Self::Catalog(error) => error.code(),

@@ -40,6 +40,7 @@ pub mod storage;
 mod study_list;
 pub mod tagging;
 pub mod upkeep;
+pub mod ups;
 pub mod views;
 mod work_views;
 pub mod worklist;
@@ -48,7 +49,7 @@ pub use access::{AccountId, Actor, Grant, InstitutionCode, Permission, Permissio
 pub use archive::{BULK_BASE, InstanceBytes, PatientKey, SelectedInstances, Selection, StoredInstance};
 pub use catalog::{
     Answer, Attribute, BadPostgresUrl, CataloguePlace, Cursor, Deleted, Encryption, Find, Found, PostgresUrl, Values,
-    attributes,
+    WorkToFetch, attributes,
 };
 pub use control::WorkControl;
 pub use engine::{Accepted, Engine, EngineConfig, Source, Zone};

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +12,6 @@ use axum::Router;
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::Watcher,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -24,6 +24,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::{
     connection::Socket,
+    ending::Watcher,
     guard::Gate,
     https::Https,
     limits::{Buckets, Connections, OpenConnection},
@@ -91,7 +92,7 @@ impl Acceptor {
         socket: TcpStream,
         peer: SocketAddr,
         _place: OwnedSemaphorePermit,
-        watcher: Watcher,
+        mut watcher: Watcher,
     ) {
         let Ok(local) = socket.local_addr() else { return };
         let ends =
@@ -109,8 +110,16 @@ impl Acceptor {
             },
         };
         let requests = OfSocket { requests: self.requests, ends };
-        let connection = self.http.serve_connection(TokioIo::new(stream), requests);
-        if let Err(error) = watcher.watch(connection).await {
+        // An event channel goes on upon the socket when the requests have ended.
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), requests).with_upgrades());
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = watcher.asked() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
     }

@@ -270,6 +270,11 @@ async fn entered(
     }
 }
 
+/// Whether whoever came in through a door could come in again now.
+pub(crate) async fn may_still(server: &Server, needs: Needs, whence: Whence, headers: &HeaderMap) -> bool {
+    entered(server, needs, whence, &Method::GET, headers).await.is_ok()
+}
+
 /// It is in the trail before it is answered.
 async fn turned_away(
     server: &Server,

@@ -157,7 +157,9 @@ impl Gate {
                 "this server answers to localhost, 127.0.0.1 and [::1], and to the names in public_names of its configuration",
             )
         })?;
-        let reading = request.method() == Method::GET || request.method() == Method::HEAD;
+        // A page of another site may open a socket, and would read what comes: no rule of browsers forbids it (RFC 6455 10.2).
+        let opens_socket = request.headers().contains_key(header::UPGRADE);
+        let reading = (request.method() == Method::GET || request.method() == Method::HEAD) && !opens_socket;
         if !reading && comes_from_another_site(request.headers(), host, connection.secure) {
             let message = "a page of another site may not send anything here";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message));

@@ -10,6 +10,7 @@ mod connection;
 mod cookie;
 mod dicomweb;
 mod doors;
+mod ending;
 mod error;
 mod guard;
 mod https;

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
@@ -115,29 +117,38 @@ impl Drop for OpenConnection {
 
 /// Below `/api/v1` a body is taken whole before anything looks at it: up to 1 MiB, and within the time that a sender may be silent.
 pub(crate) async fn whole_body(State(server): State<Server>, request: Request, next: Next) -> Response {
-    let too_long = || {
-        let message = format!("the body of this request may have {LONGEST_BODY} bytes");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", message).into_response()
-    };
     let stated = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if stated.is_some_and(|length: u64| length > LONGEST_BODY as u64) {
-        return too_long();
+        return too_long().into_response();
     }
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(server.read_timeout, to_bytes(body, LONGEST_BODY)).await {
+    match taken_whole(&server, body).await {
         // serde would take the values of an object as a list, too.
-        Ok(Ok(bytes)) if bytes.trim_ascii_start().starts_with(b"[") => {
+        Ok(bytes) if bytes.trim_ascii_start().starts_with(b"[") => {
             let message = "the body is a list; expected an object with named members";
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message).into_response()
         }
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Ok(Err(error)) if is_length_limit(&error) => too_long(),
-        Ok(Err(_)) => ApiError::bad_request("the body of the request broke off").into_response(),
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// A body of up to 1 MiB, which arrives within the time that a sender may be silent.
+pub(crate) async fn taken_whole(server: &Server, body: Body) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(server.read_timeout, to_bytes(body, LONGEST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_long()),
+        Ok(Err(_)) => Err(ApiError::bad_request("the body of the request broke off")),
         Err(_) => {
             let message = format!("the body did not arrive within {} s", server.read_timeout.as_secs_f32());
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message).into_response()
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message))
         }
     }
+}
+
+fn too_long() -> ApiError {
+    let message = format!("the body of this request may have {LONGEST_BODY} bytes");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", message)
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {

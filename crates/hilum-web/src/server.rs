@@ -17,14 +17,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hilum_engine::{AccountId, Engine};
-use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use crate::{
     accept::Acceptor,
-    api, dicomweb,
+    api,
+    dicomweb::{self, Channels},
     doors::{Door, Doors, Needs},
+    ending::Ending,
     error::ApiError,
     guard::{self, Gate},
     https::Https,
@@ -139,6 +140,8 @@ pub(crate) struct Server {
     pub(crate) listeners: api::Listeners,
     /// True once the server stops: what has no end by itself ends then.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Event channels that are open.
+    pub(crate) channels: Channels,
 }
 
 /// An HTTP server that is listening.
@@ -184,8 +187,12 @@ impl WebServer {
         let (stop, stopping) = watch::channel(false);
         let server = server(&config, engine, openid, listener.local_addr()?, stopping);
         let grace = config.shutdown_grace;
+        let channels = server.channels.clone();
+        if let Err(error) = server.engine.announce_restart().await {
+            tracing::warn!(code = error.code(), "subscribers could not be told of the restart");
+        }
         let acceptor = Acceptor::new(config, server);
-        let connections = GracefulShutdown::new();
+        let connections = Ending::new();
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -206,7 +213,8 @@ impl WebServer {
         }
         drop(listener);
         drop(stop.send(true));
-        if timeout(grace, connections.shutdown()).await.is_err() {
+        channels.end(grace).await;
+        if timeout(grace, connections.end()).await.is_err() {
             tracing::warn!("requests cut at shutdown");
         }
         Ok(())
@@ -226,6 +234,7 @@ fn server(
         requests: Arc::new(Buckets::new(config.requests_per_second)),
         engine,
         openid,
+        channels: Channels::default(),
         max_instance_bytes: config.max_instance_bytes,
         read_timeout: config.read_timeout,
         heartbeat: config.heartbeat,

@@ -8,6 +8,7 @@ mod openid;
 mod page;
 mod results;
 pub mod server;
+mod ups;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -76,6 +77,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
         .chain(node::ALL)
         .chain(results::ALL)
         .chain(emr::ALL)
+        .chain(ups::ALL)
         .chain(openid::ALL)
         .chain(openapi::ALL)
         .filter(|(name, _)| wanted(name))

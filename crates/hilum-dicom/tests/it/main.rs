@@ -15,4 +15,5 @@ mod pixels;
 mod recode;
 mod results;
 mod samples;
+mod ups;
 mod write;

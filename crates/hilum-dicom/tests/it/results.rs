@@ -8,9 +8,9 @@ use hilum_dicom::geometry::{SlicePlacement, StackCheck, check_stack};
 use hilum_dicom::header::Instance;
 use hilum_dicom::uid::{SeriesUid, SopUid};
 use hilum_dicom::write::result::{
-    Algorithm, Code, Measurement, MeasurementGroup, MeasurementReport, Picture, ResultInstance, Segment, Source,
-    SourceGeometry, SourceSlice, Verification, code, encapsulated_pdf, measurement_report, secondary_capture,
-    segmentation,
+    Algorithm, Code, ContributingAlgorithm, Measurement, MeasurementGroup, MeasurementReport, Picture, ResultInstance,
+    Segment, Site, Source, SourceGeometry, SourceSlice, Verification, code, encapsulated_pdf, measurement_report,
+    secondary_capture, segmentation,
 };
 use hilum_dicom::write::{PatientPosition, WriteError, uid_bits_from_words};
 use hilum_dicom::{PersonName, data_set_digest, read_facts};
@@ -114,9 +114,11 @@ fn segments() -> Vec<Segment> {
             }
         }
     }
+    let lower_pole = Site { region: code::KIDNEY, side: Some(code::LEFT), part: Some(code::INFERIOR) };
+    let bladder = Site { region: code::BLADDER, side: None, part: None };
     vec![
-        segment(1, Some((code::KIDNEY, Some(code::LEFT))), hollow),
-        segment(2, Some((code::BLADDER, None)), vec![[8, 39, 47]]),
+        segment(1, Some(lower_pole), hollow),
+        segment(2, Some(bladder), vec![[8, 39, 47]]),
         segment(3, None, vec![[0, 0, 0], [0, 0, 1], [4, 5, 6]]),
     ]
 }
@@ -141,6 +143,11 @@ fn instance<'a>(case: &'a Case, kind: &str, number: u32) -> ResultInstance<'a> {
         made_at: datetime!(2026-11-26 15:30:05),
         software_version: "0.1.0".to_owned(),
         contribution: "Urinary stones found by a network; for research and decision support.".to_owned(),
+        algorithm: ContributingAlgorithm {
+            name: "urinary-stone-2d".to_owned(),
+            version: "00ff".to_owned(),
+            device: SopUid::from_u128(uid_bits_from_words(&["device"])),
+        },
     }
 }
 

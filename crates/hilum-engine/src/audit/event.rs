@@ -80,6 +80,8 @@ pub enum Action {
     SignReport,
     /// Somebody said whether a signed review may become labels.
     ChangeLabelUse,
+    /// A work item was created, changed, claimed or ended, or somebody subscribed to work items.
+    ChangeWorkItem,
     /// Forwards were made due again.
     RetryForwards,
     /// A report was handed to a medical record.
@@ -102,7 +104,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::ProcessStart,
         Self::ProcessEnd,
         Self::AuditRead,
@@ -134,6 +136,7 @@ impl Action {
         Self::Review,
         Self::SignReport,
         Self::ChangeLabelUse,
+        Self::ChangeWorkItem,
         Self::RetryForwards,
         Self::Deliver,
         Self::RetryDeliveries,
@@ -179,6 +182,7 @@ impl Action {
             Self::Review => "review",
             Self::SignReport => "sign_report",
             Self::ChangeLabelUse => "change_label_use",
+            Self::ChangeWorkItem => "change_work_item",
             Self::RetryForwards => "retry_forwards",
             Self::Deliver => "deliver",
             Self::RetryDeliveries => "retry_deliveries",

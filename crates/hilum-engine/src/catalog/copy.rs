@@ -5,7 +5,8 @@ use super::entity::{
     account, account_notice, api_token, audit_event, audit_study, commitment, corrected_mask, delivery, finding,
     forward, instance, institution, linked_identity, measurement, membership, patient, patient_fact, pseudonym,
     pulled_study, quarantine, quick_text, reading, recovery_code, removal, report, review, second_factor, series,
-    signature, study, study_conflict, verdict, worklist_filter, worklist_item,
+    signature, study, study_conflict, verdict, work_event, work_item, work_subscriber, work_subscription,
+    worklist_filter, worklist_item,
 };
 use super::migration::Migrator;
 use super::search::text::{self, StudyText};
@@ -93,6 +94,10 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<delivery::Entity>(from, to, delivery::Column::Id).await?;
     table::<patient_fact::Entity>(from, to, patient_fact::Column::Id).await?;
     table::<worklist_item::Entity>(from, to, worklist_item::Column::Id).await?;
+    table::<work_item::Entity>(from, to, work_item::Column::Id).await?;
+    table::<work_subscriber::Entity>(from, to, work_subscriber::Column::Id).await?;
+    table::<work_subscription::Entity>(from, to, work_subscription::Column::Id).await?;
+    table::<work_event::Entity>(from, to, work_event::Column::Id).await?;
     table::<commitment::Entity>(from, to, commitment::Column::Id).await?;
     table::<pulled_study::Entity>(from, to, pulled_study::Column::Id).await?;
     table::<removal::Entity>(from, to, removal::Column::Id).await?;

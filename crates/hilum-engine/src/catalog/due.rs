@@ -34,6 +34,13 @@ pub enum Due {
         /// Rises with every try.
         tries: i64,
     },
+    /// Perform what is due of a work item.
+    WorkItem {
+        /// Row id.
+        row: i64,
+        /// Rises each time that it is looked at.
+        looks: i64,
+    },
 }
 
 /// A piece of work, and whose it is.

@@ -44,6 +44,7 @@ mod study_list;
 #[cfg(feature = "bench")]
 mod synthetic;
 mod upkeep;
+mod ups;
 mod work;
 mod worklist;
 
@@ -69,6 +70,8 @@ pub(crate) use sessions::{LinkHolder, TokenRow};
 pub use settle::{SeriesInstance, SettledSeries, UnsettledSeries};
 pub(crate) use signature::NewSignature;
 pub(crate) use upkeep::Holder;
+pub use ups::WorkToFetch;
+pub(crate) use ups::{Changed, ReportWork, StudyWork, Subscribe, Which, WorkFilter, WorkItem};
 
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::error::{EngineError, ErrorKind};

@@ -3,6 +3,7 @@
 use super::audit::of_study;
 use super::entity::{reading, report, study};
 use super::report::insert_report;
+use super::ups::wake_work;
 use super::{Catalog, CatalogError, NewReport, now, work};
 use crate::EngineError;
 use crate::access::{Permission, Scope};
@@ -178,6 +179,7 @@ impl Catalog {
         if held.rows_affected == 0 {
             return Ok(Renewal::Lost);
         }
+        wake_work(&self.write, claim.study_row).await?;
         let row = reading::Entity::find_by_id(claim.row).one(&self.write).await.map_err(CatalogError::during(ACT))?;
         Ok(if row.is_some_and(|row| row.cancel_requested) { Renewal::CancelRequested } else { Renewal::Held })
     }
@@ -217,6 +219,7 @@ impl Catalog {
         changed.cancel_requested = Set(false);
         changed.updated_at = Set(now());
         update(&txn, changed).await?;
+        wake_work(&txn, claim.study_row).await?;
         let reported = new.map(|_| claim.version).or(end.told);
         let event = prediction(&txn, scope, claim, end, reported).await?;
         if let Some((report, staged)) = new {
@@ -368,6 +371,7 @@ impl Catalog {
     ) -> Result<(), EngineError> {
         changed.updated_at = Set(now());
         update(&txn, changed).await?;
+        wake_work(&txn, study.id).await?;
         let (institution, study) = of_study(&txn, study.institution_id, study.id).await?;
         let event = AuditEvent::by(scope, action).of(institution).about([study]);
         Ok(self.commit_told(txn, ACT, &[event]).await?)

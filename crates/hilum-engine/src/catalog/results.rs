@@ -4,6 +4,7 @@ use super::audit::of_study;
 use super::entity::report;
 use super::report::shown;
 use super::review::{study_of, version_of};
+use super::ups::wake_work;
 use super::{Catalog, CatalogError, Due, now};
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
@@ -95,6 +96,7 @@ impl Catalog {
             .exec(&txn)
             .await
             .map_err(CatalogError::during(ACT))?;
+        wake_work(&txn, due.study_row).await?;
         let detail = Detail {
             subject: Some(Subject::Report),
             report: u32::try_from(due.version).ok(),
@@ -165,7 +167,7 @@ impl Catalog {
     }
 }
 
-async fn due_of(txn: &DatabaseTransaction, row: report::Model) -> Result<DueResults, CatalogError> {
+pub(super) async fn due_of(txn: &DatabaseTransaction, row: report::Model) -> Result<DueResults, CatalogError> {
     let (institution, study) = of_study(txn, row.institution_id, row.study_row).await?;
     Ok(DueResults {
         row: row.id,

@@ -1,6 +1,7 @@
 //! Settling a series: its instances out, its checked geometry and tags in.
 
 use super::entity::{instance, series};
+use super::ups::wake_work;
 use super::work::{self, SeriesMarks};
 use super::{Catalog, CatalogError};
 use crate::access::Scope;
@@ -9,7 +10,7 @@ use crate::tagging::SeriesTags;
 use hilum_dicom::geometry::StackCheck;
 use hilum_dicom::{InstanceFacts, SeriesUid};
 use sea_orm::sea_query::{Expr, NullOrdering};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 
 /// An instance of a series.
 #[derive(Clone, Debug)]
@@ -127,6 +128,7 @@ impl Catalog {
             .map_err(CatalogError::during(ACT))?;
         if settled.rows_affected > 0 {
             work::refresh(&txn, series.study_row).await?;
+            wake_work(&txn, series.study_row).await?;
         }
         txn.commit().await.map_err(CatalogError::during(ACT))
     }

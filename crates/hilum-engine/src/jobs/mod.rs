@@ -12,6 +12,7 @@ use crate::catalog::{CatalogError, Due};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::journey;
+use crate::ups;
 use queue::Queue;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ use tokio::sync::Notify;
 
 /// How often the state is looked at.
 const SWEEP: Duration = Duration::from_millis(500);
+
+/// How often it is looked for work items that nobody needs any more.
+const FORGET: Duration = Duration::from_mins(10);
 
 /// Tasks of each kind that this process has in the queue at most: what waits longer waits in the catalogue, where turns go round.
 const QUEUED: usize = 64;
@@ -50,6 +54,7 @@ pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
         let mut due = engine.catalog().due_series(&scope, true).await?;
         due.extend(engine.catalog().due_studies(&scope).await?);
         due.extend(engine.catalog().due_results(&scope, QUEUED as u64).await?);
+        due.extend(engine.catalog().due_work_items(&scope, QUEUED as u64).await?);
         // What failed once in this run is left for the next one.
         due.retain(|due| tried.insert(*due));
         if due.is_empty() {
@@ -63,10 +68,19 @@ pub(crate) async fn run_until_idle(engine: &Engine) -> Result<(), EngineError> {
 
 async fn sweep_forever(engine: &Engine, queue: &Queue) -> Result<(), EngineError> {
     let mut ticks = tokio::time::interval(SWEEP);
+    let mut old = tokio::time::interval(FORGET);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = queue.runs_short() => {}
+            _ = old.tick() => {
+                match engine.forget_work().await {
+                    Ok(0) => {}
+                    Ok(gone) => tracing::info!(gone, "work items that ended long ago were deleted"),
+                    Err(error) => tracing::warn!(code = error.code(), "old work items could not be deleted"),
+                }
+                continue;
+            }
         }
         match due_now(engine, queue).await {
             Ok(due) => {
@@ -87,6 +101,7 @@ async fn due_now(engine: &Engine, queue: &Queue) -> Result<Vec<Due>, CatalogErro
     let room = |kind: fn(&Due) -> bool| QUEUED.saturating_sub(open.iter().filter(|due| kind(due)).count());
     let room_to_settle = room(|due| matches!(due, Due::Series { .. }));
     let room_to_read = room(|due| matches!(due, Due::Study { .. }));
+    let room_for_work = room(|due| matches!(due, Due::WorkItem { .. }));
     let room_for_results = room(|due| matches!(due, Due::Results { .. }));
     let mut due = Vec::new();
     if room_to_settle > 0 {
@@ -105,13 +120,17 @@ async fn due_now(engine: &Engine, queue: &Queue) -> Result<Vec<Due>, CatalogErro
         let results = engine.catalog().due_results(&scope, QUEUED as u64).await?;
         due.extend(results.into_iter().filter(|due| !open.contains(due)).take(room_for_results));
     }
+    if room_for_work > 0 {
+        let work = engine.catalog().due_work_items(&scope, QUEUED as u64).await?;
+        due.extend(work.into_iter().filter(|due| !open.contains(due)).take(room_for_work));
+    }
     Ok(due)
 }
 
 /// What a task of the queue stands for. That something is to be read brings a worker; what it reads is decided when it can begin: the
 /// first study of the institution whose turn it is then.
 async fn work(engine: &Engine, due: Due) -> Result<(), EngineError> {
-    if let Due::Series { .. } | Due::Results { .. } = due {
+    if let Due::Series { .. } | Due::Results { .. } | Due::WorkItem { .. } = due {
         return perform(engine, due).await;
     }
     let _turn = engine.reading_turn().await?;
@@ -136,5 +155,6 @@ async fn perform(engine: &Engine, due: Due) -> Result<(), EngineError> {
             journey::settle_study(engine, &scope, row, revision).await
         }
         Due::Results { row, .. } => journey::results_out(engine, &scope, row).await,
+        Due::WorkItem { row, .. } => ups::perform(engine, &scope, row).await,
     }
 }

@@ -114,6 +114,7 @@ impl Queue {
             Due::Series { row, revision } => format!("series/{row}/{revision}/{process}/{pushed}"),
             Due::Study { row, revision, attempt } => format!("study/{row}/{revision}/{attempt}/{process}/{pushed}"),
             Due::Results { row, tries } => format!("results/{row}/{tries}/{process}/{pushed}"),
+            Due::WorkItem { row, looks } => format!("work/{row}/{looks}/{process}/{pushed}"),
         };
         let task = TaskBuilder::new(due).idempotency_key(key).max_attempts(1).build();
         self.storage().push_task(task).await.map_err(|error| EngineError::Queue(error.to_string()))

@@ -7,7 +7,7 @@ use hilum_dicom::write::uid_bits_from_words;
 use hilum_dicom::{SeriesUid, SopUid};
 
 /// Series Instance UID of a kind of object.
-pub(super) fn series(due: &DueResults, kind: ResultKind) -> SeriesUid {
+pub(crate) fn series(due: &DueResults, kind: ResultKind) -> SeriesUid {
     SeriesUid::from_u128(bits(due, kind, "series"))
 }
 

@@ -17,8 +17,8 @@ use hilum_clinical::urinary_stone::Stone;
 use hilum_clinical::{Label, Language};
 use hilum_dicom::write::WriteError;
 use hilum_dicom::write::result::{
-    Algorithm, MeasurementGroup, MeasurementReport, Picture, ResultInstance, Segment, Source, Verification, code,
-    encapsulated_pdf, measurement_report, secondary_capture, segmentation,
+    Algorithm, ContributingAlgorithm, MeasurementGroup, MeasurementReport, Picture, ResultInstance, Segment, Source,
+    Verification, code, encapsulated_pdf, measurement_report, secondary_capture, segmentation,
 };
 use hilum_dicom::{PersonName, SopUid};
 use std::collections::BTreeMap;
@@ -156,6 +156,7 @@ impl Inner {
             instance_number: number,
             made_at: self.made_at,
             software_version: self.report.provenance.software_version.clone(),
+            algorithm: self.contributor(),
             contribution: format!("Urinary-stone reading by a network. {}.", self.said_of(PURPOSE, 900)),
         }
     }
@@ -165,6 +166,18 @@ impl Inner {
         let word = if self.report.study.synthetic { " (synthetic)" } else { "" };
         let text: String = text.chars().take(most.saturating_sub(word.len())).collect();
         format!("{text}{word}")
+    }
+
+    /// The model as a device: the same as long as it says the same.
+    fn contributor(&self) -> ContributingAlgorithm {
+        let provenance = &self.report.provenance;
+        let model = provenance.model.as_ref();
+        let hash = model.map_or("", |model| model.hash.as_str());
+        ContributingAlgorithm {
+            name: model.map_or("not stated", |model| model.name.as_str()).to_owned(),
+            version: if hash.is_empty() { "not stated".to_owned() } else { hash.to_owned() },
+            device: identity::device(&self.due, &provenance.software_version, hash),
+        }
     }
 
     fn algorithm(&self) -> Algorithm {

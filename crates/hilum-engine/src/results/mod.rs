@@ -20,6 +20,7 @@ use bytes::Bytes;
 use hilum_dicom::{AeTitle, ObjectBytes, SopUid, StudyUid};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use identity::series as series_of;
 pub(crate) use label_map::grid_of;
 pub use label_map::{LabelMap, LabelledStone};
 pub(crate) use make::Objects;

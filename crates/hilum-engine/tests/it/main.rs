@@ -33,4 +33,5 @@ mod stones;
 mod study_list;
 mod turns;
 mod upkeep;
+mod ups;
 mod viewer;

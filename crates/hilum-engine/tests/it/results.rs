@@ -27,7 +27,7 @@ use time::Time;
 use time::macros::date;
 
 /// A synthetic abdomen with a stone, small enough for a test, and read by the shipped model.
-static STUDY: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+pub static STUDY: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     let recipe = PhantomRecipe {
         region: Region::Abdomen,
         matrix: 256,
@@ -67,11 +67,11 @@ static STUDY: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     ct_series(&phantom.volume, &identity).unwrap().map(|instance| Bytes::from(instance.unwrap().1)).collect()
 });
 
-fn study() -> StudyUid {
+pub fn study() -> StudyUid {
     StudyUid::from_u128(uid_bits_from_seed(31, "study"))
 }
 
-async fn open(data: &Path, results: ResultRules, rules: Vec<Rule>) -> Engine {
+pub async fn open(data: &Path, results: ResultRules, rules: Vec<Rule>) -> Engine {
     let config = EngineConfig { shipped_model: true, results, rules: Rules::new(rules), ..config(data) };
     Engine::open(config).await.unwrap()
 }
@@ -176,14 +176,19 @@ fn agree_with_peers(made: &[(InstanceFacts, Vec<u8>)], stones: &[Value]) {
             .collect();
         let expected = [
             &stone["largest_diameter_mm"],
+            &stone["axial_diameter_mm"],
+            &stone["width_mm"],
+            &stone["coronal_diameter_mm"],
             &stone["volume_mm3"],
+            &stone["core_hu"]["value"],
             &stone["hu"]["mean"],
             &stone["hu"]["max"],
             &stone["hu"]["sd"],
             &stone["score"],
         ];
+        let expected: Vec<f64> = expected.into_iter().filter_map(Value::as_f64).collect();
+        assert_eq!(numbers.len(), expected.len(), "{group}");
         for (have, want) in numbers.iter().zip(expected) {
-            let want = want.as_f64().unwrap();
             assert!((have - want).abs() <= 1e-9 * want.abs().max(1.0), "{have} and {want}");
         }
     }
@@ -337,6 +342,8 @@ async fn where_a_physician_states_another_site_the_objects_name_that_one() {
     assert_eq!(first.text(tag(0x0062, 0x0005)), Some("Stone 1: Left ureterovesical junction, 4.5 mm"));
     let region = &first.items(tag(0x0008, 0x2218))[0];
     assert_eq!(region.text(tag(0x0008, 0x0104)), Some("Ureter"));
+    let modifiers = region.items(tag(0x0008, 0x2220)).iter().map(|item| item.text(tag(0x0008, 0x0104)).unwrap());
+    assert_eq!(modifiers.collect::<Vec<_>>(), ["Left", "Ureterovesical junction"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ mod query;
 mod retrieve;
 mod store_response;
 mod stow;
+mod ups;
+
+pub(crate) use ups::{Channels, TITLE_PATTERN};
 
 use crate::doors::{Doors, Needs};
 use crate::server::Server;
@@ -24,7 +27,7 @@ pub(crate) fn doors(server: &Server) -> Doors {
             stow::store_in_study,
             stow::said("Stores instances of one study (STOW-RS, PS3.18 10.5)"),
         );
-    let below = retrieve::doors(qido::doors(below));
+    let below = ups::doors(retrieve::doors(qido::doors(below)));
     let wado = Doors::below(server, "").get("/wado", VIEW, retrieve::retrieve_by_uri, retrieve::said_of_uri());
     below.and(wado)
 }

@@ -164,7 +164,7 @@ fn told(found: &Found, total: Option<u64>) -> HeaderMap {
 
 /// Data sets in DICOM JSON, with commas between them, as the answer that was asked for; without any there is no content in either
 /// model.
-fn body(data_sets: String, model: Model) -> Result<Response, ApiError> {
+pub(super) fn body(data_sets: String, model: Model) -> Result<Response, ApiError> {
     let essence = match model {
         Model::Json(essence) => essence,
         Model::Xml if data_sets.is_empty() => native_model::MEDIA_TYPE,
@@ -293,18 +293,18 @@ fn of_lower_level(tag: Tag) -> bool {
 
 /// What the parameters ask.
 #[derive(Debug)]
-struct Question {
-    keys: DataSet,
-    options: QueryOptions,
-    fields: BTreeSet<Tag>,
-    everything: bool,
-    limit: usize,
-    offset: usize,
+pub(super) struct Question {
+    pub(super) keys: DataSet,
+    pub(super) options: QueryOptions,
+    pub(super) fields: BTreeSet<Tag>,
+    pub(super) everything: bool,
+    pub(super) limit: usize,
+    pub(super) offset: usize,
     total: bool,
 }
 
 impl Question {
-    fn read(parameters: &Parameters) -> Result<Self, ApiError> {
+    pub(super) fn read(parameters: &Parameters) -> Result<Self, ApiError> {
         let limit = parameters.number("limit")?.map_or(DEFAULT_LIMIT, |limit| (limit as usize).min(LARGEST_LIMIT));
         if limit == 0 {
             return Err(ApiError::bad_request("parameter limit is out of range; expected a number from 1"));
@@ -336,14 +336,18 @@ impl Question {
                         }
                     }
                 }
-                _ => {
-                    let path = path(name, name)?;
-                    put(&mut question.keys, &path, value);
-                }
+                _ => put_key(&mut question.keys, name, value)?,
             }
         }
         Ok(question)
     }
+}
+
+/// Puts a key among others, by the name of a parameter.
+pub(super) fn put_key(keys: &mut DataSet, name: &str, value: &str) -> Result<(), ApiError> {
+    let path = path(name, name)?;
+    put(keys, &path, value);
+    Ok(())
 }
 
 /// An attribute by keyword or by eight hexadecimal digits, below sequences divided by dots.

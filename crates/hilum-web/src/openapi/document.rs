@@ -126,7 +126,7 @@ fn operation(door: &Door, sketch: &Sketch, refusals: &BTreeSet<u16>) -> Value {
         operation["parameters"] = parameters.into();
     }
     if !sketch.body.is_empty() {
-        operation["requestBody"] = json!({"required": true, "content": sketch.body});
+        operation["requestBody"] = json!({"required": !sketch.optional_body, "content": sketch.body});
     }
     operation
 }

@@ -25,6 +25,8 @@ pub(crate) struct Sketch {
     parameters: Vec<Value>,
     /// Media types of the body, with their schemas; none where there is none.
     body: Map<String, Value>,
+    /// The body may be left out.
+    optional_body: bool,
     answers: BTreeMap<u16, Answer>,
     /// Statuses with an [`ApiError`](crate::error::ApiError).
     refusals: BTreeSet<u16>,
@@ -53,6 +55,16 @@ impl Sketch {
     /// It may be refused with these statuses.
     pub(crate) fn refuses(&mut self, statuses: &[u16]) {
         self.refusals.extend(statuses);
+    }
+
+    /// It takes a body of this media type.
+    pub(crate) fn takes_body(&mut self, media_type: &str, schema: &Value) {
+        self.body.insert(media_type.to_owned(), json!({"schema": schema}));
+    }
+
+    /// The body may be left out.
+    pub(crate) fn body_is_optional(&mut self) {
+        self.optional_body = true;
     }
 
     /// It takes this parameter of the query, which may be left out.

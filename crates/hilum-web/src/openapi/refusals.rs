@@ -3,6 +3,7 @@
 /// What a status says, in one line; of what is no refusal, that it was done.
 pub(super) fn meaning(status: u16) -> &'static str {
     match status {
+        101 => "the connection is a WebSocket from now on",
         200 => "as asked",
         201 => "made",
         202 => "some of it was kept, or kept aside",
@@ -21,6 +22,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
         415 => "a media type or coding that is not taken",
         421 => "the server is called by a name that is not its own",
         422 => "the body can be read, but is not what is expected; or a kept object is damaged",
+        426 => "the address is a WebSocket, and the request opens none",
         429 => "too many requests, or too many wrong passwords; Retry-After says when to go on",
         431 => "the head of the request is too long",
         500 => "a fault of the server; its log says more",

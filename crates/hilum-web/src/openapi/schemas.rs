@@ -54,6 +54,10 @@ pub(super) fn part_of_path(name: &str) -> Option<(&'static str, Value)> {
     Some(match name {
         "study_uid" => ("Study Instance UID (0020,000D)", uid()),
         "series_uid" => ("Series Instance UID (0020,000E)", uid()),
+        "workitem" => ("SOP Instance UID (0008,0018) of a work item, or the UID of the worklist", uid()),
+        "ae_title" => {
+            ("AE title of a subscriber", json!({"type": "string", "pattern": crate::dicomweb::TITLE_PATTERN}))
+        }
         "sop_uid" => ("SOP Instance UID (0008,0018)", uid()),
         "version" => {
             ("Version of the report, from 1", json!({"type": "integer", "minimum": 1, "maximum": 2_147_483_647}))

@@ -122,6 +122,17 @@ GET /dicom-web/studies/{study_uid}/series/{series_uid}/metadata view
 GET /dicom-web/studies/{study_uid}/series/{series_uid}/rendered view
 GET /dicom-web/studies/{study_uid}/series/{series_uid}/thumbnail view
 GET /dicom-web/studies/{study_uid}/thumbnail view
+GET /dicom-web/subscribers/{ae_title} view
+GET /dicom-web/workitems view
+POST /dicom-web/workitems store
+GET /dicom-web/workitems/{workitem} view
+POST /dicom-web/workitems/{workitem} store
+POST /dicom-web/workitems/{workitem}/cancelrequest store
+PUT /dicom-web/workitems/{workitem}/state store
+DELETE /dicom-web/workitems/{workitem}/subscribers/{ae_title} store
+POST /dicom-web/workitems/{workitem}/subscribers/{ae_title} store
+POST /dicom-web/workitems/{workitem}/subscribers/{ae_title}/suspend store
+GET /dicom-web/ws/subscribers/{ae_title} view
 GET /healthz nobody
 GET /readyz nobody
 GET /wado view
@@ -139,6 +150,7 @@ DELETE /api/v1/worklist/filters/{id} hidden
 DELETE /dicom-web/studies/{study_uid} hidden
 DELETE /dicom-web/studies/{study_uid}/series/{series_uid} hidden
 DELETE /dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid} hidden
+DELETE /dicom-web/workitems/{workitem}/subscribers/{ae_title} hidden
 GET /api/v1/accounts own
 GET /api/v1/accounts/{id}/identities hidden
 GET /api/v1/activity own
@@ -199,6 +211,10 @@ GET /dicom-web/studies/{study_uid}/series/{series_uid}/metadata hidden
 GET /dicom-web/studies/{study_uid}/series/{series_uid}/rendered hidden
 GET /dicom-web/studies/{study_uid}/series/{series_uid}/thumbnail hidden
 GET /dicom-web/studies/{study_uid}/thumbnail hidden
+GET /dicom-web/subscribers/{ae_title} refused
+GET /dicom-web/workitems hidden
+GET /dicom-web/workitems/{workitem} hidden
+GET /dicom-web/ws/subscribers/{ae_title} refused
 GET /wado hidden
 PATCH /api/v1/accounts/{id} hidden
 POST /api/v1/accounts refused
@@ -228,12 +244,18 @@ POST /api/v1/tokens refused
 POST /api/v1/worklist/filters own
 POST /dicom-web/studies refused
 POST /dicom-web/studies/{study_uid} refused
+POST /dicom-web/workitems own
+POST /dicom-web/workitems/{workitem} hidden
+POST /dicom-web/workitems/{workitem}/cancelrequest hidden
+POST /dicom-web/workitems/{workitem}/subscribers/{ae_title} hidden
+POST /dicom-web/workitems/{workitem}/subscribers/{ae_title}/suspend hidden
 PUT /api/v1/second-factor refused
 PUT /api/v1/session/password refused
 PUT /api/v1/studies/{study_uid}/priority hidden
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/label-use hidden
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/conclusion hidden
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number} hidden
+PUT /dicom-web/workitems/{workitem}/state hidden
 ";
 
 /// The permission that a word of the document names.
@@ -262,7 +284,13 @@ async fn kept(server: &Running) -> BTreeMap<&'static str, String> {
     server.engine.run_until_idle().await.unwrap();
     let (sop, bytes) = &series.instances[1];
     let facts = hilum_dicom::read_facts(bytes).unwrap();
+    let headers = [("Content-Type", "application/dicom+json")];
+    let stated = crate::ups::wanted().to_string();
+    let created = server.send("POST", "/dicom-web/workitems?1.2.826.0.1", &headers, stated.as_bytes()).await;
+    assert_eq!(created.status, 201, "{}", created.text());
     BTreeMap::from([
+        ("{workitem}", "1.2.826.0.1".to_owned()),
+        ("{ae_title}", "PACS".to_owned()),
         ("{study_uid}", series.study.to_string()),
         ("{series_uid}", facts.series.uid.to_string()),
         ("{sop_uid}", sop.clone()),
@@ -382,8 +410,11 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
         let entry = entry.unwrap_or_else(|| panic!("{name}: ELSEWHERE does not say what another institution gets"));
         let headers =
             if door.said["security"].as_array().unwrap().len() == 1 { &with_session[..] } else { &with_token };
+        let own_work = crate::ups::wanted().to_string();
         let body: &[u8] = match (door.method.as_str(), door.path.as_str()) {
             ("GET" | "DELETE", _) => b"",
+            (_, "/dicom-web/workitems") => own_work.as_bytes(),
+            (_, path) if path.contains("/subscribers/") => b"",
             (_, "/api/v1/accounts") => br#"{"login": "mole", "roles": [{"institution": "LOCAL", "role": "viewer"}]}"#,
             (_, "/api/v1/accounts/{id}") => br#"{"name": "Mole", "disabled": true}"#,
             (_, "/api/v1/institutions") => br#"{"code": "LOCAL", "name": "Mole"}"#,
@@ -417,7 +448,7 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
         let as_said = match entry {
             "hidden" => answer.status == 404 || nothing,
             "own" => matches!(answer.status, 200 | 201 | 204),
-            "refused" => matches!(answer.status, 401 | 403 | 409 | 415),
+            "refused" => matches!(answer.status, 401 | 403 | 409 | 415 | 426),
             other => panic!("{name}: no kind of entry is called {other}"),
         };
         assert!(as_said, "{name} {entry}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));

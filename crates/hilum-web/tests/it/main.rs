@@ -26,4 +26,5 @@ mod sign_in;
 mod slow;
 mod stow;
 mod synthetic;
+mod ups;
 mod wado;

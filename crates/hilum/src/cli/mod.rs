@@ -270,6 +270,11 @@ browsers back to https://OUR-NAME/api/v1/openid/ID/callback and, after signing o
   pdf = true                     the page goes along
   answer_seconds = 30            how long an answer may take before the message is sent again
 
+[ups], work items (docs/ups.md):
+  perform = true                 those that ask for a service of ours are performed here; otherwise they are kept only
+  deadline_hours = 24            a work item whose study has not come by then is cancelled
+  keep_days = 30                 what has ended is deleted after so long, unless a subscriber has locked it
+
 [[pull]], studies that are fetched by themselves:
   peer = \"PACS\"                  from whom
   every_minutes = 15             how long after one turn the next begins

@@ -71,6 +71,37 @@ impl Node {
         Ok(fetched)
     }
 
+    /// Fetches the studies that work items wait for, from the first peer of their institution that has them; how many that were. One that
+    /// does not come is tried again with growing pauses, as in every pull.
+    pub async fn fetch_for_work(self: &Arc<Self>) -> anyhow::Result<u64> {
+        let mut fetched = 0;
+        for wanted in self.engine.work_to_fetch().await? {
+            let peers = wanted.from.iter().filter_map(|title| self.peers.find(title).cloned());
+            let peers: Vec<KnownPeer> = peers.filter(|known| *known.scope().home() == wanted.institution).collect();
+            for known in peers {
+                let (scope, title) = (known.scope(), &known.peer.ae_title);
+                if !self.engine.is_pull_due(&scope, title, &wanted.study, 0).await? {
+                    continue;
+                }
+                let sink = Sink::new(Arc::clone(self));
+                let (scu, by) = (&self.scu, known.retrieve_by);
+                let fetch = Fetch { scu, known: &known, by, ae_title: &self.ae_title, sink: &sink };
+                let report = fetch.fetch(wanted.study.as_str(), None, std::future::pending(), |_| {}).await;
+                self.engine.end_pull(&scope, title, &wanted.study, 0).await?;
+                match report {
+                    Ok(report) if report.progress.completed > 0 => {
+                        tracing::info!(peer = %title, completed = report.progress.completed, "study of a work item fetched");
+                        fetched += 1;
+                        break;
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(peer = %title, %error, "a study of a work item was not fetched"),
+                }
+            }
+        }
+        Ok(fetched)
+    }
+
     /// Their IDs. One with a wild card in it would mean others too.
     async fn patients_on_the_worklist(&self, known: &KnownPeer) -> Result<BTreeSet<String>, EngineError> {
         let (mut patients, mut after) = (BTreeSet::new(), None);

@@ -24,6 +24,7 @@ pub async fn run(node: Arc<Node>, pulls: Vec<Pull>, shutdown: impl Future<Output
     for pull in pulls {
         tasks.spawn(pull_forever(Arc::clone(&node), pull));
     }
+    tasks.spawn(fetch_for_work_forever(Arc::clone(&node)));
     tasks.spawn(tell_forever(Arc::clone(&node)));
     tasks.spawn(forward_forever(node));
     shutdown.await;
@@ -111,6 +112,15 @@ async fn tell_forever(node: Arc<Node>) {
                 tracing::warn!(code = error.code(), "a told result of storage commitment could not be written");
             }
         }
+    }
+}
+
+async fn fetch_for_work_forever(node: Arc<Node>) {
+    loop {
+        if let Err(error) = node.fetch_for_work().await {
+            tracing::warn!(error = sentence(&error), "the studies of work items could not be looked after");
+        }
+        sleep(EVERY * 5).await;
     }
 }
 

@@ -11,6 +11,7 @@ mod results;
 mod routing;
 mod storage;
 mod tls;
+mod ups;
 
 use std::{
     collections::BTreeMap,
@@ -29,6 +30,7 @@ use hilum_engine::{
     audit::{SettingName, syslog::SyslogSettings},
     keys::KeyPlace,
     routing::Rules,
+    ups::UpsRules,
 };
 use hilum_web::{OpenIdProvider, PublicName};
 use serde::Deserialize;
@@ -49,6 +51,7 @@ use routing::{PullEntry, RuleEntry};
 use storage::StorageTable;
 use tls::TlsTable;
 pub use tls::{Tls, TlsFiles, TlsSource};
+use ups::UpsTable;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -94,6 +97,7 @@ struct File {
     pull: Vec<PullEntry>,
     results: Option<ResultsTable>,
     emr: Option<EmrTable>,
+    ups: Option<UpsTable>,
 }
 
 /// Everything that can be configured, with its defaults.
@@ -126,6 +130,8 @@ pub struct Settings {
     results: ResultRules,
     /// Medical records.
     pub emr: EmrSettings,
+    /// How work items are kept and performed.
+    ups: UpsRules,
     /// What is fetched by itself.
     pub pulls: Vec<Pull>,
     tls: Option<TlsTable>,
@@ -199,6 +205,7 @@ impl Settings {
             catalogue: catalogue::place(file.catalogue).map_err(anyhow::Error::msg)?,
             storage: storage::place(file.storage).map_err(anyhow::Error::msg)?,
             syslog: audit::syslog(file.audit, &ae_title).map_err(anyhow::Error::msg)?,
+            ups: ups::rules(file.ups, &ae_title).map_err(anyhow::Error::msg)?,
             ae_title,
             model: file.model,
             guidelines: file.guidelines,
@@ -260,6 +267,7 @@ impl Settings {
             rules: self.rules.clone(),
             results: self.results.clone(),
             deliveries: self.emr.rules(),
+            ups: self.ups.clone(),
             syslog: self.syslog.clone(),
             keys: self.keys_of(data_dir),
             accounts: AccountRules { second_factor: self.second_factor, ..AccountRules::default() },

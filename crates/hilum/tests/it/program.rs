@@ -231,6 +231,15 @@ impl Server {
         ))
     }
 
+    /// A POST of JSON with the key of an account; the whole answer.
+    pub fn post_as_somebody(&self, path: &str, body: &str) -> String {
+        let (host, key, length) = (&self.http, authorization(&self.http), body.len());
+        self.answer(&format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\n{key}Content-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        ))
+    }
+
     /// A GET with these header lines alone; the whole answer.
     pub fn get_with(&self, path: &str, headers: &str) -> String {
         let host = &self.http;

@@ -3,7 +3,7 @@
 export const actions = [
   "process_start", "process_end", "audit_read", "sign_in", "sign_out", "add_account", "change_account", "change_roles",
   "add_token", "revoke_token", "add_link", "add_institution", "query", "retrieve", "view", "receive", "import", "import_worklist", "export",
-  "backup", "restore", "send", "delete", "predict", "make_results", "cancel_reading", "resume_reading", "change_priority", "review", "sign_report", "change_label_use",
+  "backup", "restore", "send", "delete", "predict", "make_results", "change_work_item", "cancel_reading", "resume_reading", "change_priority", "review", "sign_report", "change_label_use",
   "retry_forwards", "deliver", "retry_deliveries", "receive_patient_data", "change_keys", "change_configuration", "pseudonymise", "reidentify", "admit",
 ] as const;
 

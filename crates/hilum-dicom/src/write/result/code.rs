@@ -55,6 +55,17 @@ impl Code {
     }
 }
 
+/// Where a finding lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The organ.
+    pub region: Code,
+    /// Its side, where it has one that is known.
+    pub side: Option<Code>,
+    /// Which part of it, where that is known.
+    pub part: Option<Code>,
+}
+
 /// Calculus, as a morphologic abnormality.
 pub const CALCULUS: Code = Code::sct("56381008", "Calculus");
 /// Segmented Property Category (PS3.16 CID 7150).
@@ -69,11 +80,23 @@ pub const KIDNEY: Code = Code::sct("64033007", "Kidney");
 pub const RENAL_PELVIS: Code = Code::sct("25990002", "Renal pelvis");
 /// PS3.16 CID 7192.
 pub const URETER: Code = Code::sct("87953007", "Ureter");
+/// Topographical modifier (PS3.16 CID 2): towards the head.
+pub const SUPERIOR: Code = Code::sct("264217000", "Superior");
+/// Topographical modifier (PS3.16 CID 2): towards the feet.
+pub const INFERIOR: Code = Code::sct("261089000", "Inferior");
+/// Topographical modifier (PS3.16 CID 2): near the kidney, of a ureter.
+pub const PROXIMAL: Code = Code::sct("40415009", "Proximal");
+/// Topographical modifier (PS3.16 CID 2): near the bladder, of a ureter.
+pub const DISTAL: Code = Code::sct("46053002", "Distal");
 /// PS3.16 CID 4.
 pub const BLADDER: Code = Code::sct("89837001", "Bladder");
 
 /// The longest distance between two points of a surface (PS3.16 CID 7470).
 pub const LARGEST_DIAMETER: Code = Code { value: "L0JK", scheme: "IBSI", meaning: "Maximum 3D Diameter of a Mesh" };
+/// PS3.16 CID 7470: the longest distance between two points of an outline within its plane.
+pub const LONG_AXIS: Code = Code::sct("103339001", "Long Axis");
+/// PS3.16 CID 7470: the largest extent perpendicular to that.
+pub const SHORT_AXIS: Code = Code::sct("103340004", "Short Axis");
 /// PS3.16 CID 7472.
 pub const VOLUME: Code = Code::sct("118565006", "Volume");
 /// PS3.16 CID 7180: what CT measures.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dicom_dictionary_std::{tags, uids};
 use time::PrimitiveDateTime;
 
-use super::code::{self, Code};
+use super::code::{self, Code, Site};
 use super::content::{Item, Relationship, Value};
 use super::object::{ResultInstance, name_own_scheme, reference};
 use super::segmentation::Algorithm;
@@ -38,8 +38,8 @@ pub struct MeasurementGroup {
     pub tracking_uid: SopUid,
     /// What it is.
     pub finding: Code,
-    /// Where it lies, with its side, where that is known.
-    pub site: Option<(Code, Option<Code>)>,
+    /// Where it lies, where that is known.
+    pub site: Option<Site>,
     /// Number of its segment, from 1.
     pub segment: u16,
     /// What was measured.
@@ -212,10 +212,12 @@ fn measurement_group(source: &Source, report: &MeasurementReport, group: &Measur
     }
     let series = Value::Uid(source.series.to_string());
     holds.push(Item::new(Contains, Code::dcm("121232", "Source series for segmentation"), series));
-    if let Some((site, side)) = group.site {
+    if let Some(Site { region, side, part }) = group.site {
         let side = side.map(|side| Item::new(Modifies, Code::sct("272741003", "Laterality"), Value::Code(side)));
-        let site = Item::new(Modifies, Code::sct("363698007", "Finding Site"), Value::Code(site));
-        holds.push(site.with(side));
+        let topography = Code::sct("106233006", "Topographical modifier");
+        let part = part.map(|part| Item::new(Modifies, topography, Value::Code(part)));
+        let site = Item::new(Modifies, Code::sct("363698007", "Finding Site"), Value::Code(region));
+        holds.push(site.with(side.into_iter().chain(part)));
     }
     holds.extend(group.measurements.iter().map(|measured| measurement(measured, &report.algorithm)));
     Item::new(Contains, Code::dcm("125007", "Measurement Group"), Value::Container(Some("1411"))).with(holds)

@@ -13,9 +13,9 @@ mod segmentation;
 mod source;
 
 pub use capture::{Picture, secondary_capture};
-pub use code::Code;
+pub use code::{Code, Site};
 pub use document::encapsulated_pdf;
 pub use measurement_report::{Measurement, MeasurementGroup, MeasurementReport, Verification, measurement_report};
-pub use object::ResultInstance;
+pub use object::{ContributingAlgorithm, ResultInstance};
 pub use segmentation::{Algorithm, Segment, segmentation};
 pub use source::{Source, SourceError, SourceGeometry, SourceSlice};

@@ -36,6 +36,19 @@ pub struct ResultInstance<'a> {
     pub software_version: String,
     /// What it was made with is said with it, in one sentence of at most 1,024 characters.
     pub contribution: String,
+    /// The algorithm, as equipment that took part.
+    pub algorithm: ContributingAlgorithm,
+}
+
+/// An algorithm as a contributor (IHE AIR, General Result Encoding Requirements): another model is another device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContributingAlgorithm {
+    /// Manufacturer's Model Name: at most 64 characters are written.
+    pub name: String,
+    /// Software Versions: at most 64 characters are written.
+    pub version: String,
+    /// Device UID (0018,1002).
+    pub device: SopUid,
 }
 
 const MANUFACTURER: &str = "Hilum";
@@ -69,12 +82,14 @@ impl ResultInstance<'_> {
             .set(tags::MANUFACTURER_MODEL_NAME, MODEL)
             // Type 1 in enhanced equipment (PS3.3 C.7.5.2), though software has no serial number.
             .set(tags::DEVICE_SERIAL_NUMBER, IMPLEMENTATION_VERSION_NAME)
-            .set(tags::SOFTWARE_VERSIONS, &self.software_version);
+            .set(tags::SOFTWARE_VERSIONS, &self.software_version)
+            // PS3.3 C.8.13.2.1.1: not for clinical use by itself.
+            .set(tags::CONTENT_QUALIFICATION, "RESEARCH");
         out.set_items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, self.equipment());
         out
     }
 
-    /// PS3.3 C.12.1.1.5: the scanner, and us.
+    /// PS3.3 C.12.1.1.5: the scanner, us, and the algorithm.
     fn equipment(&self) -> Vec<DataSet> {
         let scanner = self.source.scanner.clone().map(|mut item| {
             Code::dcm("109101", "Acquisition Equipment").set_in(&mut item, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE);
@@ -86,7 +101,16 @@ impl ResultInstance<'_> {
             .set(tags::MANUFACTURER_MODEL_NAME, MODEL)
             .set(tags::SOFTWARE_VERSIONS, &self.software_version)
             .set(tags::CONTRIBUTION_DESCRIPTION, &self.contribution);
-        scanner.into_iter().chain([own]).collect()
+        let mut algorithm = DataSet::new();
+        // IHE has asked for a code of DICOM's own and has none yet.
+        Code { value: "Newcode1", scheme: "99IHE", meaning: "Processing Algorithm" }
+            .set_in(&mut algorithm, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE);
+        algorithm
+            .set(tags::MANUFACTURER, MANUFACTURER)
+            .set(tags::MANUFACTURER_MODEL_NAME, cut(&self.algorithm.name, 64))
+            .set(tags::SOFTWARE_VERSIONS, cut(&self.algorithm.version, 64))
+            .set(tags::DEVICE_UID, self.algorithm.device.as_str());
+        scanner.into_iter().chain([own, algorithm]).collect()
     }
 
     /// The object as a Part 10 file, with its bulk value where it has one.

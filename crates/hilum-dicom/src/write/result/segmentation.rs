@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 
-use super::code::Code;
+use super::code::{Code, Site};
 use super::object::{ResultInstance, cut, reference, set_decimals};
 use super::source::Source;
 use crate::DataSet;
@@ -35,8 +35,8 @@ pub struct Segment {
     pub category: Code,
     /// Segmented Property Type.
     pub kind: Code,
-    /// Where it lies, with its side, where that is known.
-    pub site: Option<(Code, Option<Code>)>,
+    /// Where it lies, where that is known.
+    pub site: Option<Site>,
     /// Tracking ID (0062,0020): what the finding is called wherever it is measured.
     pub tracking_id: String,
     /// Tracking UID (0062,0021).
@@ -144,10 +144,11 @@ fn segment_item(number: u16, segment: &Segment, algorithm: &Algorithm) -> DataSe
         .set_all(tags::RECOMMENDED_DISPLAY_CIE_LAB_VALUE, RED.map(str::to_owned).to_vec());
     segment.category.set_in(&mut item, tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE);
     segment.kind.set_in(&mut item, tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE);
-    if let Some((region, side)) = segment.site {
+    if let Some(Site { region, side, part }) = segment.site {
         let mut region = region.item();
-        if let Some(side) = side {
-            side.set_in(&mut region, tags::ANATOMIC_REGION_MODIFIER_SEQUENCE);
+        let modifiers: Vec<DataSet> = side.into_iter().chain(part).map(Code::item).collect();
+        if !modifiers.is_empty() {
+            region.set_items(tags::ANATOMIC_REGION_MODIFIER_SEQUENCE, modifiers);
         }
         item.set_items(tags::ANATOMIC_REGION_SEQUENCE, vec![region]);
     }

@@ -64,7 +64,8 @@ fn codes(action: Action, detail: &Detail) -> (Code, Option<Code>, char) {
         Action::Delete if detail.series.is_some() => (INSTANCES_ACCESSED, None, 'D'),
         Action::Delete => (("110105", "DICOM Study Deleted"), None, 'D'),
         Action::Predict => (PROCEDURE_RECORD, None, 'C'),
-        Action::CancelReading
+        Action::ChangeWorkItem
+        | Action::CancelReading
         | Action::ResumeReading
         | Action::ChangePriority
         | Action::Review
@@ -78,7 +79,8 @@ fn life_cycle(action: Action) -> u8 {
     match action {
         Action::MakeResults => 1,
         Action::Receive | Action::Import | Action::Restore | Action::ImportWorklist | Action::ReceivePatientData => 2,
-        Action::CancelReading
+        Action::ChangeWorkItem
+        | Action::CancelReading
         | Action::ResumeReading
         | Action::ChangePriority
         | Action::Review

@@ -16,6 +16,7 @@ mod m0013_turns;
 mod m0014_review;
 mod m0015_results;
 mod m0016_emr;
+mod m0017_ups;
 mod m0018_worklist;
 mod m0019_viewer;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_review::Review),
             Box::new(m0015_results::Results),
             Box::new(m0016_emr::Emr),
+            Box::new(m0017_ups::Ups),
             Box::new(m0018_worklist::Worklist),
             Box::new(m0019_viewer::Viewer),
         ]

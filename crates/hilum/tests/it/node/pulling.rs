@@ -70,3 +70,38 @@ fn studies_of_the_schedule_come_by_themselves_and_no_others() {
     let studies = server.studies();
     assert!(!studies.contains("\"KR0002\"") && !studies.contains("\"KR0009\""), "{studies}");
 }
+
+#[test]
+fn the_study_of_a_work_item_comes_from_the_peer_that_it_names() {
+    if !dcmtk::is_here() {
+        return;
+    }
+    let site = Site::new();
+    let archive = archive(&site, &[HONG, KIM]);
+    let peer = |title: &str, institution: &str| {
+        format!(
+            "[[peers]]\nae_title = \"{title}\"\nhost = \"127.0.0.1\"\nport = {}\ninstitution = \"{institution}\"\n",
+            archive.port
+        )
+    };
+    let server = Server::start_with(&site.data(), &format!("{}{}", peer("PACS", "LOCAL"), peer("FOREIGN", "SITE_B")));
+    let wanted = |made: &Made, from: &str| {
+        let study = made.study_uid(site.path());
+        let body = format!(
+            r#"{{"00741000": {{"vr": "CS", "Value": ["SCHEDULED"]}}, "00741200": {{"vr": "CS", "Value": ["LOW"]}},
+            "00741204": {{"vr": "LO", "Value": ["x"]}}, "00404005": {{"vr": "DT", "Value": ["20200101"]}},
+            "00404041": {{"vr": "CS", "Value": ["READY"]}},
+            "00404018": {{"vr": "SQ", "Value": [{{"00080100": {{"vr": "SH", "Value": ["urinary-stone"]}},
+                "00080102": {{"vr": "SH", "Value": ["99HILUM"]}}}}]}},
+            "00404021": {{"vr": "SQ", "Value": [{{"0020000D": {{"vr": "UI", "Value": ["{study}"]}},
+                "0040E021": {{"vr": "SQ", "Value": [{{"00080054": {{"vr": "AE", "Value": ["{from}"]}}}}]}}}}]}}}}"#
+        );
+        let answer = server.post_as_somebody("/dicom-web/workitems", &body);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    };
+    wanted(&HONG, "PACS");
+    // A peer of another institution gives this one nothing.
+    wanted(&KIM, "FOREIGN");
+    wait_for(&server, "\"KR0001\"");
+    assert!(!server.studies().contains("\"KR0002\""), "{}", server.studies());
+}

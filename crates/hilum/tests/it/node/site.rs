@@ -112,6 +112,14 @@ impl Made {
         assert!(output.status.success(), "{said}");
         file
     }
+
+    /// Study Instance UID of the file that was made below `folder`.
+    pub fn study_uid(&self, folder: &Path) -> String {
+        let file = folder.join(format!("{}.dcm", self.patient_id)).display().to_string();
+        let (output, said) = dcmtk::tool("dcmdump", &["-q", "-s", "+P", "0020,000d", &file]);
+        assert!(output.status.success(), "{said}");
+        said.split_once('[').and_then(|(_, rest)| rest.split_once(']')).expect("a UID").0.to_owned()
+    }
 }
 
 impl Server {

@@ -3,6 +3,10 @@
 //! A private attribute stands under the tag with its block left zero and names its creator (PS3.19 Table A.1.5-2). Characters that XML 1.0
 //! cannot hold are written as U+FFFD.
 
+mod read;
+
+pub use read::{NotNative, read};
+
 use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::StandardDataDictionary;
