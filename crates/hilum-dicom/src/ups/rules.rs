@@ -208,7 +208,7 @@ fn check_representations(data_set: &DataSet) -> Result<(), StepError> {
 
 /// A single value, and no range.
 fn is_moment(vr: VR, text: &str) -> bool {
-    let offset = if vr == VR::DT { 1 } else { 0 };
+    let offset = usize::from(vr == VR::DT);
     text.matches('-').count() <= offset
         && Range::read(vr, text, 0).is_ok_and(|range| range.first.is_some() && range.last.is_some())
 }
