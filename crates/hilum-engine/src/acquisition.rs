@@ -195,6 +195,9 @@ mod tests {
         assert_eq!(told.kvp, Some(Range { low: 120.0, high: 120.0 }));
         assert_eq!(told.tube_current_ma, Some(Range { low: 180.0, high: 210.0 }));
         assert_eq!(told.exposure_mas, Some(Range { low: 52.0, high: 52.0 }));
-        assert_eq!((told.protocol.as_deref(), told.ctdi_vol_mgy, told.gantry_tilt_degrees), (Some("KUB low dose"), None, None));
+        assert_eq!(
+            (told.protocol.as_deref(), told.ctdi_vol_mgy, told.gantry_tilt_degrees),
+            (Some("KUB low dose"), None, None)
+        );
     }
 }

@@ -195,8 +195,9 @@ fn disk(_root: &Path) -> Option<(u64, u64)> {
 }
 
 fn model_view(model: &Arc<Model>) -> ModelView {
-    let ModelCard { name, statement, synthetic_trained, trained_at, engine, input, training, metrics, threshold, .. } =
-        &model.card;
+    let ModelCard {
+        name, statement, synthetic_trained, trained_at, engine, input, training, metrics, threshold, ..
+    } = &model.card;
     let sensitivity = metrics.model.sensitivity.iter().map(|one| SensitivityView {
         diameter_mm: one.diameter_mm,
         found: one.found as u64,

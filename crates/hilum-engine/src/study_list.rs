@@ -45,7 +45,10 @@ impl Engine {
         let NewSavedFilter { name, filter } = new;
         let blank = name.trim_matches([' ', '\u{A0}']).is_empty();
         if blank || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(EngineError::BadRequest { field: "name", expected: "1 to 60 characters, none of them a control character" });
+            return Err(EngineError::BadRequest {
+                field: "name",
+                expected: "1 to 60 characters, none of them a control character",
+            });
         }
         crate::work_views::check(filter)?;
         self.catalog().save_filter(scope, caller.id, new).await

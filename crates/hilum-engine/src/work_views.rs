@@ -170,7 +170,11 @@ pub struct SavedFilter {
 #[serde(deny_unknown_fields)]
 pub struct NewSavedFilter {
     /// What the account calls it; one of that name gives way.
-    #[schema(min_length = 1, max_length = 60, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x20\x7F-\xA0][^\x00-\x1F\x7F-\x9F]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 60,
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x20\x7F-\xA0][^\x00-\x1F\x7F-\x9F]*$"
+    )]
     pub name: String,
     /// What it shows.
     pub filter: WorkFilter,

@@ -31,6 +31,6 @@ pub use openid::{
 };
 pub use server::{BindError, WebConfig, WebServer};
 pub use site::{
-    EchoView, HealthFinding, NewRetrieval, NodeView, PeerMatches, PeerSearch, PeerStudy, PeerView, PullView, ResultsView,
-    Retrieval, RetrievalState, RuleView, SamplesView, Site, SiteFault, StudyName,
+    EchoView, HealthFinding, NewRetrieval, NodeView, PeerMatches, PeerSearch, PeerStudy, PeerView, PullView,
+    ResultsView, Retrieval, RetrievalState, RuleView, SamplesView, Site, SiteFault, StudyName,
 };

@@ -28,11 +28,7 @@ pub trait Site: Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<PeerMatches, SiteFault>>;
 
     /// Begins to fetch studies from a peer (C-GET or C-MOVE).
-    fn retrieve<'a>(
-        &'a self,
-        scope: &'a Scope,
-        new: &'a NewRetrieval,
-    ) -> BoxFuture<'a, Result<Retrieval, SiteFault>>;
+    fn retrieve<'a>(&'a self, scope: &'a Scope, new: &'a NewRetrieval) -> BoxFuture<'a, Result<Retrieval, SiteFault>>;
 
     /// The caller's institutions' retrievals of this process, the last first.
     fn retrievals(&self, scope: &Scope) -> Vec<Retrieval>;

@@ -248,7 +248,9 @@ impl Catalog {
         let of = dialect.not_selective("s.institution_id");
         let select = |condition: &str, order: &str| {
             let tables = study_tables(dialect);
-            format!("SELECT {STUDY_COLUMNS} FROM {tables} WHERE {condition} AND {of} IN ({visible}) ORDER BY {order} LIMIT {limit}")
+            format!(
+                "SELECT {STUDY_COLUMNS} FROM {tables} WHERE {condition} AND {of} IN ({visible}) ORDER BY {order} LIMIT {limit}"
+            )
         };
         let changed = select("s.updated_at >= ?", "s.updated_at, s.id");
         let mut rows = self.study_rows(&changed, vec![since.into()]).await?;

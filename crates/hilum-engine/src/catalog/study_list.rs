@@ -160,7 +160,8 @@ impl Asked {
             if wanted.is_empty() {
                 continue;
             }
-            conditions.push(format!("({})", vec![format!("{holds}(upper(s.{column}), ?) > 0"); wanted.len()].join(" OR ")));
+            conditions
+                .push(format!("({})", vec![format!("{holds}(upper(s.{column}), ?) > 0"); wanted.len()].join(" OR ")));
             values.extend(wanted.iter().map(|one| Value::from(one.trim().to_uppercase())));
         }
         (conditions, values)

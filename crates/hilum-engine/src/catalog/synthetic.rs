@@ -134,7 +134,8 @@ impl Catalog {
                     study(&mut rows, institution, index, studies, &mut draw).map_err(during())?;
                 }
                 rows.insert(&txn).await.map_err(during())?;
-                let keys = self.statement(KEYS, [((studies as i64) - UNREAD).into(), (done as i64).into(), (last as i64).into()]);
+                let keys = self
+                    .statement(KEYS, [((studies as i64) - UNREAD).into(), (done as i64).into(), (last as i64).into()]);
                 txn.execute_raw(keys).await.map_err(during())?;
                 let sql = format!("{} WHERE s.id > ? AND s.id <= ?", text::SELECT);
                 let new = self.statement(&sql, [(done as i64).into(), (last as i64).into()]);

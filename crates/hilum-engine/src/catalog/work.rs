@@ -308,8 +308,14 @@ mod tests {
     #[test]
     fn contrast_in_one_series_is_contrast_of_the_study() {
         let series = |part: &str, contrast| SeriesMarks { body_part: Some(part.to_owned()), contrast };
-        assert_eq!(of_series(vec![series("PELVIS", 0), series("ABDOMEN", 1), series("PELVIS", -1)]), ("ABDOMEN\\PELVIS".into(), 1));
-        assert_eq!(of_series(vec![series("CHEST", 0), SeriesMarks { body_part: None, contrast: -1 }]), ("CHEST".into(), 0));
+        assert_eq!(
+            of_series(vec![series("PELVIS", 0), series("ABDOMEN", 1), series("PELVIS", -1)]),
+            ("ABDOMEN\\PELVIS".into(), 1)
+        );
+        assert_eq!(
+            of_series(vec![series("CHEST", 0), SeriesMarks { body_part: None, contrast: -1 }]),
+            ("CHEST".into(), 0)
+        );
         assert_eq!(of_series(Vec::new()), (String::new(), -1));
     }
 }

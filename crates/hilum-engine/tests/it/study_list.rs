@@ -19,13 +19,7 @@ const PRIORITY: Tag = Tag(0x0040, 0x1003);
 
 /// Names, numbers, days and words that sort and match in ways of their own.
 fn archive() -> Vec<Ct> {
-    let names = [
-        "Hong^Gildong=洪^吉洞=홍^길동",
-        "Kim^Chulsoo==김^철수",
-        "김^영희",
-        "O'Brien^Zoe",
-        "kimura^Ken",
-    ];
+    let names = ["Hong^Gildong=洪^吉洞=홍^길동", "Kim^Chulsoo==김^철수", "김^영희", "O'Brien^Zoe", "kimura^Ken"];
     let words = ["CT KUB", "조영 복부 CT", "CHEST CT", "", "abdomen 100%", "CT kub"];
     (0..40_usize)
         .map(|at| Ct {
@@ -96,6 +90,8 @@ fn compared(by: WorkOrder, a: &StudySummary, b: &StudySummary) -> Ordering {
     }
 }
 
+type Meets = fn(&StudySummary) -> bool;
+
 const ORDERS: [WorkOrder; 9] = [
     WorkOrder::Received,
     WorkOrder::Priority,
@@ -117,7 +113,6 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
     every.reverse();
     assert_eq!(every.len(), 40);
     let text = |text: &str| Some(text.to_owned());
-    type Meets = fn(&StudySummary) -> bool;
     let filter = |filter: WorkFilter| StudySearch { filter, ..StudySearch::default() };
     let searches: Vec<(StudySearch, Meets)> = vec![
         (StudySearch::default(), |_| true),
@@ -126,12 +121,15 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
             row.patient.name.to_lowercase().starts_with("kim")
         }),
         (StudySearch { patient_id: text("p1"), ..StudySearch::default() }, |row| row.patient.id.starts_with("P1")),
-        (filter(WorkFilter { from: text("2025-01-01"), ..WorkFilter::default() }), |row| row.study_date >= "2025-01-01".to_owned()),
-        (filter(WorkFilter { to: text("2024-12-31"), ..WorkFilter::default() }), |row| row.study_date <= "2024-12-31".to_owned()),
-        (
-            filter(WorkFilter { from: text("2025-02-01"), to: text("2026-03-31"), ..WorkFilter::default() }),
-            |row| row.study_date >= "2025-02-01".to_owned() && row.study_date <= "2026-03-31".to_owned(),
-        ),
+        (filter(WorkFilter { from: text("2025-01-01"), ..WorkFilter::default() }), |row| {
+            row.study_date.as_str() >= "2025-01-01"
+        }),
+        (filter(WorkFilter { to: text("2024-12-31"), ..WorkFilter::default() }), |row| {
+            row.study_date.as_str() <= "2024-12-31"
+        }),
+        (filter(WorkFilter { from: text("2025-02-01"), to: text("2026-03-31"), ..WorkFilter::default() }), |row| {
+            row.study_date.as_str() >= "2025-02-01" && row.study_date.as_str() <= "2026-03-31"
+        }),
         (filter(WorkFilter { description: text("KUB"), ..WorkFilter::default() }), |row| {
             row.description.to_lowercase().contains("kub")
         }),
@@ -142,13 +140,15 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
         }),
         (filter(WorkFilter { contrast: Some(true), ..WorkFilter::default() }), |row| row.contrast == Some(true)),
         (filter(WorkFilter { contrast: Some(false), ..WorkFilter::default() }), |row| row.contrast == Some(false)),
-        (
-            filter(WorkFilter { priority: vec![Priority::Stat, Priority::High], ..WorkFilter::default() }),
-            |row| row.priority != Priority::Routine,
-        ),
+        (filter(WorkFilter { priority: vec![Priority::Stat, Priority::High], ..WorkFilter::default() }), |row| {
+            row.priority != Priority::Routine
+        }),
         (filter(WorkFilter { workflow: vec![Workflow::Signed], ..WorkFilter::default() }), |_| false),
         (filter(WorkFilter { stones: vec![StonesFound::Unknown], ..WorkFilter::default() }), |_| true),
-        (filter(WorkFilter { stones: vec![StonesFound::Present, StonesFound::Absent], ..WorkFilter::default() }), |_| false),
+        (
+            filter(WorkFilter { stones: vec![StonesFound::Present, StonesFound::Absent], ..WorkFilter::default() }),
+            |_| false,
+        ),
         (
             StudySearch {
                 name: text("홍"),
@@ -160,10 +160,14 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
                 },
                 ..StudySearch::default()
             },
-            |row| name(row).contains('홍') && row.priority == Priority::Routine && row.study_date >= "2024-06-01".to_owned(),
+            |row| {
+                name(row).contains('홍') && row.priority == Priority::Routine && row.study_date.as_str() >= "2024-06-01"
+            },
         ),
     ];
-    assert!(every.iter().any(|row| row.contrast == Some(true)) && every.iter().any(|row| row.priority == Priority::Stat));
+    assert!(
+        every.iter().any(|row| row.contrast == Some(true)) && every.iter().any(|row| row.priority == Priority::Stat)
+    );
     for (search, meets) in &searches {
         for by in ORDERS {
             for descending in [true, false] {
@@ -228,9 +232,15 @@ async fn an_order_says_how_urgent_a_study_is_before_it_comes_and_after_until_a_p
     engine.import_worklist(&scope, vec![urgent("A1", "STAT"), urgent("A2", "LOW")], false).await.unwrap();
     send(&engine, &first.files()).await;
     send(&engine, &second.files()).await;
-    assert_eq!((priority(&engine, &first).await, priority(&engine, &second).await), (Priority::Stat, Priority::Routine));
+    assert_eq!(
+        (priority(&engine, &first).await, priority(&engine, &second).await),
+        (Priority::Stat, Priority::Routine)
+    );
     // Another institution's order of that number is about another study.
-    engine.import_worklist(&Scope::console("ELSEWHERE".parse().unwrap()), vec![urgent("A2", "STAT")], false).await.unwrap();
+    engine
+        .import_worklist(&Scope::console("ELSEWHERE".parse().unwrap()), vec![urgent("A2", "STAT")], false)
+        .await
+        .unwrap();
     assert_eq!(priority(&engine, &second).await, Priority::Routine);
     engine.import_worklist(&scope, vec![urgent("A2", "HIGH")], false).await.unwrap();
     assert_eq!(priority(&engine, &second).await, Priority::High);
@@ -327,8 +337,14 @@ async fn how_series_were_taken_is_what_their_headers_say() {
     let told = engine.acquisition(&Scope::local(), &series.study_uid()).await.unwrap();
     assert_eq!(told.len(), 2);
     let kvp = told[0].kvp.unwrap();
-    assert_eq!((kvp.low, kvp.high, told[0].protocol.as_deref(), told[0].kernel.as_deref()), (120.0, 120.0, Some("KUB"), Some("Br40")));
-    assert_eq!((told[0].matrix, told[0].ctdi_vol_mgy, told[0].body_part.as_deref()), (Some([32, 32]), None, Some("ABDOMEN")));
+    assert_eq!(
+        (kvp.low, kvp.high, told[0].protocol.as_deref(), told[0].kernel.as_deref()),
+        (120.0, 120.0, Some("KUB"), Some("Br40"))
+    );
+    assert_eq!(
+        (told[0].matrix, told[0].ctdi_vol_mgy, told[0].body_part.as_deref()),
+        (Some([32, 32]), None, Some("ABDOMEN"))
+    );
     let elsewhere = Scope::console("ELSEWHERE".parse().unwrap());
     let refused = engine.acquisition(&elsewhere, &series.study_uid()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::NotFound);

@@ -190,7 +190,9 @@ fn site(app: &App) -> Result<&Arc<dyn Site>, ApiError> {
 impl From<SiteFault> for ApiError {
     fn from(fault: SiteFault) -> Self {
         match fault {
-            SiteFault::Unknown(what) => Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}")),
+            SiteFault::Unknown(what) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+            }
             SiteFault::Forbidden => Self::from(hilum_engine::EngineError::Forbidden),
             SiteFault::Peer(message) => Self::new(StatusCode::BAD_GATEWAY, "peer_failed", message),
             SiteFault::Busy(message) => Self::new(StatusCode::CONFLICT, "busy", message),

@@ -63,7 +63,11 @@ impl Listener {
 
     /// The studies that were told.
     fn told(&self) -> Vec<Value> {
-        self.heard.lines().filter_map(|line| line.strip_prefix("data: ")).map(|data| serde_json::from_str(data).unwrap()).collect()
+        self.heard
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect()
     }
 }
 
@@ -88,7 +92,9 @@ async fn a_study_that_arrives_is_told_to_its_institution_and_to_nobody_else() {
     let told = &own.told()[0];
     assert_eq!((told["arrived"].as_bool(), told["priority"].as_str()), (Some(true), Some("routine")));
     // No name, no number of a patient, no words of a description.
-    let row = &server.engine.studies(&server.engine.console_scope().await.unwrap(), &Default::default()).await.unwrap().items[0];
+    let row =
+        &server.engine.studies(&server.engine.console_scope().await.unwrap(), &Default::default()).await.unwrap().items
+            [0];
     let hidden = [&row.patient.name, &row.patient.id, &row.patient.birth_date, &row.description, &row.accession];
     for identity in hidden.into_iter().filter(|text| !text.is_empty()) {
         assert!(!own.heard.contains(identity.as_str()), "{identity} in {}", own.heard);

@@ -73,9 +73,8 @@ impl Desk {
         let audited = self.node.engine.audit_query(scope, Subject::Studies, &question.keys).await;
         audited.map_err(|error| fault_of(&error))?;
         let asked = timeout(SEARCH, ask::matches(&self.node.scu, &known.peer, &question, MATCHES)).await;
-        let (found, more) = asked
-            .map_err(|_| SiteFault::Peer(silent(known, SEARCH)))?
-            .map_err(|error| self.fault(&error, known))?;
+        let (found, more) =
+            asked.map_err(|_| SiteFault::Peer(silent(known, SEARCH)))?.map_err(|error| self.fault(&error, known))?;
         let mut studies = Vec::with_capacity(found.len());
         for found in found.iter().filter(|found| ask::agrees(&question, found)) {
             let Some(mut study) = study_of(found) else { continue };
@@ -188,11 +187,7 @@ impl Site for Desk {
         })
     }
 
-    fn retrieve<'a>(
-        &'a self,
-        scope: &'a Scope,
-        new: &'a NewRetrieval,
-    ) -> BoxFuture<'a, Result<Retrieval, SiteFault>> {
+    fn retrieve<'a>(&'a self, scope: &'a Scope, new: &'a NewRetrieval) -> BoxFuture<'a, Result<Retrieval, SiteFault>> {
         Box::pin(async move {
             let known = self.peer(scope, Permission::Store, &new.peer)?.clone();
             let read = new.studies.iter().map(|study| study.0.parse::<StudyUid>());
@@ -259,7 +254,11 @@ fn health(finding: doctor::Finding) -> HealthFinding {
 }
 
 fn silent(known: &KnownPeer, waited: Duration) -> String {
-    format!("{} did not answer within {} s; is it running, and reached from here?", known.peer.ae_title, waited.as_secs())
+    format!(
+        "{} did not answer within {} s; is it running, and reached from here?",
+        known.peer.ae_title,
+        waited.as_secs()
+    )
 }
 
 fn fault_of(error: &hilum_engine::EngineError) -> SiteFault {

@@ -110,8 +110,7 @@ impl Retrievals {
         cancelled: watch::Receiver<bool>,
     ) {
         let sink = Sink::new(Arc::clone(&node));
-        let fetch =
-            Fetch { scu: &node.scu, known, by: known.retrieve_by, ae_title: &node.ae_title, sink: &sink };
+        let fetch = Fetch { scu: &node.scu, known, by: known.retrieve_by, ae_title: &node.ae_title, sink: &sink };
         let (mut before, mut failed_before) = (0, 0);
         let mut message = None;
         for study in studies {
