@@ -7,7 +7,7 @@
 use dicom_core::Tag;
 use hilum_dicom::DataSet;
 use hilum_dicom::matching::{Level, QueryOptions};
-use hilum_engine::views::StudySearch;
+use hilum_engine::views::{StudySearch, WorkFilter, WorkOrder, WorkSort, Workflow};
 use hilum_engine::{CataloguePlace, Engine, EngineConfig, Find, Scope, Zone};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -101,6 +101,11 @@ async fn run(studies: u64, folder: PathBuf, rounds: usize, catalogue: CatalogueP
             timed(rounds, async || engine.studies(&scope, &search).await.expect("a legal search").items.len()).await;
         rows.push(row("list", if text.is_empty() { "study list, first page" } else { text }, hits, times));
     }
+    for (what, search) in worklists() {
+        let (hits, times) =
+            timed(rounds, async || engine.studies(&scope, &search).await.expect("a legal search").items.len()).await;
+        rows.push(row("work", &what, hits, times));
+    }
     let asked = Instant::now();
     engine.run_until_idle().await.expect("nothing is due");
     let sweep = asked.elapsed().as_secs_f64() * 1e3;
@@ -108,6 +113,35 @@ async fn run(studies: u64, folder: PathBuf, rounds: usize, catalogue: CatalogueP
         "studies": studies, "filled_s": filled, "fresh": fresh, "bytes": size, "sweep_ms": sweep, "rows": rows
     });
     println!("{out}");
+}
+
+/// Each order of the worklist, of all studies, of the unread ones, and of a frequent and a rare match.
+fn worklists() -> Vec<(String, StudySearch)> {
+    let orders = [
+        ("priority", WorkOrder::Priority),
+        ("date", WorkOrder::Date),
+        ("name", WorkOrder::Name),
+        ("description", WorkOrder::Description),
+        ("stones", WorkOrder::Stones),
+    ];
+    let unread = WorkFilter { workflow: vec![Workflow::Unread], ..WorkFilter::default() };
+    let kinds = [
+        ("all", StudySearch::default()),
+        ("unread", StudySearch { filter: unread, ..StudySearch::default() }),
+        ("kim", StudySearch { name: Some("kim".to_owned()), ..StudySearch::default() }),
+        ("선우", StudySearch { name: Some("선우".to_owned()), ..StudySearch::default() }),
+    ];
+    let each = kinds.iter().flat_map(|kind| orders.iter().map(move |order| (kind, order)));
+    each.flat_map(|((kind, search), (order, by))| {
+        [true, false].map(|descending| {
+            let sort = WorkSort { by: *by, descending };
+            (
+                format!("{kind}, by {order}{}", if descending { " down" } else { "" }),
+                StudySearch { sort, ..search.clone() },
+            )
+        })
+    })
+    .collect()
 }
 
 /// Hits, and the milliseconds of each round; fewer rounds where three seconds are over.

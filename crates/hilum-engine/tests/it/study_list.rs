@@ -90,6 +90,8 @@ fn compared(by: WorkOrder, a: &StudySummary, b: &StudySummary) -> Ordering {
     }
 }
 
+type Meets = fn(&StudySummary) -> bool;
+
 const ORDERS: [WorkOrder; 9] = [
     WorkOrder::Received,
     WorkOrder::Priority,
@@ -111,7 +113,6 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
     every.reverse();
     assert_eq!(every.len(), 40);
     let text = |text: &str| Some(text.to_owned());
-    type Meets = fn(&StudySummary) -> bool;
     let filter = |filter: WorkFilter| StudySearch { filter, ..StudySearch::default() };
     let searches: Vec<(StudySearch, Meets)> = vec![
         (StudySearch::default(), |_| true),
@@ -121,13 +122,13 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
         }),
         (StudySearch { patient_id: text("p1"), ..StudySearch::default() }, |row| row.patient.id.starts_with("P1")),
         (filter(WorkFilter { from: text("2025-01-01"), ..WorkFilter::default() }), |row| {
-            row.study_date >= "2025-01-01".to_owned()
+            row.study_date.as_str() >= "2025-01-01"
         }),
         (filter(WorkFilter { to: text("2024-12-31"), ..WorkFilter::default() }), |row| {
-            row.study_date <= "2024-12-31".to_owned()
+            row.study_date.as_str() <= "2024-12-31"
         }),
         (filter(WorkFilter { from: text("2025-02-01"), to: text("2026-03-31"), ..WorkFilter::default() }), |row| {
-            row.study_date >= "2025-02-01".to_owned() && row.study_date <= "2026-03-31".to_owned()
+            row.study_date.as_str() >= "2025-02-01" && row.study_date.as_str() <= "2026-03-31"
         }),
         (filter(WorkFilter { description: text("KUB"), ..WorkFilter::default() }), |row| {
             row.description.to_lowercase().contains("kub")
@@ -160,9 +161,7 @@ async fn every_filter_and_order_shows_what_a_look_at_every_study_would() {
                 ..StudySearch::default()
             },
             |row| {
-                name(row).contains('홍')
-                    && row.priority == Priority::Routine
-                    && row.study_date >= "2024-06-01".to_owned()
+                name(row).contains('홍') && row.priority == Priority::Routine && row.study_date.as_str() >= "2024-06-01"
             },
         ),
     ];
