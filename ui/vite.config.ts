@@ -19,7 +19,12 @@ function guide(): Plugin {
       const pictures = [...new Set(html.match(/(?<=src=")\.\.\/images\/[^"]+/g) ?? [])];
       const imports = pictures.map((path, index) => `import picture${index} from ${JSON.stringify(path)};\n`).join("");
       const placed = pictures.map((path, index) => `.replaceAll(${JSON.stringify(path)}, picture${index})`).join("");
-      return { code: `${imports}export default defineConfig({
+      return { code: `${imports}export default ${JSON.stringify(html)}${placed};`, map: null };
+    },
+  };
+}
+
+export default defineConfig({
   plugins: [guide(), react()],
   resolve: { alias: [{ find: /^@cornerstonejs\/codec-libjxl\/decodewasm(js)?$/, replacement: noJpegXl }] },
   build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 3600 },

@@ -68,18 +68,22 @@ fn weight_of_the_list(dist: &Path) -> anyhow::Result<u64> {
     let page = std::fs::read_to_string(dist.join("index.html")).context("the built page")?;
     let named: BTreeSet<&str> = page
         .split('"')
-        .filter(|text| text.starts_with("/assets/") && (text.ends_with(".js") || text.ends_with(".css")))
+        .filter(|text| text.starts_with("/assets/") && (is_a(text, "js") || is_a(text, "css")))
         .collect();
-    anyhow::ensure!(named.iter().any(|name| name.ends_with(".js")), "the built page names no script");
+    anyhow::ensure!(named.iter().any(|name| is_a(name, "js")), "the built page names no script");
     let mut texts = 0;
     for file in files(&dist.join("assets"))? {
         let name = file.to_string_lossy();
-        if ["ko-", "en-"].iter().any(|language| name.starts_with(language)) && name.ends_with(".js") {
+        if ["ko-", "en-"].iter().any(|language| name.starts_with(language)) && is_a(&name, "js") {
             texts = texts.max(gzip_length(&dist.join("assets").join(&file))?);
         }
     }
     anyhow::ensure!(texts > 0, "the built interface has no texts of its own");
     named.iter().try_fold(texts, |sum, name| Ok(sum + gzip_length(&dist.join(name.trim_start_matches('/')))?))
+}
+
+fn is_a(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
 fn gzip_length(file: &Path) -> anyhow::Result<u64> {

@@ -341,7 +341,7 @@ mod tests {
         let day = |year| NaiveDate::from_ymd_opt(year, 1, 1);
         let about = About { born: day(1960), female: Some(false), on: day(2026) };
         for (code, input) in RESULTS {
-            let said = values.iter().filter_map(|value| of_result(code, value, about)).next();
+            let said = values.iter().find_map(|value| of_result(code, value, about));
             assert_eq!(said.map(|(input, _)| input), Some(*input), "{code}");
         }
     }

@@ -51,7 +51,7 @@ fn is_test_data(resource: &Value) -> bool {
     items(&resource["meta"]["security"]).iter().any(|label| label["code"] == "HTEST")
 }
 
-fn codes<'a>(concept: &'a Value, is: impl Fn(&str) -> bool) -> Vec<&'a str> {
+fn codes(concept: &Value, is: impl Fn(&str) -> bool) -> Vec<&str> {
     let fits = |coding: &&Value| coding["system"].as_str().is_some_and(&is);
     items(&concept["coding"]).iter().filter(fits).filter_map(|coding| coding["code"].as_str()).collect()
 }

@@ -78,12 +78,11 @@ impl CharacterSet {
                 let mut plain = Vec::with_capacity(bytes.len());
                 let mut rest = bytes;
                 while !rest.is_empty() {
-                    match rest.strip_prefix(ISO_2022_KS_X_1001) {
-                        Some(after) => rest = after,
-                        None => {
-                            plain.push(rest[0]);
-                            rest = &rest[1..];
-                        }
+                    if let Some(after) = rest.strip_prefix(ISO_2022_KS_X_1001) {
+                        rest = after;
+                    } else {
+                        plain.push(rest[0]);
+                        rest = &rest[1..];
                     }
                 }
                 let text = EUC_KR.decode_without_bom_handling_and_without_replacement(&plain);

@@ -178,7 +178,7 @@ fn first<const N: usize>(texts: [&str; N]) -> &str {
     texts.into_iter().map(str::trim).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-fn first_of<'a>(fields: [&'a Repetition; 2]) -> &'a Repetition {
+fn first_of(fields: [&Repetition; 2]) -> &Repetition {
     let [own, other] = fields;
     if own.component(2).is_empty() { other } else { own }
 }

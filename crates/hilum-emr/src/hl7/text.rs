@@ -103,20 +103,17 @@ impl Delimiters {
                 out.push_str(&rest[start..]);
                 return out;
             };
-            match self.meaning(&after[..end]) {
-                Some(meaning) => {
-                    out.push_str(&meaning);
-                    rest = &after[end + self.escape.len_utf8()..];
-                }
-                None => {
-                    // The second mark may begin an escape of its own.
+            if let Some(meaning) = self.meaning(&after[..end]) {
+                out.push_str(&meaning);
+                rest = &after[end + self.escape.len_utf8()..];
+            } else {
+                // The second mark may begin an escape of its own.
+                out.push(self.escape);
+                out.push_str(&after[..end]);
+                rest = &after[end..];
+                if end == 0 {
                     out.push(self.escape);
-                    out.push_str(&after[..end]);
-                    rest = &after[end..];
-                    if end == 0 {
-                        out.push(self.escape);
-                        rest = &after[self.escape.len_utf8()..];
-                    }
+                    rest = &after[self.escape.len_utf8()..];
                 }
             }
         }
@@ -140,7 +137,7 @@ impl Delimiters {
 
 /// Bytes of ASCII alone: in which character set others would be is not said.
 fn hexadecimal(digits: &str) -> Option<String> {
-    if digits.is_empty() || digits.len() % 2 != 0 || !digits.is_ascii() {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return None;
     }
     let byte = |start: usize| u8::from_str_radix(&digits[start..start + 2], 16).ok().filter(u8::is_ascii);

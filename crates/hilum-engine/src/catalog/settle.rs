@@ -10,7 +10,7 @@ use crate::tagging::SeriesTags;
 use hilum_dicom::geometry::StackCheck;
 use hilum_dicom::{InstanceFacts, SeriesUid};
 use sea_orm::sea_query::{Expr, NullOrdering};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder};
 
 /// An instance of a series.
 #[derive(Clone, Debug)]

@@ -97,7 +97,7 @@ impl Catalog {
             .map_err(CatalogError::during(ACT))?;
         let Some(found) = found else { return Ok(None) };
         let waits = found.state == StepState::Scheduled.as_str();
-        let pause = if waits { (PAUSE_MS << found.looks.clamp(0, 5)).min(LONGEST_PAUSE_MS) } else { PAUSE_MS };
+        let pause = if waits { std::cmp::min(PAUSE_MS << found.looks.clamp(0, 5), LONGEST_PAUSE_MS) } else { PAUSE_MS };
         work_item::ActiveModel {
             id: Set(row),
             looks: Set(found.looks + 1),
