@@ -198,11 +198,10 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Conflict(_) | Self::ReviewChanged => ErrorKind::Conflict,
+            Self::Step(error) if error.is_of_the_request() => ErrorKind::BadRequest,
+            Self::Conflict(_) | Self::ReviewChanged | Self::Step(_) => ErrorKind::Conflict,
             Self::Forbidden => ErrorKind::Forbidden,
             Self::BadRequest { .. } | Self::BadQuery(_) => ErrorKind::BadRequest,
-            Self::Step(error) if error.is_of_the_request() => ErrorKind::BadRequest,
-            Self::Step(_) => ErrorKind::Conflict,
             Self::Outline(_) => ErrorKind::Damaged,
             Self::Storage(error) => error.kind(),
             Self::Catalog(error) => error.kind(),

@@ -151,7 +151,7 @@ impl Engine {
         let (segments, free, disk) =
             weighed.map_err(|error| EngineError::Internal(format!("weighing the store ended early: {error}")))?;
         let bucket = matches!(self.storage_place(), StoragePlace::Bucket(_));
-        view.place = if bucket { "bucket" } else { "folder" }.to_owned();
+        if bucket { "bucket" } else { "folder" }.clone_into(&mut view.place);
         (view.segment_bytes, view.free_bytes, view.disk_bytes) = (segments, free, disk);
         Ok(view)
     }

@@ -212,7 +212,7 @@ impl WebServer {
             }
         }
         drop(listener);
-        drop(stop.send(true));
+        stop.send_replace(true);
         channels.end(grace).await;
         if timeout(grace, connections.end()).await.is_err() {
             tracing::warn!("requests cut at shutdown");

@@ -1,6 +1,6 @@
 import { json, request } from "./http";
 import type {
-  Activity, GuidelineOptions, Page, Plane, QuarantineEntry, StudyDetail, StudySummary, SystemView, Told, UrinaryStoneReport,
+  Activity, GuidelineOptions, PageOfStudySummary, Plane, QuarantineEntry, StudyDetail, SystemView, Told, UrinaryStoneReport,
 } from "./types";
 
 function post<T>(path: string, body: unknown): Promise<T> {
@@ -15,7 +15,7 @@ export const api = {
   quarantine: () => request<QuarantineEntry[]>("/api/v1/quarantine"),
   /** Names are searched in the body, never in the address. */
   searchStudies: (search: { text?: string; after?: string; limit?: number }) =>
-    post<Page<StudySummary>>("/api/v1/studies/search", search),
+    post<PageOfStudySummary>("/api/v1/studies/search", search),
   study: (uid: string) => request<StudyDetail>(study(uid)),
   report: (uid: string) => request<UrinaryStoneReport>(`${study(uid)}/report`),
   cancelReading: (uid: string) => post<void>(`${study(uid)}/reading/cancel`, {}),

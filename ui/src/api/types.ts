@@ -1,8 +1,15 @@
 /** The words of the API, out of docs/openapi.json (`cargo xtask openapi --write`), which the server's own test holds against the code. */
 
-import type { components } from "./__generated__/openapi";
+import type { components, paths } from "./__generated__/openapi";
 
 type Schemas = components["schemas"];
+
+/** One of the list that an address answers with: what stands in lists alone has no name of its own in the document. */
+type OneOf<Path extends keyof paths> = paths[Path] extends {
+  get: { responses: { 200: { content: { "application/json": (infer One)[] } } } };
+}
+  ? One
+  : never;
 
 /**
  * A view as the server sends it: every field is there, and null where nothing is known. (OpenAPI has one word for what may be left out of a
@@ -28,7 +35,7 @@ export type StudySummary = Whole<Schemas["StudySummary"]>;
 export type SeriesSummary = Whole<Schemas["SeriesSummary"]>;
 export type StudyDetail = Whole<Schemas["StudyDetail"]>;
 export type Activity = Whole<Schemas["Activity"]>;
-export type QuarantineEntry = Schemas["QuarantineEntry"];
+export type QuarantineEntry = OneOf<"/api/v1/quarantine">;
 
 /** The worklist. */
 export type PageOfStudySummary = Whole<Schemas["PageOfStudySummary"]>;
@@ -42,7 +49,7 @@ export type StonesFound = Schemas["StonesFound"];
 export type StudyChange = Whole<Schemas["StudyChange"]>;
 export type SavedFilter = Schemas["SavedFilter"];
 export type NewSavedFilter = Schemas["NewSavedFilter"];
-export type Acquisition = Whole<Schemas["Acquisition"]>;
+export type Acquisition = Whole<OneOf<"/api/v1/studies/{study_uid}/acquisition">>;
 export type Range = Schemas["Range"];
 
 /** Running an installation. */
@@ -50,11 +57,11 @@ export type JobsView = Whole<Schemas["JobsView"]>;
 export type Counted = Schemas["Counted"];
 export type StoppedReading = Whole<Schemas["StoppedReading"]>;
 export type StorageView = Whole<Schemas["StorageView"]>;
-export type ModelView = Whole<Schemas["ModelView"]>;
+export type ModelView = Whole<OneOf<"/api/v1/models">>;
 export type FigureView = Schemas["FigureView"];
 export type ForwardState = Schemas["ForwardState"];
 export type PageOfForwardView = Whole<Schemas["PageOfForwardView"]>;
-export type HealthFinding = Schemas["HealthFinding"];
+export type HealthFinding = OneOf<"/api/v1/operations/health">;
 export type NodeView = Whole<Schemas["NodeView"]>;
 export type PeerView = Schemas["PeerView"];
 export type RuleView = Whole<Schemas["RuleView"]>;

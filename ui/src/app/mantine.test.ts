@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
+
 import { expect, it } from "vitest";
 
-import styles from "./mantine.css?raw";
+// Vitest empties what is imported of style sheets.
+const styles = readFileSync("src/app/mantine.css", "utf8");
 
 const sources = import.meta.glob<string>("../**/*.{ts,tsx}", { query: "?raw", import: "default", eager: true });
 const written = import.meta.glob<string>("../../node_modules/@mantine/core/styles/*.css", { query: "?raw", import: "default" });

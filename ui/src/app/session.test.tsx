@@ -8,6 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { Role } from "../api/access";
 import { refused, signedIn, signedOut } from "../api/session";
+import type { StudyDetail } from "../api/types";
 import { furnish } from "../testing/browser";
 import { type Heard, refusal, serve, sessionOf, unknown } from "../testing/server";
 import { App } from "./App";
@@ -20,10 +21,11 @@ beforeAll(async () => {
 });
 
 const uid = "1.2.3.4";
-const study = {
+const study: StudyDetail = {
   study_uid: uid,
   patient: { name: "Hong^Gildong", name_ideographic: null, name_phonetic: null, id: "P1", sex: "M", birth_date: "" },
-  study_date: "2026-11-26", study_time: "10:00:00", description: "KUB", modalities: ["CT"], series_count: 1, instance_count: 1,
+  study_date: "2026-11-26", study_time: "10:00:00", description: "KUB", accession: "", institution: "LOCAL", received_at: "2026-11-26T01:00:00Z",
+  priority: "routine", workflow: "unread", body_parts: ["ABDOMEN"], contrast: false, modalities: ["CT"], series_count: 1, instance_count: 1,
   synthetic: true, series: [], conflicts: [],
   reading: { state: "cancelled", progress: 0, reason: null, stone_present: null, stone_count: null, highest_score: null },
 };
@@ -150,7 +152,9 @@ describe("what a role may not do", () => {
     expect(screen.queryByRole("button", { name: "Read again" })).toBeNull();
     expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Sign out"]);
     fireEvent.click(screen.getByRole("link", { name: "← Studies" }));
-    await screen.findByText("Press / to search.");
+    await screen.findByRole("row", { name: /Hong Gildong/ });
+    expect(screen.queryByRole("button", { name: "Choose files or zips" })).toBeNull();
+    expect(screen.queryByText(/drop DICOM files/i)).toBeNull();
   });
 
   it("is offered to those who may", async () => {
@@ -159,6 +163,9 @@ describe("what a role may not do", () => {
     await signIn("a long enough one");
     await screen.findByRole("button", { name: "Read again" });
     expect((await menu()).map((item) => item.textContent)).toEqual(["Change password", "Second factor", "API tokens", "Agreement with models", "Audit trail", "Sign out"]);
+    fireEvent.click(screen.getByRole("link", { name: "← Studies" }));
+    await screen.findByRole("button", { name: "Choose files or zips" });
+    await screen.findByText(/drop DICOM files/i);
   });
 
   it("is not asked for: an administrator begins at the accounts, and no request names a study", async () => {
@@ -267,7 +274,9 @@ describe("a one-time link", () => {
     fireEvent.click(make);
     await screen.findByText(/This password is too easy to guess/);
     fireEvent.click(make);
-    await screen.findByRole("heading", { name: "Accounts" });
+    // The first account goes on to the first steps of the installation.
+    await screen.findByRole("heading", { name: "First steps" });
+    expect(router.state.location.pathname).toBe("/setup");
     expect(used[1]).toEqual({ link: "secret", login: "kim", name: "Kim", password });
   });
 

@@ -23,6 +23,15 @@ export function furnish() {
   }));
   vi.stubGlobal("ResizeObserver", class { observe() {} unobserve() {} disconnect() {} });
   Element.prototype.scrollIntoView = () => undefined;
+  // Nothing is laid out, but a list of which only what is in sight is drawn has to have a window.
+  for (const [side, size] of [["clientWidth", 1200], ["clientHeight", 800]] as const) {
+    Object.defineProperty(HTMLElement.prototype, side, {
+      configurable: true,
+      get(this: HTMLElement) {
+        return this.classList.contains("grid-scroll") ? size : 0;
+      },
+    });
+  }
   // Text areas that grow with their text measure it again when a font arrives.
   Object.defineProperty(document, "fonts", {
     configurable: true,

@@ -206,11 +206,15 @@ fn check_representations(data_set: &DataSet) -> Result<(), StepError> {
     Ok(())
 }
 
-/// A single value, and no range.
+/// A single value, and no range: what follows a minus sign is a moment's distance from UTC, which goes to -1200 (PS3.5 6.2).
 fn is_moment(vr: VR, text: &str) -> bool {
-    let offset = usize::from(vr == VR::DT);
-    text.matches('-').count() <= offset
-        && Range::read(vr, text, 0).is_ok_and(|range| range.first.is_some() && range.last.is_some())
+    let behind_utc =
+        |text: &str| text.len() == 4 && text.parse::<u32>().is_ok_and(|hhmm| hhmm <= 1200 && hhmm % 100 < 60);
+    let single = match text.split_once('-') {
+        None => true,
+        Some((_, offset)) => vr == VR::DT && behind_utc(offset),
+    };
+    single && Range::read(vr, text, 0).is_ok_and(|range| range.first.is_some() && range.last.is_some())
 }
 
 fn too_long(text: &str, most: usize) -> bool {

@@ -244,25 +244,22 @@ impl Catalog {
         let txn = self.begin(ACT).await?;
         let own = || worklist_filter::Entity::find().filter(Column::AccountId.eq(account.0));
         let known = own().filter(Column::Name.eq(&new.name)).one(&txn).await.map_err(CatalogError::during(ACT))?;
-        let row = match known {
-            Some(row) => {
-                let mut changed = row.into_active_model();
-                changed.filter = Set(filter);
-                changed.update(&txn).await.map_err(CatalogError::during(ACT))?
+        let row = if let Some(row) = known {
+            let mut changed = row.into_active_model();
+            changed.filter = Set(filter);
+            changed.update(&txn).await.map_err(CatalogError::during(ACT))?
+        } else {
+            if own().count(&txn).await.map_err(CatalogError::during(ACT))? >= MOST_FILTERS {
+                return Err(EngineError::Conflict("you have 50 filters; remove one first"));
             }
-            None => {
-                if own().count(&txn).await.map_err(CatalogError::during(ACT))? >= MOST_FILTERS {
-                    return Err(EngineError::Conflict("you have 50 filters; remove one first"));
-                }
-                let row = worklist_filter::ActiveModel {
-                    account_id: Set(account.0),
-                    name: Set(new.name.clone()),
-                    filter: Set(filter),
-                    created_at: Set(now()),
-                    ..Default::default()
-                };
-                row.insert(&txn).await.map_err(CatalogError::during(ACT))?
-            }
+            let row = worklist_filter::ActiveModel {
+                account_id: Set(account.0),
+                name: Set(new.name.clone()),
+                filter: Set(filter),
+                created_at: Set(now()),
+                ..Default::default()
+            };
+            row.insert(&txn).await.map_err(CatalogError::during(ACT))?
         };
         txn.commit().await.map_err(CatalogError::during(ACT))?;
         Ok(saved(row)?)

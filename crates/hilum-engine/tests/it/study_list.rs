@@ -364,7 +364,7 @@ async fn those_who_run_it_see_counts_and_what_stopped_and_no_patient() {
     let stopped: Vec<_> = jobs.stopped.iter().map(|one| (one.study_uid.as_str(), one.failed)).collect();
     assert_eq!(stopped, [(series.study_uid().as_str(), false)]);
     let held = engine.storage_facts(&scope).await.unwrap();
-    assert_eq!((held.studies, held.instances, held.last_backup_at), (1, 2, None));
+    assert_eq!((held.studies, held.instances, held.last_backup_at.as_deref()), (1, 2, None));
     assert!(held.free_bytes > 0 && held.disk_bytes >= held.free_bytes, "{held:?}");
     let new = NewAccount {
         login: "viewer".into(),

@@ -164,7 +164,11 @@ fn written(news: &News) -> Bytes {
             for change in changes {
                 // JSON has no line breaks of its own.
                 let Ok(data) = serde_json::to_string(change) else { continue };
-                text.push_str(&format!("id: {}\nevent: study\ndata: {data}\n\n", change.at));
+                text.push_str("id: ");
+                text.push_str(&change.at.to_string());
+                text.push_str("\nevent: study\ndata: ");
+                text.push_str(&data);
+                text.push_str("\n\n");
             }
             Bytes::from(text)
         }

@@ -65,11 +65,9 @@ pub(super) async fn forwards(
     if limit.is_some_and(|limit| !(1..=200).contains(&limit)) {
         return Err(ApiError::bad_request("limit is 1 to 200"));
     }
-    let nobody = || Json(Page { items: Vec::new(), next: None });
-    let peer = match peer.map(|title| title.parse::<AeTitle>()).transpose() {
-        Ok(peer) => peer,
+    let Ok(peer) = peer.map(|title| title.parse::<AeTitle>()).transpose() else {
         // No forward goes to what is no AE title.
-        Err(_) => return Ok(nobody()),
+        return Ok(Json(Page { items: Vec::new(), next: None }));
     };
     Ok(Json(app.engine.forwards(&app.scope, &ForwardSearch { state, peer, after, limit }).await?))
 }

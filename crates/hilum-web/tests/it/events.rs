@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hilum_engine::Role;
-use hilum_engine::views::Priority;
+use hilum_engine::views::{Priority, StudySearch};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -92,9 +92,12 @@ async fn a_study_that_arrives_is_told_to_its_institution_and_to_nobody_else() {
     let told = &own.told()[0];
     assert_eq!((told["arrived"].as_bool(), told["priority"].as_str()), (Some(true), Some("routine")));
     // No name, no number of a patient, no words of a description.
-    let row =
-        &server.engine.studies(&server.engine.console_scope().await.unwrap(), &Default::default()).await.unwrap().items
-            [0];
+    let row = &server
+        .engine
+        .studies(&server.engine.console_scope().await.unwrap(), &StudySearch::default())
+        .await
+        .unwrap()
+        .items[0];
     let hidden = [&row.patient.name, &row.patient.id, &row.patient.birth_date, &row.description, &row.accession];
     for identity in hidden.into_iter().filter(|text| !text.is_empty()) {
         assert!(!own.heard.contains(identity.as_str()), "{identity} in {}", own.heard);

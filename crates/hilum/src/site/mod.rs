@@ -32,7 +32,7 @@ use samples::Samples;
 const MATCHES: usize = 200;
 /// A person waits for an echo, or for answers, no longer.
 const ECHO: Duration = Duration::from_secs(15);
-const SEARCH: Duration = Duration::from_secs(60);
+const SEARCH: Duration = Duration::from_mins(1);
 
 /// The program around one web server.
 pub struct Desk {

@@ -14,11 +14,20 @@ use crate::program::{Server, assert_code, command, out, small_study};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
-fn json(data: &Path, arguments: &[&str]) -> Value {
+fn said(data: &Path, arguments: &[&str]) -> String {
     let configuration = data.with_extension("toml");
     let output = command().args(arguments).arg("--config").arg(configuration).arg("--data").arg(data).output().unwrap();
     assert_code(&output, 0);
-    serde_json::from_str(&out(&output)).unwrap()
+    out(&output)
+}
+
+fn json(data: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&said(data, arguments)).unwrap()
+}
+
+/// The events of an action, a line each.
+fn trail(data: &Path, action: &str) -> String {
+    said(data, &["audit", "list", "--action", action, "--json"])
 }
 
 fn deliveries(data: &Path) -> Vec<Value> {
@@ -122,8 +131,8 @@ fn a_report_reaches_a_record_once_that_was_away_refused_it_lost_an_answer_and_sa
     assert!([&second, &third, &fourth].into_iter().all(|again| *again == first), "the same bytes under the same ID");
     assert_eq!(control_id(&first), id);
     assert!(connection(&listener, Duration::from_secs(4)).is_none(), "nothing comes twice");
-    let audited = json(&data, &["audit", "list", "--action", "deliver", "--json"]);
-    assert!(audited.to_string().contains("\"destination\":\"ocs\""), "{audited}");
+    let audited = trail(&data, "deliver");
+    assert!(audited.contains("\"destination\":\"ocs\""), "{audited}");
     assert_eq!(server.signal("TERM"), Some(0));
 }
 
@@ -231,9 +240,9 @@ fn what_a_record_tells_is_acknowledged_once_it_is_kept_and_strangers_are_refused
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     assert!(matches!(stranger.read(&mut [0; 16]), Ok(0) | Err(_)));
     assert_eq!(say(&adt("KSH", 4, pregnant)).0, "MSA|AA|4");
-    let audited = json(&data, &["audit", "list", "--action", "receive_patient_data", "--json"]).to_string();
+    let audited = trail(&data, "receive_patient_data");
     assert!(audited.contains("\"destination\":\"his\"") && !audited.contains("SYN-000021"), "{audited}");
-    let audited = json(&data, &["audit", "list", "--action", "admit", "--json"]).to_string();
+    let audited = trail(&data, "admit");
     assert!(audited.contains("unknown_sender"), "{audited}");
     assert_eq!(server.signal("TERM"), Some(0));
 }
@@ -289,7 +298,7 @@ fn a_fhir_server_is_asked_for_a_patient_by_forms_and_what_it_says_is_kept() {
         answer(&mut socket, "200 OK", &answered);
     }
     until("it is asked", || deliveries(&data)[0]["state"] == "delivered");
-    let audited = json(&data, &["audit", "list", "--action", "receive_patient_data", "--json"]).to_string();
+    let audited = trail(&data, "receive_patient_data");
     assert!(audited.contains("\"destination\":\"record\""), "{audited}");
     assert_eq!(server.signal("TERM"), Some(0));
 }

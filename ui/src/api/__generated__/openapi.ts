@@ -142,6 +142,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changes in the studies that the caller may see, as server-sent events: `study` with a StudyChange, and `missed` where the list is to be looked at again; with Last-Event-ID from there on */
+        get: operations["get_api_v1_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/identities": {
         parameters: {
             query?: never;
@@ -229,6 +246,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models that are installed, with their cards */
+        get: operations["get_api_v1_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/node": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the DICOM node listens, its peers, rules and schedules */
+        get: operations["get_api_v1_node"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -291,6 +342,125 @@ export interface paths {
         get: operations["get_api_v1_openid_provider_callback"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/forwards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of what goes on to peers */
+        get: operations["get_api_v1_operations_forwards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/forwards/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes all that was not sent due now */
+        post: operations["post_api_v1_operations_forwards_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is weak in settings and surroundings */
+        get: operations["get_api_v1_operations_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Work that is due, runs or stopped */
+        get: operations["get_api_v1_operations_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the store holds, and how much is free */
+        get: operations["get_api_v1_operations_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/peers/{ae_title}/echo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a peer whether it is there (C-ECHO) */
+        post: operations["post_api_v1_peers_ae_title_echo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/peers/{ae_title}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a peer for studies (C-FIND) */
+        post: operations["post_api_v1_peers_ae_title_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -361,6 +531,76 @@ export interface paths {
         post?: never;
         /** Removes one of the caller's own texts */
         delete: operations["delete_api_v1_quick_texts_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retrievals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is being fetched from peers, the last first */
+        get: operations["get_api_v1_retrievals"];
+        put?: never;
+        /** Begins to fetch studies from a peer */
+        post: operations["post_api_v1_retrievals"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retrievals/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops fetching; what came stays */
+        post: operations["post_api_v1_retrievals_id_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the making of sample patients stands */
+        get: operations["get_api_v1_samples"];
+        put?: never;
+        /** Makes synthetic patients, and takes them in */
+        post: operations["post_api_v1_samples"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/samples/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops that after the patient in hand */
+        post: operations["post_api_v1_samples_cancel"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -516,6 +756,92 @@ export interface paths {
         get: operations["get_api_v1_studies_study_uid"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_uid}/acquisition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How each series of a study was taken, as its headers say it */
+        get: operations["get_api_v1_studies_study_uid_acquisition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_uid}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people measured in the study's images */
+        get: operations["get_api_v1_studies_study_uid_measurements"];
+        put?: never;
+        /** Keeps a measurement with its study */
+        post: operations["post_api_v1_studies_study_uid_measurements"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_uid}/measurements/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes back a measurement of the caller's own */
+        delete: operations["delete_api_v1_studies_study_uid_measurements_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_uid}/priority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says how urgent a study is; no order changes that any more */
+        put: operations["put_api_v1_studies_study_uid_priority"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_uid}/reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a study be read, also where it was read before */
+        post: operations["post_api_v1_studies_study_uid_reading"];
         delete?: never;
         options?: never;
         head?: never;
@@ -726,6 +1052,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/{study_uid}/report/versions/{version}/mask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The voxels of a version's stones, as runs along rows, with their place in the patient */
+        get: operations["get_api_v1_studies_study_uid_report_versions_version_mask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{study_uid}/report/versions/{version}/report.csv": {
         parameters: {
             query?: never;
@@ -845,6 +1188,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number}/mask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Puts a physician's mask in the place of the network's; the stone is measured again */
+        put: operations["put_api_v1_studies_study_uid_report_versions_version_review_findings_number_mask"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{study_uid}/report/versions/{version}/sign": {
         parameters: {
             query?: never;
@@ -926,6 +1286,41 @@ export interface paths {
         post?: never;
         /** Takes back one of the caller's tokens */
         delete: operations["delete_api_v1_tokens_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worklist/filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's own filters of the study list */
+        get: operations["get_api_v1_worklist_filters"];
+        put?: never;
+        /** Keeps a filter under its name, in place of the one that had it */
+        post: operations["post_api_v1_worklist_filters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worklist/filters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets one of the caller's own filters */
+        delete: operations["delete_api_v1_worklist_filters_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1310,6 +1705,145 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicom-web/subscribers/{ae_title}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The event channel of a subscriber: a WebSocket (PS3.18 8.10.4) */
+        get: operations["get_dicom_web_subscribers_ae_title"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Searches work items (UPS-RS, PS3.18 11.9) */
+        get: operations["get_dicom_web_workitems"];
+        put?: never;
+        /** Creates a work item (UPS-RS, PS3.18 11.4) */
+        post: operations["post_dicom_web_workitems"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A work item (UPS-RS, PS3.18 11.5) */
+        get: operations["get_dicom_web_workitems_workitem"];
+        put?: never;
+        /** Changes what a work item says (UPS-RS, PS3.18 11.6) */
+        post: operations["post_dicom_web_workitems_workitem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/cancelrequest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks whoever performs a work item to stop (UPS-RS, PS3.18 11.8) */
+        post: operations["post_dicom_web_workitems_workitem_cancelrequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Claims a work item, or ends it: Procedure Step State with the Transaction UID (UPS-RS, PS3.18 11.7) */
+        put: operations["put_dicom_web_workitems_workitem_state"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/subscribers/{ae_title}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An application entity is told of a work item, of the worklist (1.2.840.10008.5.1.4.34.5), or of what a filter leaves of it (1.2.840.10008.5.1.4.34.5.1) (UPS-RS, PS3.18 11.10) */
+        post: operations["post_dicom_web_workitems_workitem_subscribers_ae_title"];
+        /** An application entity is told of a work item, or of any, no more (UPS-RS, PS3.18 11.11) */
+        delete: operations["delete_dicom_web_workitems_workitem_subscribers_ae_title"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/subscribers/{ae_title}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An application entity is subscribed to nothing new (UPS-RS, PS3.18 11.12) */
+        post: operations["post_dicom_web_workitems_workitem_subscribers_ae_title_suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/ws/subscribers/{ae_title}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The event channel of a subscriber: a WebSocket (PS3.18 8.10.4) */
+        get: operations["get_dicom_web_ws_subscribers_ae_title"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1457,7 +1991,7 @@ export interface components {
          * @description What was done. The words are those of the catalogue, of JSON and of the command line.
          * @enum {string}
          */
-        AuditAction: "process_start" | "process_end" | "audit_read" | "sign_in" | "sign_out" | "add_account" | "change_account" | "change_roles" | "add_token" | "revoke_token" | "add_link" | "add_institution" | "query" | "view" | "receive" | "import" | "import_worklist" | "export" | "backup" | "restore" | "send" | "delete" | "predict" | "make_results" | "cancel_reading" | "resume_reading" | "review" | "sign_report" | "change_label_use" | "retry_forwards" | "change_keys" | "change_configuration" | "pseudonymise" | "reidentify" | "admit";
+        AuditAction: "process_start" | "process_end" | "audit_read" | "sign_in" | "sign_out" | "add_account" | "change_account" | "change_roles" | "add_token" | "revoke_token" | "add_link" | "add_institution" | "query" | "retrieve" | "view" | "receive" | "import" | "import_worklist" | "export" | "backup" | "restore" | "send" | "delete" | "predict" | "make_results" | "cancel_reading" | "resume_reading" | "change_priority" | "review" | "sign_report" | "change_label_use" | "change_work_item" | "retry_forwards" | "deliver" | "retry_deliveries" | "receive_patient_data" | "change_keys" | "change_configuration" | "pseudonymise" | "reidentify" | "admit";
         /** @description Who acted. */
         AuditActor: {
             /** @description Number of the account or AE title of the peer. */
@@ -1473,6 +2007,8 @@ export interface components {
             account: components["schemas"]["AccountId"] | null;
             /** @default null */
             code: components["schemas"]["Code"] | null;
+            /** @default null */
+            destination: components["schemas"]["DestinationName"] | null;
             /**
              * Format: int32
              * @description Number of the finding in the report.
@@ -1666,6 +2202,8 @@ export interface components {
             stones: components["schemas"]["StoneChange"][];
             /** @description Study Instance UID of the earlier study. */
             study_uid: string;
+            /** @description Stones that a physician added to the earlier report. Nobody marked where they are, so that none is found again. */
+            without_place?: components["schemas"]["EarlierStone"][];
         };
         /** @description The physician's conclusion; either language may be left empty. */
         Conclusion: {
@@ -1686,6 +2224,16 @@ export interface components {
              * @description HU.
              */
             value: number;
+        };
+        /** @description A count that is not counted beyond a limit. */
+        Counted: {
+            /**
+             * Format: int64
+             * @description So many.
+             */
+            count: number;
+            /** @description Or more. */
+            or_more: boolean;
         };
         /** @description What was looked at, and what was not. */
         Coverage: {
@@ -1712,6 +2260,8 @@ export interface components {
             login: string;
             password: string;
         };
+        /** @description What a destination is called by in the configuration: 1 to 32 of `a-z`, `0-9`, `-` and `_`. */
+        DestinationName: string;
         /** @description A data set in the DICOM JSON model (PS3.18 F.2): members are tags as eight hexadecimal digits */
         DicomDataSet: {
             [key: string]: {
@@ -1738,6 +2288,14 @@ export interface components {
             /** @description Its side. */
             side: components["schemas"]["Side"];
         };
+        /** @description A peer answered. */
+        EchoView: {
+            /**
+             * Format: double
+             * @description From the call to the answer.
+             */
+            milliseconds: number;
+        };
         /** @description `{code, message}` with its status. */
         Error: {
             /** @description Stable, for programs. */
@@ -1745,11 +2303,58 @@ export interface components {
             /** @description For people. */
             message: string;
         };
+        /** @description A figure with its interval. */
+        FigureView: {
+            /** @description 95 % confidence interval. */
+            ci95: number[];
+            /**
+             * Format: int64
+             * @description Of so many patients, or stones.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description The figure.
+             */
+            value: number;
+        };
         /**
          * @description What a physician says of a finding.
          * @enum {string}
          */
         FindingVerdict: "accepted" | "edited" | "rejected";
+        /**
+         * @description Where a forward stands.
+         * @enum {string}
+         */
+        ForwardState: "waiting" | "sent" | "failed";
+        /** @description A forward as a listing shows it. */
+        ForwardView: {
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description RFC 3339; of no meaning once it is sent. */
+            next_try_at: string;
+            /** @description AE title of the peer. */
+            peer: string;
+            /** @description Why the last try failed. */
+            reason?: string | null;
+            /** @description SOP Instance UID. */
+            sop_uid: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["ForwardState"];
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /**
+             * Format: int32
+             * @description Tries so far.
+             */
+            tries: number;
+            /** @description RFC 3339. */
+            updated_at: string;
+        };
         /** @description A stone that is not seen any more. */
         GoneStone: {
             /** @description The stone, as the earlier report has it. */
@@ -1766,8 +2371,12 @@ export interface components {
         };
         /** @description Guideline options of a report: what a physician weighs, never an order. */
         GuidelineOptions: {
+            /** @description Scores of each kidney that has stones. Absent in older reports. */
+            kidneys?: components["schemas"]["KidneyScores"][];
             /** @description What nobody told of the patient, whether or not a rule above asks for it. */
             missing: components["schemas"]["RuleInput"][];
+            /** @description What medical records told of the patient and was weighed. */
+            recorded?: components["schemas"]["RecordedFact"][];
             /** @description Where rules and chances come from. */
             sources: components["schemas"]["OptionSource"][];
             /** @description The options, one entry a stone, in the order of the report. */
@@ -1885,6 +2494,19 @@ export interface components {
              */
             low: number;
         };
+        /** @description `GET /api/v1/operations/jobs`. */
+        JobsView: {
+            /** @description Studies whose reading is due. */
+            readings_due: components["schemas"]["Counted"];
+            /** @description Reports whose objects are due. */
+            results_due: components["schemas"]["Counted"];
+            /** @description Readings under way. */
+            running: components["schemas"]["ReadingView"][];
+            /** @description Series whose geometry and tags are due. */
+            series_due: components["schemas"]["Counted"];
+            /** @description Readings that failed or were cancelled, the last first. */
+            stopped: components["schemas"]["StoppedReading"][];
+        };
         /** @description A finding of the report, judged. */
         JudgedFinding: {
             /** @description When, RFC 3339. */
@@ -1922,11 +2544,57 @@ export interface components {
          *     mistyped one.
          */
         KeyId: string;
+        /** @description Scores of one kidney's stones, which tell how hard they are to remove through the skin. */
+        KidneyScores: {
+            /** @description What was known of them and of the patient. */
+            known: components["schemas"]["RuleInputs"];
+            /** @description The scores. */
+            scores: components["schemas"]["StoneScore"][];
+            /** @description Which kidney. */
+            side: components["schemas"]["Side"];
+            /** @description Its stones, by their numbers. */
+            stones: number[];
+        };
+        /**
+         * @description `GET /api/v1/studies/{study_uid}/report/versions/{version}/mask`
+         *
+         *     The voxel `[z, y, x]` lies at `origin_mm + x * step_mm[0] + y * step_mm[1] + z * step_mm[2]`, patient coordinates
+         *     (PS3.3 C.7.6.2.1.1).
+         */
+        LabelMap: {
+            /** @description Centre of the voxel `[0, 0, 0]`, mm. */
+            origin_mm: number[];
+            /** @description The series that was read. */
+            series_uid: string;
+            /** @description Voxels `[z, y, x]` of the stack. */
+            shape: number[];
+            /** @description From a voxel to the next along x, y and z, mm. */
+            step_mm: number[][];
+            /** @description The stones that have voxels. */
+            stones: components["schemas"]["LabelledStone"][];
+            /**
+             * Format: int32
+             * @description The version of the report.
+             */
+            version: number;
+        };
         /**
          * @description Whether a signed review may become labels of a data set; a data steward says so.
          * @enum {string}
          */
         LabelUse: "pending" | "approved" | "refused";
+        /** @description The voxels of a stone. */
+        LabelledStone: {
+            /** @description A physician put them in the place of the network's, and the review is not signed yet. */
+            corrected: boolean;
+            /**
+             * Format: int32
+             * @description Its number in the report.
+             */
+            number: number;
+            /** @description Runs along rows: `[z, y, first x, length]`. */
+            runs: number[][];
+        };
         /**
          * @description The language of a report.
          * @enum {string}
@@ -1962,6 +2630,34 @@ export interface components {
          * @enum {string}
          */
         MeasuredBy: "density" | "mask";
+        /**
+         * @description What is measured.
+         * @enum {string}
+         */
+        MeasurementKind: "length" | "ellipse" | "probe";
+        /** @description A measurement that is kept. */
+        MeasurementView: {
+            /** @description When, RFC 3339. */
+            at: string;
+            /** @description Who made it. */
+            by: string;
+            /** @description Frame of Reference UID of the points. */
+            frame_of_reference_uid?: string | null;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description What is measured. */
+            kind: components["schemas"]["MeasurementKind"];
+            /** @description The caller made it, and may take it back. */
+            own: boolean;
+            points: number[][];
+            /** @description The series in whose images it was made. */
+            series_uid: string;
+            /** @description The image that it was made on; null on a reformatted plane. */
+            sop_uid?: string | null;
+        };
         Membership: {
             code: components["schemas"]["InstitutionCode"];
             name: string;
@@ -2059,9 +2755,34 @@ export interface components {
         NewLink: {
             link: string;
         };
+        /** @description `PUT .../review/findings/{number}/mask` */
+        NewMask: {
+            /**
+             * Format: int32
+             * @description The revision of the review that was seen.
+             */
+            revision: number;
+            runs: number[][];
+        };
+        /** @description `POST /api/v1/studies/{study_uid}/measurements` */
+        NewMeasurement: {
+            /** @description Frame of Reference UID of the points. */
+            frame_of_reference_uid?: string | null;
+            /** @description What is measured. */
+            kind: components["schemas"]["MeasurementKind"];
+            points: number[][];
+            /** @description The series in whose images it was made. */
+            series_uid: string;
+            /** @description The image that it was made on; left out on a reformatted plane. */
+            sop_uid?: string | null;
+        };
         NewPassword: {
             new: string;
             old: string;
+        };
+        /** @description How urgent a study is from now on, whatever orders say. */
+        NewPriority: {
+            priority: components["schemas"]["Priority"];
         };
         /** @description `POST /api/v1/quick-texts` */
         NewQuickText: {
@@ -2071,6 +2792,20 @@ export interface components {
             text: string;
             /** @description What it is called: 1 to 80 characters. */
             title: string;
+        };
+        /** @description `POST /api/v1/retrievals`. */
+        NewRetrieval: {
+            /** @description AE title of the peer. */
+            peer: string;
+            /** @description Study Instance UIDs. */
+            studies: components["schemas"]["StudyName"][];
+        };
+        /** @description `POST /api/v1/worklist/filters`. */
+        NewSavedFilter: {
+            /** @description What it shows. */
+            filter: components["schemas"]["WorkFilter"];
+            /** @description What the account calls it; one of that name gives way. */
+            name: string;
         };
         /** @description `POST .../review/findings`: a stone that the model did not find. */
         NewStone: {
@@ -2096,6 +2831,31 @@ export interface components {
             name: string;
             /** @description Which of its owner's roles it lets a program have. */
             roles: components["schemas"]["Grant"][];
+        };
+        /** @description `GET /api/v1/node`. */
+        NodeView: {
+            /** @description Our AE title. */
+            ae_title: string;
+            /** @description Anybody on this machine may call, as no peer is configured or the configuration says so. */
+            anybody_may_call: boolean;
+            /** @description A configuration file was named at the start. */
+            configured: boolean;
+            /** @description Where the DICOM node listens. */
+            dimse: string;
+            /** @description Where the web server listens. */
+            http: string;
+            /** @description The web server speaks HTTPS. */
+            https: boolean;
+            /** @description Peers of the caller's institutions. */
+            peers: components["schemas"]["PeerView"][];
+            /** @description What is fetched by itself. */
+            pulls: components["schemas"]["PullView"][];
+            /** @description What reports are made into, and where that goes. */
+            results: components["schemas"]["ResultsView"];
+            /** @description Where instances go, in their order. */
+            rules: components["schemas"]["RuleView"][];
+            /** @description The DICOM node speaks TLS, too. */
+            tls: boolean;
         };
         /** @description A code for programs and a sentence for people. */
         Note: {
@@ -2138,6 +2898,13 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a listing. */
+        PageOfForwardView: {
+            /** @description The rows. */
+            items: components["schemas"]["ForwardView"][];
+            /** @description Cursor of the page after this one. */
+            next?: string | null;
+        };
+        /** @description A page of a listing. */
         PageOfStudySummary: {
             /** @description The rows. */
             items: components["schemas"]["StudySummary"][];
@@ -2162,6 +2929,78 @@ export interface components {
             /** @description `M`, `F`, `O` or empty. */
             sex: string;
         };
+        /** @description What a peer has. */
+        PeerMatches: {
+            /** @description There are more: narrow the question. */
+            more: boolean;
+            /** @description Studies. */
+            studies: components["schemas"]["PeerStudy"][];
+        };
+        /** @description `POST /api/v1/peers/{ae_title}/search`: names never stand in an address. Wild cards are `*` and `?`. */
+        PeerSearch: {
+            /** @description Accession Number. */
+            accession?: string | null;
+            /** @description Study Description. */
+            description?: string | null;
+            /** @description Study Date from this day on, `YYYY-MM-DD`. */
+            from?: string | null;
+            /** @description Modalities in Study. */
+            modality?: string | null;
+            /** @description Patient's Name. */
+            name?: string | null;
+            /** @description Patient ID. */
+            patient_id?: string | null;
+            /** @description Study Date up to this day, `YYYY-MM-DD`. */
+            to?: string | null;
+        };
+        /** @description A study that a peer has, as it says it. */
+        PeerStudy: {
+            /** @description Accession Number. */
+            accession: string;
+            /** @description Birth date, `YYYYMMDD`. */
+            birth_date: string;
+            /** @description Study Description. */
+            description: string;
+            /** @description The study is in this archive, too. */
+            here: boolean;
+            /**
+             * Format: int64
+             * @description Instances that the peer says the study has.
+             */
+            instances?: number | null;
+            /** @description Modalities in Study. */
+            modalities: string[];
+            /** @description Patient's Name, its groups separated by `=`. */
+            name: string;
+            /** @description Patient ID. */
+            patient_id: string;
+            /** @description Sex. */
+            sex: string;
+            /** @description Study Date, `YYYYMMDD`. */
+            study_date: string;
+            /** @description Study Instance UID. */
+            study_uid: string;
+        };
+        /** @description A configured DICOM application entity. */
+        PeerView: {
+            /** @description Its AE title. */
+            ae_title: string;
+            /** @description What it may ask of us: `store`, `find`, `retrieve`, `commitment`. */
+            allowed: string[];
+            /** @description Its machine. */
+            host: string;
+            /** @description Whose data it sends and sees. */
+            institution: string;
+            /**
+             * Format: int32
+             * @description Its port.
+             */
+            port: number;
+            /** @description `get` or `move`. */
+            retrieve_by: string;
+            /** @description Called and calling by TLS. */
+            tls: boolean;
+        };
         /**
          * @description One thing that may be allowed.
          * @enum {string}
@@ -2176,6 +3015,11 @@ export interface components {
             /** @description Phonetic group, "홍 길동". */
             phonetic?: string | null;
         };
+        /**
+         * @description How urgent a study is (Requested Procedure Priority (0040,1003), of which LOW and MEDIUM count as routine).
+         * @enum {string}
+         */
+        Priority: "routine" | "high" | "stat";
         /** @description Which model, engine and software made the report. */
         Provenance: {
             /** @description Inference engine, with its kernels. */
@@ -2187,6 +3031,32 @@ export interface components {
             precision: string;
             /** @description Version of Hilum. */
             software_version: string;
+        };
+        /** @description A schedule by which studies are fetched. */
+        PullView: {
+            /**
+             * Format: int32
+             * @description How old studies may be, days.
+             */
+            days_back?: number | null;
+            /** @description Study Description, with wild cards. */
+            description?: string | null;
+            /**
+             * Format: int64
+             * @description Minutes between two turns.
+             */
+            every_minutes: number;
+            /** @description Modalities in Study. */
+            modality?: string | null;
+            /**
+             * Format: int64
+             * @description Studies of one turn.
+             */
+            most_studies: number;
+            /** @description From whom. */
+            peer: string;
+            /** @description Those of the patients on our worklist, and nobody else's. */
+            worklist_only: boolean;
         };
         /** @description A QR code (ISO/IEC 18004) as an SVG path. */
         QrPicture: {
@@ -2211,6 +3081,19 @@ export interface components {
             text: string;
             /** @description What it is called. */
             title: string;
+        };
+        /** @description The lowest and the highest value that is stated. */
+        Range: {
+            /**
+             * Format: double
+             * @description Highest.
+             */
+            high: number;
+            /**
+             * Format: double
+             * @description Lowest.
+             */
+            low: number;
         };
         /** @description A study's reading, as the list shows it. */
         ReadingState: {
@@ -2251,6 +3134,21 @@ export interface components {
             state: components["schemas"]["ReadingStatus"];
             /** @description Study Instance UID. */
             study_uid: string;
+        };
+        /** @description One of the inputs, as a medical record told it. */
+        RecordedFact: {
+            /** @description What was told, by its code. */
+            code: string;
+            /** @description Whether it is so. */
+            holds: boolean;
+            /** @description What it says something about. */
+            input: components["schemas"]["RuleInput"];
+            /** @description When that was so, RFC 3339. */
+            observed_at: string;
+            /** @description Who told it, by its name in the configuration. */
+            source: string;
+            /** @description The coding system of what was told: `LN` (LOINC), `I10` (ICD-10). */
+            system: string;
         };
         /** @description Codes that work once in place of the authenticator; shown once. */
         RecoveryCodes: {
@@ -2460,6 +3358,64 @@ export interface components {
              */
             version: number;
         };
+        /** @description What reports are made into. */
+        ResultsView: {
+            /** @description `sr`, `seg`, `pdf`, `sc`; none where nothing is made. */
+            objects: string[];
+            /** @description Peers that they go to. */
+            to: string[];
+            /** @description `at_once` or `signed`. */
+            when: string;
+        };
+        /** @description How many forwards are due now. */
+        Retried: {
+            /** Format: int64 */
+            due: number;
+        };
+        /** @description Where fetching stands. */
+        Retrieval: {
+            /**
+             * Format: int64
+             * @description Instances that came, and are kept.
+             */
+            completed: number;
+            /**
+             * Format: int64
+             * @description Instances that the peer could not send, or that could not be kept.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Unique in this process.
+             */
+            id: number;
+            /** @description Why it failed, or what is to be known. */
+            message?: string | null;
+            /** @description AE title of the peer. */
+            peer: string;
+            /**
+             * Format: int64
+             * @description Instances of the study in hand that are still to come, where the peer says so.
+             */
+            remaining?: number | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["RetrievalState"];
+            /**
+             * Format: int64
+             * @description Studies asked for.
+             */
+            studies: number;
+            /**
+             * Format: int64
+             * @description Studies that are done.
+             */
+            studies_done: number;
+        };
+        /**
+         * @description Where a retrieval stands.
+         * @enum {string}
+         */
+        RetrievalState: "running" | "done" | "cancelled" | "failed";
         /**
          * @description What is said of a finding in a review.
          * @enum {string}
@@ -2506,17 +3462,26 @@ export interface components {
         Role: "viewer" | "radiologist" | "researcher" | "data_steward" | "administrator";
         /** @description What a rule asks for: all of it. */
         RuleCondition: {
+            /** @description Anatomy of kidney or collecting system is not normal. */
+            abnormal_anatomy?: boolean | null;
             age_years?: components["schemas"]["RuleRange"] | null;
             /** @description The blood's clotting is impaired, by medication or disease. */
             anticoagulation?: boolean | null;
             /** @description An aneurysm of the aorta is there. */
             aortic_aneurysm?: boolean | null;
+            area_mm2?: components["schemas"]["RuleRange"] | null;
+            /** @description A stone lies in a calyceal diverticulum. */
+            calyceal_diverticulum?: boolean | null;
             diameter_mm?: components["schemas"]["RuleRange"] | null;
             hu_mean?: components["schemas"]["RuleRange"] | null;
             /** @description A urinary infection is there or suspected. */
             infection?: boolean | null;
+            /** @description Hydronephrosis is moderate or severe. */
+            moderate_hydronephrosis?: boolean | null;
             /** @description The urinary tract is obstructed. */
             obstruction?: boolean | null;
+            /** @description A stone fills the pelvis and some calyces (partial staghorn). */
+            partial_staghorn?: boolean | null;
             place?: components["schemas"]["RulePlace"] | null;
             /** @description The patient is pregnant. */
             pregnancy?: boolean | null;
@@ -2525,8 +3490,15 @@ export interface components {
             skin_to_stone_mm?: components["schemas"]["RuleRange"] | null;
             /** @description The patient has one kidney. */
             solitary_kidney?: boolean | null;
+            /** @description Spina bifida or an injury of the spinal cord. */
+            spinal_malformation?: boolean | null;
+            /** @description A stone fills pelvis and calyces (complete staghorn). */
+            staghorn?: boolean | null;
+            stones?: components["schemas"]["RuleRange"] | null;
             /** @description The stone causes symptoms. */
             symptoms?: boolean | null;
+            /** @description Three calyces or more hold stones. */
+            three_calyces?: boolean | null;
             /** @description Pain that medication does not control. */
             uncontrolled_pain?: boolean | null;
             /** @description Anatomy that speaks against shock waves: a steep or long, narrow infundibulum. */
@@ -2537,9 +3509,11 @@ export interface components {
          * @description One of the [`Inputs`].
          * @enum {string}
          */
-        RuleInput: "place" | "diameter_mm" | "width_mm" | "hu_mean" | "skin_to_stone_mm" | "age_years" | "obstruction" | "infection" | "uncontrolled_pain" | "symptoms" | "reduced_renal_function" | "pregnancy" | "anticoagulation" | "solitary_kidney" | "aortic_aneurysm" | "unfavourable_anatomy";
+        RuleInput: "place" | "diameter_mm" | "width_mm" | "hu_mean" | "skin_to_stone_mm" | "age_years" | "obstruction" | "infection" | "uncontrolled_pain" | "symptoms" | "reduced_renal_function" | "pregnancy" | "anticoagulation" | "solitary_kidney" | "aortic_aneurysm" | "unfavourable_anatomy" | "stones" | "area_mm2" | "moderate_hydronephrosis" | "three_calyces" | "staghorn" | "partial_staghorn" | "calyceal_diverticulum" | "abnormal_anatomy" | "spinal_malformation";
         /** @description What is known of a stone and its patient. What is absent is not known. */
         RuleInputs: {
+            /** @description Anatomy of kidney or collecting system is not normal. */
+            abnormal_anatomy?: boolean | null;
             /**
              * Format: double
              * @description Age of the patient, years.
@@ -2549,6 +3523,13 @@ export interface components {
             anticoagulation?: boolean | null;
             /** @description An aneurysm of the aorta is there. */
             aortic_aneurysm?: boolean | null;
+            /**
+             * Format: double
+             * @description Length by width of the kidney's stones, summed, mm2.
+             */
+            area_mm2?: number | null;
+            /** @description A stone lies in a calyceal diverticulum. */
+            calyceal_diverticulum?: boolean | null;
             /**
              * Format: double
              * @description Largest diameter, mm.
@@ -2561,8 +3542,12 @@ export interface components {
             hu_mean?: number | null;
             /** @description A urinary infection is there or suspected. */
             infection?: boolean | null;
+            /** @description Hydronephrosis is moderate or severe. */
+            moderate_hydronephrosis?: boolean | null;
             /** @description The urinary tract is obstructed. */
             obstruction?: boolean | null;
+            /** @description A stone fills the pelvis and some calyces (partial staghorn). */
+            partial_staghorn?: boolean | null;
             place?: components["schemas"]["StoneSite"] | null;
             /** @description The patient is pregnant. */
             pregnancy?: boolean | null;
@@ -2575,8 +3560,19 @@ export interface components {
             skin_to_stone_mm?: number | null;
             /** @description The patient has one kidney. */
             solitary_kidney?: boolean | null;
+            /** @description Spina bifida or an injury of the spinal cord. */
+            spinal_malformation?: boolean | null;
+            /** @description A stone fills pelvis and calyces (complete staghorn). */
+            staghorn?: boolean | null;
+            /**
+             * Format: double
+             * @description Stones in the kidney.
+             */
+            stones?: number | null;
             /** @description The stone causes symptoms. */
             symptoms?: boolean | null;
+            /** @description Three calyces or more hold stones. */
+            three_calyces?: boolean | null;
             /** @description Pain that medication does not control. */
             uncontrolled_pain?: boolean | null;
             /** @description Anatomy that speaks against shock waves: a steep or long, narrow infundibulum. */
@@ -2591,7 +3587,7 @@ export interface components {
          * @description A place that rules speak of.
          * @enum {string}
          */
-        RulePlace: "kidney" | "kidney_not_lower_pole" | "lower_pole" | "ureter" | "proximal_ureter" | "mid_ureter" | "distal_ureter" | "distal_ureter_above_uvj" | "uvj";
+        RulePlace: "kidney" | "upper_pole" | "kidney_not_lower_pole" | "lower_pole" | "ureter" | "proximal_ureter" | "mid_ureter" | "distal_ureter" | "distal_ureter_above_uvj" | "uvj";
         /** @description Numbers between two bounds, each of which counts or does not. */
         RuleRange: {
             /**
@@ -2620,6 +3616,50 @@ export interface components {
          * @enum {string}
          */
         RuleTopic: "urgency" | "observation" | "removal" | "swl" | "composition";
+        /** @description A rule of what comes in. */
+        RuleView: {
+            /** @description With this in the Study Description, with wild cards. */
+            description?: string | null;
+            /** @description Peers that it goes on to. */
+            forward: string[];
+            /** @description Whose data it becomes. */
+            institution?: string | null;
+            /** @description Of these modalities. */
+            modality: string[];
+            /** @description Calling AE titles, with wild cards. */
+            source?: string | null;
+        };
+        /** @description `GET /api/v1/samples`. */
+        SamplesView: {
+            /** @description Stopped by a person. */
+            cancelled: boolean;
+            /**
+             * Format: int64
+             * @description Patients that are there.
+             */
+            done: number;
+            /** @description Why the making ended early. */
+            message?: string | null;
+            /** @description They are being made. */
+            running: boolean;
+            /**
+             * Format: int64
+             * @description Patients in all.
+             */
+            total: number;
+        };
+        /** @description A filter that an account keeps. */
+        SavedFilter: {
+            /** @description What it shows. */
+            filter: components["schemas"]["WorkFilter"];
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description What the account calls it. */
+            name: string;
+        };
         /** @description The second factor of the account that is signed in. */
         SecondFactorView: {
             /** @description It has one. */
@@ -2633,6 +3673,28 @@ export interface components {
             required: boolean;
             /** @description RFC 3339: then an administrator took it away, and the account has not said that it knows. */
             reset_at?: string | null;
+        };
+        /** @description How many stones of a size were found. */
+        SensitivityView: {
+            /** @description 95 % confidence interval. */
+            ci95?: number[] | null;
+            /** @description Largest diameter in mm, from and below. */
+            diameter_mm: number[];
+            /**
+             * Format: int64
+             * @description Found.
+             */
+            found: number;
+            /**
+             * Format: int64
+             * @description There.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Their share; none where there were no stones.
+             */
+            value?: number | null;
         };
         /** @description A series that was not read, and why. */
         SeriesNotChosen: {
@@ -3006,11 +4068,121 @@ export interface components {
             /** @description Stone present or not. */
             stone_present: components["schemas"]["StonePresent"];
         };
+        /** @description A score of a kidney's stones. */
+        StoneScore: {
+            /** @description The items. */
+            items: components["schemas"]["StoneScoreItem"][];
+            /** @description What would narrow it down. */
+            missing: components["schemas"]["RuleInput"][];
+            /** @description Least and most points; the same where everything is known that decides. */
+            points: number[];
+            /** @description Least and most points that the score can give at all. */
+            scale: number[];
+            /** @description The score, by its id. */
+            score: string;
+            /** @description How many such patients were free of stones, per cent: least and most over the points above. */
+            stone_free_percent?: number[] | null;
+            /** @description What was known of what it asks for. */
+            used: components["schemas"]["RuleInput"][];
+        };
+        /** @description One item of a score, weighed. */
+        StoneScoreItem: {
+            /** @description The item, by its id. */
+            item: string;
+            /** @description Least and most points. */
+            points: number[];
+        };
         /**
          * @description Where a stone lies, as far as it is known.
          * @enum {string}
          */
         StoneSite: "upper_pole" | "mid_kidney" | "lower_pole" | "renal_pelvis" | "kidney" | "upj" | "proximal_ureter" | "mid_ureter" | "distal_ureter" | "uvj" | "ureter" | "bladder";
+        /**
+         * @description What the report of a study says of stones.
+         * @enum {string}
+         */
+        StonesFound: "present" | "absent" | "unknown";
+        /** @description A reading that does not go on by itself. */
+        StoppedReading: {
+            /** @description It failed, and nobody cancelled it. */
+            failed: boolean;
+            reason?: components["schemas"]["Note"] | null;
+            /** @description RFC 3339. */
+            since: string;
+            /** @description Study Instance UID. */
+            study_uid: string;
+        };
+        /** @description `GET /api/v1/operations/storage`. */
+        StorageView: {
+            /**
+             * Format: int64
+             * @description Bytes of that disk.
+             */
+            disk_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes that are free on the disk of the data folder.
+             */
+            free_bytes: number;
+            /**
+             * Format: int64
+             * @description Instances in the caller's institutions.
+             */
+            instances: number;
+            /** @description The last backup that was made of it, RFC 3339. */
+            last_backup_at?: string | null;
+            /** @description `folder` or `bucket`. */
+            place: string;
+            /**
+             * Format: int64
+             * @description Objects that were put aside.
+             */
+            quarantined: number;
+            /**
+             * Format: int64
+             * @description Bytes that the segments take on this machine's disk.
+             */
+            segment_bytes: number;
+            /**
+             * Format: int64
+             * @description Studies in the caller's institutions.
+             */
+            studies: number;
+        };
+        /** @description What changed in a study, for those who look at a list of them: no name, no number of a patient. */
+        StudyChange: {
+            /** @description It came within the last seconds. */
+            arrived: boolean;
+            /**
+             * Format: int64
+             * @description ms since 1970 UTC.
+             */
+            at: number;
+            /** @description As the list shows it. */
+            body_parts: string[];
+            /** @description As the list shows it. */
+            contrast?: boolean | null;
+            /**
+             * Format: int64
+             * @description Instances received.
+             */
+            instance_count: number;
+            /** @description The modalities of its series. */
+            modalities: string[];
+            /** @description How urgent it is. */
+            priority: components["schemas"]["Priority"];
+            /** @description Where its reading stands. */
+            reading: components["schemas"]["ReadingState"];
+            /**
+             * Format: int64
+             * @description Series received.
+             */
+            series_count: number;
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /** @description How far a physician is with it. */
+            workflow: components["schemas"]["Workflow"];
+        };
         /** @description One study with its series. */
         StudyDetail: components["schemas"]["StudySummary"] & {
             /** @description What does not fit together, e.g. the same study sent for another patient. */
@@ -3018,20 +4190,36 @@ export interface components {
             /** @description Its series, in order of series number. */
             series: components["schemas"]["SeriesSummary"][];
         };
+        /** @description A Study Instance UID. */
+        StudyName: string;
         /** @description `POST /api/v1/studies/search`: names never stand in an address. */
         StudySearch: {
             /** @description [`Page::next`] of the page before. */
             after?: string | null;
+            /** @description What names no patient. */
+            filter?: components["schemas"]["WorkFilter"];
             /**
              * Format: int32
              * @description Rows a page, 1 to 200; 50 when absent.
              */
             limit?: number | null;
+            /** @description Part of a patient's name, in any of its groups. */
+            name?: string | null;
+            /** @description Part of a Patient ID. */
+            patient_id?: string | null;
+            /** @description In which order. */
+            sort?: components["schemas"]["WorkSort"];
             /** @description Part of a patient's name or ID, a description or a study UID. */
             text?: string | null;
         };
         /** @description One study of the list. */
         StudySummary: {
+            /** @description Accession Number, or empty. */
+            accession: string;
+            /** @description Body Part Examined of its series, in capitals. */
+            body_parts: string[];
+            /** @description Contrast given in one of its series; null when nothing says. */
+            contrast?: boolean | null;
             /** @description Study Description. */
             description: string;
             /**
@@ -3039,12 +4227,18 @@ export interface components {
              * @description Instances kept.
              */
             instance_count: number;
+            /** @description Code of the institution that has it. */
+            institution: string;
             /** @description The modalities of its series. */
             modalities: string[];
             /** @description Whose study. */
             patient: components["schemas"]["PatientView"];
+            /** @description How urgent it is. */
+            priority: components["schemas"]["Priority"];
             /** @description How far its reading is. */
             reading: components["schemas"]["ReadingState"];
+            /** @description When its first image came, RFC 3339. */
+            received_at: string;
             /**
              * Format: int64
              * @description Series received.
@@ -3058,6 +4252,8 @@ export interface components {
             study_uid: string;
             /** @description Made by `hilum phantom`. */
             synthetic: boolean;
+            /** @description How far a physician is with it. */
+            workflow: components["schemas"]["Workflow"];
         };
         /** @description `GET /api/v1/system`. */
         SystemView: {
@@ -3181,6 +4377,44 @@ export interface components {
             /** @description What became of it. */
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description Which studies the list shows, by what names no patient. What is left out shows all. */
+        WorkFilter: {
+            /** @description With a series of one of these body parts, as they were sent. */
+            body_part?: string[];
+            /** @description Contrast given in one of the series, or in none of those that say. */
+            contrast?: boolean | null;
+            /** @description Part of the Study Description. */
+            description?: string | null;
+            /** @description Study Date from this day on, `YYYY-MM-DD`. */
+            from?: string | null;
+            /** @description With a series of one of these modalities. */
+            modality?: string[];
+            /** @description How urgent it is. */
+            priority?: components["schemas"]["Priority"][];
+            /** @description What the report says of stones. */
+            stones?: components["schemas"]["StonesFound"][];
+            /** @description Study Date up to this day, `YYYY-MM-DD`. */
+            to?: string | null;
+            /** @description How far a physician is with it. */
+            workflow?: components["schemas"]["Workflow"][];
+        };
+        /**
+         * @description What the list may be sorted by.
+         * @enum {string}
+         */
+        WorkOrder: "received" | "priority" | "date" | "name" | "patient_id" | "description" | "modality" | "workflow" | "stones";
+        /** @description The order of the list. Among equals the one received last comes first where it is descending, else the one received first. */
+        WorkSort: {
+            /** @description By what. */
+            by: components["schemas"]["WorkOrder"];
+            /** @description The largest first. */
+            descending: boolean;
+        };
+        /**
+         * @description How far a physician is with a study.
+         * @enum {string}
+         */
+        Workflow: "unread" | "in_review" | "signed";
     };
     responses: {
         /** @description something of the request cannot be read, or is out of range; the message names it */
@@ -3282,6 +4516,15 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
+        /** @description the address is a WebSocket, and the request opens none */
+        Refused426: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description too many requests, or too many wrong passwords; Retry-After says when to go on */
         Refused429: {
             headers: {
@@ -3309,7 +4552,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description the OpenID provider does not answer, or says what cannot be used */
+        /** @description the peer or the OpenID provider does not answer, or says what cannot be used */
         Refused502: {
             headers: {
                 [name: string]: unknown;
@@ -3691,7 +4934,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Of this action. */
-                action?: "process_start" | "process_end" | "audit_read" | "sign_in" | "sign_out" | "add_account" | "change_account" | "change_roles" | "add_token" | "revoke_token" | "add_link" | "add_institution" | "query" | "view" | "receive" | "import" | "import_worklist" | "export" | "backup" | "restore" | "send" | "delete" | "predict" | "make_results" | "cancel_reading" | "resume_reading" | "review" | "sign_report" | "change_label_use" | "retry_forwards" | "change_keys" | "change_configuration" | "pseudonymise" | "reidentify" | "admit";
+                action?: "process_start" | "process_end" | "audit_read" | "sign_in" | "sign_out" | "add_account" | "change_account" | "change_roles" | "add_token" | "revoke_token" | "add_link" | "add_institution" | "query" | "retrieve" | "view" | "receive" | "import" | "import_worklist" | "export" | "backup" | "restore" | "send" | "delete" | "predict" | "make_results" | "cancel_reading" | "resume_reading" | "change_priority" | "review" | "sign_report" | "change_label_use" | "change_work_item" | "retry_forwards" | "deliver" | "retry_deliveries" | "receive_patient_data" | "change_keys" | "change_configuration" | "pseudonymise" | "reidentify" | "admit";
                 /** @description That ended so. */
                 outcome?: "done" | "refused" | "failed";
                 /** @description By actors of this kind. */
@@ -3722,6 +4965,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfAuditView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             400: components["responses"]["Refused400"];
@@ -3998,6 +5269,105 @@ export interface operations {
             507: components["responses"]["Refused507"];
         };
     };
+    get_api_v1_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        dice?: components["schemas"]["FigureView"] | null;
+                        /** @description Engine and precision. */
+                        engine: string;
+                        /** @description Wrong candidates for each patient. */
+                        false_positives: components["schemas"]["FigureView"];
+                        /** @description SHA-256 of the weights, hexadecimal. */
+                        hash: string;
+                        /** @description The rule by which a candidate hits a stone. */
+                        matching_rule: string;
+                        /** @description The card's name. */
+                        name: string;
+                        /**
+                         * Format: int64
+                         * @description How many they were.
+                         */
+                        patients: number;
+                        /** @description Patients of the figures. */
+                        patients_from: string;
+                        /** @description Share of stones that it found, by their size. */
+                        sensitivity: components["schemas"]["SensitivityView"][];
+                        /** @description Slice distance in mm that the training covered, lowest and highest. */
+                        slice_distance_mm: number[];
+                        /** @description What it was trained on, and what it is not for. */
+                        statement: string;
+                        /** @description In words: contrast, body part. */
+                        suitable_for: string;
+                        /** @description Trained on synthetic CT only. */
+                        synthetic_trained: boolean;
+                        /**
+                         * Format: double
+                         * @description Score from which a candidate counts.
+                         */
+                        threshold: number;
+                        /** @description RFC 3339. */
+                        trained_at: string;
+                        /** @description Where the training's patients came from. */
+                        training_data: string;
+                        /**
+                         * Format: int64
+                         * @description How many they were.
+                         */
+                        training_patients: number;
+                    }[];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
     get_api_v1_openapi_json: {
         parameters: {
             query?: never;
@@ -4129,6 +5499,242 @@ export interface operations {
             431: components["responses"]["Refused431"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_operations_forwards: {
+        parameters: {
+            query?: {
+                /** @description In this state. */
+                state?: "waiting" | "sent" | "failed";
+                /** @description To this peer. */
+                peer?: string;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description Rows a page, 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfForwardView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_operations_forwards_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    get_api_v1_operations_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What to do. */
+                        advice: string;
+                        /** @description Stable, for programs. */
+                        code: string;
+                        /** @description `serious`, `warning` or `note`. */
+                        severity: string;
+                        /** @description What is so. */
+                        text: string;
+                    }[];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_operations_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_operations_storage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_peers_ae_title_echo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EchoView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            502: components["responses"]["Refused502"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_api_v1_peers_ae_title_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PeerSearch"];
+            };
+        };
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeerMatches"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            502: components["responses"]["Refused502"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_api_v1_quality_agreement: {
@@ -4345,6 +5951,233 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    get_api_v1_retrievals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * Format: int64
+                         * @description Instances that came, and are kept.
+                         */
+                        completed: number;
+                        /**
+                         * Format: int64
+                         * @description Instances that the peer could not send, or that could not be kept.
+                         */
+                        failed: number;
+                        /**
+                         * Format: int64
+                         * @description Unique in this process.
+                         */
+                        id: number;
+                        /** @description Why it failed, or what is to be known. */
+                        message?: string | null;
+                        /** @description AE title of the peer. */
+                        peer: string;
+                        /**
+                         * Format: int64
+                         * @description Instances of the study in hand that are still to come, where the peer says so.
+                         */
+                        remaining?: number | null;
+                        /** @description Where it stands. */
+                        state: components["schemas"]["RetrievalState"];
+                        /**
+                         * Format: int64
+                         * @description Studies asked for.
+                         */
+                        studies: number;
+                        /**
+                         * Format: int64
+                         * @description Studies that are done.
+                         */
+                        studies_done: number;
+                    }[];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_retrievals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRetrieval"];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retrieval"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_api_v1_retrievals_id_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retrieval"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    get_api_v1_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SamplesView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SamplesView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_api_v1_samples_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SamplesView"];
+                };
             };
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];
@@ -4779,6 +6612,272 @@ export interface operations {
             503: components["responses"]["Refused503"];
         };
     };
+    get_api_v1_studies_study_uid_acquisition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Body Part Examined (0018,0015). */
+                        body_part?: string | null;
+                        /** @description Contrast/Bolus Agent (0018,0010). */
+                        contrast_agent?: string | null;
+                        ctdi_vol_mgy?: components["schemas"]["Range"] | null;
+                        exposure_mas?: components["schemas"]["Range"] | null;
+                        exposure_time_ms?: components["schemas"]["Range"] | null;
+                        gantry_tilt_degrees?: components["schemas"]["Range"] | null;
+                        /** @description Patient Orientation of the reconstruction: Image Type (0008,0008), its values joined by backslashes. */
+                        image_type?: string | null;
+                        /** @description Convolution Kernel (0018,1210). */
+                        kernel?: string | null;
+                        kvp?: components["schemas"]["Range"] | null;
+                        /** @description Manufacturer (0008,0070). */
+                        manufacturer?: string | null;
+                        /** @description Rows and columns. */
+                        matrix?: number[] | null;
+                        /** @description Manufacturer's Model Name (0008,1090). */
+                        model?: string | null;
+                        /** @description Patient Position (0018,5100). */
+                        patient_position?: string | null;
+                        pitch?: components["schemas"]["Range"] | null;
+                        /** @description Protocol Name (0018,1030). */
+                        protocol?: string | null;
+                        reconstruction_diameter_mm?: components["schemas"]["Range"] | null;
+                        /** @description Series Instance UID. */
+                        series_uid: string;
+                        slice_thickness_mm?: components["schemas"]["Range"] | null;
+                        tube_current_ma?: components["schemas"]["Range"] | null;
+                        unreadable?: components["schemas"]["Note"] | null;
+                    }[];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_studies_study_uid_measurements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description When, RFC 3339. */
+                        at: string;
+                        /** @description Who made it. */
+                        by: string;
+                        /** @description Frame of Reference UID of the points. */
+                        frame_of_reference_uid?: string | null;
+                        /**
+                         * Format: int64
+                         * @description Its number.
+                         */
+                        id: number;
+                        /** @description What is measured. */
+                        kind: components["schemas"]["MeasurementKind"];
+                        /** @description The caller made it, and may take it back. */
+                        own: boolean;
+                        points: number[][];
+                        /** @description The series in whose images it was made. */
+                        series_uid: string;
+                        /** @description The image that it was made on; null on a reformatted plane. */
+                        sop_uid?: string | null;
+                    }[];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_studies_study_uid_measurements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMeasurement"];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeasurementView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    delete_api_v1_studies_study_uid_measurements_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+                /** @description Number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, or nothing found */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    put_api_v1_studies_study_uid_priority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPriority"];
+            };
+        };
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudySummary"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_api_v1_studies_study_uid_reading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingState"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
     post_api_v1_studies_study_uid_reading_cancel: {
         parameters: {
             query?: never;
@@ -5038,6 +7137,20 @@ export interface operations {
                 aortic_aneurysm?: boolean;
                 /** @description A steep or long, narrow infundibulum. */
                 unfavourable_anatomy?: boolean;
+                /** @description Hydronephrosis is moderate or severe. */
+                moderate_hydronephrosis?: boolean;
+                /** @description Three calyces or more hold stones. */
+                three_calyces?: boolean;
+                /** @description A stone fills pelvis and calyces (complete staghorn). */
+                staghorn?: boolean;
+                /** @description A stone fills the pelvis and some calyces (partial staghorn). */
+                partial_staghorn?: boolean;
+                /** @description A stone lies in a calyceal diverticulum. */
+                calyceal_diverticulum?: boolean;
+                /** @description Anatomy of kidney or collecting system is not normal. */
+                abnormal_anatomy?: boolean;
+                /** @description Spina bifida or an injury of the spinal cord. */
+                spinal_malformation?: boolean;
             };
             header?: never;
             path: {
@@ -5231,6 +7344,41 @@ export interface operations {
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
             507: components["responses"]["Refused507"];
+        };
+    };
+    get_api_v1_studies_study_uid_report_versions_version_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+                /** @description Version of the report, from 1 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelMap"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     get_api_v1_studies_study_uid_report_versions_version_report_csv: {
@@ -5506,6 +7654,52 @@ export interface operations {
             507: components["responses"]["Refused507"];
         };
     };
+    put_api_v1_studies_study_uid_report_versions_version_review_findings_number_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Study Instance UID (0020,000D) */
+                study_uid: string;
+                /** @description Version of the report, from 1 */
+                version: number;
+                /** @description Number of the finding, from 1 */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMask"];
+            };
+        };
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
     post_api_v1_studies_study_uid_report_versions_version_sign: {
         parameters: {
             query?: never;
@@ -5694,6 +7888,113 @@ export interface operations {
         };
     };
     delete_api_v1_tokens_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, or nothing found */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    get_api_v1_worklist_filters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What it shows. */
+                        filter: components["schemas"]["WorkFilter"];
+                        /**
+                         * Format: int64
+                         * @description Row id.
+                         */
+                        id: number;
+                        /** @description What the account calls it. */
+                        name: string;
+                    }[];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_worklist_filters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSavedFilter"];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedFilter"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    delete_api_v1_worklist_filters_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -7042,6 +9343,513 @@ export interface operations {
             406: components["responses"]["Refused406"];
             421: components["responses"]["Refused421"];
             422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_dicom_web_subscribers_ae_title: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the connection is a WebSocket from now on */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            426: components["responses"]["Refused426"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_dicom_web_workitems: {
+        parameters: {
+            query?: {
+                /** @description Instead of the header Accept (PS3.18 8.3.3.1) */
+                accept?: string;
+                /** @description Matches in the answer; 5000 at most */
+                limit?: number;
+                /** @description Matches that are passed over */
+                offset?: number;
+                /** @description Names that sound or are written alike */
+                fuzzymatching?: boolean;
+                /** @description Attributes that are wanted besides: keywords or tags, separated by commas, or `all` */
+                includefield?: string;
+                /** @description Key, as every attribute but the Transaction UID may be one */
+                ProcedureStepState?: string;
+                /** @description Key */
+                ScheduledProcedureStepPriority?: string;
+                /** @description Key, with * and ? as wildcards */
+                WorklistLabel?: string;
+                /** @description Key */
+                PatientID?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                    "application/json": components["schemas"]["DicomDataSet"][];
+                    "multipart/related; type=\"application/dicom+xml\"": string;
+                };
+            };
+            /** @description done, or nothing found */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            406: components["responses"]["Refused406"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_dicom_web_workitems: {
+        parameters: {
+            query?: {
+                /** @description Its SOP Instance UID; without one it gets one */
+                workitem?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/dicom+json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+                "application/dicom+xml": string;
+                "application/json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+            };
+        };
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    get_dicom_web_workitems_workitem: {
+        parameters: {
+            query?: {
+                /** @description Instead of the header Accept (PS3.18 8.3.3.1) */
+                accept?: string;
+            };
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                    "application/json": components["schemas"]["DicomDataSet"][];
+                    "multipart/related; type=\"application/dicom+xml\"": string;
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_dicom_web_workitems_workitem: {
+        parameters: {
+            query?: {
+                /** @description Transaction UID of whoever claimed it; none while it is SCHEDULED */
+                "transaction-uid"?: string;
+            };
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/dicom+json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+                "application/dicom+xml": string;
+                "application/json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+            };
+        };
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_dicom_web_workitems_workitem_cancelrequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/dicom+json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+                "application/dicom+xml": string;
+                "application/json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+            };
+        };
+        responses: {
+            /** @description some of it was kept, or kept aside */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    put_dicom_web_workitems_workitem_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/dicom+json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+                "application/dicom+xml": string;
+                "application/json": {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                } | {
+                    [key: string]: {
+                        Value?: unknown[] | null;
+                        vr?: string;
+                    };
+                }[];
+            };
+        };
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_dicom_web_workitems_workitem_subscribers_ae_title: {
+        parameters: {
+            query?: {
+                /** @description What has ended is kept until the subscription ends */
+                deletionlock?: boolean;
+                /** @description For the filtered worklist: keys as attribute=value, divided by commas */
+                filter?: string;
+            };
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    delete_dicom_web_workitems_workitem_subscribers_ae_title: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    post_dicom_web_workitems_workitem_subscribers_ae_title_suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SOP Instance UID (0008,0018) of a work item, or the UID of the worklist */
+                workitem: string;
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    get_dicom_web_ws_subscribers_ae_title: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description AE title of a subscriber */
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the connection is a WebSocket from now on */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            421: components["responses"]["Refused421"];
+            426: components["responses"]["Refused426"];
             429: components["responses"]["Refused429"];
             431: components["responses"]["Refused431"];
             500: components["responses"]["Refused500"];

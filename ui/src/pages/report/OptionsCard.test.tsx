@@ -84,7 +84,7 @@ it("what a medical record told since the report is weighed and shown with its so
       Response.json(query["infection"] === undefined ? { ...options(weighed), recorded } : options([removal, waiting])),
   });
   furnish();
-  shown();
+  shown(report);
   const told = await screen.findByRole("region", { name: "From the medical record" });
   expect(told.textContent).toContain("infection: Yes his · LN 5802-4 · 2026-11-25");
   expect(screen.getByText("observation; reconsider at 4 to 6 weeks")).toBeTruthy();
@@ -102,7 +102,8 @@ it("where they cannot be weighed again, those of the report stay and the page sa
 });
 
 it("a kidney's score stands with its scale, its items and what would narrow it down; no kidney with stones, no score", async () => {
-  const scored = { ...report, options: { ...report.options, sources: [...report.options.sources, { ...source("stone"), title: "S.T.O.N.E." }], kidneys: [kidney] } };
+  const of = options([removal, waiting]);
+  const scored = { ...report, options: { ...of, sources: [...of.sources, { ...source("stone"), title: "S.T.O.N.E." }], kidneys: [kidney] } };
   const heard = serve({ "GET /api/v1/studies/1.2.3/report/options": () => Response.json(scored.options) });
   furnish();
   shown(scored);
@@ -110,7 +111,7 @@ it("a kidney's score stands with its scale, its items and what would narrow it d
   expect(within(left).getAllByRole("row")[1]?.textContent).toBe("S.T.O.N.E.5–8 of 5–13size 183–94 %moderate or severe hydronephrosis");
   expect(screen.getByText(/An article of stone/)).toBeTruthy();
   fireEvent.click(within(screen.getByRole("radiogroup", { name: "complete staghorn" })).getByRole("radio", { name: "Yes" }));
-  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{ staghorn: "true" }]));
+  await waitFor(() => expect(heard.map(({ query }) => query)).toEqual([{}, { staghorn: "true" }]));
 });
 
 it("where no kidney has stones nothing is asked of kidneys", () => {

@@ -88,6 +88,7 @@ describe("the worklist", () => {
   it("changes a row where it stands, and announces what is new until somebody wants to see it", async () => {
     const { state } = open([study(1), study(2)]);
     await screen.findByText("Live");
+    await screen.findAllByText("<b>KUB</b>");
     const first = document.getElementById("study-1.2.1") as HTMLElement;
     changed(study(1), { priority: "stat", reading: { state: "reading", progress: 0.42, reason: null, stone_present: null, stone_count: null, highest_score: null } });
     await within(first).findByText("Reading, 42 %");

@@ -1,7 +1,7 @@
 import { MantineProvider } from "@mantine/core";
 import { fireEvent, render, screen } from "@testing-library/react";
 import { useState } from "react";
-import { expect, it } from "vitest";
+import { it } from "vitest";
 
 import { furnish, inEnglish } from "../../testing/browser";
 import { standard } from "../../viewer/hotkeys";

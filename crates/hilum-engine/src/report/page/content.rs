@@ -22,17 +22,20 @@ pub(super) struct Density {
     image_columns: usize,
     statements: usize,
     characters: usize,
+    /// On the page of a stone.
+    pub(super) rules: usize,
+    pub(super) sources: usize,
 }
 
 /// From generous to tight. The last one fits whatever the report holds.
 pub(super) const DENSITIES: [Density; 7] = [
-    Density { stones: 12, key_images: 4, image_columns: 2, statements: 12, characters: 240 },
-    Density { stones: 12, key_images: 6, image_columns: 3, statements: 12, characters: 240 },
-    Density { stones: 12, key_images: 4, image_columns: 4, statements: 10, characters: 160 },
-    Density { stones: 8, key_images: 4, image_columns: 4, statements: 6, characters: 120 },
-    Density { stones: 7, key_images: 4, image_columns: 4, statements: 5, characters: 100 },
-    Density { stones: 6, key_images: 2, image_columns: 4, statements: 4, characters: 80 },
-    Density { stones: 6, key_images: 0, image_columns: 4, statements: 3, characters: 48 },
+    Density { stones: 12, key_images: 4, image_columns: 2, statements: 12, characters: 240, rules: 14, sources: 12 },
+    Density { stones: 12, key_images: 6, image_columns: 3, statements: 12, characters: 240, rules: 14, sources: 10 },
+    Density { stones: 12, key_images: 4, image_columns: 4, statements: 10, characters: 160, rules: 12, sources: 9 },
+    Density { stones: 8, key_images: 4, image_columns: 4, statements: 6, characters: 120, rules: 10, sources: 7 },
+    Density { stones: 7, key_images: 4, image_columns: 4, statements: 5, characters: 100, rules: 8, sources: 6 },
+    Density { stones: 6, key_images: 2, image_columns: 4, statements: 4, characters: 80, rules: 6, sources: 4 },
+    Density { stones: 6, key_images: 0, image_columns: 4, statements: 3, characters: 48, rules: 4, sources: 3 },
 ];
 
 /// A component group of a person name has at most 64 characters (PS3.5 6.2).
@@ -192,7 +195,7 @@ impl<'a> Content<'a> {
                 .stones
                 .iter()
                 .take(IN_THREE_PLANES)
-                .map(|stone| StonePage::of(&words, report, stone, key_images))
+                .map(|stone| StonePage::of(&words, report, stone, key_images, density))
                 .collect(),
             review: None,
         }

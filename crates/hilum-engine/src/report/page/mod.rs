@@ -26,23 +26,27 @@ use super::{KeyImage, ReportError, UrinaryStoneReport};
 /// several densities allows, then with less, until it is one page. A physician's review stands on pages of its own behind them.
 pub fn pdf(report: &UrinaryStoneReport, key_images: &[KeyImage], language: Language) -> Result<Vec<u8>, ReportError> {
     let created = OffsetDateTime::parse(&report.created_at, &Rfc3339).map_err(|_| ReportError::Time)?;
+    let mut longest = String::new();
     for density in DENSITIES {
         let mut content = Content::new(report, key_images, language, created, density);
         // The first page alone shows whether it fits; those of the stones are set once it does.
         let stones = std::mem::take(&mut content.stone_pages);
-        if typeset(&content, key_images)?.pages().len() != content.pages() {
+        let first = typeset(&content, key_images)?.pages().len();
+        if first != content.pages() {
+            longest = format!("its first page takes {first}");
             continue;
         }
         content.stone_pages = stones;
         let document = typeset(&content, key_images)?;
         if document.pages().len() != content.pages() {
+            longest = format!("{} stones take {} pages", content.pages() - 1, document.pages().len() - 1);
             continue;
         }
         content.review = review::content(report, language);
         let document = if content.review.is_some() { typeset(&content, key_images)? } else { document };
         return write(&document, report, language, created);
     }
-    Err(ReportError::Page("the report does not fit on its pages even at the highest density".to_owned()))
+    Err(ReportError::Page(format!("the report does not fit on its pages even at the highest density: {longest}")))
 }
 
 fn typeset(content: &Content<'_>, key_images: &[KeyImage]) -> Result<PagedDocument, ReportError> {

@@ -8,13 +8,8 @@ use hilum_clinical::{Label, Language};
 use serde::Serialize;
 
 use super::super::{KeyImage, Plane};
-use super::content::{KeyImageCell, Words, citation, fine_print};
+use super::content::{Density, KeyImageCell, Words, citation, fine_print};
 use super::review::{as_stated, is_rejected};
-
-/// Rules that a page shows; there are fewer in the guidelines that come with Hilum.
-const MOST_RULES: usize = 14;
-/// Sources that it names in full.
-const MOST_SOURCES: usize = 10;
 
 #[derive(Serialize)]
 pub(super) struct StonePage {
@@ -54,7 +49,13 @@ struct RuleRow {
 }
 
 impl StonePage {
-    pub(super) fn of(words: &Words, report: &UrinaryStoneReport, stone: &Stone, images: &[KeyImage]) -> Self {
+    pub(super) fn of(
+        words: &Words,
+        report: &UrinaryStoneReport,
+        stone: &Stone,
+        images: &[KeyImage],
+        density: Density,
+    ) -> Self {
         let language = words.language;
         let (stone, stated) = &as_stated(report, stone);
         let own = images.iter().enumerate().filter(|(_, image)| image.stone == stone.number);
@@ -79,13 +80,13 @@ impl StonePage {
             .flatten()
             .collect::<Vec<_>>()
             .join(" "),
-            rules_left_out: rules.len().saturating_sub(MOST_RULES),
-            rules: rules.into_iter().take(MOST_RULES).collect(),
+            rules_left_out: rules.len().saturating_sub(density.rules),
+            rules: rules.into_iter().take(density.rules).collect(),
             passage: options.map(|options| words.passage(options)).unwrap_or_default(),
             scores: kidney.map(|kidney| words.scores(report, kidney)).unwrap_or_default(),
             missing: named(&report.options.missing, language),
             recorded: words.text(&recorded(&report.options.recorded, language)),
-            sources: options.map(|options| sources(report, options, kidney)).unwrap_or_default(),
+            sources: options.map(|options| sources(report, options, kidney, density.sources)).unwrap_or_default(),
         }
     }
 }
@@ -173,6 +174,7 @@ fn sources(
     report: &UrinaryStoneReport,
     options: &StoneOptions,
     kidney: Option<&KidneyScores>,
+    most: usize,
 ) -> Vec<(String, String)> {
     let used = |id: &String| {
         options.rules.iter().any(|one| one.guideline == *id)
@@ -188,5 +190,5 @@ fn sources(
         let own = one.rule.citation.as_ref()?;
         Some((fine_print(&one.rule.id), citation(own)))
     });
-    sources.chain(own).take(MOST_SOURCES).collect()
+    sources.chain(own).take(most).collect()
 }

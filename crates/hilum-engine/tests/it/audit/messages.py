@@ -16,6 +16,7 @@ EVENTS = {
     "110106": ("Export", "R"),
     "110107": ("Import", "C"),
     "110109": ("Order Record", "CRUD"),
+    "110110": ("Patient Record", "CRUD"),
     "110111": ("Procedure Record", "CRUD"),
     "110112": ("Query", "E"),
     "110113": ("Security Alert", "E"),

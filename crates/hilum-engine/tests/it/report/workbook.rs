@@ -29,7 +29,10 @@ fn openpyxl_reads_the_slices_the_stones_and_the_model() {
     assert_eq!(sheets, ["About", "Guideline options", "Slices", "Stones"]);
     let options = book["Guideline options"].as_array().expect("rows");
     let told = report.options.stones.iter().map(|stone| stone.rules.len() + stone.passage.len()).sum::<usize>();
-    assert_eq!(options.len(), 1 + told);
+    let scores = report.options.kidneys.iter().map(|kidney| kidney.scores.len()).sum::<usize>();
+    assert_eq!(options.len(), 1 + told + scores);
+    let row = options.iter().find(|row| row[1][0] == "guys-stone-score").expect("a kidney with stones");
+    assert!(row[3][0].as_str().expect("a score").contains(" points (1–4)"), "{row}");
     let row = options.iter().find(|row| row[1][0] == "eau-2020 kidney-10-to-20-mm").expect("a stone of 10 to 20 mm");
     assert!(row[3][0].as_str().expect("options").starts_with("shock wave lithotripsy (SWL) or ureteroscopy (URS)"));
     assert_eq!(row[5][0], "site", "it is not known whether the stone lies in the lower pole");

@@ -28,7 +28,8 @@ impl FromRequest<Server> for Body {
 
     async fn from_request(request: Request, server: &Server) -> Result<Self, ApiError> {
         let unsupported = || ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", EXPECTED);
-        let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+        let (parts, body) = request.into_parts();
+        let text = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
             let message = "a compressed request body is not taken; send it without Content-Encoding";
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
@@ -39,7 +40,6 @@ impl FromRequest<Server> for Body {
             native_model::MEDIA_TYPE => of_xml,
             _ => return Err(unsupported()),
         };
-        let (_, body) = request.into_parts();
         read(&limits::taken_whole(server, body).await?).map(Self)
     }
 }

@@ -9,10 +9,10 @@ use dicom_dictionary_std::tags;
 use hilum_dicom::ups::{StepError, StepState};
 use hilum_dicom::{DataSet, SopUid};
 use hilum_engine::EngineError;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::body::{Body, as_json, with_addresses};
-use super::{Transaction, WorkItemPath, answered, warn, work_item_uid};
+use super::{Transaction, WorkItemPath, answered, warn};
 use crate::{
     dicomweb::{
         qido,

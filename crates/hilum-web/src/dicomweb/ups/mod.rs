@@ -16,8 +16,8 @@ use crate::{
     error::ApiError,
 };
 use axum::{
-    extract::{FromRequestParts, Path, request::Parts},
-    http::{HeaderMap, HeaderValue, Method, header},
+    extract::{FromRequestParts, Path},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use hilum_dicom::SopUid;

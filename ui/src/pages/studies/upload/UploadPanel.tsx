@@ -75,7 +75,7 @@ export function UploadPanel() {
                   <Table.Tr key={file.id}>
                     <Table.Td style={{ wordBreak: "break-all" }}>{file.path}</Table.Td>
                     <Table.Td w={90}>
-                      <Text size="xs" c={file.state === "refused" || file.state === "failed" ? "red" : undefined}>
+                      <Text size="xs" {...(file.state === "refused" || file.state === "failed" ? { c: "red" } : {})}>
                         {t(`upload.state.${file.state}`)}
                       </Text>
                       {file.reason && <Text size="xs" c="dimmed">{why(file)}</Text>}

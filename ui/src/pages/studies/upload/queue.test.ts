@@ -1,3 +1,6 @@
+// @vitest-environment node
+// The blobs of jsdom cannot be read piece by piece.
+
 import { zipSync } from "fflate";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -38,10 +41,10 @@ describe("files on their way", () => {
   it("opens zips, in which folders and other things lie as well", async () => {
     const server = archive();
     const queue = new UploadQueue();
-    const zip = zipSync({ "ct/1.dcm": dicom("one"), "ct/deep/2.dcm": [dicom("two"), { level: 0 }], "ct/notes.txt": dicom("x").slice(5) });
+    const zip = zipSync({ DICOMDIR: dicom("index"), "ct/1.dcm": dicom("one"), "ct/deep/2.dcm": [dicom("two"), { level: 0 }], "ct/notes.txt": dicom("x").slice(5) });
     await queue.add([item("study.zip", zip)]);
     await Promise.resolve();
-    expect(states(queue)).toEqual({ "study.zip/ct/1.dcm": "kept", "study.zip/ct/deep/2.dcm": "kept", "study.zip/ct/notes.txt": "skipped: not_dicom" });
+    expect(states(queue)).toEqual({ "study.zip/DICOMDIR": "skipped: dicomdir", "study.zip/ct/1.dcm": "kept", "study.zip/ct/deep/2.dcm": "kept", "study.zip/ct/notes.txt": "skipped: not_dicom" });
     expect(server.files).toBe(2);
     await queue.add([item("broken.zip", new Uint8Array([1, 2, 3]))]);
     await Promise.resolve();

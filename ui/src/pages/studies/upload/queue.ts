@@ -54,6 +54,7 @@ export class UploadQueue {
   private opening: string | null = null;
   private next = 1;
   private scheduled = false;
+  private cancels = 0;
 
   subscribe = (watcher: () => void) => {
     this.watchers.add(watcher);
@@ -91,6 +92,8 @@ export class UploadQueue {
   /** Sends files; zips are opened here, and what is in them is sent as it comes out. Settles once all are through. */
   async add(items: Item[]): Promise<void> {
     this.error = null;
+    const { cancels } = this;
+    const stopped = () => this.error !== null || this.cancels !== cancels;
     for (const item of items.filter((one) => !isZip(one))) await this.enqueue(item);
     const sending = this.run();
     for (const zip of items.filter(isZip)) {
@@ -99,11 +102,13 @@ export class UploadQueue {
       try {
         const { unzipped } = await import("./unzip");
         for await (const item of unzipped(zip)) {
+          // Not: whether something is being sent. A file that is left out comes between others.
+          if (stopped()) break;
           await this.enqueue(item);
           void this.run();
           // No more of an archive in memory than a few requests hold.
           while (this.count("waiting") > batchFiles * lanes * 2 && this.abort) await new Promise((done) => setTimeout(done, 50));
-          if (this.error !== null || !this.abort) break;
+          if (stopped()) break;
         }
       } catch {
         const entry = this.entry(zip, null);
@@ -149,14 +154,22 @@ export class UploadQueue {
   }
 
   private lanesRunning = 0;
+  private underWay = new Set<Promise<void>>();
 
   private async run(): Promise<void> {
-    if (this.count("waiting") === 0) return;
+    if (this.count("waiting") > 0) this.begin();
+    // Of whoever began them: nothing is through before.
+    await Promise.all(this.underWay);
+  }
+
+  private begin() {
     this.abort ??= new AbortController();
     const { signal } = this.abort;
-    const begun = [];
-    while (this.lanesRunning < lanes) begun.push(this.lane(signal));
-    await Promise.all(begun);
+    // A lane that finds nothing left is through at once: the free ones are counted before.
+    for (let free = lanes - this.lanesRunning; free > 0; free -= 1) {
+      const lane = this.lane(signal).finally(() => this.underWay.delete(lane));
+      this.underWay.add(lane);
+    }
   }
 
   private async lane(signal: AbortSignal) {
@@ -192,6 +205,7 @@ export class UploadQueue {
   /** Stops; what was kept stays kept. */
   cancel() {
     const abort = this.abort;
+    this.cancels += 1;
     for (const entry of this.entries) if (entry.sent.state === "waiting") this.put(entry, "cancelled");
     abort?.abort();
     this.changed();
