@@ -66,7 +66,11 @@ POST /api/v1/session/second-factor nobody
 POST /api/v1/studies/search view
 GET /api/v1/studies/{study_uid} view
 GET /api/v1/studies/{study_uid}/acquisition view
+GET /api/v1/studies/{study_uid}/measurements view
+POST /api/v1/studies/{study_uid}/measurements review
+DELETE /api/v1/studies/{study_uid}/measurements/{id} review
 PUT /api/v1/studies/{study_uid}/priority predict
+POST /api/v1/studies/{study_uid}/reading predict
 POST /api/v1/studies/{study_uid}/reading/cancel predict
 POST /api/v1/studies/{study_uid}/reading/resume predict
 GET /api/v1/studies/{study_uid}/report view
@@ -79,6 +83,7 @@ GET /api/v1/studies/{study_uid}/report/versions view
 GET /api/v1/studies/{study_uid}/report/versions/{version} view
 GET /api/v1/studies/{study_uid}/report/versions/{version}/key-images/{file} view
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/label-use curate
+GET /api/v1/studies/{study_uid}/report/versions/{version}/mask view
 GET /api/v1/studies/{study_uid}/report/versions/{version}/report.csv view
 GET /api/v1/studies/{study_uid}/report/versions/{version}/report.pdf view
 GET /api/v1/studies/{study_uid}/report/versions/{version}/report.xlsx view
@@ -86,6 +91,7 @@ GET /api/v1/studies/{study_uid}/report/versions/{version}/review view
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/conclusion review
 POST /api/v1/studies/{study_uid}/report/versions/{version}/review/findings review
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number} review
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number}/mask review
 POST /api/v1/studies/{study_uid}/report/versions/{version}/sign review
 GET /api/v1/studies/{study_uid}/report/versions/{version}/signed.json view
 GET /api/v1/system signed in
@@ -145,6 +151,7 @@ DELETE /api/v1/accounts/{id}/identities/{identity} hidden
 DELETE /api/v1/identities/{id} hidden
 DELETE /api/v1/quick-texts/{id} hidden
 DELETE /api/v1/session own
+DELETE /api/v1/studies/{study_uid}/measurements/{id} hidden
 DELETE /api/v1/tokens/{id} hidden
 DELETE /api/v1/worklist/filters/{id} hidden
 DELETE /dicom-web/studies/{study_uid} hidden
@@ -172,6 +179,8 @@ GET /api/v1/samples hidden
 GET /api/v1/session own
 GET /api/v1/studies/{study_uid} hidden
 GET /api/v1/studies/{study_uid}/acquisition hidden
+GET /api/v1/studies/{study_uid}/measurements hidden
+GET /api/v1/studies/{study_uid}/report/versions/{version}/mask hidden
 GET /api/v1/studies/{study_uid}/report hidden
 GET /api/v1/studies/{study_uid}/report.csv hidden
 GET /api/v1/studies/{study_uid}/report.pdf hidden
@@ -236,6 +245,8 @@ POST /api/v1/second-factor/recovery-codes refused
 POST /api/v1/second-factor/remove refused
 POST /api/v1/second-factor/reset-seen own
 POST /api/v1/studies/search own
+POST /api/v1/studies/{study_uid}/measurements hidden
+POST /api/v1/studies/{study_uid}/reading hidden
 POST /api/v1/studies/{study_uid}/reading/cancel hidden
 POST /api/v1/studies/{study_uid}/reading/resume hidden
 POST /api/v1/studies/{study_uid}/report/versions/{version}/review/findings hidden
@@ -255,6 +266,7 @@ PUT /api/v1/studies/{study_uid}/priority hidden
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/label-use hidden
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/conclusion hidden
 PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number} hidden
+PUT /api/v1/studies/{study_uid}/report/versions/{version}/review/findings/{number}/mask hidden
 PUT /dicom-web/workitems/{workitem}/state hidden
 ";
 
@@ -432,6 +444,10 @@ async fn another_institution_sees_nothing_not_even_that_something_is_there() {
             (_, "/api/v1/retrievals") => br#"{"peer": "PACS", "studies": ["1.2.3"]}"#,
             (_, "/api/v1/quick-texts") => br#"{"language": "en", "title": "mole", "text": "mole"}"#,
             (_, path) if path.ends_with("/findings/{number}") => br#"{"revision": 0, "verdict": "rejected"}"#,
+            (_, path) if path.ends_with("/measurements") => {
+                br#"{"series_uid": "1.2.3", "kind": "length", "points": [[0, 0, 0], [1, 0, 0]]}"#
+            }
+            (_, path) if path.ends_with("/mask") => br#"{"revision": 0, "runs": [[0, 0, 0, 1]]}"#,
             (_, path) if path.ends_with("/findings") => br#"{"revision": 0}"#,
             (_, path) if path.ends_with("/conclusion") => br#"{"revision": 0, "conclusion": {"en": "mole"}}"#,
             (_, path) if path.ends_with("/sign") => br#"{"revision": 0, "accept_rest": true, "password": "x"}"#,
