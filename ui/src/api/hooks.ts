@@ -1,4 +1,4 @@
-import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { api } from "./client";
 import { ApiError } from "./http";
@@ -29,18 +29,6 @@ export function useActivity() {
 
 export function useQuarantine() {
   return useQuery({ queryKey: ["quarantine"], queryFn: api.quarantine, refetchInterval: 10_000 });
-}
-
-export function useStudies(text: string) {
-  return useInfiniteQuery({
-    queryKey: ["studies", text],
-    queryFn: ({ pageParam }) => api.searchStudies({ ...(text && { text }), ...(pageParam && { after: pageParam }) }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next,
-    placeholderData: keepPreviousData,
-    refetchInterval: ({ state: { data } }) =>
-      data?.pages.some((page) => page.items.some((study) => isPending(study.reading))) ? busyInterval : quietInterval,
-  });
 }
 
 export function useStudy(uid: string) {

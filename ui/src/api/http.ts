@@ -71,6 +71,9 @@ export async function problemOf(response: Response): Promise<ApiError> {
   );
 }
 
+/** Where a study is at the API. */
+export const studyAddress = (uid: string) => `/api/v1/studies/${encodeURIComponent(uid)}`;
+
 /** A request with a JSON body. */
 export function json(method: "POST" | "PUT" | "PATCH", body: unknown): Sent {
   return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };

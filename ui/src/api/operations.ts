@@ -2,12 +2,14 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClie
 
 import { json, request } from "./http";
 import type {
-  EchoView, ForwardState, HealthFinding, JobsView, ModelView, NewRetrieval, NodeView, PageOfForwardView, PeerMatches, PeerSearch, Retrieval,
-  SamplesView, StorageView,
+  EchoView, HealthFinding, JobsView, ModelView, NewRetrieval, NodeView, PageOf, PeerMatches, PeerSearch, Retrieval, SamplesView, StorageView,
 } from "./types";
 
 const peer = (title: string) => `/api/v1/peers/${encodeURIComponent(title)}`;
 const post = <T>(path: string, body: unknown = {}) => request<T>(path, json("POST", body));
+
+/** What goes out by itself: instances to peers, reports to medical records. */
+export type Outgoing = "forwards" | "deliveries";
 
 export const operationsApi = {
   jobs: () => request<JobsView>("/api/v1/operations/jobs"),
@@ -15,9 +17,10 @@ export const operationsApi = {
   health: () => request<HealthFinding[]>("/api/v1/operations/health"),
   models: () => request<ModelView[]>("/api/v1/models"),
   node: () => request<NodeView>("/api/v1/node"),
-  forwards: (state: ForwardState | "", after: string) =>
-    request<PageOfForwardView>(`/api/v1/operations/forwards?${new URLSearchParams({ ...(state && { state }), ...(after && { after }) })}`),
-  retryForwards: () => post<{ due: number }>("/api/v1/operations/forwards/retry"),
+  /** Of a search, what is empty is not asked for. */
+  outgoing: <Row>(kind: Outgoing, search: Record<string, string>) =>
+    request<PageOf<Row>>(`/api/v1/operations/${kind}?${new URLSearchParams(Object.entries(search).filter(([, value]) => value !== ""))}`),
+  retry: (kind: Outgoing) => post<{ due: number }>(`/api/v1/operations/${kind}/retry`),
   echo: (title: string) => post<EchoView>(`${peer(title)}/echo`),
   /** What is looked for stands in the body: an address names no patient. */
   search: (title: string, search: PeerSearch) => post<PeerMatches>(`${peer(title)}/search`, search),
@@ -30,15 +33,16 @@ export const operationsApi = {
 };
 
 export const useJobs = () => useQuery({ queryKey: ["jobs"], queryFn: operationsApi.jobs, refetchInterval: 3_000 });
-export const useStorage = () => useQuery({ queryKey: ["storage"], queryFn: operationsApi.storage, refetchInterval: 30_000 });
+/** The server looks through its whole store for this: it is asked when somebody comes or wants it, and not again and again. */
+export const useStorage = () => useQuery({ queryKey: ["storage"], queryFn: operationsApi.storage, staleTime: 60_000 });
 export const useHealth = () => useQuery({ queryKey: ["health"], queryFn: operationsApi.health, staleTime: 60_000 });
 export const useModels = () => useQuery({ queryKey: ["models"], queryFn: operationsApi.models, staleTime: 60_000 });
 export const useNode = () => useQuery({ queryKey: ["node"], queryFn: operationsApi.node, staleTime: 60_000 });
 
-export function useForwards(state: ForwardState | "") {
+export function useOutgoing<Row>(kind: Outgoing, search: Record<string, string>) {
   return useInfiniteQuery({
-    queryKey: ["forwards", state],
-    queryFn: ({ pageParam }) => operationsApi.forwards(state, pageParam),
+    queryKey: [kind, search],
+    queryFn: ({ pageParam }) => operationsApi.outgoing<Row>(kind, { ...search, after: pageParam }),
     initialPageParam: "",
     getNextPageParam: (page) => page.next,
     placeholderData: keepPreviousData,
@@ -46,11 +50,12 @@ export function useForwards(state: ForwardState | "") {
   });
 }
 
-export function useRetryForwards() {
+/** Makes all that waits or was given up due now. */
+export function useRetry(kind: Outgoing) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: operationsApi.retryForwards,
-    onSettled: () => client.invalidateQueries({ queryKey: ["forwards"] }),
+    mutationFn: () => operationsApi.retry(kind),
+    onSettled: () => client.invalidateQueries({ queryKey: [kind] }),
   });
 }
 

@@ -1,6 +1,6 @@
 /** Versions, reviews and signatures of reports, as crates/hilum-engine/src/review/views.rs defines them. */
 
-import { json, request } from "./http";
+import { json, request, studyAddress } from "./http";
 import type { Stone, UrinaryStoneReport } from "./types";
 
 export const sites = [
@@ -121,7 +121,7 @@ export interface QuickText {
   text: string;
 }
 
-const versions = (uid: string) => `/api/v1/studies/${encodeURIComponent(uid)}/report/versions`;
+const versions = (uid: string) => `${studyAddress(uid)}/report/versions`;
 const at = (uid: string, version: number) => `${versions(uid)}/${version}`;
 
 export const reviewApi = {

@@ -36,6 +36,17 @@ export function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/** Calls whenever another account, or nobody, takes the place of the one that was signed in: what this one saw is to be forgotten. */
+export function onAccountLeft(forget: () => void): () => void {
+  const who = () => (state.kind === "in" || state.kind === "ended" ? state.session.account.id : null);
+  let account = who();
+  return subscribe(() => {
+    const now = who();
+    if (account !== null && now !== account) forget();
+    account = now;
+  });
+}
+
 function become(next: SessionState) {
   state = next;
   for (const listener of listeners) listener();

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import type { LabelMap } from "../viewer/stones";
 import type { MeasurementKind } from "../viewer/measure";
-import { ApiError, json, request } from "./http";
+import { ApiError, json, request, studyAddress } from "./http";
 import type { Review } from "./review";
 import type { ReadingState } from "./types";
 
@@ -28,16 +28,14 @@ export interface Correction {
   runs: [number, number, number, number][];
 }
 
-const study = (uid: string) => `/api/v1/studies/${encodeURIComponent(uid)}`;
-
 export const viewerApi = {
-  mask: (uid: string, version: number) => request<LabelMap>(`${study(uid)}/report/versions/${version}/mask`),
-  askForReading: (uid: string) => request<ReadingState>(`${study(uid)}/reading`, json("POST", {})),
-  measurements: (uid: string) => request<KeptMeasurement[]>(`${study(uid)}/measurements`),
-  addMeasurement: (uid: string, new_: NewMeasurement) => request<KeptMeasurement>(`${study(uid)}/measurements`, json("POST", new_)),
-  removeMeasurement: (uid: string, id: number) => request<void>(`${study(uid)}/measurements/${id}`, { method: "DELETE" }),
+  mask: (uid: string, version: number) => request<LabelMap>(`${studyAddress(uid)}/report/versions/${version}/mask`),
+  askForReading: (uid: string) => request<ReadingState>(`${studyAddress(uid)}/reading`, json("POST", {})),
+  measurements: (uid: string) => request<KeptMeasurement[]>(`${studyAddress(uid)}/measurements`),
+  addMeasurement: (uid: string, new_: NewMeasurement) => request<KeptMeasurement>(`${studyAddress(uid)}/measurements`, json("POST", new_)),
+  removeMeasurement: (uid: string, id: number) => request<void>(`${studyAddress(uid)}/measurements/${id}`, { method: "DELETE" }),
   correctMask: (uid: string, version: number, { number, ...mask }: Correction) =>
-    request<Review>(`${study(uid)}/report/versions/${version}/review/findings/${number}/mask`, json("PUT", mask)),
+    request<Review>(`${studyAddress(uid)}/report/versions/${version}/review/findings/${number}/mask`, json("PUT", mask)),
   thumbnailAddress: (uid: string, series: string) =>
     `/dicom-web/studies/${encodeURIComponent(uid)}/series/${encodeURIComponent(series)}/thumbnail?viewport=96,96`,
 };
@@ -64,7 +62,7 @@ export function useAskForReading(uid: string) {
     onSettled: () =>
       Promise.all([
         client.invalidateQueries({ queryKey: ["study", uid] }),
-        client.invalidateQueries({ queryKey: ["studies"] }),
+        client.invalidateQueries({ queryKey: ["worklist"] }),
         client.invalidateQueries({ queryKey: ["activity"] }),
       ]),
   });

@@ -1,15 +1,16 @@
 import { Button, Menu, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { useProviders } from "../api/accessHooks";
 import { inOrder } from "../components/access";
+import { whenOpened } from "../i18n";
 import { endSession, may, useSession } from "./session";
 
-const ChangePassword = lazy(() => import("./ChangePassword").then((one) => ({ default: one.ChangePassword })));
+const ChangePassword = whenOpened(() => import("./ChangePassword").then((one) => ({ default: one.ChangePassword })));
 
 /** Who is signed in, what they are to which institution, and what is theirs to do beside reading. */
 export function AccountMenu() {

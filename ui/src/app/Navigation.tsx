@@ -19,9 +19,10 @@ const main: readonly Place[] = [
 ];
 
 /** What keeps it running. */
-export const administration: readonly Place[] = [
+const administration: readonly Place[] = [
   { to: "/admin/jobs", name: "jobs", needs: "operate" },
   { to: "/admin/forwards", name: "forwards", needs: "operate" },
+  { to: "/admin/deliveries", name: "deliveries", needs: "operate" },
   { to: "/admin/peers", name: "peers", needs: "operate" },
   { to: "/admin/routes", name: "routes", needs: "operate" },
   { to: "/admin/storage", name: "storage", needs: "operate" },

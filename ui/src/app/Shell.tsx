@@ -1,11 +1,12 @@
 import { Alert, Anchor, AppShell, Badge, Container, Group, Text, Tooltip } from "@mantine/core";
-import { lazy, Suspense, useSyncExternalStore } from "react";
+import { Suspense, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Outlet, useMatches } from "react-router";
 
 import { useSystem } from "../api/hooks";
 import { ApiError } from "../api/http";
 import { ActivityStrip } from "../components/ActivityStrip";
+import { whenOpened } from "../i18n";
 import { uploads } from "../pages/studies/upload/queue";
 import { AccountMenu } from "./AccountMenu";
 import { FactorReset } from "./FactorReset";
@@ -13,7 +14,7 @@ import { LanguageAndColours } from "./LanguageAndColours";
 import { Navigation } from "./Navigation";
 import { useMay } from "./session";
 
-const UploadPanel = lazy(() => import("../pages/studies/upload/UploadPanel").then(({ UploadPanel }) => ({ default: UploadPanel })));
+const UploadPanel = whenOpened(() => import("../pages/studies/upload/UploadPanel").then(({ UploadPanel }) => ({ default: UploadPanel })));
 
 /** A page that wants the whole width says so in its route's handle. */
 export interface RouteHandle {

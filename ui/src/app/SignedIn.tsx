@@ -1,13 +1,14 @@
 import { Alert, Center, Loader } from "@mantine/core";
 import { useIdle } from "@mantine/hooks";
 import { focusManager } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, Outlet, useLocation } from "react-router";
 
+import { whenOpened } from "../i18n";
 import { loadSession, useSessionState } from "./session";
 
-const SessionEnded = lazy(() => import("./SessionEnded").then((one) => ({ default: one.SessionEnded })));
+const SessionEnded = whenOpened(() => import("./SessionEnded").then((one) => ({ default: one.SessionEnded })));
 
 /** Without a hand on the machine for this long the page asks the server for nothing more, so that the session can end. */
 const idleAfter = 10 * 60_000;

@@ -1,7 +1,9 @@
 import { Center, Loader } from "@mantine/core";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import type { RouteObject } from "react-router";
 
+import { whenOpened } from "../i18n";
+import { Broken } from "./Broken";
 import { Home } from "./Home";
 import { Needs } from "./Needs";
 import { NotFound } from "./NotFound";
@@ -9,30 +11,31 @@ import { type RouteHandle, Shell } from "./Shell";
 import { SignedIn } from "./SignedIn";
 
 /** Pages that few come for first arrive when they are opened: the list must be there at once. */
-const SignInPage = lazy(() => import("../pages/sign-in/SignInPage").then((page) => ({ default: page.SignInPage })));
-const WelcomePage = lazy(() => import("../pages/welcome/WelcomePage").then((page) => ({ default: page.WelcomePage })));
-const ReportPage = lazy(() => import("../pages/report/ReportPage").then((page) => ({ default: page.ReportPage })));
-const IdentitiesPage = lazy(() => import("../pages/identities/IdentitiesPage").then((page) => ({ default: page.IdentitiesPage })));
-const TokensPage = lazy(() => import("../pages/tokens/TokensPage").then((page) => ({ default: page.TokensPage })));
-const SecondFactorPage = lazy(() => import("../pages/second-factor/SecondFactorPage").then((page) => ({ default: page.SecondFactorPage })));
-const QualityPage = lazy(() => import("../pages/quality/QualityPage").then((page) => ({ default: page.QualityPage })));
-const AccountsPage = lazy(() => import("../pages/accounts/AccountsPage").then((page) => ({ default: page.AccountsPage })));
-const InstitutionsPage = lazy(() => import("../pages/institutions/InstitutionsPage").then((page) => ({ default: page.InstitutionsPage })));
-const AuditPage = lazy(() => import("../pages/audit/AuditPage").then((page) => ({ default: page.AuditPage })));
-const RetrievePage = lazy(() => import("../pages/retrieve/RetrievePage"));
-const JobsPage = lazy(() => import("../pages/admin/JobsPage"));
-const ForwardsPage = lazy(() => import("../pages/admin/ForwardsPage"));
-const PeersPage = lazy(() => import("../pages/admin/PeersPage"));
-const RoutesPage = lazy(() => import("../pages/admin/RoutesPage"));
-const StoragePage = lazy(() => import("../pages/admin/StoragePage"));
-const ModelsPage = lazy(() => import("../pages/admin/ModelsPage"));
-const HealthPage = lazy(() => import("../pages/admin/HealthPage"));
-const SetupPage = lazy(() => import("../pages/setup/SetupPage"));
-const HelpPage = lazy(() => import("../pages/help/HelpPage"));
-const ApiPage = lazy(() => import("../pages/help/ApiPage"));
+const SignInPage = whenOpened(() => import("../pages/sign-in/SignInPage").then((page) => ({ default: page.SignInPage })));
+const WelcomePage = whenOpened(() => import("../pages/welcome/WelcomePage").then((page) => ({ default: page.WelcomePage })));
+const ReportPage = whenOpened(() => import("../pages/report/ReportPage").then((page) => ({ default: page.ReportPage })));
+const IdentitiesPage = whenOpened(() => import("../pages/identities/IdentitiesPage").then((page) => ({ default: page.IdentitiesPage })));
+const TokensPage = whenOpened(() => import("../pages/tokens/TokensPage").then((page) => ({ default: page.TokensPage })));
+const SecondFactorPage = whenOpened(() => import("../pages/second-factor/SecondFactorPage").then((page) => ({ default: page.SecondFactorPage })));
+const QualityPage = whenOpened(() => import("../pages/quality/QualityPage").then((page) => ({ default: page.QualityPage })));
+const AccountsPage = whenOpened(() => import("../pages/accounts/AccountsPage").then((page) => ({ default: page.AccountsPage })));
+const InstitutionsPage = whenOpened(() => import("../pages/institutions/InstitutionsPage").then((page) => ({ default: page.InstitutionsPage })));
+const AuditPage = whenOpened(() => import("../pages/audit/AuditPage").then((page) => ({ default: page.AuditPage })));
+const RetrievePage = whenOpened(() => import("../pages/retrieve/RetrievePage"));
+const JobsPage = whenOpened(() => import("../pages/admin/JobsPage"));
+const ForwardsPage = whenOpened(() => import("../pages/admin/ForwardsPage"));
+const DeliveriesPage = whenOpened(() => import("../pages/admin/DeliveriesPage"));
+const PeersPage = whenOpened(() => import("../pages/admin/PeersPage"));
+const RoutesPage = whenOpened(() => import("../pages/admin/RoutesPage"));
+const StoragePage = whenOpened(() => import("../pages/admin/StoragePage"));
+const ModelsPage = whenOpened(() => import("../pages/admin/ModelsPage"));
+const HealthPage = whenOpened(() => import("../pages/admin/HealthPage"));
+const SetupPage = whenOpened(() => import("../pages/setup/SetupPage"));
+const HelpPage = whenOpened(() => import("../pages/help/HelpPage"));
+const ApiPage = whenOpened(() => import("../pages/help/ApiPage"));
 /** Drawing images takes far more code than everything else: it comes when somebody looks at some. */
-const ViewerPage = lazy(() => import("../pages/viewer/ViewerPage"));
-const LocalPage = lazy(() => import("../pages/viewer/LocalPage"));
+const ViewerPage = whenOpened(() => import("../pages/viewer/ViewerPage"));
+const LocalPage = whenOpened(() => import("../pages/viewer/LocalPage"));
 const waiting = (
   <Center mih="100dvh">
     <Loader />
@@ -41,8 +44,7 @@ const waiting = (
 
 const wide: RouteHandle = { wide: true };
 
-/** Every page by its address. */
-export const routes: RouteObject[] = [
+const pages: RouteObject[] = [
   { path: "/sign-in", element: <Suspense children={<SignInPage />} /> },
   { path: "/welcome", element: <Suspense children={<WelcomePage />} /> },
   {
@@ -83,6 +85,7 @@ export const routes: RouteObject[] = [
           { path: "/help/:chapter", element: <HelpPage /> },
           { path: "/admin/jobs", element: <Needs permission="operate" children={<JobsPage />} /> },
           { path: "/admin/forwards", element: <Needs permission="operate" children={<ForwardsPage />} /> },
+          { path: "/admin/deliveries", element: <Needs permission="operate" children={<DeliveriesPage />} /> },
           { path: "/admin/peers", element: <Needs permission="operate" children={<PeersPage />} /> },
           { path: "/admin/routes", element: <Needs permission="operate" children={<RoutesPage />} /> },
           { path: "/admin/storage", element: <Needs permission="operate" children={<StoragePage />} /> },
@@ -97,3 +100,6 @@ export const routes: RouteObject[] = [
     ],
   },
 ];
+
+/** Every page by its address. */
+export const routes: RouteObject[] = [{ errorElement: <Broken />, children: pages }];

@@ -3,7 +3,7 @@ import { useEffect, useSyncExternalStore } from "react";
 
 import { type Permission, type Session, sessionApi } from "../api/access";
 import { ApiError, notSignedIn } from "../api/http";
-import { refused, sessionState, signedIn, signedOut, subscribe, unanswered } from "../api/session";
+import { onAccountLeft, refused, sessionState, signedIn, signedOut, subscribe, unanswered } from "../api/session";
 
 /** Pages of one browser share a session: what one does, the others hear of. */
 const otherPages = "BroadcastChannel" in window ? new BroadcastChannel("hilum.session") : null;
@@ -66,16 +66,7 @@ export function useMay(permission: Permission): boolean {
 export function useForgetting() {
   const client = useQueryClient();
   useEffect(() => {
-    const who = () => {
-      const state = sessionState();
-      return state.kind === "in" || state.kind === "ended" ? state.session.account.id : null;
-    };
-    let account = who();
-    const stop = subscribe(() => {
-      const now = who();
-      if (account !== null && now !== account) client.clear();
-      account = now;
-    });
+    const stop = onAccountLeft(() => client.clear());
     const hear = (event: MessageEvent) => (event.data === "out" ? signedOut() : void loadSession());
     otherPages?.addEventListener("message", hear);
     return () => {

@@ -11,7 +11,7 @@ interface Props {
   needs?: Permission;
   columns: string[];
   /** What to say when there is no row. */
-  empty: string;
+  empty: ReactNode;
   /** The last column holds what can be done with a row. */
   acts?: boolean;
   minWidth?: number;

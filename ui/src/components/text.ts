@@ -1,6 +1,6 @@
 import { useTranslation } from "react-i18next";
 
-import type { Interval, Note, PatientView, Statement, Stone } from "../api/types";
+import type { Note, PatientView } from "../api/types";
 
 /** A person name for reading: `^` becomes a space (PS3.5 6.2.1). */
 export function displayName(name: string): string {
@@ -22,36 +22,16 @@ export function patientName(patient: PatientView, language: string): { main: str
   return { main, beside: groups.filter((group) => group !== main).join(" · ") };
 }
 
-/** Statements that stand with the options of guidelines. */
-export const aboutOptions: ReadonlySet<string> = new Set(["options_are_no_order", "options_are_for_adults"]);
-
-/** A statement in the interface's language. */
-export function useStatement(): (statement: Statement) => string {
-  const { i18n } = useTranslation();
-  return (statement) => (i18n.language === "ko" ? statement.ko : statement.en);
+/** The patient's sex in words, where it is one that has any (PS3.3 C.7.1.1). */
+export function useSex(): (patient: PatientView) => string {
+  const { t } = useTranslation();
+  return ({ sex }) => (sex === "M" || sex === "F" || sex === "O" ? t(`sex.${sex}`) : "");
 }
 
 /** A note in the interface's language where the code is known, else as the server says it. */
 export function useNote(): (note: Note) => string {
   const { t } = useTranslation();
   return (note) => t(`notes.${note.code}`, { defaultValue: note.text });
-}
-
-/** Where a stone lies, as finely as that was determined. */
-export function usePlace(): (stone: Stone) => string {
-  const { t } = useTranslation();
-  const coarse = new Set(["kidney", "ureter", "bladder"]);
-  return (stone) => {
-    const side = t(`side.${stone.side}`);
-    if (!stone.site || coarse.has(stone.site.site)) return `${side} ${t(`part.${stone.part}`)}`;
-    return `${side} ${t(`stoneSite.${stone.site.site}`)}`;
-  };
-}
-
-/** A value with the interval that holds it in 95 % of cases: "7.2 (6.8–7.6)". */
-export function within(value: number | null | undefined, interval: Interval | null | undefined): string {
-  const range = interval ? ` (${interval.low.toFixed(1)}–${interval.high.toFixed(1)})` : "";
-  return millimetres(value) + range;
 }
 
 /** A length in mm with one decimal, or a dash. */

@@ -1,4 +1,5 @@
 import i18next, { type BackendModule } from "i18next";
+import { type ComponentType, lazy } from "react";
 import { initReactI18next } from "react-i18next";
 
 export const languages = ["ko", "en"] as const;
@@ -17,30 +18,68 @@ function initialLanguage(): Language {
   return navigator.language.startsWith("ko") ? "ko" : "en";
 }
 
+/** Where the texts of a language do not come, the page goes on in the one that it has. */
 export function setLanguage(value: string) {
   if (!isLanguage(value)) return;
   window.localStorage.setItem(storageKey, value);
-  document.documentElement.lang = value;
-  void i18next.changeLanguage(value);
+  wanted = value;
+  turning = turn(value);
 }
+
+async function turn(language: Language) {
+  const parts = opened();
+  // Asks again for what did not come before.
+  await i18next.reloadResources(language, parts);
+  if (wanted !== language || !parts.every((part) => i18next.hasResourceBundle(language, part))) return;
+  await i18next.changeLanguage(language);
+  // What was opened meanwhile was asked for in the language until then.
+  await i18next.loadNamespaces(opened());
+}
+
+const opened = () => [i18next.options.ns ?? []].flat();
+
+/** What is said by parts of the page that come when they are opened, in files of its own: the list must be there at once. */
+export const later = "later";
 
 /** One language is loaded: each says everything, which a test holds. */
 const texts: BackendModule = {
   type: "backend",
   init: () => undefined,
-  read: (language, _namespace, done) => {
-    (language === "ko" ? import("./ko.json") : import("./en.json")).then(
+  read: (language, part, done) => {
+    const [ko, en] = part === later
+      ? [() => import("./later-ko.json"), () => import("./later-en.json")]
+      : [() => import("./ko.json"), () => import("./en.json")];
+    (language === "ko" ? ko : en)().then(
       (all) => done(null, all.default),
       (error: unknown) => done(error instanceof Error ? error : new Error("texts did not come"), false),
     );
   },
 };
 
+i18next.on("languageChanged", (language) => {
+  document.documentElement.lang = language;
+});
+
 const initial = initialLanguage();
 /** Resolves when there are words to show. */
 export const ready = i18next.use(texts).use(initReactI18next).init({
   lng: initial,
   fallbackLng: false,
+  fallbackNS: later,
   interpolation: { escapeValue: false },
 });
-document.documentElement.lang = initial;
+
+/** The language that was chosen last, and the way there. */
+let wanted = initial;
+let turning: Promise<unknown> = ready;
+
+/** Resolves when there are words for the parts that come when they are opened. From now on, every language that is chosen brings them. */
+export async function laterTexts() {
+  await Promise.all([i18next.loadNamespaces(later), turning]);
+  if (!i18next.hasResourceBundle(i18next.language, later)) throw new Error("texts did not come");
+}
+
+/** A part of the page that comes when it is opened, and is shown once its texts are there, too. */
+export function whenOpened<Part extends ComponentType<any>>(load: () => Promise<{ default: Part }>) {
+  return lazy(() => Promise.all([load(), laterTexts()]).then(([part]) => part));
+}

@@ -1,14 +1,16 @@
-import "../i18n";
-
 import { cleanup, configure } from "@testing-library/react";
 import i18next from "i18next";
 import { afterEach, beforeAll, vi } from "vitest";
+
+import { laterTexts } from "../i18n";
 
 /** The tests of a file read English, wait long enough for a busy machine, and leave nothing behind. */
 export function inEnglish() {
   beforeAll(async () => {
     configure({ asyncUtilTimeout: 10_000 });
     await i18next.changeLanguage("en");
+    // Parts that come when they are opened are shown here without their opening.
+    await laterTexts();
   });
   afterEach(() => {
     cleanup();

@@ -123,7 +123,7 @@ export class Viewer {
     void this.volume?.then((volume) => {
       volume.end();
       if (cache.getVolume(volume.volumeId)) cache.removeVolumeLoadObject(volume.volumeId);
-    });
+    }, () => undefined);
     this.volume = null;
     for (const { imageId } of this.now.series?.slices ?? []) {
       if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true });
@@ -155,6 +155,11 @@ export class Viewer {
     void made.then(async (volume) => {
       if (this.volume === made) await volume.fill(series.slices[this.first]?.imageId ?? "");
       if (this.volume === made) this.imagesCame(true);
+    }, () => {
+      // The panes tell of it; the next one that asks tries again.
+      if (this.volume !== made) return;
+      this.volume = null;
+      this.become({ loading: null });
     });
     return made;
   }
@@ -266,6 +271,19 @@ export class Viewer {
     this.tellLayer(pane);
     this.redraw();
   }
+
+  /** The pane that shows the series' own slices, in whichever layout; undefined until it does. */
+  private ownPane(): Pane | undefined {
+    return [...this.panes.values()].find((pane) => pane.axis === 2 && this.now.layers[pane.name] !== undefined);
+  }
+
+  /** The series' own slice that is shown; null as long as there is none. */
+  readonly slice = (): number | null => this.ownPane()?.layer ?? null;
+
+  readonly goToSlice = (at: number) => {
+    const pane = this.ownPane();
+    if (pane && pane.layer !== at) this.goTo(at, pane.name);
+  };
 
   /** Shows a point in all panes. */
   jumpTo(point: Point3) {

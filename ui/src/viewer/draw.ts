@@ -156,7 +156,7 @@ function figure(kind: MeasurementKind, points: Point3[], canvasFromPatient: Scen
 }
 
 /** A measurement is drawn in the layers that it was made in. */
-export function liesIn(scene: Scene, points: Point3[]): boolean {
+function liesIn(scene: Scene, points: Point3[]): boolean {
   const { grid, canvasFromPatient: _, axis, first, last } = scene;
   if (!grid) return false;
   const normal = grid.step[axis];

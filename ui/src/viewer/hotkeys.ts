@@ -3,7 +3,7 @@ export const actions = [
   "next", "previous", "nextTen", "previousTen", "first", "last", "nextFinding", "previousFinding",
   "stone", "liver", "lung", "bone", "brain",
   "window", "pan", "zoom", "scroll", "crosshair", "length", "ellipse", "probe", "brush", "eraser",
-  "layout", "slab", "visible", "predict", "overlay", "reset", "help",
+  "layout", "slab", "visible", "predict", "overlay", "link", "reset", "help",
 ] as const;
 export type Action = (typeof actions)[number];
 export type Hotkeys = Record<Action, string>;
@@ -13,7 +13,7 @@ export const standard: Hotkeys = {
   nextFinding: "n", previousFinding: "N",
   stone: "1", liver: "2", lung: "3", bone: "4", brain: "5",
   window: "w", pan: "m", zoom: "z", scroll: "s", crosshair: "c", length: "l", ellipse: "o", probe: "h", brush: "b", eraser: "e",
-  layout: "x", slab: "t", visible: "v", predict: "p", overlay: "i", reset: "r", help: "?",
+  layout: "x", slab: "t", visible: "v", predict: "p", overlay: "i", link: "k", reset: "r", help: "?",
 };
 
 const storageKey = "hilum.viewer.hotkeys";

@@ -22,7 +22,7 @@ const headBytes = 256 * 1024;
 const pixelData = "x7fe00010";
 
 /** Text in the character set that the object names: Korean (ISO 2022 IR 149), UTF-8, GB18030, and Latin for the rest (PS3.3 C.12.1.1.2). */
-export function textOf(bytes: Uint8Array, characterSet: string): string {
+function textOf(bytes: Uint8Array, characterSet: string): string {
   const encoding = /ISO 2022 IR 149|ISO_IR 149/.test(characterSet)
     ? "euc-kr"
     : /ISO_IR 192/.test(characterSet)

@@ -38,7 +38,7 @@ export function halfAxes([centre, one, other]: Point3[]): { centre: Point3; a: P
 }
 
 /** Values of the layer's voxels whose centres lie inside an ellipse. */
-export function insideEllipse(grid: Grid, axis: Axis, points: Point3[], voxels: Voxels): number[] {
+function insideEllipse(grid: Grid, axis: Axis, points: Point3[], voxels: Voxels): number[] {
   const axesOf = halfAxes(points);
   if (!axesOf) return [];
   const { centre, a, b } = axesOf;

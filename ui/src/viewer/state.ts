@@ -9,6 +9,9 @@ export type Layout = (typeof layouts)[number];
 
 export const tools = ["window", "pan", "zoom", "scroll", "crosshair", "length", "ellipse", "probe", "brush", "eraser"] as const;
 export type Tool = (typeof tools)[number];
+/** Those for looking, and those for measuring. */
+export const looking: readonly Tool[] = ["window", "pan", "zoom", "scroll", "crosshair"];
+export const measuring: readonly Tool[] = ["length", "ellipse", "probe"];
 
 export type PaneName = "stack" | Plane;
 export const panesOf: Record<Layout, PaneName[]> = { stack: ["stack"], mpr: ["axial", "coronal", "sagittal"] };

@@ -15,7 +15,7 @@ export default function HealthPage() {
   return (
     <>
       <PageHead title={t("nav.health")} text={t("admin.health.text")}>
-        <Button variant="default" loading={health.isFetching} onClick={() => void health.refetch()}>{t("admin.health.again")}</Button>
+        <Button variant="default" loading={health.isFetching} onClick={() => void health.refetch()}>{t("admin.again")}</Button>
       </PageHead>
       {health.isPending && <Center py={60}><Loader aria-label={t("form.loading")} /></Center>}
       {health.isError && <Alert color="red" role="alert">{problem(health.error, "operate")}</Alert>}

@@ -65,10 +65,16 @@ function Due({ name, due }: { name: string; due: Counted | undefined }) {
   );
 }
 
-export function StudyLink({ uid }: { uid: string }) {
+/** A study's report, or a version of it. */
+export function StudyLink({ uid, version }: { uid: string; version?: number }) {
+  const { t } = useTranslation();
   const views = useMay("view");
-  const text = <Text span size="xs" ff="monospace" style={{ wordBreak: "break-all" }}>{uid}</Text>;
-  return views ? <Anchor component={Link} to={`/studies/${uid}`}>{text}</Anchor> : text;
+  const text = (
+    <Text span size="xs" ff="monospace" style={{ wordBreak: "break-all" }}>
+      {uid}{version !== undefined && ` · ${t("review.version", { version })}`}
+    </Text>
+  );
+  return views ? <Anchor component={Link} to={`/studies/${uid}${version === undefined ? "" : `?version=${version}`}`}>{text}</Anchor> : text;
 }
 
 function Stopped({ reading }: { reading: StoppedReading }) {

@@ -6,11 +6,17 @@ import type { PullView, RuleView } from "../../api/types";
 import { PageHead } from "../../components/PageHead";
 import { TableCard } from "../../components/TableCard";
 
+/** All of some, in words. */
+function useAll(): (some: string[]) => string {
+  const { i18n } = useTranslation();
+  return (some) => new Intl.ListFormat(i18n.language, { type: "conjunction" }).format(some);
+}
+
 /** What a rule says, as one sentence. */
 function useRuleWords(): (rule: RuleView) => string {
   const { t, i18n } = useTranslation();
+  const all = useAll();
   const either = (some: string[]) => new Intl.ListFormat(i18n.language, { type: "disjunction" }).format(some);
-  const all = (some: string[]) => new Intl.ListFormat(i18n.language, { type: "conjunction" }).format(some);
   return (rule) => {
     const about = [
       rule.source && t("admin.routes.source", { source: rule.source }),
@@ -42,12 +48,12 @@ function usePullWords(): (pull: PullView) => string {
 
 /** Where instances go and what is fetched by itself, as the configuration says it, in words. */
 export default function RoutesPage() {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const node = useNode();
   const words = useRuleWords();
   const pull = usePullWords();
   const results = node.data?.results;
-  const all = (some: string[]) => new Intl.ListFormat(i18n.language, { type: "conjunction" }).format(some);
+  const all = useAll();
   return (
     <>
       <PageHead title={t("nav.routes")} text={t("admin.routes.text")} />

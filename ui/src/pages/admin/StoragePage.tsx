@@ -1,4 +1,4 @@
-import { Alert, Anchor, Code, Group, Paper, Progress, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Center, Code, Group, Loader, Paper, Progress, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
@@ -21,7 +21,10 @@ export default function StoragePage() {
   const used = held && held.disk_bytes > 0 ? 100 - (100 * held.free_bytes) / held.disk_bytes : 0;
   return (
     <>
-      <PageHead title={t("nav.storage")} text={t("admin.storage.text")} />
+      <PageHead title={t("nav.storage")} text={t("admin.storage.text")}>
+        <Button variant="default" loading={storage.isFetching} onClick={() => void storage.refetch()}>{t("admin.again")}</Button>
+      </PageHead>
+      {storage.isPending && <Center py={60}><Loader aria-label={t("form.loading")} /></Center>}
       {storage.isError && <Alert color="red" role="alert">{problem(storage.error, "operate")}</Alert>}
       {held && (
         <Stack>

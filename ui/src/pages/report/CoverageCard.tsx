@@ -2,7 +2,7 @@ import { List, Paper, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { UrinaryStoneReport } from "../../api/types";
-import { useStatement } from "../../components/text";
+import { useStatement } from "../../components/reportText";
 
 /** What was looked at, and, in the foreground, what was not. */
 export function CoverageCard({ report }: { report: UrinaryStoneReport }) {

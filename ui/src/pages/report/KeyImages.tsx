@@ -5,7 +5,8 @@ import { useTranslation } from "react-i18next";
 
 import { api } from "../../api/client";
 import type { Plane, Stone, UrinaryStoneReport } from "../../api/types";
-import { millimetres, usePlace } from "../../components/text";
+import { usePlace } from "../../components/reportText";
+import { millimetres } from "../../components/text";
 
 /** Stones, in the order of the report, that have all three planes (IN_THREE_PLANES of the engine). */
 const inThreePlanes = 24;

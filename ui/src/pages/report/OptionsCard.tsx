@@ -7,7 +7,7 @@ import { useOptions } from "../../api/hooks";
 import {
   toldFacts, toldOfKidneys, type GuidelineOptions, type RuleInput, type RuleInputs, type StoneOptions, type Told, type ToldFact, type UrinaryStoneReport, type WeighedRule,
 } from "../../api/types";
-import { aboutOptions, useStatement } from "../../components/text";
+import { aboutOptions, useStatement } from "../../components/reportText";
 import { KidneyScores } from "./KidneyScores";
 import { RecordedFacts } from "./RecordedFacts";
 

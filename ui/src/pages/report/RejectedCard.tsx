@@ -2,7 +2,8 @@ import { List, Paper, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { UrinaryStoneReport } from "../../api/types";
-import { millimetres, useStatement } from "../../components/text";
+import { useStatement } from "../../components/reportText";
+import { millimetres } from "../../components/text";
 
 /** What the network marked and is no urinary stone by its place, each with the reason. */
 export function RejectedCard({ rejected }: { rejected: NonNullable<UrinaryStoneReport["rejected"]> }) {

@@ -11,7 +11,7 @@ import type { StudyDetail, UrinaryStoneReport } from "../../api/types";
 import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
 import { ReadingBadge } from "../../components/ReadingBadge";
-import { patientName, useNote } from "../../components/text";
+import { patientName, useNote, useSex } from "../../components/text";
 import { ComparisonCard } from "./ComparisonCard";
 import { CoverageCard } from "./CoverageCard";
 import { KeyImages } from "./KeyImages";
@@ -31,7 +31,8 @@ export function ReportPage() {
   const problem = useProblem();
   const { studyUid = "" } = useParams();
   const navigate = useNavigate();
-  useHotkeys([["Escape", () => void navigate("/")]]);
+  // What lies over the page is closed by Escape first.
+  useHotkeys([["Escape", () => document.querySelector('[role="dialog"], [role="menu"]') ?? void navigate("/")]]);
   const study = useStudy(studyUid);
   const current = useReport(studyUid, study.data?.reading);
   const [search, setSearch] = useSearchParams();
@@ -113,7 +114,7 @@ function StudyHeader({ study, children }: { study: StudyDetail; children: ReactN
   const { t, i18n } = useTranslation();
   const { patient } = study;
   const name = patientName(patient, i18n.language);
-  const sex = patient.sex === "M" || patient.sex === "F" || patient.sex === "O" ? t(`sex.${patient.sex}`) : "";
+  const sex = useSex()(patient);
   return (
     <Group justify="space-between" align="start">
       <Stack gap={4}>

@@ -2,7 +2,8 @@ import { Badge, Group, Paper, Stack, Text, ThemeIcon } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { UrinaryStoneReport } from "../../api/types";
-import { aboutOptions, scoreText, useStatement } from "../../components/text";
+import { aboutOptions, useStatement } from "../../components/reportText";
+import { scoreText } from "../../components/text";
 
 const look = {
   yes: { color: "red", sign: "!" },

@@ -2,7 +2,8 @@ import { Badge, Paper, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { SeriesSummary, UrinaryStoneReport } from "../../api/types";
-import { useNote, useStatement } from "../../components/text";
+import { useStatement } from "../../components/reportText";
+import { useNote } from "../../components/text";
 
 /** The study's series, and why one of them was read. */
 export function SeriesTable({ series, report }: { series: SeriesSummary[]; report: UrinaryStoneReport | null }) {

@@ -2,7 +2,8 @@ import { Paper, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { Stone } from "../../api/types";
-import { millimetres, scoreText, usePlace, useStatement, within } from "../../components/text";
+import { usePlace, useStatement, within } from "../../components/reportText";
+import { millimetres, scoreText } from "../../components/text";
 
 export function StonesTable({ stones }: { stones: Stone[] }) {
   const { t } = useTranslation();

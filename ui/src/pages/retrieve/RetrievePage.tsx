@@ -17,7 +17,7 @@ import { Retrievals } from "./Retrievals";
 const nothing = { patient_id: "", name: "", from: "", to: "", modality: "", description: "", accession: "" };
 
 /** What is asked, without what was left empty. */
-export function searchOf(typed: typeof nothing): PeerSearch {
+function searchOf(typed: typeof nothing): PeerSearch {
   return Object.fromEntries(Object.entries(typed).map(([key, value]) => [key, value.trim()]).filter(([, value]) => value !== ""));
 }
 

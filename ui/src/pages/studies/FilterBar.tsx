@@ -1,9 +1,10 @@
 import { Button, Chip, Group, Loader, MultiSelect, Popover, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Priority, StonesFound, WorkFilter, Workflow } from "../../api/types";
+import { whenOpened } from "../../i18n";
 import type { FilterChange } from "./MoreFilters";
 import { SavedFilters } from "./SavedFilters";
 import type { Typed } from "./typed";
@@ -11,7 +12,7 @@ import { countFilters, priorities, stonesFound, workflows } from "./view";
 
 const modalities = ["CT", "MR", "CR", "DX", "US", "MG", "NM", "PT", "XA", "RF", "SR", "SEG"];
 
-const MoreFilters = lazy(() => import("./MoreFilters").then((more) => ({ default: more.MoreFilters })));
+const MoreFilters = whenOpened(() => import("./MoreFilters").then((more) => ({ default: more.MoreFilters })));
 
 interface Props {
   filter: WorkFilter;

@@ -9,7 +9,7 @@ import type { StudyChange, StudySummary } from "../../api/types";
 import { App } from "../../app/App";
 import { routes } from "../../app/routes";
 import { furnish, inEnglish } from "../../testing/browser";
-import { type Heard, serve, sessionOf } from "../../testing/server";
+import { type Heard, refusal, serve, sessionOf } from "../../testing/server";
 
 inEnglish();
 
@@ -46,10 +46,10 @@ const changed = (row: StudySummary, more: Partial<StudyChange>) => {
   act(() => Source.last?.tell("study", JSON.stringify(change)));
 };
 
-function open(rows: StudySummary[], roles: Role[] = ["radiologist"], address = "/") {
+function open(rows: StudySummary[], roles: Role[] = ["radiologist"], address = "/", next: string | null = null) {
   furnish();
   vi.stubGlobal("EventSource", Source);
-  const state = { rows };
+  const state = { rows, down: next !== null };
   const heard = serve({
     "GET /api/v1/session": () => Response.json(sessionOf(1, "hong", roles)),
     "GET /api/v1/system": () => Response.json({ version: "0", loopback_only: true, model: null, zone: "clinical", demo: false }),
@@ -57,7 +57,10 @@ function open(rows: StudySummary[], roles: Role[] = ["radiologist"], address = "
     "GET /api/v1/quarantine": () => Response.json([]),
     "GET /api/v1/openid": () => Response.json([]),
     "GET /api/v1/worklist/filters": () => Response.json([]),
-    "POST /api/v1/studies/search": () => Response.json({ items: state.rows, next: null }),
+    "POST /api/v1/studies/search": ({ body }: Heard) => {
+      if ((body as { after?: string }).after === undefined) return Response.json({ items: state.rows, next });
+      return state.down ? refusal(503, "busy") : Response.json({ items: [study(9)], next: null });
+    },
     "PUT /api/v1/studies/1.2.1/priority": ({ body }: Heard) => Response.json({ ...rows[0], ...(body as object) }),
   });
   const router = createMemoryRouter(routes, { initialEntries: [address] });
@@ -100,6 +103,16 @@ describe("the worklist", () => {
     expect(document.getElementById("study-1.2.3")).toBeNull();
     fireEvent.click(await screen.findByRole("button", { name: "1 new study: show it" }));
     await waitFor(() => expect(document.getElementById("study-1.2.3")).not.toBeNull());
+  });
+
+  it("asks once for rows that do not come, and again when somebody wants it", async () => {
+    const { state, heard } = open([study(1)], ["radiologist"], "/", "1.2.1");
+    const again = await screen.findByRole("button", { name: "Try again" });
+    await new Promise((done) => setTimeout(done, 300));
+    expect(asked(heard).filter(({ after }) => after !== undefined)).toHaveLength(1);
+    state.down = false;
+    fireEvent.click(again);
+    await waitFor(() => expect(document.getElementById("study-1.2.9")).not.toBeNull());
   });
 
   it("is walked by keys, and Enter opens the images", async () => {

@@ -1,6 +1,6 @@
 import { Alert, Badge, Button, Center, Group, Loader, Paper, TextInput, Title, Tooltip } from "@mantine/core";
 import { useDebouncedValue, useDocumentTitle, useHotkeys } from "@mantine/hooks";
-import { lazy, Suspense, useCallback, useMemo, useRef } from "react";
+import { Suspense, useCallback, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate, useSearchParams } from "react-router";
 
@@ -8,6 +8,7 @@ import { useQuarantine, useSystem } from "../../api/hooks";
 import type { WorkFilter, WorkSort } from "../../api/types";
 import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
+import { whenOpened } from "../../i18n";
 import { EmptyList } from "./EmptyList";
 import { FilterBar } from "./FilterBar";
 import { QuarantineNotice } from "./QuarantineNotice";
@@ -17,7 +18,7 @@ import { UploadArea } from "./upload/UploadArea";
 import { countFilters, readView, writeView } from "./view";
 import { useWorklist } from "./useWorklist";
 
-const DetailPane = lazy(() => import("./detail/DetailPane").then((pane) => ({ default: pane.DetailPane })));
+const DetailPane = whenOpened(() => import("./detail/DetailPane").then((pane) => ({ default: pane.DetailPane })));
 
 /** The worklist: every study that the account may see, as it comes and as it is read. */
 export function StudiesPage() {
@@ -124,6 +125,7 @@ export function StudiesPage() {
               onReport={report}
               more={query.hasNextPage}
               loadingMore={query.isFetchingNextPage}
+              moreFailed={query.isFetchNextPageError}
               onMore={() => void query.fetchNextPage()}
             />
           )}

@@ -1,4 +1,4 @@
-import { Loader, UnstyledButton } from "@mantine/core";
+import { Button, Loader, UnstyledButton } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useRef } from "react";
 import { useTranslation } from "react-i18next";
@@ -8,7 +8,7 @@ import { StudyRow } from "./StudyRow";
 import { nextSort } from "./view";
 
 /** All rows are as high as this: nothing jumps when one changes. */
-export const rowHeight = 52;
+const rowHeight = 52;
 
 const columns: readonly { name: string; by: WorkOrder | null }[] = [
   { name: "priority", by: "priority" },
@@ -33,13 +33,15 @@ interface Props {
   onReport: (uid: string) => void;
   more: boolean;
   loadingMore: boolean;
+  /** The rows after these were asked for and did not come. */
+  moreFailed: boolean;
   onMore: () => void;
 }
 
 export const rowId = (uid: string) => `study-${uid}`;
 
 /** The rows of the list: only those in sight are there, however many there are. */
-export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen, onReport, more, loadingMore, onMore }: Props) {
+export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen, onReport, more, loadingMore, moreFailed, onMore }: Props) {
   const { t } = useTranslation();
   const scroll = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLDivElement>(null);
@@ -55,8 +57,8 @@ export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen,
   const shown = virtual.getVirtualItems();
   const last = shown.at(-1)?.index ?? 0;
   useEffect(() => {
-    if (more && !loadingMore && last >= rows.length - 20) onMore();
-  }, [more, loadingMore, last, rows.length, onMore]);
+    if (more && !loadingMore && !moreFailed && last >= rows.length - 20) onMore();
+  }, [more, loadingMore, moreFailed, last, rows.length, onMore]);
   const at = rows.findIndex((row) => row.study_uid === selected);
 
   function go(to: number) {
@@ -121,7 +123,11 @@ export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen,
             if (!row) {
               return (
                 <div key="more" className="grid-more" style={{ transform: `translateY(${item.start}px)` }}>
-                  <Loader size="sm" aria-label={t("studies.loading")} />
+                  {moreFailed ? (
+                    <Button size="compact-xs" variant="default" loading={loadingMore} onClick={onMore}>{t("studies.again")}</Button>
+                  ) : (
+                    <Loader size="sm" aria-label={t("studies.loading")} />
+                  )}
                 </div>
               );
             }

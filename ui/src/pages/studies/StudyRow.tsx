@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import type { StudySummary } from "../../api/types";
 import { ReadingBadge } from "../../components/ReadingBadge";
-import { patientName } from "../../components/text";
+import { patientName, useSex } from "../../components/text";
 import { PriorityBadge, WorkflowBadge } from "./badges";
 import { rowId } from "./StudyGrid";
 
@@ -23,7 +23,7 @@ export const StudyRow = memo(function StudyRow({ study, index, top, selected, on
   const { t, i18n } = useTranslation();
   const { patient } = study;
   const name = patientName(patient, i18n.language);
-  const sex = patient.sex === "M" || patient.sex === "F" || patient.sex === "O" ? t(`sex.${patient.sex}`) : "";
+  const sex = useSex()(patient);
   const tags = [...study.body_parts, ...(study.contrast === true ? [t("worklist.contrast.yes")] : [])];
   return (
     <div

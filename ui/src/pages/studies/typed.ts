@@ -2,7 +2,7 @@
 
 import { useSyncExternalStore } from "react";
 
-import { sessionState, subscribe } from "../../api/session";
+import { onAccountLeft } from "../../api/session";
 
 export interface Typed {
   text: string;
@@ -12,7 +12,6 @@ export interface Typed {
 
 const nothing: Typed = { text: "", name: "", patientId: "" };
 let typed = nothing;
-let account: number | null = null;
 const watchers = new Set<() => void>();
 
 export function setTyped(change: Partial<Typed>) {
@@ -21,12 +20,7 @@ export function setTyped(change: Partial<Typed>) {
 }
 
 /** Another account does not see what this one looked for. */
-subscribe(() => {
-  const state = sessionState();
-  const now = state.kind === "in" || state.kind === "ended" ? state.session.account.id : null;
-  if (now !== account) setTyped(nothing);
-  account = now;
-});
+onAccountLeft(() => setTyped(nothing));
 
 export function useTyped(): Typed {
   return useSyncExternalStore(

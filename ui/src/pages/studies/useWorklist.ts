@@ -18,16 +18,19 @@ const fewPages = 2;
 
 const root = "worklist";
 
+/** What is told of a row, by an event or by the row itself. */
+type Told = Omit<StudyChange, "at" | "arrived">;
+
 /** Puts what changed into a row; where nothing did, the row stays the very same. */
-export function patched(row: StudySummary, change: StudyChange): StudySummary {
+function patched(row: StudySummary, change: Told): StudySummary {
   if (row.study_uid !== change.study_uid) return row;
   const { modalities, series_count, instance_count, body_parts, contrast, priority, workflow, reading } = change;
   return { ...row, modalities, series_count, instance_count, body_parts, contrast, priority, workflow, reading };
 }
 
-export function patchedPages(
+function patchedPages(
   data: InfiniteData<PageOfStudySummary> | undefined,
-  change: StudyChange,
+  change: Told,
 ): InfiniteData<PageOfStudySummary> | undefined {
   if (!data?.pages.some((page) => page.items.some((row) => row.study_uid === change.study_uid))) return data;
   return { ...data, pages: data.pages.map((page) => ({ ...page, items: page.items.map((row) => patched(row, change)) })) };
@@ -105,9 +108,7 @@ export function usePriority() {
   return useMutation({
     mutationFn: ({ uid, priority }: { uid: string; priority: Priority }) => worklistApi.setPriority(uid, priority),
     onSuccess: (row) => {
-      const put = (data: InfiniteData<PageOfStudySummary> | undefined) =>
-        data && { ...data, pages: data.pages.map((page) => ({ ...page, items: page.items.map((one) => (one.study_uid === row.study_uid ? row : one)) })) };
-      client.setQueriesData<InfiniteData<PageOfStudySummary>>({ queryKey: [root] }, put);
+      client.setQueriesData<InfiniteData<PageOfStudySummary>>({ queryKey: [root] }, (data) => patchedPages(data, row));
       void client.invalidateQueries({ queryKey: ["study", row.study_uid] });
     },
   });

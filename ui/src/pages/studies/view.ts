@@ -5,7 +5,7 @@ import type { Priority, StonesFound, WorkFilter, WorkOrder, WorkSort, Workflow }
 export const priorities: readonly Priority[] = ["stat", "high", "routine"];
 export const workflows: readonly Workflow[] = ["unread", "in_review", "signed"];
 export const stonesFound: readonly StonesFound[] = ["present", "absent", "unknown"];
-export const orders: readonly WorkOrder[] = [
+const orders: readonly WorkOrder[] = [
   "priority", "name", "patient_id", "date", "modality", "description", "stones", "workflow", "received",
 ];
 

@@ -2,7 +2,8 @@ import { ActionIcon, Button, Group, NativeSelect, Stack, Text, Tooltip, Unstyled
 import { useTranslation } from "react-i18next";
 
 import type { Stone } from "../../api/types";
-import { millimetres, scoreText, usePlace } from "../../components/text";
+import { usePlace } from "../../components/reportText";
+import { millimetres, scoreText } from "../../components/text";
 import { type Palette, palettes } from "../../viewer/state";
 import type { Viewer } from "../../viewer/Viewer";
 import { Icon } from "./icons";

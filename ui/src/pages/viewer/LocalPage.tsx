@@ -2,56 +2,47 @@ import "./viewer.css";
 
 import { Alert, Anchor, Button, Center, FileButton, Group, Progress, Stack, Text, Title, UnstyledButton } from "@mantine/core";
 import { useDisclosure, useDocumentTitle } from "@mantine/hooks";
-import { type DragEvent, useCallback, useEffect, useRef, useState } from "react";
+import { type DragEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { LanguageAndColours } from "../../app/LanguageAndColours";
 import { canDraw } from "../../viewer/cornerstone";
-import { type Action, storedHotkeys, storeHotkeys } from "../../viewer/hotkeys";
+import type { Action } from "../../viewer/hotkeys";
 import { closeFiles, type LocalFiles, openFiles } from "../../viewer/local";
-import { panesOf, type Tool } from "../../viewer/state";
+import { looking, measuring, panesOf } from "../../viewer/state";
 import type { Viewer } from "../../viewer/Viewer";
 import { Icon } from "./icons";
 import { KeysDialog } from "./KeysDialog";
+import { NoWebGl, Trouble } from "./Notices";
 import { PaneView } from "./PaneView";
 import { Toolbar } from "./Toolbar";
 import { useDescribe } from "./useDescribe";
-import { useKeys } from "./useKeys";
+import { useHotkeysKept, useKeys } from "./useKeys";
 import { useViewer, useViewerState } from "./useViewer";
 
-const looking: Tool[] = ["window", "pan", "zoom", "scroll", "crosshair"];
-const tools: Tool[] = [...looking, "length", "ellipse", "probe"];
-const allowed = (action: Action) => action !== "predict" && action !== "brush" && action !== "eraser";
-const nothing = () => undefined;
+const tools = [...looking, ...measuring];
+const allowed = (action: Action) => !["predict", "brush", "eraser", "link"].includes(action);
 
 /** Files of this computer, looked at without being sent anywhere. */
 export default function LocalPage() {
   const { t } = useTranslation();
   useDocumentTitle(`${t("viewer.local.title")} · Hilum`);
   const viewer = useViewer();
-  if (!canDraw()) {
-    return (
-      <Center mih="100dvh" p="md">
-        <Alert color="yellow" title={t("viewer.noWebGl.title")} maw={560} role="alert">
-          {t("viewer.noWebGl.text")}
-        </Alert>
-      </Center>
-    );
-  }
+  if (!canDraw()) return <NoWebGl />;
   return viewer && <Files viewer={viewer} />;
 }
 
 function Files({ viewer }: { viewer: Viewer }) {
   const { t } = useTranslation();
-  const state = useViewerState(viewer, "series", "layout", "trouble", "loading");
+  const state = useViewerState(viewer, "series", "layout");
   const [files, setFiles] = useState<LocalFiles | null>(null);
   const [opening, setOpening] = useState<{ done: number; of: number } | null>(null);
-  const [hotkeys, setHotkeys] = useState(storedHotkeys);
+  const [hotkeys, setHotkeys] = useHotkeysKept();
   const [helping, help] = useDisclosure(false);
   const folder = useRef<HTMLInputElement>(null);
   const made = useRef(0);
-  useKeys(viewer, hotkeys, allowed, nothing, help.open);
+  useKeys(viewer, hotkeys, allowed, useMemo(() => ({ help: help.open }), [help.open]));
   useDescribe(viewer);
   useEffect(() => closeFiles, []);
   useEffect(() => {
@@ -128,11 +119,7 @@ function Files({ viewer }: { viewer: Viewer }) {
       </header>
       <div>
         {state.series && <Toolbar viewer={viewer} hotkeys={hotkeys} tools={state.series.grid ? tools : looking} onHelp={help.open} />}
-        {state.trouble && (
-          <Alert color="red" radius={0} role="alert" py="xs" withCloseButton closeButtonLabel={t("form.close")} onClose={() => viewer.set({ trouble: null })}>
-            {t(`viewer.trouble.${state.trouble}`)}
-          </Alert>
-        )}
+        <Trouble viewer={viewer} />
         {state.series && !state.series.regular && (
           <Alert color="orange" radius={0} py="xs" title={t("viewer.refused.title")}>
             {t("viewer.refused.text")}
@@ -178,10 +165,7 @@ function Files({ viewer }: { viewer: Viewer }) {
         opened={helping}
         hotkeys={hotkeys}
         onClose={help.close}
-        onChange={(changed) => {
-          storeHotkeys(changed);
-          setHotkeys(changed);
-        }}
+        onChange={setHotkeys}
       />
     </div>
   );

@@ -2,8 +2,8 @@ import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
-import { api } from "../../api/client";
 import type { StudyDetail } from "../../api/types";
+import { worklistApi } from "../../api/worklist";
 
 interface Props {
   study: StudyDetail;
@@ -17,7 +17,7 @@ export function PriorChoice({ study, shown, onShow }: Props) {
   const { id } = study.patient;
   const found = useQuery({
     queryKey: ["studiesOfPatient", id],
-    queryFn: () => api.searchStudies({ text: id, limit: 50 }),
+    queryFn: () => worklistApi.search({ text: id, limit: 50 }),
     enabled: id !== "",
     staleTime: 60_000,
   });

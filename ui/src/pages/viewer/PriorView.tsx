@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { useStudy } from "../../api/hooks";
 import { useProblem } from "../../components/access";
+import { link, type Unlinked } from "../../viewer/link";
 import { isLookedAt, loadSeries } from "../../viewer/series";
 import type { Viewer } from "../../viewer/Viewer";
 import { PaneView } from "./PaneView";
@@ -15,15 +16,18 @@ interface Props {
   studyUid: string;
   /** What it stands beside. */
   beside: Viewer;
+  /** Whether each is scrolled with the other. */
+  linked: boolean;
+  onUnlinked: (why: Unlinked) => void;
 }
 
-/** An earlier study of the patient beside the current one: the same window and tool, and layers of the same height where both tell it. */
-export function PriorView({ studyUid, beside }: Props) {
+/** An earlier study of the patient beside the current one: the same window and tool, and scrolled together where that is wanted. */
+export function PriorView(props: Props) {
   const viewer = useViewer();
-  return viewer ? <Prior studyUid={studyUid} beside={beside} viewer={viewer} /> : null;
+  return viewer ? <Prior {...props} viewer={viewer} /> : null;
 }
 
-function Prior({ studyUid, beside, viewer }: Props & { viewer: Viewer }) {
+function Prior({ studyUid, beside, linked, onUnlinked, viewer }: Props & { viewer: Viewer }) {
   const { t } = useTranslation();
   const problem = useProblem();
   const study = useStudy(studyUid);
@@ -43,6 +47,7 @@ function Prior({ studyUid, beside, viewer }: Props & { viewer: Viewer }) {
   }, [viewer, images.data]);
   useEffect(() => viewer.setWindow(window), [viewer, window]);
   useEffect(() => viewer.setTool(tool === "window" || tool === "pan" || tool === "zoom" || tool === "scroll" ? tool : "window"), [viewer, tool]);
+  useEffect(() => (linked ? link(beside, viewer, onUnlinked) : undefined), [linked, beside, viewer, onUnlinked]);
   useDescribe(viewer);
   if (study.isError) {
     return (
@@ -58,5 +63,5 @@ function Prior({ studyUid, beside, viewer }: Props & { viewer: Viewer }) {
       </Center>
     );
   }
-  return <PaneView viewer={viewer} name="stack" patient={[t("viewer.prior.of", { date: study.data.study_date })]} />;
+  return <PaneView viewer={viewer} name="stack" patient={[t("viewer.prior.of", { date: study.data.study_date }), ...(linked ? [t("viewer.prior.linked")] : [])]} />;
 }

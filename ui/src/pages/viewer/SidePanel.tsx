@@ -30,11 +30,22 @@ export function SidePanel({ viewer, studyUid, report, measurements, onShowFindin
   const navigate = useNavigate();
   const { series } = useViewerState(viewer, "series");
   const [tab, setTab] = useState<string | null>("findings");
+  // Once it was opened it stays behind the other tabs: what is being written there is not lost.
+  const [reading, setReading] = useState(false);
   const versions = useVersions(studyUid, report !== null).data ?? [];
   const onPage = (version: number | null) => void navigate(`/studies/${studyUid}${version === null ? "" : `?version=${version}`}`);
   return (
     <aside className="viewer-side" aria-label={t("viewer.side")}>
-      <Tabs value={tab} onChange={setTab} keepMounted={false}>
+      <Tabs
+        value={tab}
+        onChange={(opened) => {
+          setTab(opened);
+          if (opened === "report") setReading(true);
+        }}
+        keepMounted={false}
+        // Hidden and no more: what guards it against being left goes on.
+        keepMountedMode="display-none"
+      >
         <Tabs.List grow>
           <Tabs.Tab value="findings">{t("viewer.findings.title")}</Tabs.Tab>
           {report && <Tabs.Tab value="report">{t("report.title")}</Tabs.Tab>}
@@ -44,7 +55,7 @@ export function SidePanel({ viewer, studyUid, report, measurements, onShowFindin
           <FindingsList viewer={viewer} stones={report?.stones ?? []} onShow={onShowFinding} onCorrect={onCorrect} busy={busy} />
         </Tabs.Panel>
         {report && (
-          <Tabs.Panel value="report">
+          <Tabs.Panel value="report" keepMounted={reading}>
             <Stack gap="sm" p="sm">
               <Group justify="space-between">
                 <VersionBar studyUid={studyUid} versions={versions} shown={report.version} onShow={onPage} />

@@ -1,5 +1,6 @@
 import { Alert, Anchor, Badge, Group, Progress, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { notifications } from "@mantine/notifications";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -14,15 +15,17 @@ import { LanguageAndColours } from "../../app/LanguageAndColours";
 import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
 import { Refusal } from "../../components/Refusal";
-import { patientName, useNote } from "../../components/text";
-import { type Action, storedHotkeys, storeHotkeys } from "../../viewer/hotkeys";
+import { patientName, useNote, useSex } from "../../components/text";
+import type { Action } from "../../viewer/hotkeys";
+import type { Unlinked } from "../../viewer/link";
 import { isLookedAt, loadSeries } from "../../viewer/series";
-import { panesOf, type Tool } from "../../viewer/state";
+import { looking, measuring, panesOf, type Tool } from "../../viewer/state";
 import { runsIn, stonesIn } from "../../viewer/stones";
 import type { Viewer } from "../../viewer/Viewer";
 import { AddressKeeper, lookedAt } from "./address";
 import { Icon } from "./icons";
 import { KeysDialog } from "./KeysDialog";
+import { Trouble } from "./Notices";
 import { PaneView } from "./PaneView";
 import { PredictButton } from "./PredictButton";
 import { PriorChoice } from "./PriorChoice";
@@ -30,20 +33,18 @@ import { PriorView } from "./PriorView";
 import { SeriesStrip } from "./SeriesStrip";
 import { SidePanel } from "./SidePanel";
 import { Toolbar } from "./Toolbar";
-import { useKeys } from "./useKeys";
+import { useHotkeysKept, useKeys } from "./useKeys";
 import { useDescribe } from "./useDescribe";
 import { useViewerState } from "./useViewer";
 
-const looking: Tool[] = ["window", "pan", "zoom", "scroll", "crosshair"];
-const painting: Tool[] = ["brush", "eraser"];
-const measuring: Tool[] = ["length", "ellipse", "probe"];
+const painting: readonly Tool[] = ["brush", "eraser"];
 
 export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Viewer }) {
   const { t, i18n } = useTranslation();
   const note = useNote();
   const problem = useProblem();
   const studyUid = study.study_uid;
-  const state = useViewerState(viewer, "series", "layout", "trouble", "loading");
+  const state = useViewerState(viewer, "series", "layout", "loading");
   // What the address says counts once; afterwards it follows.
   const asked = useRef(lookedAt(new URLSearchParams(window.location.search)));
   const judges = useMay("review");
@@ -127,24 +128,42 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   }, [viewer, addOne]);
   useDescribe(viewer);
 
-  const [hotkeys, setHotkeys] = useState(storedHotkeys);
+  const [hotkeys, setHotkeys] = useHotkeysKept();
   const [prior, setPrior] = useState<string | null>(null);
+  const beside = prior !== null;
+  const [linked, setLinked] = useState(false);
+  const toggleLink = useCallback(() => setLinked((before) => !before), []);
+  const onUnlinked = useCallback(
+    (why: Unlinked) => {
+      setLinked(false);
+      notifications.show({ message: t(`viewer.prior.${why}`), closeButtonProps: { "aria-label": t("form.close") } });
+    },
+    [t],
+  );
   const [helping, help] = useDisclosure(false);
   const canMeasure = judges && state.series?.grid != null;
   const tools = useMemo(() => [...looking, ...(canMeasure ? measuring : []), ...(corrects ? painting : [])], [canMeasure, corrects]);
   const allowed = useCallback(
     (action: Action) => {
+      if (action === "link") return beside;
       const isTool = [...looking, ...measuring, ...painting].includes(action as Tool);
       return !isTool || tools.includes(action as Tool);
     },
-    [tools],
+    [tools, beside],
   );
-  const predict = useCallback(() => document.querySelector<HTMLButtonElement>('[data-action="predict"]')?.click(), []);
-  useKeys(viewer, hotkeys, allowed, predict, help.open);
+  const acts = useMemo(
+    () => ({ predict: () => document.querySelector<HTMLButtonElement>('[data-action="predict"]')?.click(), link: toggleLink, help: help.open }),
+    [toggleLink, help.open],
+  );
+  useKeys(viewer, hotkeys, allowed, acts);
 
+  const showPrior = (uid: string | null) => {
+    setLinked(false);
+    setPrior(uid);
+  };
   const { patient } = study;
   const name = patientName(patient, i18n.language);
-  const sex = patient.sex === "M" || patient.sex === "F" || patient.sex === "O" ? t(`sex.${patient.sex}`) : "";
+  const sex = useSex()(patient);
   const lines = [name.main, [patient.id, sex, patient.birth_date].filter(Boolean).join(" · "), study.study_date].filter(Boolean);
   const refused = shown && !regular && shown.geometry_findings.length > 0;
   return (
@@ -168,7 +187,7 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
             )}
           </Group>
           <Group gap="sm">
-            <PriorChoice study={study} shown={prior} onShow={setPrior} />
+            <PriorChoice study={study} shown={prior} onShow={showPrior} />
             <PredictButton study={study} />
             <LanguageAndColours />
             <AccountMenu />
@@ -176,17 +195,13 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
         </Group>
       </header>
       <div>
-        <Toolbar viewer={viewer} hotkeys={hotkeys} tools={tools} onHelp={help.open} />
+        <Toolbar viewer={viewer} hotkeys={hotkeys} tools={tools} {...(beside && { linked, onLink: toggleLink })} onHelp={help.open} />
         {refused && (
           <Alert color="orange" radius={0} role="alert" title={t("viewer.refused.title")} py="xs">
             {t("viewer.refused.text")} {shown.geometry_findings.map(note).join(" ")}
           </Alert>
         )}
-        {state.trouble && (
-          <Alert color="red" radius={0} role="alert" py="xs" withCloseButton closeButtonLabel={t("form.close")} onClose={() => viewer.set({ trouble: null })}>
-            {t(`viewer.trouble.${state.trouble}`)}
-          </Alert>
-        )}
+        <Trouble viewer={viewer} />
         <Refusal text={images.isError ? problem(images.error, "view") : add.error ? problem(add.error, "review") : remove.error ? problem(remove.error, "review") : correct.error ? problem(correct.error, "review") : null} />
         {state.loading && (
           <Progress
@@ -204,7 +219,7 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
             {panesOf[state.layout].map((pane) => (
               <PaneView key={pane} viewer={viewer} name={pane} patient={lines} />
             ))}
-            {prior !== null && <PriorView key={prior} studyUid={prior} beside={viewer} />}
+            {prior !== null && <PriorView key={prior} studyUid={prior} beside={viewer} linked={linked} onUnlinked={onUnlinked} />}
           </div>
         ) : (
           <Alert m="md" color="gray" title={t("viewer.empty.title")}>
@@ -233,10 +248,7 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
         opened={helping}
         hotkeys={hotkeys}
         onClose={help.close}
-        onChange={(changed) => {
-          storeHotkeys(changed);
-          setHotkeys(changed);
-        }}
+        onChange={setHotkeys}
       />
     </div>
   );

@@ -12,12 +12,15 @@ interface Props {
   viewer: Viewer;
   hotkeys: Hotkeys;
   /** Tools that there is something to do with here. */
-  tools: Tool[];
+  tools: readonly Tool[];
+  /** Whether a study beside is scrolled together with this one; left out where there is none. */
+  linked?: boolean;
+  onLink?: () => void;
   onHelp: () => void;
 }
 
 /** The tools of the viewer, each with the key that does the same. */
-export function Toolbar({ viewer, hotkeys, tools, onHelp }: Props) {
+export function Toolbar({ viewer, hotkeys, tools, linked, onLink, onHelp }: Props) {
   const { t } = useTranslation();
   const state = useViewerState(viewer, "series", "tool", "window", "layout", "slab", "slabMm", "visible", "overlay", "brushMm");
   const reslices = viewer.canReslice(state.series);
@@ -108,6 +111,7 @@ export function Toolbar({ viewer, hotkeys, tools, onHelp }: Props) {
       <Divider orientation="vertical" />
       {button(state.visible ? "visible" : "hidden", "visible", t("viewer.visible"), () => viewer.set({ visible: !state.visible }), state.visible)}
       {button("information", "overlay", t("viewer.overlay"), () => viewer.set({ overlay: !state.overlay }), state.overlay)}
+      {onLink && button("link", "link", t("viewer.prior.link"), onLink, linked === true)}
       {button("reset", "reset", t("viewer.reset"), () => viewer.reset())}
       {button("keys", "help", t("viewer.keys.title"), onHelp)}
     </Group>

@@ -9,6 +9,7 @@ import { useStudy } from "../../api/hooks";
 import { ApiError } from "../../api/http";
 import { useProblem } from "../../components/access";
 import { canDraw } from "../../viewer/cornerstone";
+import { NoWebGl } from "./Notices";
 import { StudyViewer } from "./StudyViewer";
 import { useViewer } from "./useViewer";
 
@@ -18,23 +19,14 @@ const draws = canDraw();
 export default function ViewerPage() {
   const { t } = useTranslation();
   useDocumentTitle(`${t("viewer.title")} · Hilum`);
-  return draws ? <Study /> : <NoWebGl />;
-}
-
-function NoWebGl() {
-  const { t } = useTranslation();
   const { studyUid = "" } = useParams();
+  if (draws) return <Study />;
   return (
-    <Center mih="100dvh" p="md">
-      <Alert color="yellow" title={t("viewer.noWebGl.title")} maw={560} role="alert">
-        <Stack gap="sm">
-          <Text size="sm">{t("viewer.noWebGl.text")}</Text>
-          <Anchor component={Link} to={`/studies/${studyUid}`}>
-            {t("viewer.wholeReport")}
-          </Anchor>
-        </Stack>
-      </Alert>
-    </Center>
+    <NoWebGl>
+      <Anchor component={Link} to={`/studies/${studyUid}`}>
+        {t("viewer.wholeReport")}
+      </Anchor>
+    </NoWebGl>
   );
 }
 

@@ -31,7 +31,7 @@ export function lookedAt(search: URLSearchParams): Looked {
   };
 }
 
-export function addressOf(state: Pick<ViewerState, "series" | "layout" | "layers" | "window" | "finding">, version: string | null): URLSearchParams {
+function addressOf(state: Pick<ViewerState, "series" | "layout" | "layers" | "window" | "finding">, version: string | null): URLSearchParams {
   const search = new URLSearchParams();
   const { series, layout, layers, window, finding } = state;
   if (series && !series.local) search.set("series", series.seriesUid);

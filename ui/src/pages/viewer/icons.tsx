@@ -1,7 +1,7 @@
 import type { Tool } from "../../viewer/state";
 
 /** Drawn on 24 by 24, in lines. */
-const paths: Record<Tool | "reset" | "stack" | "mpr" | "visible" | "hidden" | "keys" | "files" | "information" | "back", string> = {
+const paths: Record<Tool | "reset" | "stack" | "mpr" | "visible" | "hidden" | "keys" | "files" | "information" | "link" | "back", string> = {
   window: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
   pan: "M12 3v18M3 12h18M12 3l-3 3M12 3l3 3M12 21l-3-3M12 21l3-3M3 12l3-3M3 12l3 3M21 12l-3-3M21 12l-3 3",
   zoom: "M10 4a6 6 0 1 0 0 12a6 6 0 0 0 0-12M14.5 14.5L21 21M10 7.5v5M7.5 10h5",
@@ -20,6 +20,7 @@ const paths: Record<Tool | "reset" | "stack" | "mpr" | "visible" | "hidden" | "k
   keys: "M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8",
   files: "M3 6h6l2 3h10v10H3z",
   information: "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18M12 11v6M12 7.500h.01",
+  link: "M10 14a4 4 0 0 0 6 0l3-3a4.200 4.200 0 0 0-6-6l-1.500 1.500M14 10a4 4 0 0 0-6 0l-3 3a4.200 4.200 0 0 0 6 6l1.500-1.500",
   back: "M14 5l-7 7 7 7",
 };
 

@@ -1,13 +1,16 @@
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 
-import { type Action, actionOf, type Hotkeys } from "../../viewer/hotkeys";
+import { type Action, actionOf, type Hotkeys, storedHotkeys, storeHotkeys } from "../../viewer/hotkeys";
 import { isPreset, presets } from "../../viewer/presets";
 import { type Tool, tools } from "../../viewer/state";
 import type { Viewer } from "../../viewer/Viewer";
 
 const isTool = (action: Action): action is Action & Tool => (tools as readonly string[]).includes(action);
 
-function perform(viewer: Viewer, action: Action, onPredict: () => void, onHelp: () => void) {
+/** What is done beside the viewer. */
+type Acts = Partial<Record<"predict" | "link" | "help", () => void>>;
+
+function perform(viewer: Viewer, action: Action, acts: Acts) {
   if (isTool(action)) {
     viewer.setTool(action);
     return;
@@ -31,13 +34,24 @@ function perform(viewer: Viewer, action: Action, onPredict: () => void, onHelp: 
     case "visible": return viewer.set({ visible: !state.visible });
     case "overlay": return viewer.set({ overlay: !state.overlay });
     case "reset": return viewer.reset();
-    case "predict": return onPredict();
-    case "help": return onHelp();
+    case "predict":
+    case "link":
+    case "help": return acts[action]?.();
   }
 }
 
+/** The keys of this browser, and the act that changes them. */
+export function useHotkeysKept(): [Hotkeys, (hotkeys: Hotkeys) => void] {
+  const [hotkeys, setHotkeys] = useState(storedHotkeys);
+  const change = (changed: Hotkeys) => {
+    storeHotkeys(changed);
+    setHotkeys(changed);
+  };
+  return [hotkeys, change];
+}
+
 /** Keys act wherever nothing is typed and no dialog is open. Escape gives up what is being drawn, then the tool. */
-export function useKeys(viewer: Viewer, hotkeys: Hotkeys, allowed: (action: Action) => boolean, onPredict: () => void, onHelp: () => void) {
+export function useKeys(viewer: Viewer, hotkeys: Hotkeys, allowed: (action: Action) => boolean, acts: Acts) {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (document.querySelector('[role="dialog"], [role="menu"]')) return;
@@ -49,9 +63,9 @@ export function useKeys(viewer: Viewer, hotkeys: Hotkeys, allowed: (action: Acti
       const action = actionOf(hotkeys, event);
       if (!action || !allowed(action)) return;
       event.preventDefault();
-      perform(viewer, action, onPredict, onHelp);
+      perform(viewer, action, acts);
     };
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);
-  }, [viewer, hotkeys, allowed, onPredict, onHelp]);
+  }, [viewer, hotkeys, allowed, acts]);
 }

@@ -1,11 +1,12 @@
 import { Button, Group, Menu, SegmentedControl, Stack, Text, Textarea, Title } from "@mantine/core";
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useAct } from "../../../api/accessHooks";
 import { type Conclusion, reviewApi } from "../../../api/review";
 import { useQuickTexts } from "../../../api/reviewHooks";
-import { type Language, languages } from "../../../i18n";
+import { type Language, languages, later } from "../../../i18n";
+import { LeaveGuard } from "./LeaveGuard";
 
 interface Props {
   conclusion: Conclusion;
@@ -46,10 +47,13 @@ export function ConclusionForm({ conclusion, writes, busy, onSave, onDirty }: Pr
   }
   return (
     <Stack gap="xs" px="md" pb="md">
+      <LeaveGuard when={dirty} />
       <Group justify="space-between">
         <Title order={3} size="h5">{t("review.conclusion")}</Title>
         <Group gap="xs">
-          <QuickTexts language={language} written={words[language]} onInsert={insert} />
+          <Suspense fallback={<Button size="xs" variant="default" disabled>{t("review.quickTexts")}</Button>}>
+            <QuickTexts language={language} written={words[language]} onInsert={insert} />
+          </Suspense>
           <SegmentedControl
             size="xs"
             aria-label={t("shell.language")}
@@ -86,13 +90,13 @@ export function ConclusionForm({ conclusion, writes, busy, onSave, onDirty }: Pr
 }
 
 function QuickTexts({ language, written, onInsert }: { language: Language; written: string; onInsert: (text: string) => void }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  // They are in the language of what is written, whatever the page speaks, and wait for its texts.
+  const { t: say } = useTranslation(later, { lng: language });
   const texts = useQuickTexts(true);
   const add = useAct("quickTexts", reviewApi.addQuickText);
   const remove = useAct("quickTexts", reviewApi.removeQuickText);
   const own = (texts.data ?? []).filter((text) => text.language === language);
-  // They are in the language of what is written, whatever the page speaks.
-  const say = i18n.getFixedT(language);
   const ready = (["none", "one", "clinical"] as const).map((key) => say(`review.ready.${key}`));
   const text = written.trim();
   return (

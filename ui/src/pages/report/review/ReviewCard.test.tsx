@@ -7,6 +7,8 @@ import type { Role } from "../../../api/access";
 import { noEdits, type Review, type VerdictView } from "../../../api/review";
 import { signedIn } from "../../../api/session";
 import type { Stone, UrinaryStoneReport } from "../../../api/types";
+import en from "../../../i18n/later-en.json";
+import ko from "../../../i18n/later-ko.json";
 import { furnish, inEnglish } from "../../../testing/browser";
 import { refusal, serve, sessionOf } from "../../../testing/server";
 import { ReviewCard } from "./ReviewCard";
@@ -64,6 +66,19 @@ it("is judged by keys, each with the revision that was seen, and the arrows go f
   fireEvent.keyDown(screen.getByLabelText("Comment on finding 1"), { key: "r" });
   await new Promise((done) => setTimeout(done, 100));
   expect(heard.filter((one) => one.act.startsWith("PUT"))).toHaveLength(2);
+});
+
+it("offers its ready words in the language that is written, not in that of the page", async () => {
+  serve({ [`GET ${address}/review`]: () => Response.json(review(4, [null, null])), "GET /api/v1/quick-texts": () => Response.json([]) });
+  show(["radiologist"]);
+  const offered = async (text: string) => {
+    fireEvent.click(await screen.findByRole("button", { name: en.review.quickTexts }));
+    fireEvent.click(await screen.findByText(text));
+  };
+  await offered(en.review.ready.none);
+  fireEvent.click(screen.getByLabelText("한국어"));
+  await offered(ko.review.ready.none);
+  expect(screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Conclusion" }).value).toBe(ko.review.ready.none);
 });
 
 it("tells whoever was slower, and shows what the other one said", async () => {

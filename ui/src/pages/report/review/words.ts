@@ -2,7 +2,8 @@ import { useTranslation } from "react-i18next";
 
 import type { ReviewedFinding, StoneEdits } from "../../../api/review";
 import type { Stone } from "../../../api/types";
-import { millimetres, usePlace } from "../../../components/text";
+import { usePlace } from "../../../components/reportText";
+import { millimetres } from "../../../components/text";
 
 /** What is stated of a stone, in one line. */
 export function useStated(): (edits: StoneEdits) => string {

@@ -8,7 +8,7 @@ import { useNote } from "../../../components/text";
 import { useAcquisition } from "../useWorklist";
 
 /** "120" where all say the same, "90–140" where they differ; nothing where none says. */
-export function rangeText(range: Range | null | undefined, decimals = 0): string {
+function rangeText(range: Range | null | undefined, decimals = 0): string {
   if (!range) return "";
   const text = (value: number) => value.toFixed(decimals);
   return text(range.low) === text(range.high) ? text(range.low) : `${text(range.low)}–${text(range.high)}`;

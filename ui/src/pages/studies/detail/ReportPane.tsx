@@ -6,7 +6,8 @@ import type { StudySummary } from "../../../api/types";
 import { useMay } from "../../../app/session";
 import { useProblem } from "../../../components/access";
 import { ReadingBadge } from "../../../components/ReadingBadge";
-import { millimetres, scoreText, useNote, usePlace, useStatement } from "../../../components/text";
+import { usePlace, useStatement } from "../../../components/reportText";
+import { millimetres, scoreText, useNote } from "../../../components/text";
 
 /** The result in short; the report itself is a button away. */
 export function ReportPane({ study }: { study: StudySummary }) {

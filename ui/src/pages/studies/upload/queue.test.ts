@@ -66,6 +66,21 @@ describe("files on their way", () => {
     expect(queue.read().error).toBeNull();
   });
 
+  it("forgets all of it for whoever comes after, even what is under way", async () => {
+    const server = archive();
+    server.hang = true;
+    const queue = new UploadQueue();
+    const adding = queue.add([...Array.from({ length: 30 }, (_, index) => item(`Hong/${index}`, dicom(`${index}`))), item("Hong.zip", new Uint8Array([1, 2, 3]))]);
+    await vi.waitFor(() => expect(queue.read().counts.sending).toBe(30));
+    queue.forget();
+    await adding;
+    await Promise.resolve();
+    expect(queue.read()).toMatchObject({ files: [], running: false, opening: null, error: null });
+    server.hang = false;
+    await queue.retry();
+    expect(server.files).toBe(0);
+  });
+
   it("can be stopped while it runs", async () => {
     const server = archive();
     server.hang = true;

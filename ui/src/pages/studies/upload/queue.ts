@@ -1,6 +1,7 @@
 /** Files on their way to the archive, outside of React: they go on while the page shows something else. */
 
 import { ApiError } from "../../../api/http";
+import { onAccountLeft } from "../../../api/session";
 import { type Item, store } from "../../../api/stow";
 
 export type FileState = "waiting" | "sending" | "kept" | "refused" | "failed" | "skipped" | "cancelled";
@@ -34,7 +35,7 @@ const none: Record<FileState, number> = { waiting: 0, sending: 0, kept: 0, refus
 /** A Part 10 file has DICM behind its preamble (PS3.10 7.1). Some have neither; what says by its name that it is something else is left out. */
 const notImages = /\.(txt|pdf|jpe?g|png|gif|xml|html?|json|csv|exe|dll|inf|ini|md|docx?|xlsx?|log|ds_store)$/i;
 
-export async function reasonToSkip({ path, file }: Item): Promise<string | null> {
+async function reasonToSkip({ path, file }: Item): Promise<string | null> {
   if (file.size === 0) return "empty";
   const name = path.split("/").at(-1) ?? path;
   if (/^dicomdir$/i.test(name)) return "dicomdir";
@@ -43,7 +44,7 @@ export async function reasonToSkip({ path, file }: Item): Promise<string | null>
   return notImages.test(name) || name.startsWith(".") || path.startsWith("__MACOSX/") ? "not_dicom" : null;
 }
 
-export const isZip = ({ path }: Item) => /\.zip$/i.test(path);
+const isZip = ({ path }: Item) => /\.zip$/i.test(path);
 
 export class UploadQueue {
   private entries: { sent: Sent; item: Item | null }[] = [];
@@ -94,9 +95,13 @@ export class UploadQueue {
     this.error = null;
     const { cancels } = this;
     const stopped = () => this.error !== null || this.cancels !== cancels;
-    for (const item of items.filter((one) => !isZip(one))) await this.enqueue(item);
+    for (const item of items.filter((one) => !isZip(one))) {
+      if (stopped()) break;
+      await this.enqueue(item);
+    }
     const sending = this.run();
     for (const zip of items.filter(isZip)) {
+      if (stopped()) break;
       this.opening = zip.path;
       this.changed();
       try {
@@ -111,8 +116,7 @@ export class UploadQueue {
           if (stopped()) break;
         }
       } catch {
-        const entry = this.entry(zip, null);
-        this.put(entry, "refused", "zip");
+        if (!stopped()) this.put(this.entry(zip, null), "refused", "zip");
       }
       this.opening = null;
       this.changed();
@@ -220,6 +224,14 @@ export class UploadQueue {
     await this.run();
   }
 
+  /** Stops, and forgets all of it. */
+  forget() {
+    this.cancel();
+    this.entries = [];
+    this.error = null;
+    this.changed();
+  }
+
   /** Forgets the list; nothing of it may be under way. */
   clear() {
     if (this.abort) return;
@@ -230,3 +242,6 @@ export class UploadQueue {
 }
 
 export const uploads = new UploadQueue();
+
+/** Another account neither sees what this one chose to send, nor sends it. */
+onAccountLeft(() => uploads.forget());
