@@ -23,6 +23,8 @@ pub struct Fact {
     pub code: String,
     /// When that was so.
     pub observed_at: DateTime<FixedOffset>,
+    /// Whether the record says when; else that is when it told so.
+    pub dated: bool,
 }
 
 /// Something that a record told before, and takes back.
@@ -32,8 +34,8 @@ pub struct Withdrawn {
     pub system: &'static str,
     /// The code.
     pub code: String,
-    /// Of when.
-    pub observed_at: DateTime<FixedOffset>,
+    /// Of when; none: whenever it was so.
+    pub observed_at: Option<DateTime<FixedOffset>>,
 }
 
 /// A patient's number, with who gave it.
@@ -140,10 +142,57 @@ pub fn plain_icd(code: &str) -> Option<String> {
 pub struct LabValue {
     /// The number, where it is one.
     pub number: Option<f64>,
+    /// Where the result is beside the number; none: it is the number.
+    pub bound: Option<Bound>,
     /// Its unit, as UCUM or as laboratories write it.
     pub unit: String,
     /// Found or not found, where it says that.
     pub present: Option<bool>,
+}
+
+/// Where a result is that could not be measured exactly (HL7 v2 SN.1, FHIR `Quantity.comparator`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Below its number.
+    Below,
+    /// Below it, or it.
+    AtMost,
+    /// Above it, or it.
+    AtLeast,
+    /// Above it.
+    Above,
+}
+
+/// A number with the sign before it; no number where the sign says something else.
+pub fn bounded(sign: &str, number: Option<f64>) -> (Option<f64>, Option<Bound>) {
+    match sign.trim() {
+        "" | "=" => (number, None),
+        "<" => (number, Some(Bound::Below)),
+        "<=" => (number, Some(Bound::AtMost)),
+        ">=" => (number, Some(Bound::AtLeast)),
+        ">" => (number, Some(Bound::Above)),
+        _ => (None, None),
+    }
+}
+
+/// Whether a result is below a limit; none where that does not follow.
+fn is_below(number: f64, bound: Option<Bound>, limit: f64) -> Option<bool> {
+    match bound {
+        None => Some(number < limit),
+        Some(Bound::Below) => (number <= limit).then_some(true),
+        Some(Bound::AtMost) => (number < limit).then_some(true),
+        Some(Bound::AtLeast | Bound::Above) => (number >= limit).then_some(false),
+    }
+}
+
+/// Whether a result is above a limit; none where that does not follow.
+fn is_above(number: f64, bound: Option<Bound>, limit: f64) -> Option<bool> {
+    match bound {
+        None => Some(number > limit),
+        Some(Bound::Above) => (number >= limit).then_some(true),
+        Some(Bound::AtLeast) => (number > limit).then_some(true),
+        Some(Bound::Below | Bound::AtMost) => (number <= limit).then_some(false),
+    }
 }
 
 /// What else a result needs to be judged by.
@@ -194,21 +243,25 @@ pub fn of_result(loinc: &str, value: &LabValue, about: About) -> Option<(Input, 
         // Leukocytes of blood.
         "6690-2" | "26464-8" => {
             let count = per_nanolitre(number?, &value.unit)?;
-            (count > LEUKOCYTES).then_some((Input::Infection, true))
+            is_above(count, value.bound, LEUKOCYTES)?.then_some((Input::Infection, true))
         }
         // Glomerular filtration rate, as estimated by the laboratory.
-        "62238-1" | "33914-3" | "98979-8" => Some((Input::ReducedRenalFunction, number? < EGFR)),
-        // Creatinine of serum or plasma.
+        "62238-1" | "33914-3" | "98979-8" => Some((Input::ReducedRenalFunction, is_below(number?, value.bound, EGFR)?)),
+        // Creatinine of serum or plasma; the formula needs the number itself.
         "2160-0" => {
+            let number = number.filter(|_| value.bound.is_none());
             let rate = ckd_epi_2021(milligrams_per_decilitre(number?, &value.unit)?, about)?;
             Some((Input::ReducedRenalFunction, rate < EGFR))
         }
         // Pregnancy test of urine; of serum.
         "2106-3" | "2118-8" => Some((Input::Pregnancy, value.present?)),
         // INR.
-        "6301-6" | "34714-6" => Some((Input::Anticoagulation, number? > INR)),
+        "6301-6" | "34714-6" => Some((Input::Anticoagulation, is_above(number?, value.bound, INR)?)),
         // Platelets of blood. That there are enough says nothing of medication.
-        "777-3" => (per_nanolitre(number?, &value.unit)? < PLATELETS).then_some((Input::Anticoagulation, true)),
+        "777-3" => {
+            let count = per_nanolitre(number?, &value.unit)?;
+            is_below(count, value.bound, PLATELETS)?.then_some((Input::Anticoagulation, true))
+        }
         _ => None,
     }
 }
@@ -304,7 +357,7 @@ mod tests {
     fn results_say_only_what_they_show() {
         let day = |year, month, day| NaiveDate::from_ymd_opt(year, month, day);
         let woman = About { born: day(1966, 11, 26), female: Some(true), on: day(2026, 11, 26) };
-        let number = |number, unit: &str| LabValue { number: Some(number), unit: unit.into(), present: None };
+        let number = |number, unit: &str| LabValue { number: Some(number), unit: unit.into(), ..LabValue::default() };
         let said = |present| LabValue { present: Some(present), ..LabValue::default() };
         use Input::{Anticoagulation, Infection, Pregnancy, ReducedRenalFunction};
         for (code, value, expected) in [
@@ -333,10 +386,45 @@ mod tests {
     }
 
     #[test]
+    fn a_result_beside_its_number_says_only_what_follows_from_that() {
+        use Input::{Anticoagulation, Infection, ReducedRenalFunction};
+        let day = |year| NaiveDate::from_ymd_opt(year, 1, 1);
+        let about = About { born: day(1960), female: Some(false), on: day(2026) };
+        let (yes, no) = (Some(true), Some(false));
+        for (code, unit, input, limit, expected) in [
+            // Of a limit below which it is so: "<", "<=", ">=" and ">" of a number below, at and above it.
+            (
+                "62238-1",
+                "",
+                ReducedRenalFunction,
+                60.0,
+                [[yes, yes, None, None], [yes, None, no, no], [None, None, no, no]],
+            ),
+            ("777-3", "K/uL", Anticoagulation, 50.0, [[yes, yes, None, None], [yes, None, None, None], [None; 4]]),
+            // Of one above which it is so.
+            ("6301-6", "", Anticoagulation, 1.5, [[no, no, None, None], [no, no, None, yes], [None, None, yes, yes]]),
+            ("6690-2", "K/uL", Infection, 12.0, [[None; 4], [None, None, None, yes], [None, None, yes, yes]]),
+            // Of creatinine the formula needs the number.
+            ("2160-0", "mg/dL", ReducedRenalFunction, 1.2, [[None; 4]; 3]),
+        ] {
+            for (number, expected) in [limit - 0.5, limit, limit + 0.5].into_iter().zip(expected) {
+                for (sign, expected) in ["<", "<=", ">=", ">"].into_iter().zip(expected) {
+                    let (number, bound) = bounded(sign, Some(number));
+                    let value = LabValue { number, bound, unit: unit.into(), present: None };
+                    let said = of_result(code, &value, about);
+                    assert_eq!(said, expected.map(|holds| (input, holds)), "{code} {sign} {number:?}");
+                }
+            }
+        }
+        assert_eq!(bounded("<>", Some(5.0)), (None, None));
+        assert_eq!(bounded("=", Some(5.0)), (Some(5.0), None));
+    }
+
+    #[test]
     fn every_code_that_is_listed_is_read() {
         let values = [
-            LabValue { number: Some(13.0), unit: "10*3/uL".into(), present: Some(true) },
-            LabValue { number: Some(5.0), unit: "mg/dL".into(), present: Some(true) },
+            LabValue { number: Some(13.0), bound: None, unit: "10*3/uL".into(), present: Some(true) },
+            LabValue { number: Some(5.0), bound: None, unit: "mg/dL".into(), present: Some(true) },
         ];
         let day = |year| NaiveDate::from_ymd_opt(year, 1, 1);
         let about = About { born: day(1960), female: Some(false), on: day(2026) };

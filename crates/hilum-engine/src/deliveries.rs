@@ -77,7 +77,7 @@ pub struct DeliveryRule {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Due, or due again at its next try.
@@ -131,6 +131,8 @@ pub struct DueDelivery {
     pub study: StudyUid,
     /// Its version.
     pub version: u32,
+    /// Tries that ended.
+    pub tries: u32,
     /// Whom it is about.
     pub patient: DeliveredPatient,
     pub(crate) folder: ObjectKey,
@@ -175,7 +177,7 @@ pub struct DeliverySearch {
 }
 
 /// A delivery as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
     /// Row id.
     pub id: i64,
@@ -223,7 +225,8 @@ impl Engine {
         Ok(self.catalog().due_deliveries(&scope, destination, limit).await?)
     }
 
-    /// What goes out, with the page in a language where it goes along; `None` where it was deleted meanwhile.
+    /// What goes out, with the page in a language where it goes along; `None` where nothing goes any more: a later version took its place,
+    /// or it was deleted. Files that are kept no more, or cannot be read, are an error other than [`EngineError::Catalog`].
     pub async fn delivery_content(
         &self,
         due: &DueDelivery,
@@ -238,7 +241,17 @@ impl Engine {
             let pdf = name.map(|name| storage.read_file_of(&folder, name)).transpose()?.flatten();
             Ok((storage.read_file_of(&folder, JSON_FILE)?, pdf))
         });
-        let (Some(json), pdf) = read.await? else { return Ok(None) };
+        let read = read.await;
+        // After the files were read: what is deleted meanwhile takes them along.
+        let scope = self.catalog().system_scope().await?;
+        if !self.catalog().delivery_waits(&scope, due.row).await? {
+            return Ok(None);
+        }
+        let (json, pdf) = read?;
+        let json = json.ok_or(EngineError::NotFound { what: "file of a report" })?;
+        if page.is_some() && pdf.is_none() {
+            return Err(EngineError::NotFound { what: "page of a report" });
+        }
         let report = serde_json::from_slice(&json)
             // What the parser says would quote the document.
             .map_err(|_| EngineError::Internal("a report that is kept cannot be read".to_owned()))?;

@@ -30,6 +30,8 @@ pub struct NewFact {
     pub code: String,
     /// When that was so, ms since 1970 UTC.
     pub observed_at: i64,
+    /// Whether the record says when; else that is when it told so. Told without a date again and again, it is of the first time.
+    pub dated: bool,
 }
 
 /// Something that was told before and is taken back.
@@ -39,8 +41,8 @@ pub struct WithdrawnFact {
     pub system: String,
     /// Code.
     pub code: String,
-    /// Of when, ms since 1970 UTC.
-    pub observed_at: i64,
+    /// Of when, ms since 1970 UTC; none: whenever it was so.
+    pub observed_at: Option<i64>,
 }
 
 /// What a record told of one patient.

@@ -31,7 +31,7 @@ pub use openid::{
     ClaimRole, ClientSecret, InvalidIssuer, Issuer, OpenIdFault, OpenIdProvider, ProviderFacts, ProviderId,
     UnusableProvider, ask_provider,
 };
-pub use outgoing::{Outbound, Outgoing, OutgoingFault};
+pub use outgoing::{Outbound, Outgoing, OutgoingFault, is_safe};
 pub use server::{BindError, WebConfig, WebServer};
 pub use site::{
     EchoView, HealthFinding, NewRetrieval, NodeView, PeerMatches, PeerSearch, PeerStudy, PeerView, PullView,

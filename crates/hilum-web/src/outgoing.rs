@@ -14,6 +14,8 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use thiserror::Error;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::names::Authority;
+
 const CONNECT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -63,6 +65,16 @@ pub enum OutgoingFault {
     /// The address or the token cannot stand in a request.
     #[error("the address or the token cannot stand in a request")]
     Unusable,
+}
+
+/// An address that nobody can overhear: https, or http on this machine.
+pub fn is_safe(address: &str) -> bool {
+    let graphic = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>".contains(&byte));
+    let Some((scheme, rest)) = address.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some(parsed) = Authority::parse(authority) else { return false };
+    let named = graphic && !authority.contains('@') && address.parse::<hyper::Uri>().is_ok();
+    named && (scheme == "https" || scheme == "http" && parsed.is_loopback())
 }
 
 /// A server of somebody else's.

@@ -9,6 +9,7 @@ mod emr;
 mod failure;
 mod job_lock;
 mod node;
+mod outbox;
 mod phantom_files;
 mod progress;
 mod server;

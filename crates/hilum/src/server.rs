@@ -14,6 +14,7 @@ use crate::{
     failure::WrongCall,
     job_lock::JobLock,
     node::{self, Node, worker},
+    outbox,
     settings::{CallersMode, Pull, Settings},
     shutdown::Shutdown,
     site::Desk,
@@ -126,7 +127,7 @@ impl Server {
         };
         let worker = worker::run(node, pulls, shutdown.asked());
         let certificates = certificates.keep_fresh(shutdown);
-        let emr = emr::worker::run(emr, shutdown.asked());
+        let emr = outbox::run(emr, shutdown.asked());
         let hl7 = async {
             if let Some(listener) = hl7 {
                 listener.serve(shutdown.asked()).await;

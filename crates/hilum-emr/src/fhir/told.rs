@@ -1,8 +1,8 @@
 //! What resources of a server tell of a patient: Condition and Observation of R4, as searches find them.
 
 use crate::facts::{
-    About, Fact, ICD_10, LOINC, LabValue, PatientId, RESULTS, Told, Withdrawn, of_diagnosis, of_result, plain_icd,
-    presence,
+    About, Fact, ICD_10, LOINC, LabValue, PatientId, RESULTS, Told, Withdrawn, bounded, of_diagnosis, of_result,
+    plain_icd, presence,
 };
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeZone as _};
 use serde_json::Value;
@@ -73,7 +73,7 @@ fn condition(resource: &Value, zone: FixedOffset, told: &mut Told) {
     let (clinical, verification) = (status("clinicalStatus"), status("verificationStatus"));
     let over = matches!(clinical.as_str(), "inactive" | "remission" | "resolved");
     if over || matches!(verification.as_str(), "refuted" | "entered-in-error" | "differential") {
-        return told.withdrawn.push(Withdrawn { system: ICD_10, code, observed_at });
+        return told.withdrawn.push(Withdrawn { system: ICD_10, code, observed_at: Some(observed_at) });
     }
     told.facts.extend(said.into_iter().map(|(input, holds)| Fact {
         input,
@@ -81,6 +81,7 @@ fn condition(resource: &Value, zone: FixedOffset, told: &mut Told) {
         system: ICD_10,
         code: code.clone(),
         observed_at,
+        dated: true,
     }));
 }
 
@@ -96,8 +97,8 @@ fn observation(resource: &Value, about: About, zone: FixedOffset, told: &mut Tol
     let counts = matches!(status, "final" | "amended" | "corrected" | "preliminary");
     let about = About { on: Some(observed_at.date_naive()), ..about };
     match of_result(&code, &value(resource), about).filter(|_| counts) {
-        Some((input, holds)) => told.facts.push(Fact { input, holds, system: LOINC, code, observed_at }),
-        None => told.withdrawn.push(Withdrawn { system: LOINC, code, observed_at }),
+        Some((input, holds)) => told.facts.push(Fact { input, holds, system: LOINC, code, observed_at, dated: true }),
+        None => told.withdrawn.push(Withdrawn { system: LOINC, code, observed_at: Some(observed_at) }),
     }
 }
 
@@ -113,8 +114,10 @@ fn value(resource: &Value) -> LabValue {
         "NEG" | "N" | "ND" => Some(false),
         _ => None,
     });
+    let (number, bound) = bounded(quantity["comparator"].as_str().unwrap_or_default(), quantity["value"].as_f64());
     LabValue {
-        number: quantity["value"].as_f64(),
+        number,
+        bound,
         unit: unit.to_owned(),
         present: words.into_iter().find_map(presence).or(resource["valueBoolean"].as_bool()).or(flagged),
     }

@@ -114,7 +114,7 @@ impl Ack {
         let err = message.segment("ERR");
         let codes = err.iter().flat_map(|err| [err.text(3), err.field(1).subcomponent(4, 1)]);
         let plain = |code: &&str| {
-            (1..=20).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+            (1..=6).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
         };
         Ok(Self {
             code,

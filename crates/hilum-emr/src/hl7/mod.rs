@@ -19,6 +19,10 @@ use thiserror::Error;
 
 /// A message with more segments than this is refused: the longest results have some hundreds.
 const MOST_SEGMENTS: usize = 20_000;
+/// So is one with more fields, repetitions, components and subcomponents than this: each of them takes memory, also where it is empty.
+const MOST_PARTS: usize = 500_000;
+/// Longest header, bytes: its fields have some hundreds.
+const LONGEST_HEADER: usize = 8 * 1024;
 
 /// Why a text is no HL7 v2 message. It names places, never what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -38,6 +42,12 @@ pub enum Hl7Error {
     /// There are too many.
     #[error("the message has more than {MOST_SEGMENTS} segments")]
     TooManySegments,
+    /// There are too many parts of segments.
+    #[error("the message has more than {MOST_PARTS} fields, repetitions, components and subcomponents")]
+    TooManyParts,
+    /// The header has no end.
+    #[error("the header is longer than {LONGEST_HEADER} bytes")]
+    LongHeader,
     /// What it needs is not there.
     #[error("{segment}-{field} is missing")]
     Missing {
@@ -78,6 +88,10 @@ impl Delimiters {
             return Err(Hl7Error::Delimiters);
         }
         Ok(Self { field, component, repetition, escape, subcomponent })
+    }
+
+    fn separate(&self, c: char) -> bool {
+        [self.field, self.component, self.repetition, self.subcomponent].contains(&c)
     }
 }
 
@@ -203,6 +217,9 @@ impl Message {
     pub fn parse(text: &str) -> Result<Self, Hl7Error> {
         let text = text.trim_start_matches(['\r', '\n', '\u{FEFF}']);
         let delimiters = Delimiters::of(text)?;
+        if text.chars().filter(|c| delimiters.separate(*c)).nth(MOST_PARTS).is_some() {
+            return Err(Hl7Error::TooManyParts);
+        }
         let mut segments = Vec::new();
         for line in text.split(['\r', '\n']).filter(|line| !line.trim().is_empty()) {
             if segments.len() == MOST_SEGMENTS {
@@ -211,6 +228,17 @@ impl Message {
             segments.push(delimiters.segment(line, segments.len() + 1)?);
         }
         Self::new(segments)
+    }
+
+    /// Reads the header of a message alone, in whatever character set that is: the header is ASCII in all of them. Says who sends it before
+    /// anything is made of the rest.
+    pub fn header_of(bytes: &[u8]) -> Result<Self, Hl7Error> {
+        let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty());
+        let line = line.ok_or(Hl7Error::NoHeader)?;
+        if line.len() > LONGEST_HEADER {
+            return Err(Hl7Error::LongHeader);
+        }
+        Self::parse(&String::from_utf8_lossy(line))
     }
 
     /// All segments in their order.

@@ -14,6 +14,9 @@ pub struct ImagingOrder {
     pub item: DataSet,
     /// It was cancelled or discontinued.
     pub cancelled: bool,
+    /// Of an order that is not new: the same item by each other number that was its accession number where an earlier message had no
+    /// better one.
+    pub former: Vec<DataSet>,
 }
 
 const ACCESSION_NUMBER: Tag = Tag(0x0008, 0x0050);
@@ -55,9 +58,10 @@ pub fn orders(message: &Message, zone: FixedOffset) -> Result<Vec<ImagingOrder>,
             "ORC" => common = Some(segment),
             "OBR" => {
                 let orc = common.ok_or(Refused::RequiredFieldMissing)?;
-                let cancelled = match orc.text(1) {
-                    "NW" | "XO" | "SN" | "SC" | "RE" | "" => false,
-                    "CA" | "OC" | "DC" | "OD" | "CR" => true,
+                let (cancelled, new) = match orc.text(1) {
+                    "NW" | "" => (false, true),
+                    "XO" | "SN" | "SC" | "RE" => (false, false),
+                    "CA" | "OC" | "DC" | "OD" | "CR" => (true, false),
                     _ => continue,
                 };
                 // What belongs to this request stands before the next one.
@@ -66,7 +70,9 @@ pub fn orders(message: &Message, zone: FixedOffset) -> Result<Vec<ImagingOrder>,
                     &rest[..rest.iter().position(|one| matches!(one.name(), "OBR" | "ORC")).unwrap_or(rest.len())];
                 let of = |name: &str| own.iter().find(|one| one.name() == name);
                 let parts = Parts { pid, orc, obr: segment, ipc: of("IPC"), zds: of("ZDS") };
-                orders.push(ImagingOrder { item: parts.item(zone, cancelled)?, cancelled });
+                let item = parts.item(zone, cancelled)?;
+                let former = if new { Vec::new() } else { parts.former(&item) };
+                orders.push(ImagingOrder { item, cancelled, former });
             }
             _ => {}
         }
@@ -85,11 +91,37 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    fn placer(&self) -> &str {
+        first([self.orc.text(2), self.obr.text(2)])
+    }
+
+    fn filler(&self) -> &str {
+        first([self.orc.text(3), self.obr.text(3)])
+    }
+
+    /// What may be the accession number, the best first; empty where it is not given.
+    fn accessions(&self) -> [&str; 4] {
+        [self.ipc.map_or("", |ipc| ipc.text(1)), self.obr.text(18), self.filler(), self.placer()]
+    }
+
+    /// An item by each of these numbers but its own.
+    fn former(&self, item: &DataSet) -> Vec<DataSet> {
+        let mut former: Vec<DataSet> = Vec::new();
+        for number in self.accessions().map(|number| cut(number, 16)) {
+            let by = |one: &DataSet| one.text(ACCESSION_NUMBER) == Some(number.as_str());
+            if !number.is_empty() && !by(item) && !former.iter().any(by) {
+                let mut other = item.clone();
+                other.set(ACCESSION_NUMBER, number);
+                former.push(other);
+            }
+        }
+        former
+    }
+
     /// Of an order that is cancelled its numbers suffice.
     fn item(&self, zone: FixedOffset, cancelled: bool) -> Result<DataSet, Refused> {
         let ipc = |field: usize| self.ipc.map_or("", |ipc| ipc.text(field));
-        let placer = first([self.orc.text(2), self.obr.text(2)]);
-        let filler = first([self.orc.text(3), self.obr.text(3)]);
+        let (placer, filler) = (self.placer(), self.filler());
         let patient = self.pid.field(3);
         let id = patient.component(1).trim();
         if id.is_empty() || first([placer, filler]).is_empty() {
@@ -104,7 +136,7 @@ impl Parts<'_> {
                 item.set(tag, text);
             }
         };
-        set(ACCESSION_NUMBER, first([ipc(1), self.obr.text(18), filler, placer]), 16);
+        set(ACCESSION_NUMBER, first(self.accessions()), 16);
         set(REFERRING_PHYSICIAN, &person(first_of([self.obr.field(16), self.orc.field(12)]), 2), 64);
         set(PATIENT_NAME, &names(self.pid), 200);
         set(PATIENT_ID, id, 64);

@@ -2,7 +2,8 @@
 
 use super::{Message, Refused, Repetition, Segment};
 use crate::facts::{
-    About, Fact, ICD_10, LOINC, LabValue, PatientId, Told, Withdrawn, of_diagnosis, of_result, plain_icd, presence,
+    About, Fact, ICD_10, LOINC, LabValue, PatientId, Told, Withdrawn, bounded, of_diagnosis, of_result, plain_icd,
+    presence,
 };
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Sender<'a> {
 
 /// Most patients have two or three numbers.
 const MOST_IDS: usize = 8;
+/// Numbers of one patient that a message merges; most merge one.
+const MOST_MERGES: usize = 8;
 /// PS3.5 6.2: LO.
 const LONGEST_ID: usize = 64;
 
@@ -47,9 +50,21 @@ pub fn told(message: &Message, sender: &Sender<'_>) -> Result<Told, Refused> {
     if !reads {
         return Ok(told);
     }
+    let named = |name: &'static str| message.segments().iter().filter(move |segment| segment.name() == name);
+    // What follows belongs to the patient before it, and is taken for one patient's here: of several nothing is.
+    if named("PID").any(|other| ids(other, 3) != told.patient) {
+        return Err(Refused::DataType);
+    }
     if kind == ("ADT", "A40") {
-        let prior = message.segment("MRG").ok_or(Refused::RequiredFieldMissing)?;
-        told.merged = ids(prior, 1);
+        // Each of its groups is a merge of its own.
+        let merges: Vec<&Segment> = named("MRG").collect();
+        if merges.is_empty() {
+            return Err(Refused::RequiredFieldMissing);
+        }
+        if merges.len() > MOST_MERGES {
+            return Err(Refused::DataType);
+        }
+        told.merged = merges.into_iter().flat_map(|prior| ids(prior, 1)).collect();
     }
     let sent = time(header.text(7), sender.zone).ok_or(Refused::DataType)?;
     let about =
@@ -106,17 +121,18 @@ fn diagnosis(dg1: &Segment, sent: DateTime<FixedOffset>, sender: &Sender<'_>, to
     if said.is_empty() {
         return;
     }
-    let observed_at = [5, 19].into_iter().find_map(|field| time(dg1.text(field), sender.zone)).unwrap_or(sent);
+    let said_at = [5, 19].into_iter().find_map(|field| time(dg1.text(field), sender.zone));
     // DG1-21, HL7 table 0206.
     if dg1.text(21) == "D" {
-        return told.withdrawn.push(Withdrawn { system: ICD_10, code, observed_at });
+        return told.withdrawn.push(Withdrawn { system: ICD_10, code, observed_at: said_at });
     }
     told.facts.extend(said.into_iter().map(|(input, holds)| Fact {
         input,
         holds,
         system: ICD_10,
         code: code.clone(),
-        observed_at,
+        observed_at: said_at.unwrap_or(sent),
+        dated: said_at.is_some(),
     }));
 }
 
@@ -125,14 +141,14 @@ fn result(obx: &Segment, requested: DateTime<FixedOffset>, sender: &Sender<'_>, 
     let observed_at = time(obx.text(14), sender.zone).unwrap_or(requested);
     match obx.text(11) {
         // HL7 table 0085: deleted, wrong, not obtainable.
-        "D" | "W" | "X" => told.withdrawn.push(Withdrawn { system: LOINC, code, observed_at }),
+        "D" | "W" | "X" => told.withdrawn.push(Withdrawn { system: LOINC, code, observed_at: Some(observed_at) }),
         "" | "F" | "C" | "P" | "R" | "U" => {
             let about = About { on: Some(observed_at.date_naive()), ..about };
             if let Some((input, holds)) = of_result(&code, &value(obx), about) {
-                told.facts.push(Fact { input, holds, system: LOINC, code, observed_at });
+                told.facts.push(Fact { input, holds, system: LOINC, code, observed_at, dated: true });
             } else {
                 // A corrected result may say nothing any more.
-                told.withdrawn.push(Withdrawn { system: LOINC, code, observed_at });
+                told.withdrawn.push(Withdrawn { system: LOINC, code, observed_at: Some(observed_at) });
             }
         }
         _ => {}
@@ -151,13 +167,17 @@ fn loinc(coded: &Repetition, codes: &BTreeMap<String, String>) -> Option<String>
 
 fn value(obx: &Segment) -> LabValue {
     let first = obx.field(5);
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    // SN: comparator, number. "<5" is at most that, and "> 90" at least: the number says what is asked.
-    let (number, text) = match obx.text(2) {
-        "NM" => (number(first.component(1)), ""),
-        "SN" => (number(first.component(2)), ""),
-        _ => (number(first.component(1).trim().trim_start_matches(['<', '>', '='])), first.component(1)),
+    // SN: comparator, number. A text has its sign before it.
+    let (sign, digits, text) = match obx.text(2) {
+        "NM" => ("", first.component(1), ""),
+        "SN" => (first.component(1), first.component(2), ""),
+        _ => {
+            let text = first.component(1).trim();
+            let digits = text.trim_start_matches(['<', '>', '=']);
+            (&text[..text.len() - digits.len()], digits, text)
+        }
     };
+    let (number, bound) = bounded(sign, digits.trim().parse().ok());
     let words = [text, first.component(2)];
     let flags = obx.repetitions(8).iter().map(|flag| flag.component(1));
     let flagged = flags.into_iter().find_map(|flag| match flag {
@@ -165,7 +185,7 @@ fn value(obx: &Segment) -> LabValue {
         "NEG" | "N" | "ND" => Some(false),
         _ => None,
     });
-    LabValue { number, unit: obx.text(6).to_owned(), present: words.into_iter().find_map(presence).or(flagged) }
+    LabValue { number, bound, unit: obx.text(6).to_owned(), present: words.into_iter().find_map(presence).or(flagged) }
 }
 
 /// A time of HL7 (2.A.77): `YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ]`, at least to the day.

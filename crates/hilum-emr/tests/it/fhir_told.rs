@@ -73,6 +73,29 @@ fn conditions_and_observations_that_fhir_resources_writes_are_facts_of_their_pat
 }
 
 #[test]
+fn a_quantity_beside_its_number_says_what_follows_from_its_comparator() {
+    let seoul = FixedOffset::east_opt(9 * 3600).unwrap();
+    for (comparator, value, expected) in [
+        (json!(null), 59.0, Some(true)),
+        (json!(">"), 60.0, Some(false)),
+        (json!(">"), 30.0, None),
+        (json!("<"), 60.0, Some(true)),
+        (json!("<="), 60.0, None),
+        (json!("ad"), 30.0, None),
+    ] {
+        let bundle = json!({ "resourceType": "Bundle", "type": "searchset", "entry": [{ "resource": {
+            "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-11-25",
+            "code": { "coding": [{ "system": "http://loinc.org", "code": "62238-1" }] },
+            "valueQuantity": { "value": value, "comparator": comparator },
+        } }] });
+        let patient = PatientId { issuer: String::new(), id: "77".into() };
+        let (read, _) = told(&bundle, patient, About::default(), seoul).unwrap();
+        assert_eq!(read.facts.first().map(|fact| fact.holds), expected, "{comparator} {value}");
+        assert_eq!(read.facts.len() + read.withdrawn.len(), 1);
+    }
+}
+
+#[test]
 fn a_search_is_a_form_whose_values_end_nothing() {
     let [(path, form), (_, results)] =
         searches(Some("urn:oid:1.2"), "7&7|x", NaiveDate::from_ymd_opt(2026, 1, 2).unwrap());

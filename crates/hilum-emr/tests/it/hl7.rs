@@ -194,6 +194,22 @@ fn other_delimiters_are_read_and_unusable_ones_refused() {
 }
 
 #[test]
+fn a_header_is_read_without_what_follows_and_more_parts_than_any_message_has_are_not() {
+    let bytes = [b"\r\nMSH|^~\\&|HIS|KSH|||1||ADT^A08|7|P|2.5\rpid|".as_slice(), &[0xB0; 9]].concat();
+    let header = Message::header_of(&bytes).unwrap();
+    assert_eq!((header.header().text(3), header.control_id(), header.segments().len()), ("HIS", "7", 1));
+    assert_eq!(Message::header_of(b"\r\n"), Err(Hl7Error::NoHeader));
+    let long = format!("MSH|^~\\&|{}", "A".repeat(10_000));
+    assert_eq!(Message::header_of(long.as_bytes()), Err(Hl7Error::LongHeader));
+    assert!(Message::parse(&long).is_ok());
+    for part in ["|", "^", "~", "&"] {
+        let text = |parts: usize| format!("MSH|^~\\&|A\rZZZ|{}", part.repeat(parts));
+        assert!(Message::parse(&text(400_000)).is_ok(), "{part}");
+        assert_eq!(Message::parse(&text(500_000)), Err(Hl7Error::TooManyParts), "{part}");
+    }
+}
+
+#[test]
 fn an_acknowledgment_goes_back_to_its_sender_and_is_read_as_what_it_says() {
     let message = Message::parse("MSH|^~\\&|HIS|KSH|HILUM|RAD|20260101||ADT^A08^ADT_A01|77|P|2.4\rPID|1").unwrap();
     for (refused, code, error) in [

@@ -129,6 +129,65 @@ fn what_a_record_takes_back_is_withdrawn() {
     let adt = read(&adt).unwrap();
     assert_eq!((adt.facts.len(), adt.withdrawn.len()), (0, 1));
     assert_eq!(adt.withdrawn[0].code, "Z33");
+    assert!(adt.withdrawn[0].observed_at.is_some());
+    // Without a date it is taken back whenever it was so; told so, it is of the message's time and says that.
+    let undated = read(&format!("{HEADER}ADT^A08|1|P|2.5\rPID|||77\rDG1|1||Z33^^KCD||{}D", "|".repeat(16))).unwrap();
+    assert_eq!((undated.facts.len(), undated.withdrawn[0].observed_at), (0, None));
+    let undated = read(&format!("{HEADER}ADT^A08|1|P|2.5\rPID|||77\rDG1|1||Z33^^KCD")).unwrap();
+    assert_eq!(said(&undated)[0].3, "Z33 2026-11-26T10:15:00+09:00");
+    assert!(!undated.facts[0].dated);
+}
+
+#[test]
+fn what_a_message_says_of_a_second_patient_is_never_taken_for_the_first_ones() {
+    let oru = |second: &str| {
+        read(&format!(
+            "{HEADER}ORU^R01|1|P|2.5\rPID|||77\rOBR|1|||UA|||20261125\rOBX|1|ST|5802-4^^LN||NEG||||||F\r\
+             PID|||{second}\rOBR|1|||UA|||20261125\rOBX|1|ST|5799-2^^LN||POS||||||F"
+        ))
+    };
+    assert!(oru("78").err() == Some(Refused::DataType));
+    assert!(oru("").err() == Some(Refused::DataType), "whose it is cannot be told");
+    assert_eq!(oru("77").unwrap().facts.len(), 1, "the same patient's next group");
+    let order = |second: &str| {
+        read(&format!("{HEADER}OMG^O19|1|P|2.5\rPID|||77\rORC|NW|P1\rOBR|1|P1\rPID|||{second}\rORC|NW|P2\rOBR|1|P2"))
+    };
+    assert!(order("78").err() == Some(Refused::DataType) && order("77").is_ok());
+    // Two merges: both of one patient, or none of two.
+    let merge = |second: &str| read(&format!("{HEADER}ADT^A40|1|P|2.5\rPID|||77\rMRG|76\rPID|||{second}\rMRG|75"));
+    let merged = merge("77").unwrap().merged;
+    assert!(merged.iter().map(|id| id.id.as_str()).eq(["76", "75"]));
+    assert!(merge("78").err() == Some(Refused::DataType));
+    // An unlinking names two patients, and nothing is kept of it.
+    assert!(read(&format!("{HEADER}ADT^A37|1|P|2.5\rPID|||77\rPID|||78")).is_ok());
+}
+
+#[test]
+fn a_result_beyond_what_is_measured_says_what_follows_from_its_sign() {
+    let egfr = |kind: &str, value: &str| {
+        let oru = read(&format!(
+            "{HEADER}ORU^R01|1|P|2.5\rPID|||77\rOBR|1|||E|||20261125\rOBX|1|{kind}|62238-1^^LN||{value}||||||F"
+        ));
+        oru.unwrap().facts.first().map(|fact| fact.holds)
+    };
+    for (kind, value, expected) in [
+        ("NM", "60", Some(false)),
+        ("SN", "^60", Some(false)),
+        ("SN", "=^59", Some(true)),
+        ("SN", ">^60", Some(false)),
+        ("SN", "<^60", Some(true)),
+        ("SN", ">^30", None),
+        ("SN", "<^90", None),
+        ("SN", "<>^30", None),
+        ("ST", "> 90", Some(false)),
+        ("ST", "<15", Some(true)),
+        ("ST", ">=60", Some(false)),
+        ("ST", "<=60", None),
+        ("ST", ">30", None),
+        ("NM", ">30", None),
+    ] {
+        assert_eq!(egfr(kind, value), expected, "{kind} {value}");
+    }
 }
 
 #[test]
@@ -166,7 +225,7 @@ fn an_order_is_an_item_of_the_worklist_with_its_names_and_numbers() {
         )
     };
     let made = ordered(&orm("NW")).unwrap();
-    let [ImagingOrder { item, cancelled: false }] = &made[..] else { panic!("{made:?}") };
+    let [ImagingOrder { item, cancelled: false, .. }] = &made[..] else { panic!("{made:?}") };
     let text = |tag| item.text(tag).unwrap_or_default();
     for (tag, expected) in [
         (Tag(0x0008, 0x0050), "A100"),
@@ -184,8 +243,17 @@ fn an_order_is_an_item_of_the_worklist_with_its_names_and_numbers() {
     let told = [Tag(0x0008, 0x0060), Tag(0x0040, 0x0002), Tag(0x0040, 0x0003), Tag(0x0040, 0x0009)];
     assert_eq!(told.map(|tag| step.text(tag).unwrap()), ["CT", "20261127", "093000", "1"]);
     let again = ordered(&orm("XO")).unwrap();
-    assert_eq!(made, again, "the same order has the same study UID");
-    assert!(ordered(&orm("CA")).unwrap()[0].cancelled);
+    assert_eq!(made[0].item, again[0].item, "the same order has the same study UID");
+    let cancelled = ordered(&orm("CA")).unwrap();
+    assert!(cancelled[0].cancelled);
+    // A message before may have had the other numbers alone.
+    let numbers = |orders: &[ImagingOrder]| -> Vec<String> {
+        orders[0].former.iter().map(|item| item.text(Tag(0x0008, 0x0050)).unwrap().to_owned()).collect()
+    };
+    assert!(made[0].former.is_empty());
+    assert_eq!([numbers(&again), numbers(&cancelled)], [["F200", "P100"], ["F200", "P100"]]);
+    let without = ordered(&orm("NW").replace("A100", "")).unwrap().remove(0).item;
+    assert_eq!(again[0].former[0], without);
     assert!(ordered(&orm("SR")).unwrap().is_empty());
     let given = ordered(&format!("{}\rZDS|1.2.840.1^100^Application^DICOM", orm("NW"))).unwrap();
     assert_eq!(given[0].item.text(Tag(0x0020, 0x000D)), Some("1.2.840.1"));

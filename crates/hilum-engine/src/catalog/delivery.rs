@@ -4,7 +4,8 @@
 //! its row; nothing else remembers it.
 
 use super::entity::{delivery, report};
-use super::{Catalog, CatalogError, now, rfc3339};
+use super::paging::{behind, page, pause_ms};
+use super::{Catalog, CatalogError, id_list, now, rfc3339};
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::deliveries::{
     DeliveredPatient, DeliveryOutcome, DeliveryRule, DeliverySearch, DeliveryState, DeliveryView, DestinationName,
@@ -38,30 +39,29 @@ const LIST: &str = "list deliveries";
 /// MSH-10 has 20 characters at most (HL7 2.5.1).
 const CONTROL_ID_LENGTH: usize = 20;
 
-/// The version is to go to these destinations of its institution; due at once. What waits there of the study's earlier versions does
-/// not go any more: it is not true any more.
+/// The version is to go to these destinations of its institution; due at once. What waits anywhere of the study's earlier versions does
+/// not go any more, also where this one does not go: it is not true any more.
 pub(super) async fn record_deliveries(
     txn: &DatabaseTransaction,
     report: &report::Model,
     rules: &[DeliveryRule],
 ) -> Result<(), CatalogError> {
+    let sql = "UPDATE delivery SET state = ?, updated_at = ? WHERE state = ? \
+               AND report_row IN (SELECT id FROM report WHERE study_row = ? AND id <> ?)";
+    let values: Vec<Value> = vec![
+        DeliveryState::Superseded.as_str().into(),
+        now().into(),
+        DeliveryState::Waiting.as_str().into(),
+        report.study_row.into(),
+        report.id.into(),
+    ];
+    let statement = super::dialect::Dialect::of(txn).statement(sql, values);
+    txn.execute_raw(statement).await.map_err(CatalogError::during(RECORD))?;
     if rules.is_empty() {
         return Ok(());
     }
     let (institution, study) = super::audit::of_study(txn, report.institution_id, report.study_row).await?;
     for rule in rules.iter().filter(|rule| rule.institution == institution) {
-        let sql = "UPDATE delivery SET state = ?, updated_at = ? WHERE state = ? AND destination = ? \
-                   AND report_row IN (SELECT id FROM report WHERE study_row = ? AND id <> ?)";
-        let values: Vec<Value> = vec![
-            DeliveryState::Superseded.as_str().into(),
-            now().into(),
-            DeliveryState::Waiting.as_str().into(),
-            rule.name.as_str().into(),
-            report.study_row.into(),
-            report.id.into(),
-        ];
-        let statement = super::dialect::Dialect::of(txn).statement(sql, values);
-        txn.execute_raw(statement).await.map_err(CatalogError::during(RECORD))?;
         let row = delivery::ActiveModel {
             institution_id: Set(report.institution_id),
             report_row: Set(report.id),
@@ -97,6 +97,7 @@ fn control_id(institution: &InstitutionCode, study: &StudyUid, report: &report::
 struct DueRow {
     delivery_row: i64,
     control_id: String,
+    tries: i64,
     version: i64,
     object_key: String,
     study_uid: String,
@@ -150,7 +151,7 @@ impl Catalog {
         limit: u32,
     ) -> Result<Vec<DueDelivery>, CatalogError> {
         let sql = format!(
-            "SELECT delivery.id AS delivery_row, delivery.control_id, report.version, report.object_key, study.study_uid, \
+            "SELECT delivery.id AS delivery_row, delivery.control_id, delivery.tries, report.version, report.object_key, study.study_uid, \
              institution.code AS institution, patient.issuer, patient.name_alphabetic, patient.name_ideographic, \
              patient.name_phonetic \
              FROM delivery JOIN report ON report.id = delivery.report_row JOIN study ON study.id = report.study_row \
@@ -165,6 +166,17 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(LIST))?;
         rows.into_iter().map(|row| due(row, destination)).collect()
+    }
+
+    /// Whether a delivery is still to go: not where a later version took its place, or its study was deleted.
+    pub(crate) async fn delivery_waits(&self, scope: &Scope, row: i64) -> Result<bool, CatalogError> {
+        let found = delivery::Entity::find_by_id(row)
+            .filter(delivery::Column::State.eq(DeliveryState::Waiting.as_str()))
+            .filter(delivery::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .one(&self.read)
+            .await
+            .map_err(CatalogError::during(LIST))?;
+        Ok(found.is_some())
     }
 
     /// Writes how a try ended; one that failed is due again after a pause. A version that another one took the place of while it was sent
@@ -220,7 +232,7 @@ impl Catalog {
              delivery.state, delivery.tries, delivery.next_at, delivery.reason, delivery.updated_at \
              FROM delivery JOIN report ON report.id = delivery.report_row JOIN study ON study.id = report.study_row \
              WHERE delivery.institution_id IN ({})",
-            self.visible_list(scope).await?
+            id_list(&self.where_may(scope, Permission::Operate).await?)
         );
         let mut values: Vec<Value> = Vec::new();
         if let Some(state) = search.state {
@@ -232,21 +244,15 @@ impl Catalog {
             values.push(destination.as_str().into());
         }
         if let Some(after) = &search.after {
-            let after: i64 = after
-                .parse()
-                .map_err(|_| EngineError::BadRequest { field: "after", expected: "the `next` of the page before" })?;
             sql.push_str(" AND delivery.id > ?");
-            values.push(after.into());
+            values.push(behind(after)?.into());
         }
         sql = format!("{sql} ORDER BY delivery.id LIMIT {}", limit + 1);
-        let mut rows = ViewRow::find_by_statement(self.statement(&sql, values))
+        let rows = ViewRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during(LIST))?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
-        Ok(Page { items: rows.into_iter().map(view).collect::<Result<_, _>>()?, next })
+        Ok(page(rows, limit, |row| row.id, view)?)
     }
 
     /// Makes what waits for its next try due now; how many that were.
@@ -270,11 +276,6 @@ impl Catalog {
     }
 }
 
-fn pause_ms(tries: i64, first: i64, longest: i64) -> i64 {
-    let doublings = (tries - 1).clamp(0, 16) as u32;
-    std::cmp::min(first.saturating_mul(1 << doublings), longest)
-}
-
 fn due(row: DueRow, destination: &DestinationName) -> Result<DueDelivery, CatalogError> {
     let corrupt = |what| move || CatalogError::Corrupt { what };
     Ok(DueDelivery {
@@ -284,6 +285,7 @@ fn due(row: DueRow, destination: &DestinationName) -> Result<DueDelivery, Catalo
         institution: row.institution.parse().ok().ok_or_else(corrupt("institution code"))?,
         study: row.study_uid.parse().ok().ok_or_else(corrupt("Study Instance UID"))?,
         version: u32::try_from(row.version).ok().ok_or_else(corrupt("version of a report"))?,
+        tries: row.tries as u32,
         folder: ObjectKey::from_catalogue(row.object_key),
         patient: DeliveredPatient {
             issuer: row.issuer,

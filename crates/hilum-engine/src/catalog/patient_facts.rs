@@ -4,10 +4,11 @@ use super::entity::{patient, patient_fact, study};
 use super::{Catalog, CatalogError, now, rfc3339};
 use crate::access::{Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail};
+use crate::deliveries::DestinationName;
 use crate::error::EngineError;
-use crate::patient_facts::{PatientFacts, PatientNumber};
+use crate::patient_facts::{NewFact, PatientFacts, PatientNumber};
 use hilum_clinical::guideline::{Input, RecordedFact};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set};
 
 const ACT: &str = "keep what a medical record told";
@@ -25,7 +26,12 @@ impl Catalog {
             for prior in &told.merged {
                 take_over(&txn, institution, prior, number).await?;
             }
+            forget_old(&txn, institution, number).await?;
             for fact in &told.facts {
+                let is_old = oldest(fact.input).is_some_and(|oldest| fact.observed_at < oldest);
+                if is_old || !fact.dated && told_before(&txn, institution, number, fact, &told.source).await? {
+                    continue;
+                }
                 let row = patient_fact::ActiveModel {
                     institution_id: Set(institution),
                     issuer: Set(number.issuer.clone()),
@@ -42,16 +48,15 @@ impl Catalog {
                 insert(&txn, row).await?;
             }
             for withdrawn in &told.withdrawn {
-                patient_fact::Entity::delete_many()
+                let mut delete = patient_fact::Entity::delete_many()
                     .filter(of(institution, number))
                     .filter(patient_fact::Column::System.eq(withdrawn.system.as_str()))
-                    .filter(patient_fact::Column::Code.eq(withdrawn.code.as_str()))
-                    .filter(patient_fact::Column::ObservedAt.eq(withdrawn.observed_at))
-                    .exec(&txn)
-                    .await
-                    .map_err(CatalogError::during(ACT))?;
+                    .filter(patient_fact::Column::Code.eq(withdrawn.code.as_str()));
+                if let Some(observed_at) = withdrawn.observed_at {
+                    delete = delete.filter(patient_fact::Column::ObservedAt.eq(observed_at));
+                }
+                delete.exec(&txn).await.map_err(CatalogError::during(ACT))?;
             }
-            forget_old(&txn, institution, number).await?;
         }
         let detail = Detail { destination: Some(told.source.clone()), ..Detail::default() };
         let event = AuditEvent::by(scope, Action::ReceivePatientData).of(scope.home().clone()).with(detail);
@@ -80,8 +85,7 @@ impl Catalog {
         }
         let rows = query.order_by_asc(patient_fact::Column::Id).all(&self.read).await.map_err(during())?;
         let counts = |row: &patient_fact::Model, input: Input| {
-            let oldest = input.counts_for_days().map_or(i64::MIN, |days| now() - i64::from(days) * DAY_MS);
-            (oldest..=now() + AHEAD_MS).contains(&row.observed_at)
+            (oldest(input).unwrap_or(i64::MIN)..=now() + AHEAD_MS).contains(&row.observed_at)
         };
         let read = rows.into_iter().filter_map(|row| Some((input_of(&row.input)?, row)));
         read.filter(|(input, row)| counts(row, *input))
@@ -104,6 +108,11 @@ fn input_of(name: &str) -> Option<Input> {
     Input::ALL.iter().copied().find(|input| input.name() == name)
 }
 
+/// What was so before this does not count any more, ms since 1970 UTC; none: it counts for good.
+fn oldest(input: Input) -> Option<i64> {
+    input.counts_for_days().map(|days| now() - i64::from(days) * DAY_MS)
+}
+
 fn of(institution: i64, number: &PatientNumber) -> Condition {
     Condition::all()
         .add(patient_fact::Column::InstitutionId.eq(institution))
@@ -122,6 +131,28 @@ async fn insert(txn: &DatabaseTransaction, row: patient_fact::ActiveModel) -> Re
         .await
         .map_err(CatalogError::during(ACT))?;
     Ok(())
+}
+
+/// Whether the source told the same before. Then it is remembered that it still does, and the date stays: what has no date of its own would
+/// else be new with every message, and never end.
+async fn told_before(
+    txn: &DatabaseTransaction,
+    institution: i64,
+    number: &PatientNumber,
+    fact: &NewFact,
+    source: &DestinationName,
+) -> Result<bool, CatalogError> {
+    let told = patient_fact::Entity::update_many()
+        .col_expr(patient_fact::Column::ReceivedAt, Expr::value(now()))
+        .filter(of(institution, number))
+        .filter(patient_fact::Column::Input.eq(fact.input.name()))
+        .filter(patient_fact::Column::System.eq(fact.system.as_str()))
+        .filter(patient_fact::Column::Code.eq(fact.code.as_str()))
+        .filter(patient_fact::Column::Source.eq(source.as_str()))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
+    Ok(told.rows_affected > 0)
 }
 
 /// What was told of a number that stands for the same patient; images may still bear the old one, so that it keeps its own.
@@ -154,16 +185,20 @@ async fn take_over(
     Ok(())
 }
 
-/// What does not count any more is not kept.
+/// What does not count any more is not kept, unless it was told so lately that a message without a date may mean it.
 async fn forget_old(txn: &DatabaseTransaction, institution: i64, number: &PatientNumber) -> Result<(), CatalogError> {
-    for (input, days) in Input::ALL.iter().filter_map(|input| Some((input, input.counts_for_days()?))) {
-        patient_fact::Entity::delete_many()
-            .filter(of(institution, number))
-            .filter(patient_fact::Column::Input.eq(input.name()))
-            .filter(patient_fact::Column::ObservedAt.lt(now() - i64::from(days) * DAY_MS))
-            .exec(txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
-    }
+    let ending = Input::ALL.iter().filter(|input| input.counts_for_days().is_some_and(|days| days > 0));
+    let old = ending.filter_map(|input| {
+        let oldest = oldest(*input)?;
+        let of_input = Condition::all().add(patient_fact::Column::Input.eq(input.name()));
+        let of_input = of_input.add(patient_fact::Column::ObservedAt.lt(oldest));
+        Some(of_input.add(patient_fact::Column::ReceivedAt.lt(oldest)))
+    });
+    patient_fact::Entity::delete_many()
+        .filter(of(institution, number))
+        .filter(old.fold(Condition::any(), Condition::add))
+        .exec(txn)
+        .await
+        .map_err(CatalogError::during(ACT))?;
     Ok(())
 }

@@ -90,11 +90,13 @@ async fn a_report_goes_to_its_institutions_records_at_once_and_when_it_is_signed
     assert!(signed.control_id != control_id);
 
     // An amendment takes the place of what has not gone yet, and of nothing that has.
+    let behind = due(&engine, "ocs").await.remove(0);
     engine.end_delivery(signed.row, &DeliveryOutcome::Delivered).await.unwrap();
     let amending = Signing { reason: "typing".to_owned(), ..all_the_rest(0) };
     engine.sign_report(&kim.scope(), &kim, &series.study_uid(), 2, &amending).await.unwrap();
     let states: Vec<(u32, DeliveryState)> = listed(&engine).await.into_iter().map(|(_, v, state)| (v, state)).collect();
     assert_eq!(states, [(1, done), (2, DeliveryState::Superseded), (2, done), (3, waiting), (3, waiting)]);
+    assert!(engine.delivery_content(&behind, None).await.unwrap().is_none(), "also not where it was looked up before");
     let audited = texts(data.path(), "SELECT detail FROM audit_event WHERE action = 'deliver'").await;
     assert_eq!(audited, [r#"{"subject":"report","destination":"ocs","report":1}"#]);
 
@@ -163,6 +165,7 @@ fn told(id: PatientNumber, facts: &[(Input, bool, &str, i64)]) -> PatientFacts {
                 system: "I10".to_owned(),
                 code: (*code).to_owned(),
                 observed_at: *observed_at,
+                dated: true,
             })
             .collect(),
         withdrawn: Vec::new(),
@@ -219,13 +222,28 @@ async fn what_a_record_tells_of_a_patient_is_weighed_as_long_as_it_counts_and_th
     engine.keep_patient_facts(&scope, &told(patient(id, "KSH"), &birth)).await.unwrap();
     assert_eq!(recorded(&engine, &series).await[1], (Input::Pregnancy, false, "O80".to_owned()));
     // What is taken back is gone, and two numbers become one.
-    let taken_back = WithdrawnFact { system: "I10".into(), code: "O80".into(), observed_at: birth[0].3 };
+    let taken_back = WithdrawnFact { system: "I10".into(), code: "O80".into(), observed_at: Some(birth[0].3) };
     let withdrawing = PatientFacts { withdrawn: vec![taken_back], ..told(patient(id, "KSH"), &[]) };
     engine.keep_patient_facts(&scope, &withdrawing).await.unwrap();
     assert_eq!(recorded(&engine, &series).await, expected);
     let merging = PatientFacts { merged: vec![patient("SOMEBODY", "")], ..told(patient(id, ""), &[]) };
     engine.keep_patient_facts(&scope, &merging).await.unwrap();
     assert_eq!(recorded(&engine, &series).await[1], (Input::Pregnancy, false, "O80".to_owned()));
+
+    // What has no date is of the first time that it was told, however often that is; taken back without one, it was never so.
+    let mut undated = told(patient(id, ""), &[(Input::Obstruction, true, "N139", days_ago(20))]);
+    undated.facts[0].dated = false;
+    engine.keep_patient_facts(&scope, &undated).await.unwrap();
+    undated.facts[0].observed_at = days_ago(0);
+    engine.keep_patient_facts(&scope, &undated).await.unwrap();
+    let of_it = "SELECT count(*) FROM patient_fact WHERE code = 'N139'";
+    assert_eq!(number(data.path(), of_it).await, 1);
+    let first = format!("{of_it} AND observed_at < {}", days_ago(19));
+    assert_eq!(number(data.path(), &first).await, 1);
+    let never = WithdrawnFact { system: "I10".into(), code: "N139".into(), observed_at: None };
+    let never = PatientFacts { withdrawn: vec![never], ..told(patient(id, ""), &[]) };
+    engine.keep_patient_facts(&scope, &never).await.unwrap();
+    assert_eq!(number(data.path(), of_it).await, 0);
 
     let looking = engine.keep_patient_facts(&viewer(InstitutionCode::local()), &said).await.unwrap_err();
     assert_eq!(looking.kind(), ErrorKind::Forbidden);

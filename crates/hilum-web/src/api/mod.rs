@@ -25,6 +25,7 @@ use axum::{
 use hilum_dicom::StudyUid;
 use hilum_engine::Permission;
 use hilum_engine::audit::AuditView;
+use hilum_engine::deliveries::DeliveryView;
 use hilum_engine::forwarding::ForwardView;
 use hilum_engine::views::{Activity, QuarantineEntry, StudySummary, SystemView};
 use serde_json::json;
@@ -296,6 +297,18 @@ fn operation_doors(server: &Server) -> Doors {
             Said::from("A page of what goes on to peers").of::<ForwardView>(),
         )
         .post("/operations/forwards/retry", operate, operations::retry_forwards, "Makes all that was not sent due now")
+        .get(
+            "/operations/deliveries",
+            operate,
+            operations::deliveries,
+            Said::from("A page of what goes to medical records").of::<DeliveryView>(),
+        )
+        .post(
+            "/operations/deliveries/retry",
+            operate,
+            operations::retry_deliveries,
+            "Makes all that was not delivered due now",
+        )
         .get(
             "/operations/health",
             operate,

@@ -1,4 +1,4 @@
-//! What those look at who run an installation: work, store, models, forwards, the node with its peers, health; and fetching from peers.
+//! What those look at who run an installation: work, store, models, forwards, deliveries, the node with its peers, health; and fetching from peers.
 
 use axum::{
     Json,
@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use hilum_dicom::AeTitle;
+use hilum_engine::deliveries::{DeliverySearch, DeliveryState, DeliveryView, DestinationName};
 use hilum_engine::forwarding::{ForwardSearch, ForwardState, ForwardView};
 use hilum_engine::operations::{JobsView, ModelView, StorageView};
 use hilum_engine::views::Page;
@@ -60,11 +61,8 @@ pub(super) async fn forwards(
     app: App,
     query: Result<Query<ForwardsQuery>, QueryRejection>,
 ) -> ApiResult<Page<ForwardView>> {
-    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-    let ForwardsQuery { state, peer, after, limit } = query;
-    if limit.is_some_and(|limit| !(1..=200).contains(&limit)) {
-        return Err(ApiError::bad_request("limit is 1 to 200"));
-    }
+    let ForwardsQuery { state, peer, after, limit } = asked(query)?;
+    bounded(limit)?;
     let Ok(peer) = peer.map(|title| title.parse::<AeTitle>()).transpose() else {
         // No forward goes to what is no AE title.
         return Ok(Json(Page { items: Vec::new(), next: None }));
@@ -72,7 +70,7 @@ pub(super) async fn forwards(
     Ok(Json(app.engine.forwards(&app.scope, &ForwardSearch { state, peer, after, limit }).await?))
 }
 
-/// How many forwards are due now.
+/// How many are due now.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Retried {
     due: u64,
@@ -80,6 +78,52 @@ pub(super) struct Retried {
 
 pub(super) async fn retry_forwards(app: App) -> ApiResult<Retried> {
     Ok(Json(Retried { due: app.engine.retry_forwards(&app.scope, None).await? }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeliveriesQuery {
+    /// In this state.
+    #[param(inline)]
+    state: Option<DeliveryState>,
+    /// To this destination.
+    destination: Option<String>,
+    /// `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    after: Option<String>,
+    /// Rows a page, 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// The oldest first.
+pub(super) async fn deliveries(
+    app: App,
+    query: Result<Query<DeliveriesQuery>, QueryRejection>,
+) -> ApiResult<Page<DeliveryView>> {
+    let DeliveriesQuery { state, destination, after, limit } = asked(query)?;
+    bounded(limit)?;
+    let Ok(destination) = destination.map(|name| name.parse::<DestinationName>()).transpose() else {
+        // Nothing goes to what is no name.
+        return Ok(Json(Page { items: Vec::new(), next: None }));
+    };
+    Ok(Json(app.engine.deliveries(&app.scope, &DeliverySearch { state, destination, after, limit }).await?))
+}
+
+pub(super) async fn retry_deliveries(app: App) -> ApiResult<Retried> {
+    Ok(Json(Retried { due: app.engine.retry_deliveries(&app.scope, None).await? }))
+}
+
+fn asked<Q>(query: Result<Query<Q>, QueryRejection>) -> Result<Q, ApiError> {
+    query.map(|Query(query)| query).map_err(|rejection| ApiError::bad_request(rejection.body_text()))
+}
+
+fn bounded(limit: Option<u32>) -> Result<(), ApiError> {
+    if limit.is_none_or(|limit| (1..=200).contains(&limit)) {
+        Ok(())
+    } else {
+        Err(ApiError::bad_request("limit is 1 to 200"))
+    }
 }
 
 pub(super) async fn health(app: App) -> ApiResult<Vec<HealthFinding>> {
@@ -169,7 +213,7 @@ pub(super) async fn cancel_retrieval(app: App, Number(id): Number) -> ApiResult<
 }
 
 pub(super) async fn samples(app: App) -> ApiResult<SamplesView> {
-    Ok(Json(site(&app)?.samples()))
+    Ok(Json(site(&app)?.samples(&app.scope)))
 }
 
 pub(super) async fn make_samples(app: App) -> ApiResult<SamplesView> {
@@ -177,7 +221,7 @@ pub(super) async fn make_samples(app: App) -> ApiResult<SamplesView> {
 }
 
 pub(super) async fn cancel_samples(app: App) -> ApiResult<SamplesView> {
-    Ok(Json(site(&app)?.cancel_samples()))
+    Ok(Json(site(&app)?.cancel_samples(&app.scope)))
 }
 
 /// A server that stands alone has no node.

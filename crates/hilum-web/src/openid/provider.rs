@@ -22,8 +22,9 @@ use super::{
     http::Http,
     id_token::{Claims, Expected},
     jws::Keys,
-    settings::{OpenIdProvider, UnusableProvider, is_safe},
+    settings::{OpenIdProvider, UnusableProvider},
 };
+use crate::outgoing::is_safe;
 
 /// What a provider says of itself is asked for again after this.
 const FRESH: Duration = Duration::from_hours(1);

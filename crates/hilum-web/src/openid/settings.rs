@@ -6,7 +6,7 @@ use hilum_engine::Grant;
 use thiserror::Error;
 
 use super::fault::OpenIdFault;
-use crate::names::Authority;
+use crate::outgoing::is_safe;
 
 /// A provider that people sign in by.
 #[derive(Clone, Debug)]
@@ -123,16 +123,6 @@ impl FromStr for Issuer {
         let fits = is_safe(text) && text.len() <= 255 && !text.contains(['?', '#']);
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidIssuer) }
     }
-}
-
-/// An address that nobody can overhear: https, or http on this machine.
-pub(super) fn is_safe(address: &str) -> bool {
-    let graphic = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>".contains(&byte));
-    let Some((scheme, rest)) = address.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let Some(parsed) = Authority::parse(authority) else { return false };
-    let named = graphic && !authority.contains('@') && address.parse::<hyper::Uri>().is_ok();
-    named && (scheme == "https" || scheme == "http" && parsed.is_loopback())
 }
 
 /// Why a provider cannot be asked at all.

@@ -35,6 +35,8 @@ GET /api/v1/openapi.json nobody
 GET /api/v1/openid nobody
 POST /api/v1/openid/{provider} nobody
 GET /api/v1/openid/{provider}/callback nobody
+GET /api/v1/operations/deliveries operate
+POST /api/v1/operations/deliveries/retry operate
 GET /api/v1/operations/forwards operate
 POST /api/v1/operations/forwards/retry operate
 GET /api/v1/operations/health operate
@@ -168,6 +170,7 @@ GET /api/v1/institutions own
 GET /api/v1/models own
 GET /api/v1/node hidden
 GET /api/v1/operations/forwards own
+GET /api/v1/operations/deliveries own
 GET /api/v1/operations/health hidden
 GET /api/v1/operations/jobs own
 GET /api/v1/operations/storage own
@@ -233,6 +236,7 @@ POST /api/v1/accounts/{id}/second-factor/reset hidden
 POST /api/v1/identities hidden
 POST /api/v1/institutions refused
 POST /api/v1/operations/forwards/retry own
+POST /api/v1/operations/deliveries/retry own
 POST /api/v1/peers/{ae_title}/echo hidden
 POST /api/v1/peers/{ae_title}/search hidden
 POST /api/v1/quick-texts own

@@ -22,7 +22,7 @@ pub fn run(mut settings: Settings, arguments: &ServeArguments) -> anyhow::Result
         let shutdown = Shutdown::on_signals()?;
         let engine = settings.engine(&data_dir);
         let server = Server::open(Arc::new(settings), &data_dir, engine).await?;
-        server.run(&shutdown).await
+        Box::pin(server.run(&shutdown)).await
     })
 }
 

@@ -1,5 +1,7 @@
 //! FHIR as a client: what a server knows of a patient, asked for once a report of theirs is recorded.
 
+use std::ops::ControlFlow;
+
 use chrono::{Days, Local};
 use hilum_clinical::report::Sex;
 use hilum_emr::{
@@ -10,9 +12,9 @@ use hilum_engine::{
     EngineError,
     deliveries::{DeliveryOutcome, DueDelivery},
 };
-use hilum_web::{Outbound, Outgoing, OutgoingFault};
+use hilum_web::{Outbound, OutgoingFault};
 
-use super::{Emr, fhir, listener, mllp::Broken};
+use super::{Emr, fhir, listener, mllp::Broken, worker::Ended};
 use crate::settings::{Destination, Fhir};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -29,8 +31,12 @@ impl Emr {
         due: &DueDelivery,
         destination: &Destination,
         server: &Fhir,
-    ) -> Result<Result<Option<DeliveryOutcome>, Broken>, EngineError> {
-        let Some(content) = self.engine.delivery_content(due, None).await? else { return Ok(Ok(None)) };
+        client: &fhir::Client,
+    ) -> Result<Ended, EngineError> {
+        let content = match self.content(due, None).await? {
+            ControlFlow::Continue(content) => content,
+            ControlFlow::Break(ended) => return Ok(Ok(ended)),
+        };
         let patient = &content.report.patient;
         if patient.id.is_empty() {
             // Nobody can be asked for.
@@ -38,11 +44,17 @@ impl Emr {
         }
         let about = About {
             born: patient.birth_date.and_then(|date| date.to_string().parse().ok()),
-            female: patient.sex.map(|sex| sex == Sex::F),
+            female: patient.sex.and_then(|sex| match sex {
+                Sex::F => Some(true),
+                Sex::M => Some(false),
+                Sex::O => None,
+            }),
             on: None,
         };
         let id = PatientId { issuer: due.patient.issuer.clone(), id: patient.id.clone() };
-        let asking = Asking { server, destination, id, about };
+        let asking = Asking { server, client, destination, id, about };
+        // The server learns whose images are here.
+        self.audit_before(due).await?;
         let found = match asking.all().await {
             Ok(found) => found,
             Err(Stopped::Broken(broken)) => return Ok(Err(broken)),
@@ -62,6 +74,7 @@ enum Stopped {
 
 struct Asking<'a> {
     server: &'a Fhir,
+    client: &'a fhir::Client,
     destination: &'a Destination,
     id: PatientId,
     about: About,
@@ -69,9 +82,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn all(&self) -> Result<Told, Stopped> {
-        let unusable = |error: String| Stopped::Broken(Broken(format!("authorities cannot be used: {error}")));
-        let client = Outgoing::new(self.server.authorities.as_deref()).map_err(unusable)?;
-        let token = fhir::token(self.server).await.map_err(|reason| Stopped::Broken(Broken(reason)))?;
+        let fhir::Client { http, token, .. } = self.client;
         let now = Local::now();
         let (zone, today) = (*now.offset(), now.date_naive());
         let since = today.checked_sub_days(Days::new(DAYS_BACK)).unwrap_or(today);
@@ -90,8 +101,8 @@ impl Asking<'_> {
                     longest: LONGEST_ANSWER,
                 };
                 let answer = match form.take() {
-                    Some(form) => client.post(to, form.into_bytes()).await,
-                    None => client.get(to).await,
+                    Some(form) => http.post(to, form.into_bytes()).await,
+                    None => http.get(to).await,
                 };
                 let (found, next) = self.read(answer, zone)?;
                 all.facts.extend(found.facts);

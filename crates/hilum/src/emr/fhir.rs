@@ -18,32 +18,40 @@ pub struct Posted {
     pub handed: bool,
 }
 
-/// Sends a transaction. Whatever is not an acceptance of all of it leaves the report with us.
-pub async fn post(server: &Fhir, bundle: Vec<u8>, patience: Duration) -> Posted {
-    let kept = |reason: String| Posted { outcome: Err(Broken(reason)), handed: false };
-    // Both files may have been renewed since.
-    let client = match Outgoing::new(server.authorities.as_deref()) {
-        Ok(client) => client,
-        Err(error) => return kept(format!("authorities cannot be used: {error}")),
-    };
-    let token = match token(server).await {
-        Ok(token) => token,
-        Err(reason) => return kept(reason),
-    };
-    let to = Outbound {
-        address: &server.base,
-        media_type: MEDIA_TYPE,
-        accept: MEDIA_TYPE,
-        bearer: token.as_deref(),
-        patience,
-        longest: LONGEST_ANSWER,
-    };
-    match client.post(to, bundle).await {
-        Ok((status, body)) => Posted { outcome: judged(status, &body), handed: true },
-        Err(fault @ (OutgoingFault::Unreachable | OutgoingFault::Unusable)) => kept(fault.to_string()),
-        Err(fault @ OutgoingFault::Late) => Posted { outcome: Err(Broken(fault.to_string())), handed: true },
-        Err(fault @ (OutgoingFault::Redirected | OutgoingFault::TooLong)) => {
-            Posted { outcome: Ok(DeliveryOutcome::Refused { reason: fault.to_string() }), handed: true }
+/// A server, with what it is asked by.
+pub struct Client {
+    pub http: Outgoing,
+    pub token: Option<String>,
+    base: String,
+}
+
+impl Client {
+    /// With its authorities and its token as their files are now.
+    pub async fn open(server: &Fhir) -> Result<Self, Broken> {
+        let http = Outgoing::new(server.authorities.as_deref());
+        let http = http.map_err(|error| Broken(format!("authorities cannot be used: {error}")))?;
+        Ok(Self { http, token: token(server).await.map_err(Broken)?, base: server.base.clone() })
+    }
+
+    /// Sends a transaction. Whatever is not an acceptance of all of it leaves the report with us.
+    pub async fn post(&self, bundle: Vec<u8>, patience: Duration) -> Posted {
+        let to = Outbound {
+            address: &self.base,
+            media_type: MEDIA_TYPE,
+            accept: MEDIA_TYPE,
+            bearer: self.token.as_deref(),
+            patience,
+            longest: LONGEST_ANSWER,
+        };
+        match self.http.post(to, bundle).await {
+            Ok((status, body)) => Posted { outcome: judged(status, &body), handed: true },
+            Err(fault @ (OutgoingFault::Unreachable | OutgoingFault::Unusable)) => {
+                Posted { outcome: Err(Broken(fault.to_string())), handed: false }
+            }
+            Err(fault @ OutgoingFault::Late) => Posted { outcome: Err(Broken(fault.to_string())), handed: true },
+            Err(fault @ (OutgoingFault::Redirected | OutgoingFault::TooLong)) => {
+                Posted { outcome: Ok(DeliveryOutcome::Refused { reason: fault.to_string() }), handed: true }
+            }
         }
     }
 }
@@ -56,7 +64,7 @@ fn judged(status: u16, body: &[u8]) -> Result<DeliveryOutcome, Broken> {
 }
 
 /// The token, where the server wants one.
-pub async fn token(server: &Fhir) -> Result<Option<String>, String> {
+async fn token(server: &Fhir) -> Result<Option<String>, String> {
     let Some(file) = &server.token_file else { return Ok(None) };
     let text = tokio::fs::read_to_string(file).await;
     let text = text.map_err(|error| format!("token_file cannot be read: {}", error.kind()))?;

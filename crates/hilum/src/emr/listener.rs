@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::Emr;
@@ -31,9 +31,9 @@ use crate::settings::Sender;
 const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
 /// Connections at the same time; a hospital's interface engine holds a few.
 const MOST_CONNECTIONS: usize = 32;
-/// A connection on which nothing comes is closed after this; senders connect again.
+/// A connection of a known sender on which nothing comes is closed after this; senders connect again.
 const IDLE: Duration = Duration::from_mins(30);
-/// A message that has begun ends within this; so does an answer.
+/// A message ends within this from its first byte on; so does an answer, and the time until a connection's first message is whole.
 const SLOW: Duration = Duration::from_mins(1);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -80,6 +80,11 @@ impl Listener {
                     continue;
                 }
             };
+            if !self.emr.is_expected(address) {
+                tracing::warn!("an MLLP connection came from an address of no sender, and was closed");
+                self.emr.note_stranger(address).await;
+                continue;
+            }
             let Ok(turn) = Arc::clone(&turns).try_acquire_owned() else {
                 tracing::warn!("there are as many MLLP connections as are taken; one more was closed");
                 continue;
@@ -95,8 +100,26 @@ impl Listener {
     }
 }
 
+/// Kind of a message as it may stand in a log: codes of HL7 tables 0076 and 0003, and nothing else that somebody may have written there.
+fn kind_of(header: &Message) -> Option<String> {
+    let (code, event) = header.kind();
+    let is_code =
+        |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    (is_code(code) && (event.is_empty() || is_code(event))).then(|| format!("{code}^{event}"))
+}
+
 fn late() -> io::Error {
     io::ErrorKind::TimedOut.into()
+}
+
+/// What goes back, and whether a known sender is answered.
+struct Answer {
+    bytes: Vec<u8>,
+    known: bool,
+}
+
+fn is_from(sender: &Sender, address: SocketAddr) -> bool {
+    sender.address.is_none_or(|known| known == address.ip().to_canonical())
 }
 
 impl Emr {
@@ -108,67 +131,75 @@ impl Emr {
         };
         let mut framer = Framer::new(LONGEST_MESSAGE);
         let mut buffer = vec![0; 16 * 1024];
+        let mut known = false;
+        // A message ends within its time however little comes at once; a connection that nobody known uses ends soon.
+        let mut end = Instant::now() + SLOW;
         loop {
-            let patience = if framer.is_within() { SLOW } else { IDLE };
-            let read = timeout(patience, socket.read(&mut buffer)).await.map_err(|_| late())??;
+            let was_within = framer.is_within();
+            let read = timeout_at(end, socket.read(&mut buffer)).await.map_err(|_| late())??;
             if read == 0 {
                 return Ok(());
             }
             let messages = framer.push(&buffer[..read]).map_err(io::Error::other)?;
+            let answered = !messages.is_empty();
             for message in messages {
                 // What has no header can be answered by nothing, and nothing after it is to be believed.
                 let Some(answer) = self.answer(&message, address).await else {
                     return Err(io::ErrorKind::InvalidData.into());
                 };
-                let frame = framed(&answer);
+                known |= answer.known;
+                let frame = framed(&answer.bytes);
                 timeout(SLOW, socket.write_all(&frame)).await.map_err(|_| late())??;
                 socket.flush().await?;
+                if !known {
+                    return socket.shutdown().await;
+                }
+            }
+            if answered || framer.is_within() && !was_within {
+                end = Instant::now() + if known && !framer.is_within() { IDLE } else { SLOW };
             }
         }
     }
 
     /// The acknowledgment of a message, in the bytes of its own set.
-    async fn answer(&self, bytes: &[u8], address: SocketAddr) -> Option<Vec<u8>> {
-        // The header is ASCII in every set.
-        let header = Message::parse(&String::from_utf8_lossy(bytes)).ok();
-        let sender = header.as_ref().and_then(|header| self.sender_of(header, address));
-        let (of, refused) = match (sender, header) {
-            (None, None) => {
-                tracing::warn!("something that is no HL7 message came over MLLP, and the connection was closed");
-                return None;
-            }
-            (None, Some(header)) => {
+    async fn answer(&self, bytes: &[u8], address: SocketAddr) -> Option<Answer> {
+        let Ok(header) = Message::header_of(bytes) else {
+            tracing::warn!("something that is no HL7 message came over MLLP, and the connection was closed");
+            return None;
+        };
+        let sender = self.sender_of(&header, address);
+        let taken = match sender {
+            None => {
                 self.note_stranger(address).await;
-                (header, Some(Refused::UnknownSender))
+                Err(Refused::UnknownSender)
             }
-            (Some(sender), Some(header)) => {
+            Some(sender) => {
                 let set = CharacterSet::of_message(bytes, sender.character_set);
                 let read = set.and_then(|set| set.decode(bytes)).ok().and_then(|text| Message::parse(&text).ok());
                 match read {
-                    None => (header, Some(Refused::DataType)),
-                    Some(message) => {
-                        let refused = self.take(&message, sender, address).await.err();
-                        (message, refused)
-                    }
+                    None => Err(Refused::DataType),
+                    Some(message) => self.take(&message, sender, address).await,
                 }
             }
-            (Some(_), None) => return None,
         };
+        let refused = taken.err();
         if let Some(refused) = refused {
-            let (code, event) = of.kind();
-            // Both are of tables; what a stranger writes there is not.
-            let kind = sender.map(|_| format!("{code}^{event}")).filter(|kind| kind.len() <= 16);
             tracing::warn!(
                 sender = sender.map(|sender| sender.name.as_str()),
-                kind,
+                kind = sender.and_then(|_| kind_of(&header)),
                 ?refused,
                 "a message was not taken"
             );
         }
         let now = Local::now().fixed_offset();
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let answer = acknowledgment(&of, refused, &id[..20], &hl7::time_text(now)).text();
-        Some(CharacterSet::Ascii.encode(&answer).bytes)
+        let answer = acknowledgment(&header, refused, &id[..20], &hl7::time_text(now)).text();
+        Some(Answer { bytes: CharacterSet::Ascii.encode(&answer).bytes, known: sender.is_some() })
+    }
+
+    /// Whether a sender may call from there.
+    fn is_expected(&self, address: SocketAddr) -> bool {
+        self.settings.senders.iter().any(|sender| is_from(sender, address))
     }
 
     /// Who sends: by application and facility, and by address where one is configured.
@@ -177,7 +208,7 @@ impl Emr {
         let known = |sender: &&Sender| {
             sender.application == header.text(3)
                 && sender.facility.as_ref().is_none_or(|facility| facility == header.text(4))
-                && sender.address.is_none_or(|known| known == address.ip().to_canonical())
+                && is_from(sender, address)
         };
         self.settings.senders.iter().find(known)
     }
@@ -213,17 +244,23 @@ impl Emr {
         if !(told.facts.is_empty() && told.withdrawn.is_empty() && told.merged.is_empty()) {
             self.engine.keep_patient_facts(scope, &kept(told, &sender.name)).await?;
         }
-        let (mut standing, mut cancelled) = (Vec::new(), Vec::new());
-        for order in orders {
+        let (mut standing, mut withdrawn) = (Vec::new(), Vec::new());
+        for ImagingOrder { item, cancelled, former } in orders {
             // An order of the messages always has its patient and a step.
-            let Ok(item) = Order::try_from(order.item) else { continue };
-            if order.cancelled { cancelled.push(item) } else { standing.push(item) }
+            let Ok(item) = Order::try_from(item) else { continue };
+            if cancelled {
+                withdrawn.push(item);
+            } else {
+                standing.push(item);
+            }
+            withdrawn.extend(former.into_iter().filter_map(|item| Order::try_from(item).ok()));
+        }
+        // First: what takes the place of an order may bear its number.
+        if !withdrawn.is_empty() {
+            self.engine.withdraw_orders(scope, &withdrawn).await?;
         }
         if !standing.is_empty() {
             self.engine.import_worklist(scope, standing, false).await?;
-        }
-        if !cancelled.is_empty() {
-            self.engine.withdraw_orders(scope, &cancelled).await?;
         }
         Ok(())
     }
@@ -243,12 +280,13 @@ pub(super) fn kept(told: facts::Told, source: &DestinationName) -> PatientFacts 
         merged: merged.into_iter().map(number).collect(),
         facts: facts
             .into_iter()
-            .map(|facts::Fact { input, holds, system, code, observed_at }| NewFact {
+            .map(|facts::Fact { input, holds, system, code, observed_at, dated }| NewFact {
                 input,
                 holds,
                 system: system.to_owned(),
                 code,
                 observed_at: observed_at.timestamp_millis(),
+                dated,
             })
             .collect(),
         withdrawn: withdrawn
@@ -256,7 +294,7 @@ pub(super) fn kept(told: facts::Told, source: &DestinationName) -> PatientFacts 
             .map(|facts::Withdrawn { system, code, observed_at }| WithdrawnFact {
                 system: system.to_owned(),
                 code,
-                observed_at: observed_at.timestamp_millis(),
+                observed_at: observed_at.map(|at| at.timestamp_millis()),
             })
             .collect(),
         source: source.clone(),

@@ -6,7 +6,7 @@ mod fhir;
 mod listener;
 mod message;
 mod mllp;
-pub mod worker;
+mod worker;
 
 pub use listener::Listener;
 

@@ -1,119 +1,87 @@
-//! Sends reports that are due. What is due is in the catalogue; a destination that hangs keeps nobody but itself waiting.
+//! Sends reports that are due, and asks what is known of their patients. What is due is in the catalogue.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use hilum_engine::{
-    EngineError,
-    deliveries::{DeliveryOutcome, DestinationName, DueDelivery},
+    EngineError, Language,
+    deliveries::{DeliveryContent, DeliveryOutcome, DestinationName, DueDelivery},
 };
-use tokio::{task::JoinSet, time::sleep};
 
 use super::{
     Emr, fhir, message,
     mllp::{Broken, Connection},
 };
-use crate::settings::{By, Destination, Fhir, Mllp};
+use crate::{
+    outbox::{Batch, Outbox, Pauses},
+    settings::{By, Destination, Fhir, Mllp},
+};
 
-/// How often the catalogue is looked at.
-const EVERY: Duration = Duration::from_secs(1);
-/// A destination that was not reached is left alone for so long, twice as long each time, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Reports that are looked up at once.
 const BATCH: u32 = 50;
 
-/// How a batch went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Batch {
-    /// Nothing was due.
-    Empty,
-    /// The receiver answered each.
-    Answered,
-    /// It was not reached, or did not answer.
-    NotReached,
+/// How a delivery ended; none where there is nothing to deliver any more.
+pub(super) type Ended = Result<Option<DeliveryOutcome>, Broken>;
+
+impl Outbox for Arc<Emr> {
+    type Name = DestinationName;
+    type Receiver = Destination;
+
+    const PAUSES: Pauses = Pauses { first: Duration::from_secs(2), longest: Duration::from_mins(1) };
+
+    async fn due(&self) -> Result<Vec<DestinationName>, EngineError> {
+        self.engine.destinations_with_due_deliveries().await
+    }
+
+    fn find(&self, name: &DestinationName) -> Option<Destination> {
+        self.settings.find(name).cloned()
+    }
+
+    async fn send(&self, to: &Destination) -> anyhow::Result<Batch> {
+        Ok(self.deliver_due(to).await?)
+    }
 }
 
-/// Works until `shutdown` is done. What was under way then is due again at the next start, under the same control ID.
-pub async fn run(emr: Arc<Emr>, shutdown: impl Future<Output = ()> + Send) {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(deliver_forever(emr));
-    shutdown.await;
-    tasks.shutdown().await;
+/// What a batch is sent by, once it was needed.
+#[derive(Default)]
+struct Open {
+    mllp: Option<Connection>,
+    fhir: Option<fhir::Client>,
 }
 
-async fn deliver_forever(emr: Arc<Emr>) {
-    let mut busy: HashSet<DestinationName> = HashSet::new();
-    let mut unknown: HashSet<DestinationName> = HashSet::new();
-    let mut tasks: JoinSet<DestinationName> = JoinSet::new();
-    loop {
-        while let Some(ended) = tasks.try_join_next() {
-            match ended {
-                Ok(name) => {
-                    busy.remove(&name);
-                }
-                Err(error) => tracing::error!(panic = error.is_panic(), "a delivering task ended early"),
-            }
-        }
-        match emr.engine.destinations_with_due_deliveries().await {
-            Ok(due) => {
-                for name in due.into_iter().filter(|name| !busy.contains(name)).collect::<Vec<_>>() {
-                    let Some(destination) = emr.settings.find(&name).cloned() else {
-                        if unknown.insert(name.clone()) {
-                            tracing::warn!(%name, "reports are to go to a destination that is not configured any more");
-                        }
-                        continue;
-                    };
-                    busy.insert(name);
-                    let emr = Arc::clone(&emr);
-                    tasks.spawn(async move {
-                        emr.drain(&destination).await;
-                        destination.rule.name
-                    });
-                }
-            }
-            Err(error) => tracing::warn!(code = error.code(), "nobody could look for reports that are to be delivered"),
-        }
-        sleep(EVERY).await;
+impl Open {
+    /// With the authorities and the token of now: both files may have been renewed since.
+    async fn fhir(&mut self, server: &Fhir) -> Result<&fhir::Client, Broken> {
+        Ok(match &mut self.fhir {
+            Some(open) => open,
+            none => none.insert(fhir::Client::open(server).await?),
+        })
     }
 }
 
 impl Emr {
-    /// Sends what is due for one destination, until nothing is.
-    async fn drain(&self, destination: &Destination) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.deliver_due(destination).await {
-                Ok(Batch::Empty) => return,
-                Ok(Batch::Answered) => pause = FIRST_PAUSE,
-                Ok(Batch::NotReached) => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(error) => {
-                    tracing::warn!(code = error.code(), "deliveries could not be looked after");
-                    return sleep(pause).await;
-                }
-            }
-        }
-    }
-
     async fn deliver_due(&self, destination: &Destination) -> Result<Batch, EngineError> {
         let name = &destination.rule.name;
         let due = self.engine.due_deliveries(name, BATCH).await?;
         if due.is_empty() {
             return Ok(Batch::Empty);
         }
-        let mut connection = None;
+        let mut open = Open::default();
         let (mut delivered, mut refused) = (0, 0);
         for one in &due {
             let outcome = match &destination.by {
-                By::Mllp(mllp) => self.deliver_by_mllp(one, destination, mllp, &mut connection).await?,
-                By::Fhir(server) => self.deliver_by_fhir(one, destination, server).await?,
-                By::Ask(server) => self.ask(one, destination, server).await?,
+                By::Mllp(mllp) => self.deliver_by_mllp(one, destination, mllp, &mut open.mllp).await?,
+                By::Fhir(server) => match open.fhir(server).await {
+                    Ok(client) => self.deliver_by_fhir(one, destination, server, client).await?,
+                    Err(broken) => Err(broken),
+                },
+                By::Ask(server) => match open.fhir(server).await {
+                    Ok(client) => self.ask(one, destination, server, client).await?,
+                    Err(broken) => Err(broken),
+                },
             };
             let outcome = match outcome {
                 Ok(Some(outcome)) => outcome,
-                // It was deleted meanwhile, and its row with it.
+                // It was deleted meanwhile, and its row with it; or a later version took its place.
                 Ok(None) => continue,
                 Err(Broken(reason)) => {
                     tracing::info!(%name, reason, "a destination was not reached");
@@ -137,9 +105,12 @@ impl Emr {
         destination: &Destination,
         mllp: &Mllp,
         connection: &mut Option<Connection>,
-    ) -> Result<Result<Option<DeliveryOutcome>, Broken>, EngineError> {
+    ) -> Result<Ended, EngineError> {
         let page = destination.pdf.then_some(destination.language);
-        let Some(content) = self.engine.delivery_content(due, page).await? else { return Ok(Ok(None)) };
+        let content = match self.content(due, page).await? {
+            ControlFlow::Continue(content) => content,
+            ControlFlow::Break(ended) => return Ok(Ok(ended)),
+        };
         let encoded = message::oru(&message::told(due, &content, destination), due, &self.settings, mllp);
         if encoded.replaced > 0 {
             tracing::warn!(name = %destination.rule.name, characters = encoded.replaced,
@@ -162,14 +133,45 @@ impl Emr {
         due: &DueDelivery,
         destination: &Destination,
         server: &Fhir,
-    ) -> Result<Result<Option<DeliveryOutcome>, Broken>, EngineError> {
+        client: &fhir::Client,
+    ) -> Result<Ended, EngineError> {
         let page = destination.pdf.then_some(destination.language);
-        let Some(content) = self.engine.delivery_content(due, page).await? else { return Ok(Ok(None)) };
+        let content = match self.content(due, page).await? {
+            ControlFlow::Continue(content) => content,
+            ControlFlow::Break(ended) => return Ok(Ok(ended)),
+        };
         let bundle = message::bundle(&message::told(due, &content, destination), due, server);
-        let posted = fhir::post(server, bundle, destination.patience).await;
-        if posted.handed {
-            self.engine.audit_delivery(due).await?;
-        }
+        self.audit_before(due).await?;
+        let posted = client.post(bundle, destination.patience).await;
+        self.audit_again(due, posted.handed).await?;
         Ok(posted.outcome.map(Some))
+    }
+
+    /// What goes out. What cannot be read waits with that as its reason, and is tried again: its files may come back from a backup.
+    pub(super) async fn content(
+        &self,
+        due: &DueDelivery,
+        page: Option<Language>,
+    ) -> Result<ControlFlow<Option<DeliveryOutcome>, DeliveryContent>, EngineError> {
+        match self.engine.delivery_content(due, page).await {
+            Ok(Some(content)) => Ok(ControlFlow::Continue(content)),
+            Ok(None) => Ok(ControlFlow::Break(None)),
+            Err(error @ EngineError::Catalog(_)) => Err(error),
+            Err(error) => {
+                tracing::error!(code = error.code(), "the files of a report that is to be delivered cannot be read");
+                let reason = format!("not sent: its files cannot be read ({})", error.code());
+                Ok(ControlFlow::Break(Some(DeliveryOutcome::Refused { reason })))
+            }
+        }
+    }
+
+    /// The first try stands in the trail before it: nobody has anything that is not noted.
+    pub(super) async fn audit_before(&self, due: &DueDelivery) -> Result<(), EngineError> {
+        if due.tries > 0 { Ok(()) } else { self.engine.audit_delivery(due).await }
+    }
+
+    /// Later ones stand there where they went out: a server that is down for days does not fill it.
+    pub(super) async fn audit_again(&self, due: &DueDelivery, handed: bool) -> Result<(), EngineError> {
+        if due.tries > 0 && handed { self.engine.audit_delivery(due).await } else { Ok(()) }
     }
 }

@@ -1,28 +1,45 @@
 //! Sending kept instances to a peer: forwards that are due, and studies that a person sends.
 
+use std::{sync::Arc, time::Duration};
+
+use hilum_dicom::AeTitle;
 use hilum_dimse::{SentOutcome, StoreReport};
-use hilum_engine::forwarding::{DueForward, ForwardEnd, ForwardOutcome};
+use hilum_engine::{
+    EngineError,
+    forwarding::{DueForward, ForwardEnd, ForwardOutcome},
+};
 
 use super::{Node, kept::KeptInstances};
-use crate::settings::KnownPeer;
+use crate::{
+    outbox::{Batch, Outbox, Pauses},
+    settings::KnownPeer,
+};
 
 /// Forwards that are sent before their ends are written: what is sent again after a crash.
 const BATCH: u32 = 200;
 
-/// How a batch of forwards went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Batch {
-    /// Nothing was due.
-    Empty,
-    /// The peer answered.
-    Sent,
-    /// The peer was not reached.
-    NotReached,
+impl Outbox for Arc<Node> {
+    type Name = AeTitle;
+    type Receiver = KnownPeer;
+
+    const PAUSES: Pauses = Pauses { first: Duration::from_secs(5), longest: Duration::from_mins(5) };
+
+    async fn due(&self) -> Result<Vec<AeTitle>, EngineError> {
+        self.engine.peers_with_due_forwards().await
+    }
+
+    fn find(&self, name: &AeTitle) -> Option<KnownPeer> {
+        self.peers.find(name).cloned()
+    }
+
+    async fn send(&self, to: &KnownPeer) -> anyhow::Result<Batch> {
+        self.forward_due(to).await
+    }
 }
 
 impl Node {
     /// Sends what is due for a peer, and writes how that went.
-    pub async fn forward_due(&self, known: &KnownPeer) -> anyhow::Result<Batch> {
+    async fn forward_due(&self, known: &KnownPeer) -> anyhow::Result<Batch> {
         let peer = &known.peer;
         let due = self.engine.due_forwards(&peer.ae_title, BATCH).await?;
         if due.is_empty() {
@@ -43,7 +60,7 @@ impl Node {
         let sent = outcomes.iter().filter(|outcome| !outcome.is_failure()).count();
         tracing::info!(peer = %peer.ae_title, sent, failed = outcomes.len() - sent, "instances forwarded");
         let reached = outcomes.iter().any(|outcome| *outcome != SentOutcome::NotSent);
-        Ok(if reached { Batch::Sent } else { Batch::NotReached })
+        Ok(if reached { Batch::Answered } else { Batch::NotReached })
     }
 }
 

@@ -1,22 +1,15 @@
 //! What the node does by itself: forwards, results of storage commitment that are still to be told, pulls on a schedule. What is due is
 //! in the catalogue; a peer that hangs keeps nobody but itself waiting.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use hilum_dicom::AeTitle;
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{Node, forward::Batch};
-use crate::{
-    failure::sentence,
-    settings::{KnownPeer, Pull},
-};
+use super::Node;
+use crate::{failure::sentence, outbox, settings::Pull};
 
 /// How often the catalogue is looked at.
-const EVERY: Duration = Duration::from_secs(1);
-/// A peer that was not reached is left alone for so long, twice as long each time, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const EVERY: Duration = Duration::from_secs(5);
 
 /// Works until `shutdown` is done. What was under way then is due again at the next start.
 pub async fn run(node: Arc<Node>, pulls: Vec<Pull>, shutdown: impl Future<Output = ()> + Send) {
@@ -26,72 +19,14 @@ pub async fn run(node: Arc<Node>, pulls: Vec<Pull>, shutdown: impl Future<Output
     }
     tasks.spawn(fetch_for_work_forever(Arc::clone(&node)));
     tasks.spawn(tell_forever(Arc::clone(&node)));
-    tasks.spawn(forward_forever(node));
+    tasks.spawn(outbox::work(node));
     shutdown.await;
     tasks.shutdown().await;
 }
 
-async fn forward_forever(node: Arc<Node>) {
-    let mut busy: HashSet<AeTitle> = HashSet::new();
-    let mut unknown: HashSet<AeTitle> = HashSet::new();
-    let mut tasks: JoinSet<AeTitle> = JoinSet::new();
-    loop {
-        while let Some(ended) = tasks.try_join_next() {
-            match ended {
-                Ok(peer) => {
-                    busy.remove(&peer);
-                }
-                Err(error) => tracing::error!(panic = error.is_panic(), "a forwarding task ended early"),
-            }
-        }
-        match node.engine.peers_with_due_forwards().await {
-            Ok(due) => {
-                for peer in due {
-                    if busy.contains(&peer) {
-                        continue;
-                    }
-                    let Some(known) = node.peers.find(&peer).cloned() else {
-                        if unknown.insert(peer.clone()) {
-                            tracing::warn!(%peer, "instances are to go to a peer that is not configured any more");
-                        }
-                        continue;
-                    };
-                    busy.insert(peer);
-                    let node = Arc::clone(&node);
-                    tasks.spawn(async move {
-                        drain(&node, &known).await;
-                        known.peer.ae_title
-                    });
-                }
-            }
-            Err(error) => tracing::warn!(code = error.code(), "the node could not look for what is to be forwarded"),
-        }
-        sleep(EVERY).await;
-    }
-}
-
-/// Sends what is due for one peer, until nothing is.
-async fn drain(node: &Node, known: &KnownPeer) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match node.forward_due(known).await {
-            Ok(Batch::Empty) => return,
-            Ok(Batch::Sent) => pause = FIRST_PAUSE,
-            Ok(Batch::NotReached) => {
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(error) => {
-                tracing::warn!(error = sentence(&error), "forwards could not be looked after");
-                return sleep(pause).await;
-            }
-        }
-    }
-}
-
 async fn tell_forever(node: Arc<Node>) {
     loop {
-        sleep(EVERY * 5).await;
+        sleep(EVERY).await;
         let untold = match node.engine.untold_commitments().await {
             Ok(untold) => untold,
             Err(error) => {
@@ -120,7 +55,7 @@ async fn fetch_for_work_forever(node: Arc<Node>) {
         if let Err(error) = node.fetch_for_work().await {
             tracing::warn!(error = sentence(&error), "the studies of work items could not be looked after");
         }
-        sleep(EVERY * 5).await;
+        sleep(EVERY).await;
     }
 }
 

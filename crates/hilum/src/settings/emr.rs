@@ -282,6 +282,9 @@ impl SourceEntry {
         };
         let destination = entry.destination(false)?;
         let By::Fhir(server) = destination.by else { return Err("expected fhir = \"https://...\"".to_owned()) };
+        if server.patient_system.is_none() {
+            return Err("patient_system is needed: a number without it may be another hospital's patient".to_owned());
+        }
         Ok(Destination { by: By::Ask(server), ..destination })
     }
 }
@@ -355,7 +358,7 @@ impl DestinationEntry {
             return Err(format!("{key} belongs to a destination with mllp"));
         }
         let base = self.fhir.unwrap_or_default().trim_end_matches('/').to_owned();
-        if !is_safe(&base) {
+        if !hilum_web::is_safe(&base) || base.contains(['?', '#']) {
             return Err(
                 "fhir: expected \"https://...\" without user, query or fragment; \"http://\" on this machine alone"
                     .to_owned(),
@@ -426,19 +429,6 @@ fn check_listening(listen: Option<SocketAddr>, tls_is_missing: bool, senders: &[
         ));
     }
     Ok(())
-}
-
-/// Encrypted, or on this machine; patients' data go nowhere else in the clear.
-fn is_safe(base: &str) -> bool {
-    let plain = base.bytes().all(|byte| byte.is_ascii_graphic()) && !base.contains(['@', '?', '#', '"', '\\']);
-    let host = |rest: &str| {
-        let authority = rest.split('/').next().unwrap_or_default();
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        host.trim_start_matches('[').trim_end_matches(']').to_owned()
-    };
-    let loopback = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let encrypted = base.strip_prefix("https://").is_some_and(|rest| !host(rest).is_empty());
-    plain && (encrypted || base.strip_prefix("http://").is_some_and(|rest| loopback(&host(rest))))
 }
 
 /// Names of applications, facilities and character sets: ASCII, so that the header is the same bytes in every set.

@@ -239,6 +239,12 @@ fn what_a_record_tells_is_acknowledged_once_it_is_kept_and_strangers_are_refused
     stranger.set_read_timeout(Some(PATIENCE)).unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     assert!(matches!(stranger.read(&mut [0; 16]), Ok(0) | Err(_)));
+    // Nor is a stranger listened to after the refusal.
+    let mut stranger = TcpStream::connect(&address).unwrap();
+    stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+    stranger.write_all(&[b"\x0b", adt("OTHER", 5, pregnant).as_bytes(), b"\x1c\r"].concat()).unwrap();
+    assert!(String::from_utf8(message(&mut stranger)).unwrap().contains("MSA|AR|5"));
+    assert!(matches!(stranger.read(&mut [0; 16]), Ok(0) | Err(_)));
     assert_eq!(say(&adt("KSH", 4, pregnant)).0, "MSA|AA|4");
     let audited = trail(&data, "receive_patient_data");
     assert!(audited.contains("\"destination\":\"his\"") && !audited.contains("SYN-000021"), "{audited}");
