@@ -4,6 +4,7 @@ use crate::access::{Permission, Scope};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::storage::StoragePlace;
+use crate::storage::segment::FOLDER;
 use crate::views::{Note, ReadingView};
 use hilum_infer::{Model, ModelCard};
 use serde::{Deserialize, Serialize};
@@ -165,7 +166,7 @@ impl Engine {
 /// Bytes of the segments as the disk has them, which holes make less than they are long, and free and all bytes of the disk. A segment is
 /// long, so there are few of them.
 fn weigh(root: &Path) -> (u64, u64, u64) {
-    let segments = walkdir::WalkDir::new(root.join("objects")).max_depth(1).into_iter().filter_map(Result::ok);
+    let segments = walkdir::WalkDir::new(root.join(FOLDER)).max_depth(1).into_iter().filter_map(Result::ok);
     let sizes = segments.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
     let held = sizes.map(|metadata| taken(&metadata)).sum();
     let (free, all) = disk(root).unwrap_or((0, 0));
@@ -183,14 +184,16 @@ fn taken(metadata: &std::fs::Metadata) -> u64 {
     metadata.len()
 }
 
+/// Free bytes of the disk that a folder lies on, and all of its bytes, where the system says so.
 #[cfg(unix)]
-fn disk(root: &Path) -> Option<(u64, u64)> {
-    let told = rustix::fs::statvfs(root).ok()?;
-    Some((told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize))
+pub fn disk(folder: &Path) -> Option<(u64, u64)> {
+    let told = rustix::fs::statvfs(folder).ok()?;
+    Some((told.f_bavail.saturating_mul(told.f_frsize), told.f_blocks.saturating_mul(told.f_frsize)))
 }
 
+/// Free bytes of the disk that a folder lies on, and all of its bytes, where the system says so.
 #[cfg(not(unix))]
-fn disk(_root: &Path) -> Option<(u64, u64)> {
+pub fn disk(_folder: &Path) -> Option<(u64, u64)> {
     None
 }
 

@@ -214,6 +214,47 @@ async fn pass(server: &Server, needs: Needs, mut request: Request, next: Next) -
     }
 }
 
+/// What a request shows of who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Credential<'h> {
+    Nothing,
+    /// An Authorization header without a token.
+    Unreadable,
+    Token(&'h str),
+    Session(&'h str),
+}
+
+impl<'h> Credential<'h> {
+    /// What is shown on purpose counts, and nothing else beside it.
+    fn of(headers: &'h HeaderMap) -> Self {
+        let Some(shown) = headers.get(header::AUTHORIZATION) else {
+            return cookie::session(headers).map_or(Self::Nothing, Self::Session);
+        };
+        match shown.to_str().unwrap_or_default().split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Token(token.trim()),
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+impl Server {
+    /// Who a caller is now that came in with these headers before, without counting as its presence; none where it is nobody any more.
+    pub(crate) async fn still(&self, headers: &HeaderMap) -> Option<Arc<Caller>> {
+        let caller = match Credential::of(headers) {
+            Credential::Token(token) => self.engine.caller_of_token(token).await,
+            Credential::Session(session) => self.engine.onlooker_of_session(session).await,
+            Credential::Nothing | Credential::Unreadable => return None,
+        };
+        match caller {
+            Ok(caller) => caller,
+            Err(error) => {
+                tracing::warn!(code = error.code(), "whether somebody is still signed in could not be found out");
+                None
+            }
+        }
+    }
+}
+
 async fn entered(
     server: &Server,
     needs: Needs,
@@ -221,23 +262,15 @@ async fn entered(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Entered, ApiError> {
-    let bearer = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let caller = match bearer {
-        // What is shown on purpose counts, and nothing else beside it.
-        Some(shown) => match shown.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                server.engine.caller_of_token(token.trim()).await?.map(|caller| (caller, String::new()))
-            }
-            _ => None,
-        },
-        None => match cookie::session(headers) {
-            Some(session) => server.engine.caller_of_session(session).await?,
-            None => None,
-        },
+    let credential = Credential::of(headers);
+    let caller = match credential {
+        Credential::Token(token) => server.engine.caller_of_token(token).await?.map(|caller| (caller, String::new())),
+        Credential::Session(session) => server.engine.caller_of_session(session).await?,
+        Credential::Nothing | Credential::Unreadable => None,
     };
     let Some((caller, csrf)) = caller else {
         // A page that asks whether it is signed in shows nothing, and is nobody who was turned away.
-        if bearer.is_some() || cookie::session(headers).is_some() {
+        if credential != Credential::Nothing {
             turned_away(server, AuditEvent::new(Actor::Stranger, Action::Admit).whence(whence), "not_signed_in", None)
                 .await?;
         }
@@ -270,11 +303,6 @@ async fn entered(
     }
 }
 
-/// Whether whoever came in through a door could come in again now.
-pub(crate) async fn may_still(server: &Server, needs: Needs, whence: Whence, headers: &HeaderMap) -> bool {
-    entered(server, needs, whence, &Method::GET, headers).await.is_ok()
-}
-
 /// It is in the trail before it is answered.
 async fn turned_away(
     server: &Server,
@@ -301,4 +329,29 @@ fn forbidden(permission: Permission) -> ApiError {
     let roles: Vec<&str> = roles.map(Role::as_str).collect();
     let message = format!("this needs the role {}; ask your administrator", roles.join(" or "));
     ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_header_that_is_shown_counts_and_no_cookie_beside_it() {
+        let cookie = (header::COOKIE, "hilum-session=abc");
+        let shown = |line| (header::AUTHORIZATION, line);
+        for (lines, expected) in [
+            (vec![], Credential::Nothing),
+            (vec![cookie.clone()], Credential::Session("abc")),
+            (vec![shown("Bearer t1")], Credential::Token("t1")),
+            (vec![shown("bearer  t1 "), cookie.clone()], Credential::Token("t1")),
+            (vec![shown("Basic t1"), cookie.clone()], Credential::Unreadable),
+            (vec![shown("t1"), cookie.clone()], Credential::Unreadable),
+            (vec![shown("Bearer t\u{e9}"), cookie], Credential::Unreadable),
+        ] {
+            let lines = lines.into_iter().map(|(name, line)| (name, HeaderValue::from_bytes(line.as_bytes()).unwrap()));
+            let headers: HeaderMap = lines.collect();
+            assert_eq!(Credential::of(&headers), expected, "{headers:?}");
+        }
+    }
 }

@@ -144,6 +144,14 @@ pub(crate) struct Server {
     pub(crate) channels: Channels,
 }
 
+impl Server {
+    /// Done once the server stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.clone();
+        drop(stopping.wait_for(|stopping| *stopping).await);
+    }
+}
+
 /// An HTTP server that is listening.
 pub struct WebServer {
     listener: TcpListener,
@@ -213,9 +221,8 @@ impl WebServer {
         }
         drop(listener);
         stop.send_replace(true);
-        channels.end(grace).await;
-        if timeout(grace, connections.end()).await.is_err() {
-            tracing::warn!("requests cut at shutdown");
+        if timeout(grace, async { tokio::join!(channels.ended(), connections.end()) }).await.is_err() {
+            tracing::warn!("requests or event channels cut at shutdown");
         }
         Ok(())
     }

@@ -36,14 +36,14 @@ pub trait Site: Debug + Send + Sync + 'static {
     /// Stops one after the instance in hand; what came stays.
     fn cancel_retrieval(&self, scope: &Scope, id: u64) -> Result<Retrieval, SiteFault>;
 
-    /// Where the making of sample patients stands.
-    fn samples(&self) -> SamplesView;
+    /// Where the making of sample patients for the caller's institution stands.
+    fn samples(&self, scope: &Scope) -> SamplesView;
 
     /// Makes sample patients, and takes them in for the caller's institution.
     fn make_samples(&self, scope: &Scope) -> SamplesView;
 
     /// Stops that after the patient in hand.
-    fn cancel_samples(&self) -> SamplesView;
+    fn cancel_samples(&self, scope: &Scope) -> SamplesView;
 }
 
 /// Why the program could not do it.

@@ -31,6 +31,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// The attribute is there, of this value representation, without a value.
+    pub fn empty(vr: VR) -> Self {
+        if vr == VR::SQ { Self::Items(Vec::new()) } else { Self::Text(Vec::new()) }
+    }
+
     /// Whether the attribute is there without a value.
     pub fn is_empty(&self) -> bool {
         match self {

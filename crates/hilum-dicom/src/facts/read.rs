@@ -119,7 +119,7 @@ fn study(data_set: &DataSet<'_>) -> Result<StudyFacts, DicomError> {
 fn series(data_set: &DataSet<'_>) -> Result<SeriesFacts, DicomError> {
     Ok(SeriesFacts {
         uid: identifier(data_set, "Series Instance UID", tags::SERIES_INSTANCE_UID)?,
-        modality: data_set.text(tags::MODALITY),
+        modality: data_set.key(tags::MODALITY),
         number: data_set.whole(tags::SERIES_NUMBER),
         description: data_set.text(tags::SERIES_DESCRIPTION),
         date: data_set.date(tags::SERIES_DATE),

@@ -47,9 +47,12 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// Whether the request cannot be carried out whatever the work item's state, rather than because of it.
+    /// Whether the request is a bad one (PS3.18 Tables 11.6.3-1 and 11.7.3-1), rather than one that the work item's state does not allow.
     pub fn is_of_the_request(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::NotAllowed(_) | Self::Value { .. } | Self::NoTransaction)
+        matches!(
+            self,
+            Self::Missing(_) | Self::NotAllowed(_) | Self::Value { .. } | Self::NoTransaction | Self::WrongTransaction
+        )
     }
 
     /// Stable, for programs.

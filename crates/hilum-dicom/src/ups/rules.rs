@@ -56,12 +56,8 @@ pub fn check_new(stated: &DataSet) -> Result<Created, StepError> {
             match requirement.create {
                 AtCreate::Present | AtCreate::Empty if *tag != tags::TRANSACTION_UID => {
                     if data_set.get(*tag).is_none() {
-                        let empty = if dictionary_vr(*tag) == VR::SQ {
-                            Value::Items(Vec::new())
-                        } else {
-                            Value::Text(Vec::new())
-                        };
-                        data_set.insert(*tag, dictionary_vr(*tag), empty);
+                        let vr = dictionary_vr(*tag);
+                        data_set.insert(*tag, vr, Value::empty(vr));
                         modified = true;
                     }
                 }

@@ -3,6 +3,7 @@
 //! Adding is about the machine as much as about anybody's data, and each event carries its actor, so that it takes no scope.
 
 use super::entity::{audit_event, audit_study, institution, study};
+use super::paging::{behind, page};
 use super::{Catalog, CatalogError, rfc3339, rows_a_page};
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::audit::chain::{self, AuditHead, SEPARATOR};
@@ -261,17 +262,11 @@ impl Catalog {
             find = find.filter(Column::Number.in_subquery(named));
         }
         if let Some(after) = after {
-            let after: i64 = after
-                .parse()
-                .map_err(|_| EngineError::BadRequest { field: "after", expected: "the `next` of the page before" })?;
-            find = find.filter(Column::Number.lt(after));
+            find = find.filter(Column::Number.lt(behind(after)?));
         }
         let find = find.order_by_desc(Column::Number).limit(u64::from(limit) + 1);
-        let mut rows = find.all(&self.read).await.map_err(CatalogError::during(READ))?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| more).map(|row| row.number.to_string());
-        Ok(Page { items: rows.into_iter().map(view).collect::<Result<_, _>>()?, next })
+        let rows = find.all(&self.read).await.map_err(CatalogError::during(READ))?;
+        Ok(page(rows, limit, |row| row.number, view)?)
     }
 }
 

@@ -98,6 +98,7 @@ async fn copy_all(from: &impl ConnectionTrait, to: &impl ConnectionTrait) -> Res
     table::<work_subscriber::Entity>(from, to, work_subscriber::Column::Id).await?;
     table::<work_subscription::Entity>(from, to, work_subscription::Column::Id).await?;
     table::<work_event::Entity>(from, to, work_event::Column::Id).await?;
+    told_of_these(to).await?;
     table::<commitment::Entity>(from, to, commitment::Column::Id).await?;
     table::<pulled_study::Entity>(from, to, pulled_study::Column::Id).await?;
     table::<removal::Entity>(from, to, removal::Column::Id).await?;
@@ -166,6 +167,14 @@ async fn go_on_counting<E: EntityTrait>(to: &impl ConnectionTrait) -> Result<(),
     Ok(())
 }
 
+/// Events that were forgotten are not copied, and their numbers come again: whoever was told of them has not been told of what will have them.
+async fn told_of_these(to: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let last = "(SELECT COALESCE(max(id), 0) FROM work_event)";
+    let sql = format!("UPDATE work_subscriber SET told_up_to = {last} WHERE told_up_to > {last}");
+    to.execute_unprepared(&sql).await?;
+    Ok(())
+}
+
 /// The index of words is made again.
 async fn words(to: &impl ConnectionTrait) -> Result<(), DbErr> {
     let dialect = Dialect::of(to);
@@ -177,5 +186,38 @@ async fn words(to: &impl ConnectionTrait) -> Result<(), DbErr> {
         let Some(last) = studies.last() else { return Ok(()) };
         to.execute_raw(text::insert(dialect, &studies)).await?;
         after = last.id;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_was_told_of_events_that_are_not_copied_is_told_of_those_that_get_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = connect::file_alone(&folder.path().join("from.sqlite")).await.unwrap();
+        let to = connect::file_alone(&folder.path().join("to.sqlite")).await.unwrap();
+        for file in [&from, &to] {
+            Migrator::up(file, None).await.unwrap();
+        }
+        for row in [
+            "institution (id, code, created_at, name) VALUES (1, 'LOCAL', 0, '')",
+            "work_subscriber (id, institution_id, ae_title, worklist, told_up_to) VALUES (1, 1, 'A', 'none', 50)",
+            "work_subscriber (id, institution_id, ae_title, worklist, told_up_to) VALUES (2, 1, 'B', 'none', 5)",
+            "work_event (id, subscriber_row, message, at) VALUES (7, 2, '{}', 0)",
+        ] {
+            from.execute_unprepared(&format!("INSERT INTO {row}")).await.unwrap();
+        }
+        copy_all(&from, &to).await.unwrap();
+        let told: Vec<i64> = work_subscriber::Entity::find()
+            .select_only()
+            .column(work_subscriber::Column::ToldUpTo)
+            .order_by_asc(work_subscriber::Column::Id)
+            .into_tuple()
+            .all(&to)
+            .await
+            .unwrap();
+        assert_eq!(told, [7, 5]);
     }
 }

@@ -1,9 +1,9 @@
 //! Masks that physicians corrected, with the stones that they are.
 
 use super::audit::of_study;
-use super::entity::{corrected_mask, verdict};
+use super::entity::corrected_mask;
 use super::review::{ACT, NewVerdict, account_of, insert_verdict, opened, study_of, touch};
-use super::{Catalog, CatalogError, now};
+use super::{Catalog, CatalogError, now, work};
 use crate::access::Scope;
 use crate::audit::{Action, AuditEvent, Detail, Subject};
 use crate::error::EngineError;
@@ -20,7 +20,7 @@ const CORRUPT: CatalogError = CatalogError::Corrupt { what: "corrected mask" };
 pub(crate) type CorrectedMask = (Vec<[u32; 4]>, Stone);
 
 impl Catalog {
-    /// The corrected masks of a version by the numbers of their findings: of those whose verdict is an edit.
+    /// The corrected masks of a version by the numbers of their findings: those since which nothing but edits was said.
     pub(crate) async fn corrected_masks(
         &self,
         scope: &Scope,
@@ -36,17 +36,21 @@ impl Catalog {
             .all(&self.read)
             .await
             .map_err(CatalogError::during(ACT))?;
-        let edited = |number: u32| {
-            let last = opened.verdicts.get(&number).and_then(|said| said.last());
-            last.is_some_and(|row: &verdict::Model| row.verdict == ReviewVerdict::Edited.as_str())
+        // The last of each.
+        let last: BTreeMap<u32, corrected_mask::Model> = rows.into_iter().map(|row| (row.number as u32, row)).collect();
+        let stands = |number: u32, mask: &corrected_mask::Model| {
+            let said = opened.verdicts.get(&number).into_iter().flatten();
+            let mut since = said.filter(|said| said.at >= mask.at).peekable();
+            since.peek().is_some() && since.all(|said| said.verdict == ReviewVerdict::Edited.as_str())
         };
-        let mut masks = BTreeMap::new();
-        for row in rows.into_iter().filter(|row| edited(row.number as u32)) {
-            let runs = serde_json::from_str(&row.runs).map_err(|_| CORRUPT)?;
-            let stone = serde_json::from_str(&row.stone).map_err(|_| CORRUPT)?;
-            masks.insert(row.number as u32, (runs, stone));
-        }
-        Ok(masks)
+        last.into_iter()
+            .filter(|(number, mask)| stands(*number, mask))
+            .map(|(number, mask)| {
+                let runs = serde_json::from_str(&mask.runs).map_err(|_| CORRUPT)?;
+                let stone = serde_json::from_str(&mask.stone).map_err(|_| CORRUPT)?;
+                Ok((number, (runs, stone)))
+            })
+            .collect()
     }
 
     /// Keeps a corrected mask, and says the finding edited: as large as the mask is.
@@ -88,6 +92,7 @@ impl Catalog {
         };
         row.insert(&txn).await.map_err(CatalogError::during(ACT))?;
         touch(&txn, &opened, None).await?;
+        work::refresh(&txn, study.id).await?;
         let (institution, uid) = of_study(&txn, study.institution_id, study.id).await?;
         let detail = Detail {
             subject: Some(Subject::Report),

@@ -219,14 +219,14 @@ async fn after_deletion(txn: &DatabaseTransaction, study_row: i64) -> Result<boo
     study::Entity::update_many()
         .col_expr(study::Column::SeriesCount, Expr::value(left.len() as i64))
         .col_expr(study::Column::InstanceCount, Expr::value(left.iter().map(|row| row.instance_count).sum::<i64>()))
-        .col_expr(study::Column::Modalities, Expr::value(modalities.join("\\")))
+        .col_expr(study::Column::Modalities, Expr::value(work::joined_modalities(&modalities)))
         .col_expr(study::Column::Revision, Expr::col(study::Column::Revision).add(1))
         .col_expr(study::Column::UpdatedAt, Expr::value(now()))
         .filter(study::Column::Id.eq(study_row))
         .exec(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
-    work::refresh(txn, study_row).await?;
+    work::refresh_columns(txn, study_row).await?;
     text::index(txn, study_row).await.map_err(CatalogError::during(ACT))?;
     Ok(false)
 }

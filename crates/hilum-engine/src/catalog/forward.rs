@@ -5,6 +5,7 @@
 
 use super::entity::forward;
 use super::instances::{InstanceRow, instance_columns, stored};
+use super::paging::{behind, page, pause_ms};
 use super::{Catalog, CatalogError, id_list, now, rfc3339};
 use crate::access::{Permission, Scope};
 use crate::archive::StoredInstance;
@@ -145,7 +146,10 @@ impl Catalog {
             forward::Entity::update_many()
                 .col_expr(forward::Column::State, Expr::value(state.as_str()))
                 .col_expr(forward::Column::Tries, Expr::value(tries))
-                .col_expr(forward::Column::NextAt, Expr::value(now() + pause_ms(tries)))
+                .col_expr(
+                    forward::Column::NextAt,
+                    Expr::value(now() + pause_ms(tries, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)),
+                )
                 .col_expr(forward::Column::Reason, Expr::value(reason))
                 .col_expr(forward::Column::UpdatedAt, Expr::value(now()))
                 .filter(forward::Column::Id.eq(*row))
@@ -181,21 +185,15 @@ impl Catalog {
             values.push(peer.as_str().into());
         }
         if let Some(after) = &search.after {
-            let after: i64 = after
-                .parse()
-                .map_err(|_| EngineError::BadRequest { field: "after", expected: "the `next` of the page before" })?;
             sql.push_str(" AND forward.id > ?");
-            values.push(after.into());
+            values.push(behind(after)?.into());
         }
         sql = format!("{sql} ORDER BY forward.id LIMIT {}", limit + 1);
-        let mut rows = ViewRow::find_by_statement(self.statement(&sql, values))
+        let rows = ViewRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await
             .map_err(CatalogError::during(LIST))?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
-        Ok(Page { items: rows.into_iter().map(view).collect::<Result<_, _>>()?, next })
+        Ok(page(rows, limit, |row| row.id, view)?)
     }
 
     /// Makes what was given up, and what waits for its next try, due now; how many that were.
@@ -222,11 +220,6 @@ impl Catalog {
     }
 }
 
-fn pause_ms(tries: i64) -> i64 {
-    let doublings = (tries - 1).clamp(0, 16) as u32;
-    std::cmp::min(FIRST_PAUSE_MS.saturating_mul(1 << doublings), LONGEST_PAUSE_MS)
-}
-
 fn view(row: ViewRow) -> Result<ForwardView, CatalogError> {
     Ok(ForwardView {
         id: row.id,
@@ -243,11 +236,11 @@ fn view(row: ViewRow) -> Result<ForwardView, CatalogError> {
 
 #[cfg(test)]
 mod tests {
-    use super::pause_ms;
+    use super::{FIRST_PAUSE_MS, LONGEST_PAUSE_MS, pause_ms};
 
     #[test]
     fn pauses_double_up_to_an_hour() {
-        let pauses: Vec<i64> = [1, 2, 3, 7, 8, 100].into_iter().map(|tries| pause_ms(tries) / 1000).collect();
+        let pauses = [1, 2, 3, 7, 8, 100].map(|tries| pause_ms(tries, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) / 1000);
         assert_eq!(pauses, [30, 60, 120, 1920, 3600, 3600]);
     }
 }

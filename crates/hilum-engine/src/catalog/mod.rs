@@ -24,6 +24,7 @@ mod migration;
 mod operations;
 mod orphans;
 mod packs;
+mod paging;
 mod patient_facts;
 mod pseudonyms;
 mod pull;

@@ -163,8 +163,14 @@ impl Catalog {
         }))
     }
 
-    /// Renews the lease and notes the progress (0 to 1).
-    pub async fn renew_claim(&self, scope: &Scope, claim: &Claim, progress: f32) -> Result<Renewal, CatalogError> {
+    /// Renews the lease and notes the progress (0 to 1); where that is news, the work items that ask for the study say so.
+    pub async fn renew_claim(
+        &self,
+        scope: &Scope,
+        claim: &Claim,
+        progress: f32,
+        news: bool,
+    ) -> Result<Renewal, CatalogError> {
         let visible = self.visible(scope).await?;
         let held = reading::Entity::update_many()
             .col_expr(reading::Column::LeaseUntil, Expr::value(now() + LEASE_MS))
@@ -179,7 +185,9 @@ impl Catalog {
         if held.rows_affected == 0 {
             return Ok(Renewal::Lost);
         }
-        wake_work(&self.write, claim.study_row).await?;
+        if news {
+            wake_work(&self.write, claim.study_row).await?;
+        }
         let row = reading::Entity::find_by_id(claim.row).one(&self.write).await.map_err(CatalogError::during(ACT))?;
         Ok(if row.is_some_and(|row| row.cancel_requested) { Renewal::CancelRequested } else { Renewal::Held })
     }
@@ -218,14 +226,14 @@ impl Catalog {
         changed.lease_until = Set(0);
         changed.cancel_requested = Set(false);
         changed.updated_at = Set(now());
-        update(&txn, changed).await?;
+        put(&txn, changed).await?;
         wake_work(&txn, claim.study_row).await?;
         let reported = new.map(|_| claim.version).or(end.told);
         let event = prediction(&txn, scope, claim, end, reported).await?;
         if let Some((report, staged)) = new {
             insert_report(&txn, claim, report, staged).await?;
-            work::refresh(&txn, claim.study_row).await?;
         }
+        work::refresh(&txn, claim.study_row).await?;
         self.commit_placed(txn, event.as_slice(), new.map(|(_, staged)| staged), storage).await
     }
 
@@ -397,8 +405,14 @@ async fn prediction(
     Ok(Some(event.with(detail)))
 }
 
-/// Writes a reading, and on its study the revision that it has dealt with.
+/// As [`put`], and what the worklist knows of the study.
 async fn update(txn: &DatabaseTransaction, changed: reading::ActiveModel) -> Result<(), CatalogError> {
+    let study_row = put(txn, changed).await?;
+    work::refresh(txn, study_row).await
+}
+
+/// Writes a reading, and on its study the revision that it has dealt with; the row of the study.
+async fn put(txn: &DatabaseTransaction, changed: reading::ActiveModel) -> Result<i64, CatalogError> {
     let row = changed.update(txn).await.map_err(CatalogError::during(ACT))?;
     study::Entity::update_many()
         .col_expr(study::Column::ReadRevision, Expr::value(row.revision))
@@ -406,7 +420,7 @@ async fn update(txn: &DatabaseTransaction, changed: reading::ActiveModel) -> Res
         .exec(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
-    work::refresh(txn, row.study_row).await
+    Ok(row.study_row)
 }
 
 /// The reading of a study, made when it is missing.

@@ -219,14 +219,35 @@ impl Catalog {
         let none = EngineError::NotFound { what: "report" };
         let Some(study) = study_of(&txn, &visible, uid).await? else { return Err(none) };
         let Some(opened) = opened(&txn, &study, version).await? else { return Err(none) };
-        self.require(scope, Permission::Review, study.institution_id)?;
+        self.require_open(scope, &opened, revision)?;
+        Ok((txn, study, opened))
+    }
+
+    /// Refused where a change of the review would be, as far as can be told before it.
+    pub(crate) async fn check_review(
+        &self,
+        scope: &Scope,
+        uid: &StudyUid,
+        version: u32,
+        revision: u32,
+    ) -> Result<(), EngineError> {
+        scope.require(Permission::Review)?;
+        let visible = self.visible(scope).await?;
+        let none = EngineError::NotFound { what: "report" };
+        let Some(study) = study_of(&self.read, &visible, uid).await? else { return Err(none) };
+        let Some(opened) = opened(&self.read, &study, version).await? else { return Err(none) };
+        self.require_open(scope, &opened, revision)
+    }
+
+    fn require_open(&self, scope: &Scope, opened: &Opened, revision: u32) -> Result<(), EngineError> {
+        self.require(scope, Permission::Review, opened.report.institution_id)?;
         if opened.report.superseded_by.is_some() {
             return Err(EngineError::Conflict(REPLACED));
         }
         if opened.revision() != i64::from(revision) {
             return Err(EngineError::ReviewChanged);
         }
-        Ok((txn, study, opened))
+        Ok(())
     }
 }
 

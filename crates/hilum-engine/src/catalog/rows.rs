@@ -139,7 +139,9 @@ async fn study_row(
     let time = time.and_then(Result::ok);
     let urgent = match found {
         Some(_) => 0,
-        None => work::ordered_priority(txn, institution, facts.study.accession.as_deref(), &facts.study.uid).await?,
+        None => {
+            work::ordered_priority(txn, institution, facts.study.accession.as_deref(), facts.study.uid.as_str()).await?
+        }
     };
     let row = match found {
         Some(row) => row,
@@ -270,7 +272,7 @@ async fn note_modality(
     }
     modalities.push(modality);
     modalities.sort_unstable();
-    let joined = modalities.join("\\");
+    let joined = work::joined_modalities(&modalities);
     let mut changed = row.into_active_model();
     changed.modalities = Set(joined);
     changed.update(txn).await.map_err(CatalogError::during(ACT))?;

@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::listing::{FEWEST_ROWS, StudyRow, StudySelect, summary};
 use super::search::text::{self, Condition, Field, Fragment};
 use super::search::words::Words;
-use super::{Catalog, CatalogError, rows_a_page};
+use super::{Catalog, CatalogError, paging, rows_a_page};
 use crate::access::Scope;
 use crate::error::EngineError;
 use crate::views::{Page, StonesFound, StudySearch, StudySummary, WorkFilter, WorkOrder, WorkSort};
@@ -225,24 +225,13 @@ impl Filling<'_> {
         self.found.extend(rows.into_iter().filter(|row| self.asked.met(row)));
         self.found.len() > self.limit
     }
-
-    fn page(mut self) -> Result<Page<StudySummary>, CatalogError> {
-        let more = self.found.len() > self.limit;
-        self.found.truncate(self.limit);
-        let next = self.found.last().filter(|_| more).map(|row| row.id.to_string());
-        Ok(Page { items: self.found.into_iter().map(summary).collect::<Result<_, _>>()?, next })
-    }
 }
 
 impl Catalog {
     /// A page of studies. Every word of the text stands somewhere in a study.
     pub async fn studies(&self, scope: &Scope, search: &StudySearch) -> Result<Page<StudySummary>, EngineError> {
-        let limit = rows_a_page(search.limit, DEFAULT_PAGE, LARGEST_PAGE, "a whole number from 1 to 200")? as usize;
-        let unknown = EngineError::BadRequest { field: "after", expected: "the `next` of the page before" };
-        let after: Option<i64> = match search.after.as_deref().map(str::parse).transpose() {
-            Ok(after) => after,
-            Err(_) => return Err(unknown),
-        };
+        let limit = rows_a_page(search.limit, DEFAULT_PAGE, LARGEST_PAGE, "a whole number from 1 to 200")?;
+        let after = search.after.as_deref().map(paging::behind).transpose()?;
         let asked = Asked::read(search)?;
         let visible = self.visible(scope).await?;
         let mut select = StudySelect::new(self.dialect(), &visible, self.sees_all(&visible).await?);
@@ -250,18 +239,22 @@ impl Catalog {
             Some(uid) => select.only("s.study_uid = ?", uid),
             None => select.words.extend(asked.conditions()),
         }
-        let filling = Filling { asked: &asked, limit, found: Vec::new() };
+        let filling = Filling { asked: &asked, limit: limit as usize, found: Vec::new() };
         let filled = match Ordered::of(search.sort) {
             Some(ordered) if asked.words.uid().is_none() => {
                 let behind = match after {
                     None => None,
-                    Some(after) => Some(self.key_of(&ordered, after).await?.ok_or(unknown)?),
+                    Some(after) => {
+                        let unknown =
+                            EngineError::BadRequest { field: "after", expected: "the `next` of the page before" };
+                        Some(self.key_of(&select, &ordered, after).await?.ok_or(unknown)?)
+                    }
                 };
                 self.in_order(&select, &ordered, behind, filling).await?
             }
             _ => self.newest_first(&select, after, filling).await?,
         };
-        Ok(filled.page()?)
+        Ok(paging::page(filled.found, limit, |row| row.id, summary)?)
     }
 
     async fn newest_first<'a>(
@@ -333,7 +326,7 @@ impl Catalog {
             let full = filling.take(met.iter().filter_map(|id| rows.remove(id)));
             let Some(last) = met.last().filter(|_| !full && met.len() == look) else { return Ok(filling) };
             // Whoever was deleted meanwhile ends the page early; the next one begins at what is left.
-            behind = self.key_of(ordered, *last).await?;
+            behind = self.key_of(select, ordered, *last).await?;
             if behind.is_none() {
                 return Ok(filling);
             }
@@ -341,15 +334,22 @@ impl Catalog {
         }
     }
 
-    /// What a row stands at in an order; none where it is gone.
-    async fn key_of(&self, ordered: &Ordered, row: i64) -> Result<Option<Vec<Value>>, CatalogError> {
+    /// What a row stands at in an order; none where it is gone, or is none that the caller may see.
+    async fn key_of(
+        &self,
+        select: &StudySelect,
+        ordered: &Ordered,
+        row: i64,
+    ) -> Result<Option<Vec<Value>>, CatalogError> {
         let Ordered { column, is_text, .. } = ordered;
         let told = match (*column, is_text) {
             ("id", _) => return Ok(Some(vec![row.into()])),
-            (column, true) => format!("CAST(NULL AS BIGINT) AS number, {column} AS text"),
-            (column, false) => format!("{column} AS number, CAST(NULL AS TEXT) AS text"),
+            (column, true) => format!("CAST(NULL AS BIGINT) AS number, s.{column} AS text"),
+            (column, false) => format!("s.{column} AS number, CAST(NULL AS TEXT) AS text"),
         };
-        let statement = self.statement(&format!("SELECT {told} FROM study WHERE id = ?"), [row.into()]);
+        let conditions = select.conditions.join(" AND ");
+        let values = select.values.iter().cloned().chain([Value::from(row)]);
+        let statement = self.statement(&format!("SELECT {told} FROM study s WHERE {conditions} AND s.id = ?"), values);
         let key = Key::find_by_statement(statement).one(&self.read).await;
         let key = key.map_err(CatalogError::during("list studies"))?;
         Ok(key.map(|key| {

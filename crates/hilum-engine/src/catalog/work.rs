@@ -16,7 +16,7 @@ use crate::views::{NewSavedFilter, Priority, SavedFilter, WorkFilter};
 use hilum_dicom::StudyUid;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, Set,
+    QueryOrder, QuerySelect, Set,
 };
 use std::collections::BTreeSet;
 
@@ -26,6 +26,11 @@ const ACT: &str = "look after the worklist";
 const MOST_FILTERS: u64 = 50;
 /// A kept filter is no longer than this in JSON.
 const LONGEST_FILTER: usize = 4_000;
+
+/// What is sorted by is no longer than this: PostgreSQL refuses a row of which an index would hold more than 2,704 bytes.
+const LONGEST_KEY: usize = 128;
+/// Bytes of the modalities of a study, for the same reason.
+const LONGEST_MODALITIES: usize = 1024;
 
 /// Words for who said how urgent a study is.
 const BY_ORDER: &str = "order";
@@ -62,9 +67,24 @@ pub(super) fn dated(date: Option<&str>, time: Option<&str>) -> String {
     date.map_or_else(String::new, |date| format!("{date} {}", time.unwrap_or_default()))
 }
 
-/// A text for sorting: in small letters, without blanks around it.
+/// A text for sorting: its beginning in small letters, without blanks around the text.
 pub(super) fn folded(text: &str) -> String {
-    text::fold(text)
+    text::fold(text).chars().take(LONGEST_KEY).collect()
+}
+
+/// Modalities joined by backslashes, as many of them as an index takes.
+pub(super) fn joined_modalities(modalities: &[&str]) -> String {
+    let mut joined = String::new();
+    for modality in modalities {
+        if joined.len() + 1 + modality.len() > LONGEST_MODALITIES {
+            continue;
+        }
+        if !joined.is_empty() {
+            joined.push('\\');
+        }
+        joined.push_str(modality);
+    }
+    joined
 }
 
 /// A patient's name for sorting: the group in Hangul where one is, else the first that was sent; the parts of a name side by side.
@@ -79,8 +99,16 @@ pub(super) fn name_key(groups: [Option<&str>; 3]) -> String {
 
 /// Brings a study's columns up to date with its rows, and the index of words where they changed. The study counts as changed now.
 pub(super) async fn refresh(txn: &DatabaseTransaction, study_row: i64) -> Result<(), CatalogError> {
+    if refresh_columns(txn, study_row).await? {
+        text::index(txn, study_row).await.map_err(CatalogError::during(ACT))?;
+    }
+    Ok(())
+}
+
+/// As [`refresh`], for whoever indexes the study anyway: whether what the index holds of the columns is something else now.
+pub(super) async fn refresh_columns(txn: &DatabaseTransaction, study_row: i64) -> Result<bool, CatalogError> {
     let during = || CatalogError::during(ACT);
-    let Some(row) = study::Entity::find_by_id(study_row).one(txn).await.map_err(during())? else { return Ok(()) };
+    let Some(row) = study::Entity::find_by_id(study_row).one(txn).await.map_err(during())? else { return Ok(false) };
     let report = report::Entity::find()
         .filter(report::Column::StudyRow.eq(study_row))
         .filter(shown())
@@ -100,9 +128,15 @@ pub(super) async fn refresh(txn: &DatabaseTransaction, study_row: i64) -> Result
         let begun = review::Entity::find().filter(of_report).count(txn).await.map_err(during())?;
         workflow = if signed > 0 { 2 } else { i64::from(begun > 0) };
     }
-    let of_study = series::Column::StudyRow.eq(study_row);
-    let series = series::Entity::find().filter(of_study).all(txn).await.map_err(during())?;
-    let marks = series.into_iter().map(|row| SeriesMarks { body_part: row.body_part, contrast: row.contrast });
+    let series: Vec<(Option<String>, i64)> = series::Entity::find()
+        .select_only()
+        .columns([series::Column::BodyPart, series::Column::Contrast])
+        .filter(series::Column::StudyRow.eq(study_row))
+        .into_tuple()
+        .all(txn)
+        .await
+        .map_err(during())?;
+    let marks = series.into_iter().map(|(body_part, contrast)| SeriesMarks { body_part, contrast });
     let (body_parts, contrast) = of_series(marks.collect());
     let same = (row.stones, row.workflow, row.contrast) == (stones, workflow, contrast) && row.body_parts == body_parts;
     let mut changed = row.into_active_model();
@@ -112,22 +146,19 @@ pub(super) async fn refresh(txn: &DatabaseTransaction, study_row: i64) -> Result
     changed.contrast = Set(contrast);
     changed.updated_at = Set(now());
     changed.update(txn).await.map_err(during())?;
-    if !same {
-        text::index(txn, study_row).await.map_err(during())?;
-    }
-    Ok(())
+    Ok(!same)
 }
 
-/// How urgent the orders say that a study is which has just come: by its accession number, or by the UID that was ordered.
+/// How urgent the orders say that a study is: the most urgent of those with its accession number or its UID, whichever came first.
 pub(super) async fn ordered_priority(
     txn: &DatabaseTransaction,
     institution: i64,
     accession: Option<&str>,
-    uid: &StudyUid,
+    uid: &str,
 ) -> Result<i64, CatalogError> {
     use worklist_item::Column;
     let mut urgent = 0;
-    for (column, value) in [(Column::Accession, accession.unwrap_or_default()), (Column::StudyUid, uid.as_str())] {
+    for (column, value) in [(Column::Accession, accession.unwrap_or_default()), (Column::StudyUid, uid)] {
         if value.is_empty() {
             continue;
         }
@@ -148,13 +179,13 @@ pub(super) fn said_by(priority: i64) -> String {
     if priority > 0 { BY_ORDER.to_owned() } else { String::new() }
 }
 
-/// An order came after its study, or says something else now: the study is as urgent as the order, unless a person said otherwise.
+/// An order that is kept now came after its study, or says something else than before: the study is as urgent as its orders are, unless
+/// a person said otherwise.
 pub(super) async fn apply_order(
     txn: &DatabaseTransaction,
     institution: i64,
     accession: &str,
     uid: &str,
-    priority: i64,
 ) -> Result<(), CatalogError> {
     let during = || CatalogError::during(ACT);
     for (column, value) in [(study::Column::Accession, accession), (study::Column::StudyUid, uid)] {
@@ -167,8 +198,9 @@ pub(super) async fn apply_order(
             .all(txn)
             .await
             .map_err(during())?;
-        for row in studies {
-            if row.priority_by != BY_HAND && row.priority != priority {
+        for row in studies.into_iter().filter(|row| row.priority_by != BY_HAND) {
+            let priority = ordered_priority(txn, institution, row.accession.as_deref(), &row.study_uid).await?;
+            if row.priority != priority {
                 put_priority(txn, row, priority, BY_ORDER).await?;
             }
         }
@@ -300,6 +332,16 @@ mod tests {
             assert_eq!(name_key(groups), key, "{groups:?}");
         }
         assert!(name_key([Some("가^나"), None, None]) < name_key([Some("나^가"), None, None]));
+    }
+
+    #[test]
+    fn what_is_sorted_by_is_no_longer_than_an_index_takes() {
+        let long = "가 ".repeat(2_000);
+        assert!([folded(&long), name_key([Some(&long), None, None])].iter().all(|key| key.len() <= 4 * LONGEST_KEY));
+        let modalities: Vec<String> = (0..500).map(|n| format!("M{n:03}")).collect();
+        let modalities: Vec<&str> = modalities.iter().map(String::as_str).collect();
+        assert_eq!(joined_modalities(&modalities[..3]), "M000\\M001\\M002");
+        assert!(joined_modalities(&modalities).len() <= LONGEST_MODALITIES);
     }
 
     #[test]

@@ -9,8 +9,11 @@ use crate::worklist::{ACCESSION_NUMBER, REQUESTED_PROCEDURE_PRIORITY, STUDY_INST
 use hilum_dicom::{DataSet, json};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use std::collections::BTreeSet;
 
 const ACT: &str = "import orders";
+/// Bytes of an accession number or UID, as of a study's.
+const LONGEST_NUMBER: usize = 512;
 
 impl Catalog {
     /// Keeps orders by their keys in one transaction; with `replace`, every other order of the caller's institution is taken out.
@@ -23,10 +26,18 @@ impl Catalog {
         use worklist_item::Column;
         let institution = self.home(scope).await?;
         let mut summary = WorklistSummary::default();
+        let mut told = BTreeSet::new();
         let txn = self.begin(ACT).await?;
         for (key, order) in orders {
             let mut data_set = String::new();
             json::write_data_set(order, &mut data_set);
+            // A number that is longer than a study's is none of a study (and no index takes it).
+            let text = |tag| {
+                let text = order.text(tag).unwrap_or_default().trim();
+                if text.len() <= LONGEST_NUMBER { text.to_owned() } else { String::new() }
+            };
+            let (accession, study_uid) = (text(ACCESSION_NUMBER), text(STUDY_INSTANCE_UID));
+            let priority = Priority::of_order(&text(REQUESTED_PROCEDURE_PRIORITY)) as i64;
             let known = worklist_item::Entity::find()
                 .filter(Column::InstitutionId.eq(institution))
                 .filter(Column::OrderKey.eq(key))
@@ -35,16 +46,17 @@ impl Catalog {
                 .map_err(CatalogError::during(ACT))?;
             match known {
                 None => summary.new += 1,
-                Some(row) if row.data_set == data_set => {
+                // One that was kept before urgency was has the same words, and says nothing of a study yet.
+                Some(row)
+                    if row.data_set == data_set
+                        && (&row.accession, &row.study_uid, row.priority) == (&accession, &study_uid, priority) =>
+                {
                     summary.unchanged += 1;
                     continue;
                 }
                 Some(_) => summary.changed += 1,
             }
-            let text = |tag| order.text(tag).unwrap_or_default().trim().to_owned();
-            let (accession, study_uid) = (text(ACCESSION_NUMBER), text(STUDY_INSTANCE_UID));
-            let priority = Priority::of_order(&text(REQUESTED_PROCEDURE_PRIORITY)) as i64;
-            work::apply_order(&txn, institution, &accession, &study_uid, priority).await?;
+            told.insert((accession.clone(), study_uid.clone()));
             worklist_item::Entity::insert(worklist_item::ActiveModel {
                 institution_id: Set(institution),
                 order_key: Set(key.clone()),
@@ -84,6 +96,9 @@ impl Catalog {
                 worklist_item::Entity::delete_by_id(*row).exec(&txn).await.map_err(CatalogError::during(ACT))?;
                 summary.removed += 1;
             }
+        }
+        for (accession, study_uid) in &told {
+            work::apply_order(&txn, institution, accession, study_uid).await?;
         }
         let imported = summary.new + summary.changed + summary.unchanged;
         let detail = Detail { subject: Some(Subject::Worklist), instances: Some(imported), ..Detail::default() };

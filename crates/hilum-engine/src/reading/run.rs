@@ -135,7 +135,7 @@ async fn under_lease(
             if thread_stop.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     });
-    let mut stopped = None;
+    let (mut stopped, mut said) = (None, None);
     let mut ticks = tokio::time::interval(RENEW);
     let mut read = loop {
         tokio::select! {
@@ -144,7 +144,9 @@ async fn under_lease(
             }
             _ = ticks.tick() => {
                 let done = f32::from_bits(progress.load(Ordering::Relaxed));
-                stopped = stopped.or(match engine.catalog().renew_claim(scope, claim, done).await? {
+                let percent = (done * 100.0) as u8;
+                let news = said.replace(percent) != Some(percent);
+                stopped = stopped.or(match engine.catalog().renew_claim(scope, claim, done, news).await? {
                     Renewal::CancelRequested => Some(Stop::Cancelled),
                     Renewal::Lost => Some(Stop::Interrupted),
                     Renewal::Held if engine.is_stopping() => Some(Stop::Interrupted),

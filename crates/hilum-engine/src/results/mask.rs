@@ -32,20 +32,24 @@ struct StoneMask {
 
 /// The voxels of the stones, as a file.
 pub(crate) fn write(stones: &[StoneReading]) -> Result<Vec<u8>, EngineError> {
-    let stones = stones.iter().map(|reading| {
-        // Sorted by index, as a reading has them.
-        let mut runs: Vec<[u32; 4]> = Vec::new();
-        for voxel in &reading.voxels {
-            let [z, y, x] = voxel.index;
-            match runs.last_mut() {
-                Some([rz, ry, first, length]) if (*rz, *ry) == (z, y) && *first + *length == x => *length += 1,
-                _ => runs.push([z, y, x, 1]),
-            }
-        }
-        StoneMask { number: reading.stone.number, runs }
+    let stones = stones.iter().map(|reading| StoneMask {
+        number: reading.stone.number,
+        runs: runs_of(reading.voxels.iter().map(|voxel| voxel.index)),
     });
     let mask = Mask { schema: Schema::StoneMask1, stones: stones.collect() };
     serde_json::to_vec(&mask).map_err(|_| EngineError::Internal("the mask could not be written".to_owned()))
+}
+
+/// The runs of voxels `[z, y, x]` that are sorted, as a reading has them.
+pub(crate) fn runs_of(voxels: impl IntoIterator<Item = [u32; 3]>) -> Vec<[u32; 4]> {
+    let mut runs: Vec<[u32; 4]> = Vec::new();
+    for [z, y, x] in voxels {
+        match runs.last_mut() {
+            Some([rz, ry, first, length]) if (*rz, *ry) == (z, y) && *first + *length == x => *length += 1,
+            _ => runs.push([z, y, x, 1]),
+        }
+    }
+    runs
 }
 
 /// The runs `[z, y, first x, length]` of each stone, by its number.

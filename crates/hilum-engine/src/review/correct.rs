@@ -3,12 +3,13 @@
 use super::{NO_REPORT, ReviewView, reviewing};
 use crate::access::{Permission, Scope};
 use crate::archive::aside;
+use crate::catalog::CorrectedMask;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::reading::files::JSON_FILE;
 use crate::reading::{Stack, StackError};
 use crate::report::UrinaryStoneReport;
-use crate::results::{grid_of, source};
+use crate::results::{grid_of, mask, source};
 use crate::storage::Storage;
 use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, Stone, TractReference, measure};
 use hilum_dicom::StudyUid;
@@ -52,9 +53,9 @@ impl Engine {
         number: u32,
         new: &NewMask,
     ) -> Result<ReviewView, EngineError> {
-        let corrected = match self.measured_again(scope, study, version, number, &new.runs).await {
-            Ok(stone) => {
-                self.catalog().correct_mask(scope, study, version, new.revision, number, (&new.runs, &stone)).await
+        let corrected = match self.measured_again(scope, study, version, number, new).await {
+            Ok((runs, stone)) => {
+                self.catalog().correct_mask(scope, study, version, new.revision, number, (&runs, &stone)).await
             }
             Err(error) => Err(error),
         };
@@ -62,16 +63,18 @@ impl Engine {
         self.catalog().review(scope, study, version).await?.ok_or(NO_REPORT)
     }
 
-    /// The stone that these voxels are. Where it lies and how sure the network was stays as it was found.
+    /// The stone that these voxels are, and their runs, none of them twice. Where it lies and how sure the network was stays as it was
+    /// found.
     async fn measured_again(
         &self,
         scope: &Scope,
         study: &StudyUid,
         version: u32,
         number: u32,
-        runs: &[[u32; 4]],
-    ) -> Result<Stone, EngineError> {
-        scope.require(Permission::Review)?;
+        NewMask { revision, runs }: &NewMask,
+    ) -> Result<CorrectedMask, EngineError> {
+        // What would be refused at the end is not measured before.
+        self.catalog().check_review(scope, study, version, *revision).await?;
         let due = self.catalog().results_of_version(scope, study, version).await?.ok_or(NO_REPORT)?;
         let (storage, folder) = (self.storage().clone(), due.folder.clone());
         let json = aside("reading a report", move || Ok(storage.read_file_of(&folder, JSON_FILE)?)).await?;
@@ -81,6 +84,7 @@ impl Engine {
         let stone = report.stones.into_iter().find(|stone| stone.number == number);
         let before = stone.ok_or(EngineError::NotFound { what: "finding" })?;
         let voxels = voxels_of(runs)?;
+        let runs = mask::runs_of(voxels.iter().copied());
         let system = Scope::system(due.institution.clone());
         let placed = source::placed(self, &system, &due, report.provenance.input_hash.as_deref()).await?;
         let Some((stack, geometry, slices)) = placed else {
@@ -98,7 +102,7 @@ impl Engine {
         })
         .await?;
         let (before, again) = again.ok_or(NO_VOXELS)?;
-        Ok(Stone {
+        let stone = Stone {
             number: before.number,
             side: before.side,
             part: before.part,
@@ -108,7 +112,8 @@ impl Engine {
             position: before.position,
             score: before.score,
             ..again
-        })
+        };
+        Ok((runs, stone))
     }
 }
 

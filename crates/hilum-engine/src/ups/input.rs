@@ -35,7 +35,7 @@ pub(crate) fn retrieve_from(item: &DataSet) -> Vec<AeTitle> {
 }
 
 /// Whether all of the input is there, by what the requester says.
-pub(super) fn is_ready(item: &DataSet) -> bool {
+pub(crate) fn is_ready(item: &DataSet) -> bool {
     item.text(tags::INPUT_READINESS_STATE) == Some("READY")
 }
 
@@ -47,6 +47,11 @@ pub(super) fn begins_at(item: &DataSet) -> Option<i64> {
 /// Until when it is wanted, ms since 1970 UTC.
 pub(super) fn expires_at(item: &DataSet) -> Option<i64> {
     moment(item, tags::SCHEDULED_PROCEDURE_STEP_EXPIRATION_DATE_TIME)?.last.map(|microseconds| microseconds / 1000)
+}
+
+/// When it was changed last, ms since 1970 UTC.
+pub(super) fn changed_at(item: &DataSet) -> Option<i64> {
+    moment(item, tags::SCHEDULED_PROCEDURE_STEP_MODIFICATION_DATE_TIME)?.first.map(|microseconds| microseconds / 1000)
 }
 
 fn moment(item: &DataSet, tag: Tag) -> Option<Range> {

@@ -12,7 +12,7 @@ mod requester;
 mod service;
 
 pub use events::WorkTold;
-pub(crate) use input::{retrieve_from, study_of};
+pub(crate) use input::{is_ready, retrieve_from, study_of};
 pub(crate) use performer::perform;
 pub use requester::{CreatedWorkItem, FoundWorkItems, Subscription};
 pub use service::{SERVICE_CODE, SERVICE_SCHEME};
@@ -32,7 +32,7 @@ pub struct UpsRules {
     pub ae_title: AeTitle,
     /// Work items for services of ours are performed here; otherwise they are kept only.
     pub perform: bool,
-    /// A work item whose study has not come so long after it was created is cancelled.
+    /// A work item whose study has not come so long after it was created, was to begin, and was changed last is cancelled.
     pub deadline: Duration,
     /// What has ended is kept this long.
     pub keep: Duration,
@@ -63,10 +63,13 @@ pub(crate) fn date_time(milliseconds: i64) -> Result<String, CatalogError> {
 }
 
 impl Engine {
-    /// Studies that work items wait for, with who has them by what the work items say.
+    /// Studies that work items wait for, with who has them by what the work items say; none where nothing is performed here.
     pub async fn work_to_fetch(&self) -> Result<Vec<crate::WorkToFetch>, EngineError> {
+        if !self.ups().perform {
+            return Ok(Vec::new());
+        }
         let scope = self.catalog().system_scope().await?;
-        Ok(self.catalog().work_to_fetch(&scope, 100).await?)
+        Ok(self.catalog().work_to_fetch(&scope).await?)
     }
 
     /// Deletes work items that ended long ago and that nobody has locked, and events that nobody has fetched.

@@ -34,12 +34,25 @@ pub(crate) async fn perform(engine: &Engine, scope: &Scope, row: i64) -> Result<
 
 /// Claims a work item that can begin.
 async fn begin(engine: &Engine, scope: &Scope, item: &WorkItem) -> Result<(), EngineError> {
+    if !engine.ups().perform {
+        // It was created while work was performed here; whoever else claims it may, and it is looked at again with growing pauses.
+        return Ok(());
+    }
+    if input::expires_at(&item.data_set).is_some_and(|at| at < now()) {
+        let text = "The time until when it was wanted is over.";
+        return refuse(engine, scope, item, Why::new(text, EXPIRED)).await;
+    }
     if !input::is_ready(&item.data_set) {
         // Whoever says that it is ready changes it, and that wakes the performer.
-        return rest(engine, scope, item, |item| input::is_ready(&item.data_set).then_some(0)).await;
+        let at =
+            |item: &WorkItem| if input::is_ready(&item.data_set) { Some(0) } else { input::expires_at(&item.data_set) };
+        return rest(engine, scope, item, at).await;
     }
     if input::begins_at(&item.data_set).is_some_and(|at| at > now()) {
-        return rest(engine, scope, item, |item| input::begins_at(&item.data_set)).await;
+        let at = |item: &WorkItem| {
+            [input::begins_at(&item.data_set), input::expires_at(&item.data_set)].into_iter().flatten().min()
+        };
+        return rest(engine, scope, item, at).await;
     }
     if service::addressed(&item.data_set, &engine.ups().ae_title) == service::Addressed::Unknown {
         let text = format!(
@@ -53,10 +66,6 @@ async fn begin(engine: &Engine, scope: &Scope, item: &WorkItem) -> Result<(), En
         let text = "A work item is about one study; its Input Information Sequence names none, or several.";
         return refuse(engine, scope, item, Why::new(text, WRONG_ORDER)).await;
     };
-    if input::expires_at(&item.data_set).is_some_and(|at| at < now()) {
-        let text = "The time until when it was wanted is over.";
-        return refuse(engine, scope, item, Why::new(text, EXPIRED)).await;
-    }
     let Some(work) = engine.catalog().study_work(scope, &study).await? else {
         if is_late(engine, item) {
             let text = "The study did not come in time.";
@@ -159,10 +168,10 @@ async fn hand_over(
             let text = "The objects of the report could not be made.";
             return give_up(engine, scope, item, Why::new(text, EQUIPMENT)).await;
         }
-        say(engine, scope, item, 95, ASKED).await?;
-        // A report from before there were objects, or one whose objects could not be made when they were due.
+        // A report from before there were objects, or one whose objects could not be made when they were due. It is said once it is so: who
+        // is killed in between asks again.
         engine.catalog().make_results_due(scope, study).await?;
-        return Ok(());
+        return say(engine, scope, item, 95, ASKED).await;
     }
     let outputs = outputs(engine, scope, study, report).await?;
     if outputs.is_empty() {
@@ -247,28 +256,32 @@ async fn rest(
     engine.catalog().change_work_item(scope, Permission::Store, Which::Row(item.row), put).await
 }
 
-/// Changes a work item that is still in this state, and still ours; nothing otherwise. What it is then.
+/// Changes a work item that is still in this state, and still ours; nothing otherwise. What it is then. One that waits and says something else
+/// by now is looked at anew, which the change of it has seen to.
 async fn change(
     engine: &Engine,
     scope: &Scope,
-    item: &WorkItem,
+    seen: &WorkItem,
     expected: StepState,
     act: impl FnOnce(&mut WorkItem) -> Result<(Vec<Notice>, Option<&'static str>), EngineError>,
 ) -> Result<Option<WorkItem>, EngineError> {
     let guarded = |item: &mut WorkItem| {
-        if item.state != expected || !item.own {
+        let is_new = expected == StepState::Scheduled && item.data_set != seen.data_set;
+        if item.state != expected || !item.own || is_new {
             return Ok(Changed { outcome: None, notices: Vec::new(), code: None });
         }
         let (notices, code) = act(item)?;
         Ok(Changed { outcome: Some(item.clone()), notices, code })
     };
-    let which = Which::Row(item.row);
+    let which = Which::Row(seen.row);
     let changed = engine.catalog().change_work_item(scope, Permission::Store, which, guarded).await?;
     engine.tell_work();
     Ok(changed)
 }
 
+/// Whether its study had time enough: since it was created, since it was to begin, since its requester said anything new of it.
 fn is_late(engine: &Engine, item: &WorkItem) -> bool {
     let deadline = i64::try_from(engine.ups().deadline.as_millis()).unwrap_or(i64::MAX);
-    item.created_at.saturating_add(deadline) < now()
+    let since = [input::begins_at(&item.data_set), input::changed_at(&item.data_set)].into_iter().flatten();
+    since.fold(item.created_at, std::cmp::max).saturating_add(deadline) < now()
 }

@@ -13,11 +13,14 @@ use hilum_dicom::ups::{
     Notice, StepError, StepState, Transition, check_cancel_request, check_changes, check_final_state, check_new,
     put_changes, transition,
 };
-use hilum_dicom::{AeTitle, DataSet, SopUid};
+use hilum_dicom::{AeTitle, DataSet, SopUid, json};
 use uuid::Uuid;
 
 /// Work items that are looked at between two pages of a search.
 const PAGE: u64 = 200;
+/// The most that a requester or another performer may have a work item say, in bytes of DICOM JSON: a search reads whole work items, and every
+/// change writes one.
+const LONGEST: usize = 256 << 10;
 
 /// A work item that was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +93,7 @@ impl Engine {
             new.data_set.set(tags::WORKLIST_LABEL, "Hilum");
             new.modified = true;
         }
+        check_length(&new.data_set)?;
         let own = self.performs(&new.data_set);
         self.catalog().create_work_item(scope, &uid, new.data_set, own).await?;
         self.tell_work();
@@ -181,6 +185,7 @@ impl Engine {
             check_changes(&changes)?;
             let before = item.data_set.clone();
             put_changes(&mut item.data_set, &changes);
+            check_length(&item.data_set)?;
             if item.state == StepState::Scheduled {
                 item.own = self.performs(&item.data_set);
                 item.next_at = item.own.then_some(0);
@@ -232,6 +237,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         self.may_change_work(scope, scope.may_somewhere(Permission::Store)).await?;
         check_cancel_request(request)?;
+        check_length(request)?;
         let mut request = request.clone();
         if request.text(tags::REQUESTING_AE).is_none() {
             // Over HTTP nobody has an AE title; ours stands for the server that passes it on.
@@ -317,6 +323,15 @@ impl Engine {
         self.tell_work();
         Ok(done)
     }
+}
+
+fn check_length(data_set: &DataSet) -> Result<(), EngineError> {
+    let mut text = String::new();
+    json::write_data_set(data_set, &mut text);
+    if text.len() <= LONGEST {
+        return Ok(());
+    }
+    Err(EngineError::BadRequest { field: "work item", expected: "a data set of at most 256 KiB as DICOM JSON" })
 }
 
 /// What subscribers are told of a change.

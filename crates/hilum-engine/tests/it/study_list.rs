@@ -1,6 +1,6 @@
 //! The study list: what it shows, in which order, page by page, is what a look at every study would give.
 
-use crate::fixture::{Ct, engine, number, reading_engine, send, send_to, viewer};
+use crate::fixture::{Ct, engine, execute, number, reading_engine, send, send_to, viewer};
 use crate::node::order;
 use crate::review::physician;
 use dicom_core::Tag;
@@ -16,6 +16,7 @@ use std::cmp::Ordering;
 use tempfile::tempdir;
 
 const PRIORITY: Tag = Tag(0x0040, 0x1003);
+const PROCEDURE_ID: Tag = Tag(0x0040, 0x1001);
 
 /// Names, numbers, days and words that sort and match in ways of their own.
 fn archive() -> Vec<Ct> {
@@ -200,6 +201,10 @@ async fn a_page_begins_behind_a_row_that_is_there_and_a_filter_is_what_its_schem
     let sort = WorkSort { by: WorkOrder::Name, descending: false };
     refused(StudySearch { after: Some("999999".into()), sort, ..StudySearch::default() }).await;
     refused(StudySearch { after: Some("x".into()), ..StudySearch::default() }).await;
+    // A row of another institution is none that a page of this one ended at.
+    send_to(&engine, "ELSEWHERE", &Ct { study: 9, slices: 1, size: 16, ..Ct::default() }.files()).await;
+    let theirs = number(data.path(), "SELECT max(id) FROM study").await;
+    refused(StudySearch { after: Some(theirs.to_string()), sort, ..StudySearch::default() }).await;
     refused(StudySearch { name: Some("x".repeat(201)), ..StudySearch::default() }).await;
     for filter in [
         WorkFilter { from: Some("2026-13-01".into()), ..WorkFilter::default() },
@@ -251,6 +256,32 @@ async fn an_order_says_how_urgent_a_study_is_before_it_comes_and_after_until_a_p
     let found = all(&engine, &StudySearch { filter: stat, ..StudySearch::default() }, 10).await;
     assert_eq!(found.len(), 1);
     assert_eq!(number(data.path(), "SELECT count(*) FROM audit_event WHERE action = 'change_priority'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_orders_for_a_study_the_more_urgent_counts_whichever_came_first() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let scope = Scope::local();
+    let told = |accession: &str, n: usize, word: &str| -> Order {
+        let mut order = order("P1", accession, "CT");
+        order.set(PROCEDURE_ID, format!("R{n}")).set(PRIORITY, word);
+        order.try_into().unwrap()
+    };
+    for (study, accession, words) in [(1, "B1", ["STAT", "LOW"]), (2, "B2", ["LOW", "STAT"])] {
+        let series = Ct { study, slices: 1, accession, ..Ct::default() };
+        send(&engine, &series.files()).await;
+        for (n, word) in words.into_iter().enumerate() {
+            engine.import_worklist(&scope, vec![told(accession, n, word)], false).await.unwrap();
+        }
+        assert_eq!(priority(&engine, &series).await, Priority::Stat, "{words:?}");
+    }
+    // As a version kept them that knew nothing of urgency; imported again, they say it.
+    execute(data.path(), "UPDATE worklist_item SET accession = '', study_uid = '', priority = 0").await;
+    for changed in [1, 0] {
+        let summary = engine.import_worklist(&scope, vec![told("B1", 0, "STAT")], false).await.unwrap();
+        assert_eq!((summary.changed, summary.unchanged), (changed, 1 - changed));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,12 +2,13 @@
 
 use crate::fixture::{Ct, config, number, place, python, reading_engine, send, store, texts, viewer};
 use crate::review::{all_the_rest, judgement, physician, read, two_stones};
+use hilum_clinical::report::StoneEdits;
 use hilum_dicom::StudyUid;
 use hilum_engine::measurement::{MeasurementKind, MeasurementView, NewMeasurement};
 use hilum_engine::results::LabelMap;
-use hilum_engine::review::{NewMask, ReviewVerdict};
+use hilum_engine::review::{Judgement, NewMask, ReviewVerdict};
 use hilum_engine::upkeep::restore;
-use hilum_engine::views::ReadingStatus;
+use hilum_engine::views::{ReadingStatus, Workflow};
 use hilum_engine::{Engine, ErrorKind, ReportPart, Scope, Selection, WorkControl, Zone};
 use serde_json::Value;
 use std::process::Command;
@@ -89,16 +90,23 @@ async fn a_corrected_mask_is_measured_again_kept_and_signed_and_the_segmentation
     let review = engine.correct_mask(&scope, &study, 1, 1, &mask(0, &runs)).await.unwrap();
     let verdict = review.findings[0].verdict.as_ref().unwrap();
     assert_eq!((review.revision, verdict.verdict, verdict.by.as_str()), (1, ReviewVerdict::Edited, "Dr kim"));
+    assert_eq!(engine.study(&scope, &study).await.unwrap().summary.workflow, Workflow::InReview);
     let mm = verdict.edits.largest_diameter_mm.unwrap();
     let before = report(&engine, &study).await["stones"][0].clone();
     assert!(mm > 0.0 && mm < before["largest_diameter_mm"].as_f64().unwrap() + 4.0, "{mm} of {before}");
     let drafted = engine.label_map(&scope, &study, 1).await.unwrap();
     let corrected = drafted.stones.iter().find(|stone| stone.number == 1).unwrap();
     assert_eq!((corrected.corrected, &corrected.runs), (true, &runs));
-    // Whoever accepts what the network found drops the correction; corrected again, it counts again.
+    // Whoever accepts what the network found drops the correction, and no edit brings it back; corrected again, it counts again.
     let review = engine.judge(&scope, &study, 1, 1, &judgement(1, ReviewVerdict::Accepted)).await.unwrap();
     assert!(engine.label_map(&scope, &study, 1).await.unwrap() == map);
-    let review = engine.correct_mask(&scope, &study, 1, 1, &mask(review.revision, &runs)).await.unwrap();
+    let edits = StoneEdits { largest_diameter_mm: Some(3.0), ..StoneEdits::default() };
+    let edited = Judgement { edits, ..judgement(review.revision, ReviewVerdict::Edited) };
+    let review = engine.judge(&scope, &study, 1, 1, &edited).await.unwrap();
+    assert!(engine.label_map(&scope, &study, 1).await.unwrap() == map);
+    // Runs are kept once each and in their order, however they come.
+    let mixed: Vec<[u32; 4]> = runs.iter().rev().chain(&runs).copied().collect();
+    let review = engine.correct_mask(&scope, &study, 1, 1, &mask(review.revision, &mixed)).await.unwrap();
     engine.sign_report(&scope, &kim, &study, 1, &all_the_rest(review.revision)).await.unwrap();
 
     let signed = report(&engine, &study).await;

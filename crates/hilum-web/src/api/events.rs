@@ -14,14 +14,11 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::stream;
+use hilum_engine::AccountId;
 use hilum_engine::live::News;
-use hilum_engine::{AccountId, accounts::Caller};
-use tokio::{
-    sync::{mpsc, watch},
-    time::interval,
-};
+use tokio::{sync::mpsc, time::interval};
 
-use crate::{cookie, doors::App, error::ApiError, openapi::Said, server::Server};
+use crate::{doors::App, error::ApiError, openapi::Said};
 
 /// Listeners at a time, of one account and of all together.
 const OF_ONE: usize = 12;
@@ -34,13 +31,14 @@ const AGAIN: u32 = 3_000;
 pub(crate) struct Listeners(Arc<Mutex<HashMap<AccountId, usize>>>);
 
 /// One place among them.
-struct Place {
+pub(crate) struct Place {
     listeners: Listeners,
     account: AccountId,
 }
 
 impl Listeners {
-    fn place(&self, account: AccountId) -> Option<Place> {
+    /// A place for an account; none where it has all that it may have, or all are taken.
+    pub(crate) fn place(&self, account: AccountId) -> Option<Place> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.get(&account).copied().unwrap_or(0);
         if own >= OF_ONE || taken.values().sum::<usize>() >= OF_ALL {
@@ -95,7 +93,6 @@ pub(super) async fn events(app: App, headers: HeaderMap) -> Result<Response, Api
 async fn tell(app: App, headers: &HeaderMap, heard: Option<i64>, told: &mpsc::Sender<Bytes>) {
     let (mut caller, mut scope) = (Arc::clone(&app.caller), app.scope.clone());
     let mut listening = app.engine.listen(&scope);
-    let mut stopping = app.stopping.clone();
     let mut beat = interval(app.heartbeat);
     if told.send(Bytes::from(format!("retry: {AGAIN}\n\n"))).await.is_err() {
         return;
@@ -113,7 +110,7 @@ async fn tell(app: App, headers: &HeaderMap, heard: Option<i64>, told: &mpsc::Se
                 None => return,
             },
             _ = beat.tick() => {
-                match still(&app.server, headers).await {
+                match app.still(headers).await {
                     Some(now) if now.grants == caller.grants => {}
                     // Other roles: other studies.
                     Some(now) => {
@@ -125,33 +122,11 @@ async fn tell(app: App, headers: &HeaderMap, heard: Option<i64>, told: &mpsc::Se
                 }
                 Bytes::from_static(b":\n\n")
             }
-            () = stopped(&mut stopping) => return,
+            () = app.stopped() => return,
             () = told.closed() => return,
         };
         if told.send(line).await.is_err() {
             return;
-        }
-    }
-}
-
-/// Resolves once the server stops.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    drop(stopping.wait_for(|stopping| *stopping).await);
-}
-
-/// Who the caller is now; none where it is nobody any more.
-async fn still(server: &Server, headers: &HeaderMap) -> Option<Arc<Caller>> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let caller = match (bearer.and_then(|shown| shown.split_once(' ')), cookie::session(headers)) {
-        (Some((_, token)), _) => server.engine.caller_of_token(token.trim()).await,
-        (None, Some(session)) => server.engine.onlooker_of_session(session).await,
-        (None, None) => return None,
-    };
-    match caller {
-        Ok(caller) => caller,
-        Err(error) => {
-            tracing::warn!(code = error.code(), "whether somebody is still signed in could not be found out");
-            None
         }
     }
 }

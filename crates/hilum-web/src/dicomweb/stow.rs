@@ -164,6 +164,16 @@ enum Stored {
     Failed(Option<Reference>, u16),
 }
 
+/// A compressed body would have to be inflated before it can be bounded, and its parts told apart.
+pub(super) fn uncompressed(headers: &HeaderMap) -> Result<(), ApiError> {
+    let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or_default());
+    if coding.is_none_or(|coding| coding.trim().eq_ignore_ascii_case("identity")) {
+        return Ok(());
+    }
+    let message = "a compressed request body is not taken; send it without Content-Encoding";
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
+}
+
 /// The boundary, when request and wanted response are of the types that are spoken here.
 fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
@@ -171,11 +181,7 @@ fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
         let message = format!("the response to a store request comes as {DICOM_JSON} only");
         return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message));
     }
-    // A compressed body would have to be inflated before its parts can be told apart and bounded.
-    if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
-        let message = "a compressed request body is not taken; send it without Content-Encoding";
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
-    }
+    uncompressed(headers)?;
     let unsupported = || {
         let message = format!("expected Content-Type: {ACCEPTED_REQUEST}");
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)

@@ -8,9 +8,10 @@ use tokio::{
     time::timeout,
 };
 
-use hilum_engine::Role;
+use hilum_engine::accounts::AccountPatch;
+use hilum_engine::{Grant, Role};
 
-use crate::client::{Answer, Running, start, token, token_at};
+use crate::client::{Answer, Running, start, start_with, token, token_at};
 use crate::oracle::python;
 
 const JSON: &str = "application/dicom+json";
@@ -114,13 +115,13 @@ async fn a_work_item_is_created_retrieved_updated_claimed_and_completed_as_the_s
     assert_eq!(answer.status, 400);
     warned(&server, &answer, "The target URI did not reference a claimed Workitem.");
     let answer = send(&server, "POST", &item("?transaction-uid=1.2.4"), &step).await;
-    assert_eq!(answer.status, 409);
+    assert_eq!(answer.status, 400, "PS3.18 Table 11.6.3-1");
     warned(&server, &answer, "The submitted request is inconsistent with the current state of the Workitem.");
     let answer = send(&server, "PUT", &item("/state"), &state("COMPLETED", "1.2.3")).await;
     assert_eq!(answer.status, 409, "its final state is not met");
     assert_eq!(send(&server, "POST", &item("?1.2.3"), &step).await.status, 200);
     let answer = send(&server, "PUT", &item("/state"), &state("COMPLETED", "1.2.4")).await;
-    assert_eq!(answer.status, 409);
+    assert_eq!(answer.status, 400, "PS3.18 Table 11.7.3-1");
     warned(&server, &answer, "The Transaction UID is incorrect.");
     assert_eq!(send(&server, "PUT", &item("/state"), &state("COMPLETED", "1.2.3")).await.status, 200);
     let answer = send(&server, "PUT", &item("/state"), &state("COMPLETED", "1.2.3")).await;
@@ -129,6 +130,9 @@ async fn a_work_item_is_created_retrieved_updated_claimed_and_completed_as_the_s
     let answer = server.send("POST", &item("/cancelrequest"), &[], b"").await;
     assert_eq!(answer.status, 409);
     warned(&server, &answer, "The UPS is already COMPLETED.");
+    let answer = send(&server, "POST", &item("?1.2.3"), &step).await;
+    assert_eq!(answer.status, 400, "PS3.18 11.6.2");
+    warned(&server, &answer, "The submitted request is inconsistent with the current state of the Workitem.");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -437,11 +441,40 @@ async fn a_channel_is_for_who_may_look_and_for_no_page_of_another_site() {
     assert_eq!(Socket::open(&server, path, "").await.0, 403);
     server.token = "hilum_nobody".to_owned();
     assert_eq!(Socket::open(&server, path, "").await.0, 401);
+    // One account does not take the places of all.
+    server.token = token(&server.engine, "busy", &Role::ALL).await;
+    let mut open = Vec::new();
+    for _ in 0..12 {
+        open.push(Socket::open(&server, path, "").await.1.unwrap());
+    }
+    assert_eq!(Socket::open(&server, path, "").await.0, 429);
+    drop(open);
     server.token = all;
     // What was sent and not answered is sent again.
     for _ in 0..2 {
         let (_, socket) = Socket::open(&server, path, "").await;
         let (opcode, payload) = socket.unwrap().frame().await;
         assert_eq!((opcode, told(&serde_json::from_slice(&payload).unwrap())), (1, (1, "SCHEDULED")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_ends_when_its_account_may_see_something_else_or_nothing() {
+    let mut server = start_with(|config| config.heartbeat = Duration::from_millis(200)).await;
+    let role = |role| Grant { institution: "LOCAL".parse().unwrap(), role };
+    server.token = token(&server.engine, "watcher", &[Role::Viewer, Role::Radiologist]).await;
+    let scope = server.engine.console_scope().await.unwrap();
+    let account = server.engine.account_with_login(&scope, "watcher").await.unwrap().id;
+    for patch in [
+        AccountPatch { roles: Some(vec![role(Role::Viewer)]), ..AccountPatch::default() },
+        AccountPatch { disabled: Some(true), ..AccountPatch::default() },
+    ] {
+        let (_, socket) = Socket::open(&server, "/dicom-web/subscribers/PACS", "").await;
+        let mut socket = socket.unwrap();
+        assert!(socket.silent().await, "it stays open as long as nothing changes");
+        server.engine.change_account(&scope, account, &patch).await.unwrap();
+        let (opcode, payload) = timeout(Duration::from_secs(10), socket.said()).await.expect("an end");
+        // Close, with the status code of RFC 6455 7.4.1 for a policy.
+        assert_eq!((opcode, &payload[..2]), (8, &1008_u16.to_be_bytes()[..]));
     }
 }

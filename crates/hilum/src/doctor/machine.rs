@@ -63,17 +63,9 @@ fn core_dumps(surroundings: &Surroundings) -> Option<Finding> {
     })
 }
 
-#[cfg(unix)]
 fn space(data_dir: &Path) -> Option<Finding> {
-    let told = rustix::fs::statvfs(data_dir).ok()?;
-    let free = told.f_bavail.saturating_mul(told.f_frsize);
-    let total = told.f_blocks.saturating_mul(told.f_frsize);
+    let (free, total) = hilum_engine::operations::disk(data_dir)?;
     low_space(free, total)
-}
-
-#[cfg(not(unix))]
-fn space(_: &Path) -> Option<Finding> {
-    None
 }
 
 fn low_space(free: u64, total: u64) -> Option<Finding> {

@@ -207,16 +207,16 @@ impl Site for Desk {
         self.retrievals.cancel(scope, id)
     }
 
-    fn samples(&self) -> SamplesView {
-        self.samples.view()
+    fn samples(&self, scope: &Scope) -> SamplesView {
+        self.samples.view(scope.home())
     }
 
     fn make_samples(&self, scope: &Scope) -> SamplesView {
         self.samples.begin(self.node.engine.clone(), scope.clone())
     }
 
-    fn cancel_samples(&self) -> SamplesView {
-        self.samples.cancel()
+    fn cancel_samples(&self, scope: &Scope) -> SamplesView {
+        self.samples.cancel(scope.home())
     }
 }
 

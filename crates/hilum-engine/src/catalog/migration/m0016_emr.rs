@@ -7,6 +7,11 @@ pub(super) struct Emr;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Emr {
+    /// All of it or nothing, on SQLite too.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let id = || ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key().to_owned();
         let number = |name: &'static str| ColumnDef::new(name).big_integer().not_null().to_owned();

@@ -7,6 +7,11 @@ pub(super) struct Ups;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Ups {
+    /// All of it or nothing, on SQLite too.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let id = || ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key().to_owned();
         let number = |name: &'static str| ColumnDef::new(name).big_integer().not_null().to_owned();
@@ -86,7 +91,7 @@ impl MigrationTrait for Ups {
     }
 }
 
-const INDEXES: [(&str, &str); 8] = [
+const INDEXES: [(&str, &str); 9] = [
     ("UNIQUE INDEX uq_work_item_sop_uid", "work_item (institution_id, sop_uid)"),
     ("INDEX ix_work_item_order", "work_item (institution_id, state, priority, scheduled_at, id)"),
     ("INDEX ix_work_item_study", "work_item (institution_id, study_uid)"),
@@ -94,5 +99,6 @@ const INDEXES: [(&str, &str); 8] = [
     ("INDEX ix_work_item_ended", "work_item (ended_at) WHERE ended_at IS NOT NULL"),
     ("UNIQUE INDEX uq_work_subscriber", "work_subscriber (institution_id, ae_title)"),
     ("UNIQUE INDEX uq_work_subscription", "work_subscription (work_item_row, subscriber_row)"),
+    ("INDEX ix_work_subscription_subscriber", "work_subscription (subscriber_row, work_item_row)"),
     ("INDEX ix_work_event", "work_event (subscriber_row, id)"),
 ];

@@ -57,6 +57,11 @@ const INDEXES: [(&str, &str); 14] = [
 
 #[async_trait::async_trait]
 impl MigrationTrait for Worklist {
+    /// All of it or nothing, on SQLite too.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         let dialect = Dialect::of(connection);
@@ -140,7 +145,7 @@ async fn fill(connection: &SchemaManagerConnection<'_>, dialect: Dialect) -> Res
             ];
             let sql = format!(
                 "UPDATE study SET dated = ?, name_key = ?, patient_key = ?, described = ?, body_parts = ?, contrast = ?, \
-                 workflow = {WORKFLOW}, stones = {STONES} WHERE id = ?"
+                 modalities = substr(modalities, 1, 512), workflow = {WORKFLOW}, stones = {STONES} WHERE id = ?"
             );
             connection.execute_raw(dialect.statement(&sql, values)).await?;
         }
@@ -172,11 +177,9 @@ async fn settled(
     let statement = dialect.statement(sql, [Value::from(after), Value::from(last)]);
     let mut found: std::collections::HashMap<i64, Vec<SeriesMarks>> = std::collections::HashMap::new();
     for series in Settled::find_by_statement(statement).all(connection).await? {
-        let unreadable = |_| DbErr::Custom("a settled series cannot be read".to_owned());
-        let tags: Option<SeriesTags> =
-            series.tags.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
-        let facts: Option<InstanceFacts> =
-            series.facts.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
+        // What cannot be read says nothing here; it does not keep the archive from opening.
+        let tags = series.tags.as_deref().and_then(|json| serde_json::from_str::<SeriesTags>(json).ok());
+        let facts = series.facts.as_deref().and_then(|json| serde_json::from_str::<InstanceFacts>(json).ok());
         let Some(tags) = tags else { continue };
         let marks = SeriesMarks::of(&tags, facts.as_ref().and_then(|facts| facts.series.body_part.as_deref()));
         let values: [Value; 3] = [marks.body_part.clone().into(), marks.contrast.into(), series.id.into()];

@@ -7,6 +7,11 @@ pub(super) struct Viewer;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Viewer {
+    /// All of it or nothing, on SQLite too.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let number = |name: &'static str| ColumnDef::new(name).big_integer().not_null().to_owned();
         let text = |name: &'static str| ColumnDef::new(name).text().not_null().to_owned();

@@ -2,6 +2,7 @@
 
 use super::super::entity::{reading, report, series, study, work_item};
 use super::super::listing::summary;
+use super::super::paging::pause_ms;
 use super::super::reading::URINARY_STONE;
 use super::super::report::shown;
 use super::super::results::due_of;
@@ -25,6 +26,8 @@ const ACT: &str = "perform a work item";
 const PAUSE_MS: i64 = 10_000;
 /// or, as long as it only waits, after twice as long each time, up to this.
 const LONGEST_PAUSE_MS: i64 = 300_000;
+/// Work items that are read at a time.
+const PAGE: u64 = 200;
 
 /// A study, as far as the work items that ask for it need to know.
 #[derive(Clone, Debug)]
@@ -97,7 +100,7 @@ impl Catalog {
             .map_err(CatalogError::during(ACT))?;
         let Some(found) = found else { return Ok(None) };
         let waits = found.state == StepState::Scheduled.as_str();
-        let pause = if waits { std::cmp::min(PAUSE_MS << found.looks.clamp(0, 5), LONGEST_PAUSE_MS) } else { PAUSE_MS };
+        let pause = if waits { pause_ms(found.looks + 1, PAUSE_MS, LONGEST_PAUSE_MS) } else { PAUSE_MS };
         work_item::ActiveModel {
             id: Set(row),
             looks: Set(found.looks + 1),
@@ -171,8 +174,31 @@ impl Catalog {
         Ok(others.map_err(CatalogError::during(ACT))? > 0)
     }
 
-    /// Studies that work items of ours wait for and that may be fetched, at most `most`.
-    pub(crate) async fn work_to_fetch(&self, scope: &Scope, most: u64) -> Result<Vec<WorkToFetch>, CatalogError> {
+    /// Studies that work items of ours wait for and that may be fetched, in the order in which the work items are to be performed.
+    pub(crate) async fn work_to_fetch(&self, scope: &Scope) -> Result<Vec<WorkToFetch>, CatalogError> {
+        let (mut wanted, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.waiting_for_study(scope, after).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            for row in page {
+                let order = (row.priority, row.scheduled_at.clone(), row.id);
+                let item = item_of(&self.read, row).await?;
+                let from = ups::retrieve_from(&item.data_set);
+                if from.is_empty() || !ups::is_ready(&item.data_set) {
+                    continue;
+                }
+                if let Some(study) = ups::study_of(&item.data_set) {
+                    wanted.push((order, WorkToFetch { institution: item.institution, study, from }));
+                }
+            }
+        }
+        wanted.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(wanted.into_iter().map(|(_, wanted)| wanted).collect())
+    }
+
+    /// A page of the work items of ours whose study is not here.
+    async fn waiting_for_study(&self, scope: &Scope, after: i64) -> Result<Vec<work_item::Model>, CatalogError> {
         let here = Query::select()
             .expr(Expr::value(1))
             .from(study::Entity)
@@ -185,29 +211,19 @@ impl Catalog {
                     .equals((work_item::Entity, work_item::Column::InstitutionId)),
             )
             .to_owned();
-        let rows = work_item::Entity::find()
+        work_item::Entity::find()
             .filter(work_item::Column::InstitutionId.is_in(self.visible(scope).await?))
+            .filter(work_item::Column::Id.gt(after))
             .filter(work_item::Column::State.eq(StepState::Scheduled.as_str()))
             .filter(work_item::Column::Own.eq(true))
             .filter(work_item::Column::StudyUid.is_not_null())
             .filter(work_item::Column::NextAt.is_not_null())
             .filter(Expr::exists(here).not())
-            .order_by_asc(work_item::Column::Priority)
-            .order_by_asc(work_item::Column::ScheduledAt)
             .order_by_asc(work_item::Column::Id)
-            .limit(most)
+            .limit(PAGE)
             .all(&self.read)
             .await
-            .map_err(CatalogError::during("look for what is to be fetched"))?;
-        let mut wanted = Vec::new();
-        for row in rows {
-            let item = item_of(&self.read, row).await?;
-            let from = ups::retrieve_from(&item.data_set);
-            if let (Some(study), false) = (ups::study_of(&item.data_set), from.is_empty()) {
-                wanted.push(WorkToFetch { institution: item.institution, study, from });
-            }
-        }
-        Ok(wanted)
+            .map_err(CatalogError::during("look for what is to be fetched"))
     }
 }
 

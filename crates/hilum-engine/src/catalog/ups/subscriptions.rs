@@ -1,9 +1,9 @@
 //! Who is told of work items (PS3.4 CC.2.3, Table CC.2.3-2), and what they have not been told yet.
 
-use super::super::entity::{work_event, work_item, work_subscriber, work_subscription};
+use super::super::entity::{institution, work_event, work_item, work_subscriber, work_subscription};
 use super::super::{Catalog, CatalogError, now};
 use super::{Which, WorkItem, find, item_of, told};
-use crate::access::{Permission, Scope};
+use crate::access::{InstitutionCode, Permission, Scope};
 use crate::audit::{Action, AuditEvent, Detail, Subject};
 use crate::error::EngineError;
 use hilum_dicom::matching::{Query, QueryOptions};
@@ -17,8 +17,8 @@ use sea_orm::{
 use std::sync::atomic::{AtomicU16, Ordering};
 
 const ACT: &str = "follow a work item";
-/// Work items that are looked at between two pauses.
-const PAGE: u64 = 500;
+/// Work items that are subscribed to in one transaction.
+const PAGE: u64 = 100;
 
 /// Global Subscription State.
 const NONE: &str = "none";
@@ -65,7 +65,7 @@ impl Catalog {
         let visible = self.visible(scope).await?;
         let institutions = self.where_may(scope, Permission::Store).await?;
         let txn = self.begin(ACT).await?;
-        let events = match wanted {
+        match wanted {
             Subscribe::Item(uid) => {
                 let row = find(&txn, &visible, Which::Uid(uid)).await?;
                 let row = row.ok_or(EngineError::NotFound { what: "work item" })?;
@@ -74,76 +74,76 @@ impl Catalog {
                 let item = item_of(&txn, row).await?;
                 put(&txn, item.row, subscriber.id, locked).await?;
                 write_event(&txn, subscriber.id, item.uid.as_str(), &Notice::of_state(&item.data_set)).await?;
-                vec![told(scope, &item, "subscribed")]
+                Ok(self.commit_told(txn, ACT, &[told(scope, &item, "subscribed")]).await?)
             }
             Subscribe::Worklist(filter) => {
-                let mut events = Vec::new();
+                let filter = filter.as_ref().map(|keys| {
+                    let mut text = String::new();
+                    json::write_data_set(keys, &mut text);
+                    text
+                });
+                let (mut rows, mut events) = (Vec::new(), Vec::new());
                 for institution in institutions {
-                    let code = self.subscribe_to_all(&txn, institution, title, filter.as_ref(), locked).await?;
+                    let row = subscriber(&txn, institution, title).await?.id;
+                    let changed = work_subscriber::ActiveModel {
+                        id: Set(row),
+                        worklist: Set(word(locked).to_owned()),
+                        filter: Set(filter.clone()),
+                        ..Default::default()
+                    };
+                    rows.push(changed.update(&txn).await.map_err(CatalogError::during(ACT))?);
+                    let code = code_of(&txn, institution).await?;
                     events.extend(code.map(|code| of_worklist(scope, "subscribed").of(code)));
                 }
-                events
+                // What is created from here on is subscribed to when it is created; what is there already is, a page at a time.
+                self.commit_told(txn, ACT, &events).await?;
+                for row in rows {
+                    self.subscribe_to_all(&row).await?;
+                }
+                Ok(())
             }
-        };
-        Ok(self.commit_told(txn, ACT, &events).await?)
+        }
     }
 
-    async fn subscribe_to_all(
-        &self,
-        txn: &DatabaseTransaction,
-        institution: i64,
-        title: &AeTitle,
-        filter: Option<&DataSet>,
-        locked: bool,
-    ) -> Result<Option<crate::InstitutionCode>, CatalogError> {
-        let filter = filter.map(|keys| {
-            let mut text = String::new();
-            json::write_data_set(keys, &mut text);
-            text
-        });
-        let query = filter_of(filter.as_deref())?;
-        let known = subscriber(txn, institution, title).await?;
-        let row = known.id;
-        work_subscriber::ActiveModel {
-            id: Set(row),
-            worklist: Set(word(locked).to_owned()),
-            filter: Set(filter),
-            ..Default::default()
-        }
-        .update(txn)
-        .await
-        .map_err(CatalogError::during(ACT))?;
+    /// Subscribes to what there is, as long as the subscriber wants it: others write between two pages.
+    async fn subscribe_to_all(&self, subscriber: &work_subscriber::Model) -> Result<(), CatalogError> {
+        let (row, locked) = (subscriber.id, subscriber.worklist == word(true));
+        let query = filter_of(subscriber.filter.as_deref())?;
         let mut after = 0;
         loop {
+            let txn = self.begin(ACT).await?;
+            let now = work_subscriber::Entity::find_by_id(row).one(&txn).await.map_err(CatalogError::during(ACT))?;
+            if now.is_none_or(|now| now.worklist != subscriber.worklist || now.filter != subscriber.filter) {
+                return Ok(());
+            }
             let own = Sql::select()
                 .column(work_subscription::Column::WorkItemRow)
                 .from(work_subscription::Entity)
                 .and_where(work_subscription::Column::SubscriberRow.eq(row))
                 .to_owned();
             let page = work_item::Entity::find()
-                .filter(work_item::Column::InstitutionId.eq(institution))
+                .filter(work_item::Column::InstitutionId.eq(subscriber.institution_id))
                 .filter(work_item::Column::Id.gt(after))
                 .filter(work_item::Column::Id.not_in_subquery(own))
                 .order_by_asc(work_item::Column::Id)
                 .limit(PAGE)
-                .all(txn)
+                .all(&txn)
                 .await
                 .map_err(CatalogError::during(ACT))?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
             for model in page {
-                let item = item_of(txn, model).await?;
+                let item = item_of(&txn, model).await?;
                 if query.as_ref().is_some_and(|query| !query.matches(&item.data_set)) {
                     continue;
                 }
-                put(txn, item.row, row, locked).await?;
+                put(&txn, item.row, row, locked).await?;
                 if locked {
-                    write_event(txn, row, item.uid.as_str(), &Notice::of_state(&item.data_set)).await?;
+                    write_event(&txn, row, item.uid.as_str(), &Notice::of_state(&item.data_set)).await?;
                 }
             }
+            txn.commit().await.map_err(CatalogError::during(ACT))?;
         }
-        let found = super::super::entity::institution::Entity::find_by_id(institution).one(txn).await;
-        Ok(found.map_err(CatalogError::during(ACT))?.and_then(|row| row.code.parse().ok()))
     }
 
     /// An application entity is not told of a work item any more, or of none at all.
@@ -156,7 +156,7 @@ impl Catalog {
         let visible = self.visible(scope).await?;
         let institutions = self.where_may(scope, Permission::Store).await?;
         let txn = self.begin(ACT).await?;
-        let event = match wanted {
+        let events = match wanted {
             Subscribe::Item(uid) => {
                 let row = find(&txn, &visible, Which::Uid(uid)).await?;
                 let row = row.ok_or(EngineError::NotFound { what: "work item" })?;
@@ -169,32 +169,41 @@ impl Catalog {
                     .exec(&txn)
                     .await
                     .map_err(CatalogError::during(ACT))?;
-                told(scope, &item, "unsubscribed")
+                vec![told(scope, &item, "unsubscribed")]
             }
             Subscribe::Worklist(_) => {
-                set_worklist(&txn, &institutions, title).await?;
+                let mut events = Vec::new();
                 for institution in institutions {
-                    work_subscription::Entity::delete_many()
-                        .filter(
-                            work_subscription::Column::SubscriberRow.in_subquery(subscribers_of(institution, title)),
-                        )
+                    let suspended = set_no_worklist(&txn, institution, title).await?;
+                    let known = subscribers_of(institution, title);
+                    let ended = work_subscription::Entity::delete_many()
+                        .filter(work_subscription::Column::SubscriberRow.in_subquery(known))
                         .exec(&txn)
                         .await
                         .map_err(CatalogError::during(ACT))?;
+                    if suspended || ended.rows_affected > 0 {
+                        let code = code_of(&txn, institution).await?;
+                        events.extend(code.map(|code| of_worklist(scope, "unsubscribed").of(code)));
+                    }
                 }
-                of_worklist(scope, "unsubscribed").of(scope.home().clone())
+                events
             }
         };
-        Ok(self.commit_told(txn, ACT, &[event]).await?)
+        Ok(self.commit_told(txn, ACT, &events).await?)
     }
 
     /// An application entity hears nothing of work items to come; of those that it is subscribed to it does.
     pub(crate) async fn suspend_subscription(&self, scope: &Scope, title: &AeTitle) -> Result<(), EngineError> {
         let institutions = self.where_may(scope, Permission::Store).await?;
         let txn = self.begin(ACT).await?;
-        set_worklist(&txn, &institutions, title).await?;
-        let event = of_worklist(scope, "suspended").of(scope.home().clone());
-        Ok(self.commit_told(txn, ACT, &[event]).await?)
+        let mut events = Vec::new();
+        for institution in institutions {
+            if set_no_worklist(&txn, institution, title).await? {
+                let code = code_of(&txn, institution).await?;
+                events.extend(code.map(|code| of_worklist(scope, "suspended").of(code)));
+            }
+        }
+        Ok(self.commit_told(txn, ACT, &events).await?)
     }
 
     /// What an application entity is to be told behind `after`, or behind what it was sent last.
@@ -360,17 +369,24 @@ async fn subscriber(
     .map_err(CatalogError::during(ACT))
 }
 
-/// No Global Subscription.
-async fn set_worklist(txn: &DatabaseTransaction, institutions: &[i64], title: &AeTitle) -> Result<(), CatalogError> {
-    work_subscriber::Entity::update_many()
+/// What an institution is called.
+async fn code_of(txn: &DatabaseTransaction, institution: i64) -> Result<Option<InstitutionCode>, CatalogError> {
+    let found = institution::Entity::find_by_id(institution).one(txn).await;
+    Ok(found.map_err(CatalogError::during(ACT))?.and_then(|row| row.code.parse().ok()))
+}
+
+/// No Global Subscription; whether there was one.
+async fn set_no_worklist(txn: &DatabaseTransaction, institution: i64, title: &AeTitle) -> Result<bool, CatalogError> {
+    let done = work_subscriber::Entity::update_many()
         .col_expr(work_subscriber::Column::Worklist, Expr::value(NONE))
         .col_expr(work_subscriber::Column::Filter, Expr::value(Option::<String>::None))
         .filter(work_subscriber::Column::AeTitle.eq(title.as_str()))
-        .filter(work_subscriber::Column::InstitutionId.is_in(institutions.iter().copied()))
+        .filter(work_subscriber::Column::InstitutionId.eq(institution))
+        .filter(work_subscriber::Column::Worklist.ne(NONE))
         .exec(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
-    Ok(())
+    Ok(done.rows_affected > 0)
 }
 
 /// The subscription with this lock, whatever it had.

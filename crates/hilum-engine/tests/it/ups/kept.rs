@@ -44,7 +44,7 @@ async fn another_performer_claims_changes_and_ends_what_it_can_name_the_transact
     );
     assert_eq!(
         update(Some("1.2.4"), changes.clone()).await.map_err(code),
-        Err((ErrorKind::Conflict, "transaction_uid_wrong"))
+        Err((ErrorKind::BadRequest, "transaction_uid_wrong"))
     );
     update(Some("1.2.3"), changes.clone()).await.unwrap();
     assert_eq!(
@@ -57,7 +57,7 @@ async fn another_performer_claims_changes_and_ends_what_it_can_name_the_transact
     update(Some("1.2.3"), changes.clone()).await.unwrap();
     assert_eq!(
         change(StepState::Completed, "1.2.4").await.map_err(code),
-        Err((ErrorKind::Conflict, "transaction_uid_wrong"))
+        Err((ErrorKind::BadRequest, "transaction_uid_wrong"))
     );
     assert_eq!(change(StepState::Completed, "1.2.3").await.map_err(code), Ok(None));
     assert_eq!(change(StepState::Completed, "1.2.3").await.map_err(code), Ok(Some(StepState::Completed)));
@@ -124,6 +124,46 @@ async fn subscriptions_change_as_the_standards_table_says() {
     engine.unsubscribe_from_work(&local(), &Subscription::Worklist, &pacs).await.unwrap();
     create(&engine, &wanted(&study())).await;
     assert_eq!((locks().await, told(&engine, "PACS").await), (Vec::new(), Vec::new()));
+    // What ends nothing is not in the trail.
+    engine.unsubscribe_from_work(&local(), &Subscription::Worklist, &pacs).await.unwrap();
+    engine.suspend_work_subscription(&local(), &pacs).await.unwrap();
+    let trail = async |code: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM audit_event WHERE action = 'change_work_item' AND detail LIKE '%\"{code}\"%'"
+        );
+        number(data.path(), &sql).await
+    };
+    assert_eq!((trail("unsubscribed").await, trail("suspended").await), (2, 1));
+}
+
+#[tokio::test]
+async fn a_worklist_of_several_pages_is_subscribed_to_whole() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    create(&engine, &wanted(&study())).await;
+    multiply(data.path(), 249).await;
+    engine.subscribe_to_work(&local(), &Subscription::Worklist, &title("PACS"), true).await.unwrap();
+    assert_eq!(number(data.path(), "SELECT count(*) FROM work_subscription WHERE locked").await, 250);
+    assert_eq!(told(&engine, "PACS").await.len(), 250);
+}
+
+#[tokio::test]
+async fn a_work_item_that_says_too_much_is_refused() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let refused = |error: hilum_engine::EngineError| {
+        assert_eq!((error.kind(), error.code()), (ErrorKind::BadRequest, "bad_request"));
+        assert!(error.to_string().contains("256 KiB"), "{error}");
+    };
+    let mut long = DataSet::new();
+    long.set(tag(0x0040_0400), "x".repeat(257 << 10));
+    let mut whole = wanted(&study());
+    whole.set(tag(0x0040_0400), "x".repeat(257 << 10));
+    refused(engine.create_work_item(&local(), None, &whole).await.unwrap_err());
+    let uid = create(&engine, &wanted(&study())).await;
+    refused(engine.update_work_item(&local(), &uid, None, &long).await.unwrap_err());
+    long.set(tag(0x0040_0400), "x".repeat(200 << 10));
+    engine.update_work_item(&local(), &uid, None, &long).await.unwrap();
 }
 
 #[tokio::test]
@@ -163,7 +203,7 @@ async fn what_ended_long_ago_is_forgotten_unless_somebody_has_locked_it() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), engine.run_jobs(stop)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), Box::pin(engine.run_jobs(stop))).await.unwrap().unwrap();
     assert_eq!(state(&engine, &all[0]).await, StepState::Canceled, "it is locked");
     assert_eq!(engine.work_item(&local(), &all[1]).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(state(&engine, &all[2]).await, StepState::Scheduled);

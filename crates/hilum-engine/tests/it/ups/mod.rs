@@ -89,6 +89,18 @@ fn why(item: &DataSet) -> (String, String) {
     (progress.text(tag(REASON)).unwrap_or_default().to_owned(), code.text(tag(0x0008_0100)).unwrap().to_owned())
 }
 
+/// As many work items more that say what the only one does.
+async fn multiply(data: &Path, more: u32) {
+    let columns =
+        "state, data_set, priority, scheduled_at, patient_id, study_uid, own, next_at, looks, created_at, updated_at";
+    let sql = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {more}) \
+         INSERT INTO work_item (institution_id, sop_uid, {columns}) \
+         SELECT institution_id, sop_uid || '.' || i, {columns} FROM work_item, n"
+    );
+    execute(data, &sql).await;
+}
+
 /// What a subscriber is told next, as type of event and state.
 async fn told(engine: &Engine, to: &str) -> Vec<(u64, String)> {
     let mut all = Vec::new();
@@ -172,6 +184,19 @@ async fn what_a_requester_wants_read_is_claimed_read_and_completed_with_the_obje
     )
     .await;
     assert_eq!(codes.len(), 2, "{codes:?}");
+
+    // Objects that were not made when they were due are asked for.
+    execute(data.path(), "UPDATE report SET results_made_at = NULL, results_due_at = NULL").await;
+    let asking = create(&engine, &wanted(&study())).await;
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(outputs(&get(&engine, &asking).await), outputs(&item));
+    let told: Vec<Value> = texts(data.path(), "SELECT message FROM work_event")
+        .await
+        .iter()
+        .map(|text| serde_json::from_str(text).unwrap())
+        .collect();
+    let words = |event: &Value| event["00741002"]["Value"][0]["00741006"]["Value"][0].as_str().map(str::to_owned);
+    assert_eq!(told.iter().filter_map(words).filter(|said| said == "results were asked for").count(), 1, "once");
 }
 
 #[tokio::test]
@@ -292,6 +317,68 @@ async fn a_study_that_does_not_come_in_time_ends_its_work_item() {
 }
 
 #[tokio::test]
+async fn the_time_for_a_study_to_come_begins_again_with_every_change() {
+    let data = tempdir().unwrap();
+    let ups = UpsRules { deadline: Duration::from_hours(1), ..UpsRules::default() };
+    let engine = Engine::open(EngineConfig { ups, ..config(data.path()) }).await.unwrap();
+    let uid = create(&engine, &wanted(&study())).await;
+    execute(data.path(), "UPDATE work_item SET created_at = 1, next_at = 0").await;
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(state(&engine, &uid).await, StepState::Scheduled, "it was changed just now");
+}
+
+#[tokio::test]
+async fn what_is_not_ready_before_its_time_is_over_is_cancelled_then() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let mut early = wanted(&study());
+    early.set(tag(READY), "INCOMPLETE").set(tag(0x0040_4008), "20991231");
+    let uid = create(&engine, &early).await;
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(state(&engine, &uid).await, StepState::Scheduled);
+    assert_eq!(number(data.path(), "SELECT count(*) FROM work_item WHERE next_at > 4000000000000").await, 1);
+    let mut changes = DataSet::new();
+    changes.set(tag(0x0040_4008), "20200102");
+    engine.update_work_item(&local(), &uid, None, &changes).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(why(&get(&engine, &uid).await).1, "110533");
+}
+
+#[tokio::test]
+async fn what_is_wanted_before_it_may_begin_is_looked_at_when_its_time_is_over() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let mut item = wanted(&study());
+    item.set(tag(START), "20991231").set(tag(0x0040_4008), "20980101000000+0000");
+    let uid = create(&engine, &item).await;
+    engine.run_until_idle().await.unwrap();
+    assert_eq!(state(&engine, &uid).await, StepState::Scheduled);
+    // 2098-01-01 UTC, by date -u.
+    assert_eq!(number(data.path(), "SELECT next_at / 1000 FROM work_item").await, 4_039_372_800);
+}
+
+#[tokio::test]
+async fn work_items_whose_study_nobody_can_be_asked_for_keep_no_other_from_being_fetched() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    create(&engine, &wanted(&study())).await;
+    multiply(data.path(), 450).await;
+    assert!(engine.work_to_fetch().await.unwrap().is_empty());
+    for (priority, from) in [("LOW", "SECOND"), ("HIGH", "FIRST")] {
+        let mut place = DataSet::new();
+        place.set(tag(0x0008_0054), from);
+        let mut item = wanted(&study());
+        let mut input = item.items(tag(INPUT))[0].clone();
+        input.set_items(tag(0x0040_E021), vec![place]);
+        item.set_items(tag(INPUT), vec![input]).set(tag(PRIORITY), priority);
+        create(&engine, &item).await;
+    }
+    let studies = engine.work_to_fetch().await.unwrap();
+    let from: Vec<AeTitle> = studies.into_iter().flat_map(|study| study.from).collect();
+    assert_eq!(from, [title("FIRST"), title("SECOND")]);
+}
+
+#[tokio::test]
 async fn where_nothing_is_performed_here_work_items_are_kept_for_others() {
     let data = tempdir().unwrap();
     let ups = UpsRules { perform: false, ..UpsRules::default() };
@@ -301,6 +388,32 @@ async fn where_nothing_is_performed_here_work_items_are_kept_for_others() {
     let uid = create(&engine, &wanted(&ct.study_uid())).await;
     engine.run_until_idle().await.unwrap();
     assert_eq!(state(&engine, &uid).await, StepState::Scheduled);
+    engine.close().await;
+
+    // Neither is what was created while work was performed here, nor is its study fetched.
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let mut place = DataSet::new();
+    place.set(tag(0x0008_0054), "ARCHIVE");
+    let mut elsewhere = wanted(&study());
+    let mut input = elsewhere.items(tag(INPUT))[0].clone();
+    input.set_items(tag(0x0040_E021), vec![place]);
+    elsewhere.set_items(tag(INPUT), vec![input]);
+    let (here, elsewhere) = (create(&engine, &wanted(&ct.study_uid())).await, create(&engine, &elsewhere).await);
+    assert_eq!(engine.work_to_fetch().await.unwrap().len(), 1);
+    let mut changes = DataSet::new();
+    changes.set(tag(READY), "INCOMPLETE");
+    engine.update_work_item(&local(), &elsewhere, None, &changes).await.unwrap();
+    assert!(engine.work_to_fetch().await.unwrap().is_empty(), "its input is not ready");
+    changes.set(tag(READY), "READY");
+    engine.update_work_item(&local(), &elsewhere, None, &changes).await.unwrap();
+    engine.close().await;
+    let ups = UpsRules { perform: false, ..UpsRules::default() };
+    let engine = Engine::open(EngineConfig { ups, ..config(data.path()) }).await.unwrap();
+    engine.run_until_idle().await.unwrap();
+    for uid in [&uid, &here, &elsewhere] {
+        assert_eq!(state(&engine, uid).await, StepState::Scheduled);
+    }
+    assert!(engine.work_to_fetch().await.unwrap().is_empty());
 }
 
 #[tokio::test]

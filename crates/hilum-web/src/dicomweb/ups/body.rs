@@ -11,7 +11,7 @@ use hilum_dicom::{DataSet, json, native_model};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    dicomweb::{media_type::MediaType, retrieve::DICOM_JSON},
+    dicomweb::{media_type::MediaType, retrieve::DICOM_JSON, stow::uncompressed},
     error::ApiError,
     limits,
     openapi::{Sketch, Takes},
@@ -29,12 +29,9 @@ impl FromRequest<Server> for Body {
     async fn from_request(request: Request, server: &Server) -> Result<Self, ApiError> {
         let unsupported = || ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", EXPECTED);
         let (parts, body) = request.into_parts();
-        let text = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
-            let message = "a compressed request body is not taken; send it without Content-Encoding";
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
-        }
-        let media_type = text(header::CONTENT_TYPE).and_then(MediaType::read).ok_or_else(unsupported)?;
+        uncompressed(&parts.headers)?;
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.and_then(MediaType::read).ok_or_else(unsupported)?;
         let read = match media_type.essence.as_str() {
             DICOM_JSON | "application/json" => of_json,
             native_model::MEDIA_TYPE => of_xml,

@@ -17,7 +17,7 @@ use crate::{
 };
 use axum::{
     extract::{FromRequestParts, Path},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use hilum_dicom::SopUid;
@@ -106,8 +106,12 @@ fn warning_of(transaction: Transaction, code: &str) -> Option<&'static str> {
 fn answered(transaction: Transaction, headers: &HeaderMap, port: u16, done: Result<Response, ApiError>) -> Response {
     match done {
         Ok(response) => response,
-        Err(error) => {
+        Err(mut error) => {
             let warning = warning_of(transaction, error.code);
+            if (transaction, error.code) == (Transaction::Update, "work_item_ended") {
+                // PS3.18 11.6.2, unlike every other transaction.
+                error.status = StatusCode::BAD_REQUEST;
+            }
             let mut response = error.into_response();
             if let Some(text) = warning {
                 warn(&mut response, headers, port, text);

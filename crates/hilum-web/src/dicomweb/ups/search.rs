@@ -114,8 +114,7 @@ fn shown(item: DataSet, question: &Question) -> DataSet {
             None if tag == tags::TRANSACTION_UID => {}
             None => {
                 let vr = hilum_dicom::header::dictionary_vr(tag);
-                let empty = if vr == dicom_core::VR::SQ { Value::Items(Vec::new()) } else { Value::Text(Vec::new()) };
-                out.insert(tag, vr, empty);
+                out.insert(tag, vr, Value::empty(vr));
             }
         }
     }
