@@ -348,6 +348,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operations/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of what goes to medical records */
+        get: operations["get_api_v1_operations_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/deliveries/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes all that was not delivered due now */
+        post: operations["post_api_v1_operations_deliveries_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/operations/forwards": {
         parameters: {
             query?: never;
@@ -2260,6 +2294,43 @@ export interface components {
             login: string;
             password: string;
         };
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "delivered" | "superseded";
+        /** @description A delivery as a listing shows it. */
+        DeliveryView: {
+            /** @description What the receiver knows the message by (MSH-10). */
+            control_id: string;
+            /** @description Where to. */
+            destination: string;
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description RFC 3339; of no meaning once it does not wait. */
+            next_try_at: string;
+            /** @description Why the last try failed. */
+            reason?: string | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["DeliveryState"];
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /**
+             * Format: int32
+             * @description Tries so far.
+             */
+            tries: number;
+            /** @description RFC 3339. */
+            updated_at: string;
+            /**
+             * Format: int32
+             * @description Version of the report.
+             */
+            version: number;
+        };
         /** @description What a destination is called by in the configuration: 1 to 32 of `a-z`, `0-9`, `-` and `_`. */
         DestinationName: string;
         /** @description A data set in the DICOM JSON model (PS3.18 F.2): members are tags as eight hexadecimal digits */
@@ -2898,6 +2969,13 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a listing. */
+        PageOfDeliveryView: {
+            /** @description The rows. */
+            items: components["schemas"]["DeliveryView"][];
+            /** @description Cursor of the page after this one. */
+            next?: string | null;
+        };
+        /** @description A page of a listing. */
         PageOfForwardView: {
             /** @description The rows. */
             items: components["schemas"]["ForwardView"][];
@@ -3367,7 +3445,7 @@ export interface components {
             /** @description `at_once` or `signed`. */
             when: string;
         };
-        /** @description How many forwards are due now. */
+        /** @description How many are due now. */
         Retried: {
             /** Format: int64 */
             due: number;
@@ -5499,6 +5577,72 @@ export interface operations {
             431: components["responses"]["Refused431"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
+        };
+    };
+    get_api_v1_operations_deliveries: {
+        parameters: {
+            query?: {
+                /** @description In this state. */
+                state?: "waiting" | "delivered" | "superseded";
+                /** @description To this destination. */
+                destination?: string;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description Rows a page, 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfDeliveryView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    post_api_v1_operations_deliveries_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            421: components["responses"]["Refused421"];
+            429: components["responses"]["Refused429"];
+            431: components["responses"]["Refused431"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_api_v1_operations_forwards: {
