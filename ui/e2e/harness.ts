@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 
+import { readPng, writeSmallPng } from "./png";
 import { scene } from "./scene";
 
 export type Language = "ko" | "en";
@@ -122,13 +123,26 @@ export class Visit {
     throw new Error(`${what} within ${limit / 1000} s${last}`);
   }
 
-  /** A picture for people, once everything has come to rest. */
-  async look(name: string) {
+  private async atRest() {
     const { page } = this;
     await page.evaluate(() => document.fonts.ready);
     await page.waitForFunction(() => [...document.images].every((image) => image.complete));
     await page.waitForTimeout(300);
-    if (scene.pictures) await page.screenshot({ path: join(scene.pictures, `${name}-${this.language}.png`) });
+  }
+
+  /** A picture for people, once everything has come to rest. */
+  async look(name: string) {
+    await this.atRest();
+    if (scene.pictures) await this.page.screenshot({ path: join(scene.pictures, `${name}-${this.language}.png`) });
+  }
+
+  /** A picture of the user guide: small, and in a folder of its language. */
+  async illustrate(name: string) {
+    await this.atRest();
+    if (!scene.pictures) return;
+    const folder = join(scene.pictures, this.language);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${name}.png`), writeSmallPng(readPng(await this.page.screenshot())));
   }
 
   /** WCAG 2.2 A and AA as far as axe can tell; a finding is an error that names the element. */
@@ -147,9 +161,11 @@ export class Visit {
   }
 }
 
+export const launch = (): Promise<Browser> => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, headless: true });
+
 /** Plays the flows one after the other, each in each of its languages; 1 where one failed. */
 export async function play(flows: Flow[]): Promise<number> {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, headless: true });
+  const browser = await launch();
   let failed = 0;
   try {
     for (const one of flows) {

@@ -5,7 +5,7 @@ import { filesBelow, stow, studies } from "./studies";
 interface Document {
   stones: { number: number; voxels: number; measured_by: string; largest_diameter_mm: number }[];
   review: { stone_count: number; findings: { number: number; verdict: string }[] };
-  signature: { by: string };
+  signature: { by: string } | null;
 }
 
 export const flows = [
@@ -15,7 +15,7 @@ export const flows = [
       const { page } = visit;
       await visit.signIn();
       const known = new Set((await studies(visit)).map(({ study_uid }) => study_uid));
-      await withPhantom(["--seed", visit.says("62002", "62001"), "--studies", "1", "--stones", "3", "--thickness", "3"], async (folder) => {
+      await withPhantom(["--seed", visit.says("62005", "62001"), "--studies", "1", "--stones", "3", "--thickness", "3"], async (folder) => {
         await stow(visit, filesBelow(folder).filter((file) => file.endsWith(".dcm")));
       });
       const study = (await studies(visit)).find(({ study_uid }) => !known.has(study_uid));
@@ -28,7 +28,12 @@ export const flows = [
       // The brush makes the first one larger, in the plane that is shown.
       await page.getByRole("button", { name: /^1\. / }).click();
       await page.getByRole("button", { name: visit.says("붓", "Brush"), exact: true }).click();
-      const mask = await page.locator('[data-mask="1"]').boundingBox();
+      // While images come the drawing over them is made anew.
+      let mask = null as { x: number; y: number; width: number; height: number } | null;
+      await visit.until("the first finding is not drawn", async () => {
+        mask = await page.locator('[data-mask="1"]').boundingBox({ timeout: 1000 });
+        return mask !== null;
+      });
       if (!mask) throw new Error("the first finding is not drawn");
       const [x, y] = [mask.x + mask.width / 2, mask.y + mask.height / 2];
       await page.mouse.move(x, y);
@@ -50,8 +55,9 @@ export const flows = [
       const rest = dialog.getByRole("checkbox");
       if (await rest.count()) await rest.check();
       await dialog.locator("button[type=submit]").click();
-      await page.getByText("Signed").or(page.getByText("서명됨")).or(page.getByText("서명 완료")).first().waitFor();
+      await dialog.waitFor({ state: "hidden" });
       const document = await visit.ask<Document>(`/api/v1/studies/${study.study_uid}/report`);
+      if (document.signature?.by !== scene.login) throw new Error(`signed by ${document.signature?.by}`);
       const [first] = document.stones;
       if (first?.measured_by !== "mask") throw new Error(`the corrected stone was measured by ${first?.measured_by}`);
       if (document.review.stone_count !== found - 1) throw new Error(`${document.review.stone_count} stones after review, ${found} before`);

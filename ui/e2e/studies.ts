@@ -7,6 +7,7 @@ export interface Study {
   study_uid: string;
   description: string;
   patient: { id: string; name: string };
+  workflow: string;
   reading: { state: string; progress: number; stone_count: number | null };
 }
 
@@ -14,11 +15,12 @@ export async function studies(visit: Visit): Promise<Study[]> {
   return (await visit.ask<{ items: Study[] }>("/api/v1/studies/search", { method: "POST", body: { limit: 200 } })).items;
 }
 
-/** Waits for a study that was read and has so many stones at least. */
-export async function withStones(visit: Visit, least = 1): Promise<Study> {
+/** Waits for a study that was read and not signed and has so many stones at least, of those that are wanted. */
+export async function withStones(visit: Visit, least = 1, wanted: (study: Study) => boolean = () => true): Promise<Study> {
   let found: Study | undefined;
   const there = async () => {
-    found = (await studies(visit)).find(({ reading }) => reading.state === "done" && (reading.stone_count ?? 0) >= least);
+    const fits = ({ reading, workflow }: Study) => reading.state === "done" && workflow !== "signed" && (reading.stone_count ?? 0) >= least;
+    found = (await studies(visit)).find((one) => fits(one) && wanted(one));
     return found !== undefined;
   };
   await visit.until(`no study with ${least} stones was read`, there, 300_000);

@@ -136,13 +136,15 @@ export const flows = [
   ),
   flow("what is drawn as a stone lies where the synthetic patient has one", async (visit) => {
     await visit.signIn();
-    const study = await withStones(visit);
+    // Those of the demonstration, whatever other flows sent: crates/hilum/src/commands/demo.rs.
+    const counts: Record<number, number> = { 40001: 1, 40002: 3, 40004: 2 };
+    const seedOf = (one: Study) => Number(/SYN-0*(\d+)/.exec(one.patient.id)?.[1] ?? NaN);
+    const study = await withStones(visit, 1, (one) => seedOf(one) in counts);
+    const seed = seedOf(study);
     const [{ version }] = await visit.ask<[{ version: number }]>(`/api/v1/studies/${study.study_uid}/report/versions`);
     const map = await visit.ask<LabelMap>(`/api/v1/studies/${study.study_uid}/report/versions/${version}/mask`);
-    const seed = Number(/SYN-0*(\d+)/.exec(study.patient.id)?.[1] ?? NaN);
-    const counts: Record<number, number> = { 40002: 3, 40004: 2 };
     return withPhantom(
-      ["--seed", String(seed), "--stones", String(counts[seed] ?? 1), ...(seed === 40004 ? ["--position", "hfp"] : [])],
+      ["--seed", String(seed), "--stones", String(counts[seed]), ...(seed === 40004 ? ["--position", "hfp"] : [])],
       async (folder) => {
         const file = filesBelow(folder).find((name) => name.endsWith("truth.json"));
         const truth = JSON.parse(readFileSync(file ?? "", "utf8")) as { stones: { centre_patient_mm: number[] }[] };
@@ -243,6 +245,21 @@ export const flows = [
     await page.waitForURL(/preset=bone/);
     await page.keyboard.press("q");
     await page.waitForURL(/preset=stone/);
+  }),
+  flow("in a narrow window the panes end where their places end", async (visit) => {
+    const { page } = visit;
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await visit.signIn();
+    const study = await withStones(visit);
+    await openViewer(visit, study, "?layout=mpr");
+    await loaded(visit);
+    const wider = await page.locator(".pane").evaluateAll((panes) =>
+      panes.flatMap((pane) => {
+        const room = pane.getBoundingClientRect().right;
+        return [...pane.querySelectorAll("canvas, button")].map((part) => part.getBoundingClientRect().right - room).filter((over) => over > 1);
+      }),
+    );
+    if (wider.length > 0) throw new Error(`parts of panes reach ${wider.map(Math.round).join(", ")} pixels into what lies beside`);
   }),
   flow("what is measured is kept with the study, seen again, and taken back", async (visit) => {
     const { page } = visit;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -6,6 +6,7 @@ import { zipSync } from "fflate";
 
 import { flow, type Visit } from "./harness";
 import { addAccount, scene, withPhantom } from "./scene";
+import { filesBelow } from "./studies";
 
 const both = ["ko", "en"] as const;
 
@@ -22,13 +23,7 @@ async function list(visit: Visit) {
   await visit.page.getByRole("grid").waitFor();
 }
 
-/** A file to choose in the browser's dialog, out of a folder of DICOM files. */
-async function files(folder: string): Promise<string[]> {
-  const { readdirSync } = await import("node:fs");
-  const walk = (path: string): string[] =>
-    readdirSync(path, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? walk(join(path, one.name)) : [join(path, one.name)]));
-  return walk(folder).filter((path) => path.endsWith(".dcm"));
-}
+const files = (folder: string) => filesBelow(folder).filter((path) => path.endsWith(".dcm"));
 
 export const flows = [
   flow(
@@ -39,8 +34,8 @@ export const flows = [
       await page.getByText(visit.says("실시간", "Live"), { exact: true }).waitFor();
       const before = (await search(visit)).items.length;
       const seed = visit.language === "ko" ? 7_701 : 7_702;
-      await withPhantom(["--seed", String(seed), "--studies", "1", "--stones", "1", "--matrix", "128", "--thickness", "6"], async (folder) => {
-        const paths = await files(folder);
+      await withPhantom(["--seed", String(seed), "--studies", "1", "--stones", "1", "--matrix", "256", "--thickness", "6"], async (folder) => {
+        const paths = files(folder);
         await page.locator("input[type=file]").first().setInputFiles(paths);
         await page.getByRole("region", { name: visit.says("올리기", "Upload") }).getByText(visit.says(`저장됨 ${paths.length}`, `Kept ${paths.length}`)).waitFor();
       });
@@ -124,7 +119,7 @@ export const flows = [
       await beside.getByText("120", { exact: true }).first().waitFor();
       await visit.accessible("the list with a chosen study");
       await visit.look("worklist");
-      await page.getByRole("rowgroup").focus();
+      await page.getByRole("grid").focus();
       const chosen = new URL(page.url()).searchParams.get("study");
       await page.keyboard.press("Enter");
       await page.waitForURL((url) => url.pathname === `/studies/${chosen}/view`);
@@ -140,9 +135,8 @@ export const flows = [
     await list(visit);
     const folder = mkdtempSync(join(tmpdir(), "hilum-e2e-zip-"));
     try {
-      await withPhantom(["--seed", "7703", "--studies", "1", "--stones", "0", "--matrix", "128", "--thickness", "12"], async (phantom) => {
-        const { readFileSync } = await import("node:fs");
-        const members = Object.fromEntries((await files(phantom)).map((path, index) => [`CT/${index}.dcm`, new Uint8Array(readFileSync(path))]));
+      await withPhantom(["--seed", "7703", "--studies", "1", "--stones", "0", "--matrix", "256", "--thickness", "10"], async (phantom) => {
+        const members = Object.fromEntries(files(phantom).map((path, index) => [`CT/${index}.dcm`, new Uint8Array(readFileSync(path))]));
         writeFileSync(join(folder, "study.zip"), zipSync({ ...members, "CT/readme.txt": new TextEncoder().encode("no image") }));
         writeFileSync(join(folder, "broken.zip"), "no zip");
         await page.locator("input[type=file]").first().setInputFiles([join(folder, "study.zip"), join(folder, "broken.zip")]);
@@ -166,6 +160,7 @@ export const flows = [
         ["/retrieve", "조회/가져오기", "Query/Retrieve"],
         ["/admin/jobs", "작업과 대기열", "Jobs and queues"],
         ["/admin/forwards", "전송", "Forwards"],
+        ["/admin/deliveries", "전달", "Deliveries"],
         ["/admin/peers", "DICOM 상대 장비", "DICOM peers"],
         ["/admin/routes", "전송 규칙", "Routes"],
         ["/admin/storage", "저장소", "Storage"],

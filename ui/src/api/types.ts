@@ -61,20 +61,8 @@ export type ModelView = Whole<OneOf<"/api/v1/models">>;
 export type FigureView = Schemas["FigureView"];
 export type ForwardState = Schemas["ForwardState"];
 export type ForwardView = Whole<Schemas["ForwardView"]>;
-/** Of deliveries, as crates/hilum-engine/src/deliveries.rs has them. */
-export type DeliveryState = "waiting" | "delivered" | "superseded";
-export interface DeliveryView {
-  id: number;
-  study_uid: string;
-  version: number;
-  destination: string;
-  control_id: string;
-  state: DeliveryState;
-  tries: number;
-  next_try_at: string;
-  reason: string | null;
-  updated_at: string;
-}
+export type DeliveryState = Schemas["DeliveryState"];
+export type DeliveryView = Whole<Schemas["DeliveryView"]>;
 /** A page of a listing, with the cursor of the one after it. */
 export interface PageOf<Row> {
   items: Row[];

@@ -24,6 +24,16 @@ it("keys are kept by this browser, and what makes no sense there is left out", (
   expect(storedHotkeys()).toEqual(standard);
 });
 
+it("what has come since keys were kept takes none of them away", () => {
+  const { link: _, ...before } = standard;
+  localStorage.setItem("hilum.viewer.hotkeys", JSON.stringify({ ...before, reset: "k" }));
+  const kept = storedHotkeys();
+  expect(kept.reset).toBe("k");
+  expect(new Set(Object.values(kept)).size).toBe(actions.length);
+  localStorage.setItem("hilum.viewer.hotkeys", JSON.stringify(before));
+  expect(storedHotkeys()).toEqual(standard);
+});
+
 it("keys do nothing where something is typed, nor with Ctrl", () => {
   const press = (target: HTMLElement, init: KeyboardEventInit) => {
     document.body.append(target);

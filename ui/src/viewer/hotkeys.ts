@@ -26,7 +26,12 @@ export function storedHotkeys(): Hotkeys {
       const key = stored[action];
       return typeof key === "string" && key.length > 0 && key.length <= 20 ? [[action, key] as const] : [];
     });
-    return { ...standard, ...Object.fromEntries(known) };
+    // What has come since has no key there, and its own may have been given away.
+    const own = new Set(known.map(([, key]) => key));
+    const since = actions.filter((action) => own.has(standard[action]) && !known.some(([one]) => one === action));
+    const spare = [..."kjqyudfga"].filter((key) => !own.has(key) && !Object.values(standard).includes(key));
+    const moved = since.flatMap((action, at) => (spare[at] === undefined ? [] : [[action, spare[at]] as const]));
+    return { ...standard, ...Object.fromEntries(known), ...Object.fromEntries(moved) };
   } catch {
     return { ...standard };
   }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: measurements of the release binary, as medians beside a peer or a limit of the same run.
 //! `cargo xtask bench nn`: the network engine beside its peers. `cargo xtask bench archive`: the archive beside Orthanc, and its
 //! catalogue at scale. `cargo xtask bench sites`: sites of stones and rejected mimics on synthetic patients. `cargo xtask bench stones`: the measures of
-//! simulated stones beside their true sizes.
+//! simulated stones beside their true sizes. `cargo xtask bench ui`: the pages in headless Chromium.
 
 mod archive;
 mod arrival;
@@ -11,6 +11,7 @@ mod process;
 mod receive;
 mod sites;
 mod stones;
+mod ui;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ enum What {
     Archive(archive::Archive),
     /// Simulated stones, measured, beside their true sizes; `--write` keeps docs/urinary-stone/measurement.md
     Stones(stones::Stones),
+    /// The pages in headless Chromium: images, scrolling, memory, the worklist
+    Ui(ui::Ui),
 }
 
 /// One line of the table.
@@ -75,6 +78,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
         Some(What::Nn(options)) => (page::BENCHMARKS, "nn", nn::run(options, runs, bench.write)?),
         Some(What::Sites(options)) => (sites::PAGE, "sites", sites::run(options)?),
         Some(What::Stones(options)) => return stones::run(options, bench.write),
+        Some(What::Ui(options)) => (page::BENCHMARKS, "ui", ui::run(options, runs, bench.write)?),
     };
     println!("\n{section}");
     if bench.write {
@@ -119,4 +123,36 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+/// 95 % interval of the median, by order statistics: a value lies on either side of the median like a coin falls. Fewer than six values
+/// allow none; the interval is then all of them.
+pub fn interval(mut values: Vec<f64>) -> [f64; 2] {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    // How likely fewer than `skipped + 1` of n coins show heads.
+    let (mut term, mut tail, mut skipped) = (0.5_f64.powi(n as i32), 0.0, 0);
+    for at in 0..n / 2 {
+        tail += term;
+        if tail > 0.025 {
+            break;
+        }
+        skipped = at;
+        term *= (n - at) as f64 / (at + 1) as f64;
+    }
+    [values[skipped], values[n - 1 - skipped]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From six values on, what is left out at each end is `binom.ppf(0.025, n, 0.5) - 1` of SciPy 1.17.1.
+    #[test]
+    fn an_interval_leaves_out_at_each_end_what_a_binomial_of_one_half_allows() {
+        for (n, out) in [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (12, 2), (20, 5), (100, 39)] {
+            let values = (0..n).rev().map(f64::from).collect();
+            assert_eq!(interval(values), [f64::from(out), f64::from(n - 1 - out)], "{n} values");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask interop`: the built binary on this machine's loopback, against the tools of its peers.
 
 pub mod checks;
+mod cornerstone;
 mod emr;
 mod node;
 mod openapi;
@@ -61,7 +62,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     }
     crate::ui::build()?;
     run::step("build");
-    run::status(std::process::Command::new(run::cargo()).args(["build", "--locked", "--package", "hilum"]))?;
+    run::status(std::process::Command::new(run::cargo()).args(["build", "--locked", "--workspace", "--bin", "hilum"]))?;
     let scratch = run::target().join("interop");
     let _gone = std::fs::remove_dir_all(&scratch);
     std::fs::create_dir_all(&scratch)?;
@@ -76,6 +77,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
         .iter()
         .chain(node::ALL)
         .chain(results::ALL)
+        .chain(cornerstone::ALL)
         .chain(emr::ALL)
         .chain(ups::ALL)
         .chain(openid::ALL)

@@ -3,11 +3,16 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use anyhow::Context;
+
 use super::Bench;
 use crate::run;
 
 /// Python packages that the checks call.
-const PACKAGES: [&str; 5] = ["pydicom", "pynetdicom", "dicomweb-client", "dcmqi", "schemathesis"];
+const PACKAGES: [&str; 6] = ["pydicom", "pynetdicom", "dicomweb-client", "highdicom", "dcmqi", "schemathesis"];
+
+/// Packages of the interface's libraries that the checks call.
+const LIBRARIES: [&str; 2] = ["@cornerstonejs/adapters", "dcmjs"];
 
 /// Writes the page of a run in which every check passed.
 pub fn write(bench: &Bench, passed: &[(&str, String)]) -> anyhow::Result<()> {
@@ -38,6 +43,11 @@ fn versions(bench: &Bench) -> anyhow::Result<Vec<String>> {
         let script = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))";
         let version = run::output(Command::new(&bench.python).arg("-c").arg(script).arg(package))?;
         versions.push(format!("{package} {}", version.trim()));
+    }
+    for library in LIBRARIES {
+        let about = std::fs::read(run::root().join("ui/node_modules").join(library).join("package.json"))?;
+        let about: serde_json::Value = serde_json::from_slice(&about)?;
+        versions.push(format!("{library} {}", about["version"].as_str().context("no version")?));
     }
     versions.push(format!("oidc-provider {}", crate::openid_peer::version()?));
     Ok(versions)

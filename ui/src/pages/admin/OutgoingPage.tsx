@@ -103,7 +103,7 @@ export function OutgoingPage<State extends string, One extends Row<State>>({ kin
       {query.hasNextPage && (
         <Center mt="md">
           <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            {t("audit.more")}
+            {t("admin.outgoing.more")}
           </Button>
         </Center>
       )}

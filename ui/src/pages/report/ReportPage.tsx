@@ -31,8 +31,11 @@ export function ReportPage() {
   const problem = useProblem();
   const { studyUid = "" } = useParams();
   const navigate = useNavigate();
-  // What lies over the page is closed by Escape first.
-  useHotkeys([["Escape", () => document.querySelector('[role="dialog"], [role="menu"]') ?? void navigate("/")]]);
+  const leave = () => {
+    // What lies over the page is closed first.
+    if (!document.querySelector('[role="dialog"], [role="menu"]')) void navigate("/");
+  };
+  useHotkeys([["Escape", leave]]);
   const study = useStudy(studyUid);
   const current = useReport(studyUid, study.data?.reading);
   const [search, setSearch] = useSearchParams();

@@ -118,7 +118,7 @@ describe("the worklist", () => {
   it("is walked by keys, and Enter opens the images", async () => {
     const { router } = open([study(1), study(2)]);
     await screen.findAllByText("<b>KUB</b>");
-    const rows = screen.getByRole("rowgroup");
+    const rows = screen.getByRole("grid");
     fireEvent.keyDown(rows, { key: "ArrowDown" });
     await waitFor(() => expect(router.state.location.search).toContain("study=1.2.1"));
     fireEvent.keyDown(rows, { key: "ArrowDown" });

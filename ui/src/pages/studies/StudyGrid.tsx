@@ -44,8 +44,8 @@ export const rowId = (uid: string) => `study-${uid}`;
 export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen, onReport, more, loadingMore, moreFailed, onMore }: Props) {
   const { t } = useTranslation();
   const scroll = useRef<HTMLDivElement>(null);
-  const body = useRef<HTMLDivElement>(null);
-  useImperativeHandle(ref, () => body.current as HTMLDivElement);
+  const grid = useRef<HTMLDivElement>(null);
+  useImperativeHandle(ref, () => grid.current as HTMLDivElement);
   // The compiler's rule of hooks does not concern this library: it hands out functions that change.
   const virtual = useVirtualizer({
     count: rows.length + (more ? 1 : 0),
@@ -82,13 +82,25 @@ export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen,
       r: () => selected !== null && onReport(selected),
       Escape: () => onSelect(null),
     }[event.key];
-    if (!act || event.target !== body.current) return;
+    if (!act || event.target !== grid.current) return;
     event.preventDefault();
     act();
   }
 
   return (
-    <div className="grid" role="grid" aria-label={t("studies.title")} aria-rowcount={more ? -1 : rows.length + 1} aria-colcount={columns.length}>
+    <div
+      ref={grid}
+      className="grid"
+      role="grid"
+      tabIndex={0}
+      aria-label={t("studies.title")}
+      aria-describedby="worklist-keys"
+      aria-activedescendant={at >= 0 ? rowId(selected ?? "") : undefined}
+      aria-rowcount={more ? -1 : rows.length + 1}
+      aria-colcount={columns.length}
+      onKeyDown={key}
+    >
+      <span hidden id="worklist-keys">{t("worklist.keys")}</span>
       <div ref={scroll} className="grid-scroll">
         <div className="grid-head" role="row" aria-rowindex={1}>
           {columns.map(({ name, by }) => (
@@ -108,16 +120,7 @@ export function StudyGrid({ ref, rows, sort, onSort, selected, onSelect, onOpen,
             </div>
           ))}
         </div>
-        <div
-          ref={body}
-          role="rowgroup"
-          tabIndex={0}
-          className="grid-body"
-          aria-label={t("worklist.keys")}
-          aria-activedescendant={at >= 0 ? rowId(selected ?? "") : undefined}
-          style={{ height: virtual.getTotalSize() }}
-          onKeyDown={key}
-        >
+        <div role="rowgroup" className="grid-body" style={{ height: virtual.getTotalSize() }}>
           {shown.map((item) => {
             const row = rows[item.index];
             if (!row) {

@@ -81,6 +81,12 @@ pub fn section(studies: u64, scratch: &Path, places: Places) -> anyhow::Result<S
     Ok(out)
 }
 
+/// Fills a data folder with rows of so many synthetic studies.
+pub fn fill(studies: u64, folder: &Path) -> anyhow::Result<()> {
+    run::output(Command::new(build()?).arg(studies.to_string()).arg(folder).arg("1").stderr(Stdio::inherit()))?;
+    Ok(())
+}
+
 fn measure(program: &Path, studies: u64, folder: &Path, server: Option<&str>) -> anyhow::Result<serde_json::Value> {
     let mut command = Command::new(program);
     command.arg(studies.to_string()).arg(folder).arg(ROUNDS).args(server).stderr(Stdio::inherit());

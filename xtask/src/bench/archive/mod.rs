@@ -1,12 +1,12 @@
 //! `cargo xtask bench archive`: receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue.
 
 mod awake;
-mod catalogue;
+pub(super) mod catalogue;
 mod floor;
 mod orthanc;
 mod receiving;
 mod system;
-mod tiny;
+pub(super) mod tiny;
 mod web;
 
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! Small instances for searching: one a study, names from a few families.
 
 const FAMILIES: [&str; 8] = ["KIM", "LEE", "PARK", "CHOI", "JUNG", "KANG", "CHO", "YOON"];
-const CT_IMAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+pub const CT_IMAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
+pub const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// The one instance of study `number`: a PS3.10 file in explicit VR little endian.
 pub fn instance(number: usize) -> Vec<u8> {
@@ -34,7 +34,8 @@ pub fn instance(number: usize) -> Vec<u8> {
     file
 }
 
-fn element(out: &mut Vec<u8>, group: u16, at: u16, vr: [u8; 2], value: &str) {
+/// A short element in explicit VR little endian.
+pub fn element(out: &mut Vec<u8>, group: u16, at: u16, vr: [u8; 2], value: &str) {
     let padding: &[u8] = match (value.len() % 2, &vr) {
         (0, _) => b"",
         (_, b"UI") => b"\0",

@@ -1,6 +1,7 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { act, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { createMemoryRouter, RouterProvider } from "react-router";
 import { expect, it } from "vitest";
 
 import type { Role } from "../../../api/access";
@@ -33,14 +34,25 @@ const address = "/api/v1/studies/1.2.3/report/versions/1";
 function show(roles: Role[], onSigned = () => undefined) {
   furnish();
   signedIn(sessionOf(1, "kim", roles));
-  return render(
+  const router = createMemoryRouter(
+    [
+      { path: "/studies/1.2.3", element: <ReviewCard studyUid="1.2.3" report={report} onSigned={onSigned} /> },
+      { path: "/", element: <p>The list</p> },
+    ],
+    { initialEntries: ["/studies/1.2.3"] },
+  );
+  const shown = render(
     <MantineProvider>
       <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
-        <ReviewCard studyUid="1.2.3" report={report} onSigned={onSigned} />
+        <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>,
   );
+  return { ...shown, router };
 }
+
+/** Whether the browser asks before this page is closed or loaded again. */
+const asks = () => !window.dispatchEvent(new Event("beforeunload", { cancelable: true }));
 
 it("is judged by keys, each with the revision that was seen, and the arrows go from row to row", async () => {
   let now = review(4, [null, null]);
@@ -79,6 +91,59 @@ it("offers its ready words in the language that is written, not in that of the p
   fireEvent.click(screen.getByLabelText("한국어"));
   await offered(ko.review.ready.none);
   expect(screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Conclusion" }).value).toBe(ko.review.ready.none);
+});
+
+it("asks before a conclusion that is not kept is left, and lets go of the page once it is kept", async () => {
+  let now = review(4, [null, null]);
+  serve({
+    [`GET ${address}/review`]: () => Response.json(now),
+    "GET /api/v1/quick-texts": () => Response.json([]),
+    [`PUT ${address}/review/conclusion`]: ({ body }) => {
+      now = { ...review(5, [null, null]), conclusion: (body as { conclusion: Review["conclusion"] }).conclusion };
+      return Response.json(now);
+    },
+  });
+  const { router } = show(["radiologist"]);
+  const box = () => screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Conclusion" });
+  await screen.findByRole("textbox", { name: "Conclusion" });
+  expect(asks()).toBe(false);
+  fireEvent.change(box(), { target: { value: "A stone." } });
+  expect(asks()).toBe(true);
+
+  const leave = (to: string) => act(() => router.navigate(to));
+  const question = () => screen.findByRole("dialog", { name: "The conclusion is not kept yet" });
+  const closed = () => waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  // What is looked at may change in the address; another version is another text.
+  await leave("/studies/1.2.3?finding=2");
+  expect([screen.queryByRole("dialog"), router.state.location.search]).toEqual([null, "?finding=2"]);
+  await leave("/studies/1.2.3?version=1");
+  fireEvent.click(within(await question()).getByRole("button", { name: "Stay here" }));
+  await closed();
+  // Escape stays, too, and is not heard by the page below.
+  let below = 0;
+  const hear = (event: KeyboardEvent) => (below += Number(event.key === "Escape"));
+  document.documentElement.addEventListener("keydown", hear);
+  await leave("/");
+  const dialog = await question();
+  fireEvent.keyDown(within(dialog).getByRole("button", { name: "Stay here" }), { key: "Escape" });
+  document.documentElement.removeEventListener("keydown", hear);
+  await closed();
+  expect([below, box().value, router.state.location.pathname]).toEqual([0, "A stone.", "/studies/1.2.3"]);
+
+  fireEvent.click(screen.getByRole("button", { name: "Keep the conclusion" }));
+  await waitFor(() => expect(asks()).toBe(false));
+  await leave("/");
+  await screen.findByText("The list");
+});
+
+it("discards a conclusion that is not kept where that is the answer", async () => {
+  serve({ [`GET ${address}/review`]: () => Response.json(review(4, [null, null])), "GET /api/v1/quick-texts": () => Response.json([]) });
+  const { router } = show(["radiologist"]);
+  fireEvent.change(await screen.findByRole("textbox", { name: "Conclusion" }), { target: { value: "A stone." } });
+  await act(() => router.navigate("/"));
+  fireEvent.click(await screen.findByRole("button", { name: "Leave and discard" }));
+  await screen.findByText("The list");
+  expect(asks()).toBe(false);
 });
 
 it("tells whoever was slower, and shows what the other one said", async () => {

@@ -68,7 +68,7 @@ export function UploadPanel() {
           <Button size="xs" variant="default" onClick={() => void uploads.retry()}>{t("upload.retry", { count: again })}</Button>
         )}
         <Collapse expanded={opened}>
-          <ScrollArea.Autosize mah={220} tabIndex={0}>
+          <ScrollArea.Autosize mah={220} viewportProps={{ tabIndex: 0 }}>
             <Table fz="xs" verticalSpacing={2} aria-label={t("upload.list")}>
               <Table.Tbody>
                 {shown.map((file) => (

@@ -1,0 +1,157 @@
+import { type Browser, type BrowserContext, type Page } from "playwright-core";
+
+import { launch } from "../harness";
+import { scene } from "../scene";
+
+/** One value of one run, beside the limit of the same run where there is one. */
+export interface Sample {
+  row: string;
+  value: number;
+  limit?: number;
+}
+
+/** What a measured browser begins with: somebody is signed in, and nothing was fetched. */
+export interface Measured {
+  browser: Browser;
+  /** A window with an empty cache, whose pages run `watch` before anything else. */
+  begin: (watch?: () => void) => Promise<{ context: BrowserContext; page: Page }>;
+  end: () => Promise<void>;
+}
+
+export async function measured(): Promise<Measured> {
+  const browser = await launch();
+  const settings = { baseURL: scene.server, viewport: { width: 1440, height: 900 }, locale: "en", reducedMotion: "reduce", timezoneId: "Asia/Seoul" } as const;
+  const entrance = await browser.newContext(settings);
+  const door = await entrance.newPage();
+  await door.goto("/");
+  await door.locator("input[name=login]").fill(scene.login);
+  await door.locator("input[name=password]").fill(scene.password);
+  await door.keyboard.press("Enter");
+  await door.waitForURL((url) => url.pathname !== "/sign-in");
+  const storageState = await entrance.storageState();
+  await entrance.close();
+  return {
+    browser,
+    begin: async (watch) => {
+      const context = await browser.newContext({ ...settings, storageState });
+      context.setDefaultTimeout(180_000);
+      await context.addInitScript(() => localStorage.setItem("hilum.language", "en"));
+      if (watch) await context.addInitScript(watch);
+      const page = await context.newPage();
+      const wrong = (what: string) => {
+        console.error(`the measurement means nothing: ${what}`);
+        process.exit(1);
+      };
+      // What is no longer wanted is not waited for; Cornerstone lets nobody catch that.
+      page.on("pageerror", (error) => error.message.includes("aborted") || wrong(error.message));
+      page.on("crash", () => wrong("the page crashed"));
+      return { context, page };
+    },
+    end: () => browser.close(),
+  };
+}
+
+/** A page of the server's origin with nothing in it, to measure what this browser takes for that alone. */
+export async function bare(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  await page.route("**/bare", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>bare</title>" }));
+  await page.goto("/bare");
+  // As long as requests are looked at, none is as fast as it could be.
+  await page.unrouteAll();
+  return page;
+}
+
+/** What a page asks for, so that a bare one can ask the same. */
+export interface Asked {
+  path: string;
+  accept: string;
+  /** Of a POST. */
+  body?: string;
+}
+
+const frames = "application/octet-stream; transfer-syntax=*";
+export const asked = (path: string): Asked => ({
+  path, accept: path.includes("/frames/") ? frames : path.endsWith("/metadata") ? "application/dicom+json" : "*/*",
+});
+
+/** Milliseconds to fetch all of it, at most six at a time as browsers do with HTTP/1.1; `hold` keeps what came. */
+export function fetchAll(page: Page, all: Asked[], hold = false): Promise<number> {
+  return page.evaluate(
+    async ([wanted, keep]) => {
+      const { csrf } = (await (await fetch("/api/v1/session")).json()) as { csrf: string };
+      const kept: ArrayBuffer[] = [];
+      Object.assign(window, { hilumKept: kept });
+      const waiting = [...wanted];
+      const fetchOn = async () => {
+        for (let next = waiting.shift(); next; next = waiting.shift()) {
+          const posted = next.body !== undefined && { method: "POST", body: next.body, headers: { Accept: next.accept, "Content-Type": "application/json", "X-Hilum-Csrf": csrf } };
+          const answer = await fetch(next.path, { headers: { Accept: next.accept }, cache: "no-store", ...posted });
+          if (!answer.ok) throw new Error(`${next.path} answered ${answer.status}`);
+          const bytes = await answer.arrayBuffer();
+          if (keep) kept.push(bytes);
+        }
+      };
+      const start = performance.now();
+      await Promise.all(Array.from({ length: 6 }, fetchOn));
+      return performance.now() - start;
+    },
+    [all, hold] as const,
+  );
+}
+
+/** Milliseconds of each frame of a loop that clears canvases of these sizes with WebGL and copies them into the page, as drawing without a picture would. */
+export function emptyFrames(page: Page, width: number, height: number, count: number): Promise<number[]> {
+  return page.evaluate(
+    async ([columns, rows, wanted]) => {
+      const [drawn, shown] = [new OffscreenCanvas(columns, rows), document.createElement("canvas")];
+      Object.assign(shown, { width: columns, height: rows });
+      document.body.replaceChildren(shown);
+      const gl = drawn.getContext("webgl2");
+      const flat = shown.getContext("2d");
+      if (!gl || !flat) throw new Error("this browser does not draw");
+      const times: number[] = [];
+      let before = 0;
+      for (let at = -10; at <= wanted; at += 1) {
+        const now = await new Promise<number>((done) => requestAnimationFrame(() => done(performance.now())));
+        if (at > 0) times.push(now - before);
+        before = now;
+        gl.clearColor((at & 15) / 15, 0, 0, 1);
+        gl.clear(gl.COLOR_BUFFER_BIT);
+        flat.drawImage(drawn, 0, 0);
+      }
+      return times;
+    },
+    [width, height, count] as const,
+  );
+}
+
+/** The value below which a share of the values lies. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = share * (sorted.length - 1);
+  const [low, high] = [sorted[Math.floor(at)] ?? NaN, sorted[Math.ceil(at)] ?? NaN];
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+export interface Listed {
+  study_uid: string;
+  patient: { id: string };
+  instance_count: number;
+  reading: { state: string; stone_count: number | null };
+}
+
+/** The studies of the list, as the signed-in window sees them. */
+export async function listed(context: BrowserContext): Promise<Listed[]> {
+  const { request } = context;
+  const { csrf } = (await (await request.get("/api/v1/session")).json()) as { csrf: string };
+  const answer = await request.post("/api/v1/studies/search", { headers: { "X-Hilum-Csrf": csrf }, data: { limit: 200 } });
+  if (!answer.ok()) throw new Error(`the list answered ${answer.status()}`);
+  return ((await answer.json()) as { items: Listed[] }).items;
+}
+
+/** The synthetic patient whose seed is the number of its images. */
+export async function studyOf(context: BrowserContext, images: number): Promise<Listed> {
+  const found = (await listed(context)).find(({ patient }) => patient.id === `SYN-${String(images).padStart(6, "0")}`);
+  if (!found) throw new Error(`no study of ${images} images is in the list`);
+  return found;
+}
