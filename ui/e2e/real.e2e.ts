@@ -83,7 +83,7 @@ export const flows = [
     const files = named.filter((file, at) => named.findIndex((other) => basename(other) === basename(file)) === at);
     const expected = means(files, 0.2);
     if (!expected) return "SKIPPED: pydicom is not installed (cargo xtask test --install)";
-    const looked: string[] = [];
+    const [looked, refused]: [string[], string[]] = [[], []];
     await visit.signIn();
     for (const [at, file] of files.entries()) {
       const mean = expected[at];
@@ -95,13 +95,20 @@ export const flows = [
       await (await chooser).setFiles(file);
       const pane = page.getByRole("group", { name: /^Images,/ });
       const syntax = /_([A-Za-z0-9]+)TransferSyntax/.exec(file)?.[1] ?? file;
+      if (/Process2_4/.test(syntax)) {
+        // Browsers' decoders find other values in it: it is refused.
+        await page.getByText("1 images were left out").waitFor();
+        refused.push(syntax);
+        continue;
+      }
       await visit.until(`${syntax} is not shown`, async () => where(readPng(await pane.screenshot()), (r, g, b) => r > 60 && r === g && g === b).count > 2_000);
       const ours = await meanInCircle(visit, 0.2);
       if (Math.abs(ours - mean) > 4) throw new Error(`${syntax}: ${ours} HU, pydicom says ${mean.toFixed(1)}`);
       looked.push(syntax);
     }
     if (looked.length < 10) throw new Error(`only ${looked.join(", ")}`);
-    return `${looked.length}: ${looked.join(", ")}`;
+    if (refused.length !== 1) throw new Error(`refused: ${refused.join(", ") || "none"}`);
+    return `${looked.length}: ${looked.join(", ")}; refused: ${refused.join(", ")}`;
   }),
   flow("a real chest CT in JPEG-LS opens through DICOMweb with the mean that pydicom finds", async (visit) => {
     const folder = real("ct-chest-lidc0314");

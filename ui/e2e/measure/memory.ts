@@ -93,8 +93,8 @@ export async function memory(): Promise<Sample[]> {
   });
   const most = await peakDuring(looked.browser, async () => {
     await page.goto(`/studies/${study.study_uid}/view?layout=stack&image=1`);
-    await page.waitForFunction((wanted) => document.querySelector("output")?.textContent?.trim() === wanted, `1 / ${study.instance_count}`);
-    await scrollThrough(page, study.instance_count);
+    const counted = await page.waitForFunction(() => /^1 \/ (\d+)$/.exec(document.querySelector("output")?.textContent?.trim() ?? "")?.[1]);
+    await scrollThrough(page, Number(await counted.jsonValue()));
   });
   await page.getByRole("link", { name: "Studies" }).or(page.getByRole("link", { name: "Worklist" })).first().click();
   await row.waitFor();

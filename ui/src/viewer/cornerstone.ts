@@ -31,10 +31,16 @@ export function canDraw(): boolean {
   }
 }
 
+/** Images that are not wanted any more end in an AbortError, which Cornerstone rethrows where nobody catches it. */
+function passOverAborts(event: PromiseRejectionEvent) {
+  if (event.reason instanceof DOMException && event.reason.name === "AbortError") event.preventDefault();
+}
+
 /** Begins with Cornerstone, once. */
 export function begin() {
   if (begun) return;
   begun = true;
+  window.addEventListener("unhandledrejection", passOverAborts);
   const mobile = navigator.maxTouchPoints > 0 && Math.min(screen.width, screen.height) < 600;
   init({
     isMobile: mobile,

@@ -17,6 +17,9 @@ const decoded = new Set([
   "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203",
 ]);
 
+/** Whether images in a transfer syntax are decoded here with the values that other decoders find. */
+export const isDecodedHere = (syntax: string) => decoded.has(syntax);
+
 /** What comes back for a frame: its bytes and their transfer syntax. */
 interface Frame {
   bytes: Uint8Array;

@@ -2,6 +2,7 @@ import { wadors, wadouri } from "@cornerstonejs/dicom-image-loader";
 import { type DataSet, parseDicom } from "dicom-parser";
 import { inflateRaw } from "pako";
 
+import { isDecodedHere } from "./frames";
 import { isLookedAt, sliceOf, type ViewedSeries, windowOf } from "./series";
 import { stackOf } from "./stack";
 
@@ -10,6 +11,8 @@ export interface LocalFiles {
   series: LocalSeries[];
   /** Files that are no DICOM images. */
   others: number;
+  /** Images in a transfer syntax that browsers do not decode, or with wrong values (JPEG Extended, 12 bits). */
+  undecoded: number;
 }
 
 export interface LocalSeries extends ViewedSeries {
@@ -20,6 +23,7 @@ export interface LocalSeries extends ViewedSeries {
 /** Header bytes of a file that are read at first; what is longer is read whole. */
 const headBytes = 256 * 1024;
 const pixelData = "x7fe00010";
+const deflated = "1.2.840.10008.1.2.1.99";
 
 /** Text in the character set that the object names: Korean (ISO 2022 IR 149), UTF-8, GB18030, and Latin for the rest (PS3.3 C.12.1.1.2). */
 function textOf(bytes: Uint8Array, characterSet: string): string {
@@ -97,19 +101,23 @@ async function open(file: File): Promise<Opened | null> {
   }
 }
 
+/** Without a transfer syntax a file is Implicit VR Little Endian; a deflated one is inflated before it is read. */
+const isReadHere = (syntax: string | undefined) => !syntax || syntax === deflated || isDecodedHere(syntax);
+
 /** Opens files where they lie. `onProgress` hears how many were looked at. */
 export async function openFiles(files: File[], onProgress: (done: number) => void): Promise<LocalFiles> {
   const bySeries = new Map<string, Opened[]>();
-  let others = 0;
+  let [others, undecoded] = [0, 0];
   for (const [at, file] of files.entries()) {
     const opened = await open(file);
     const series = opened?.data.string("x0020000e");
     if (!opened || !series || opened.data.uint16("x00280010") === undefined || !isLookedAt(opened.data.string("x00080060") ?? "")) others += 1;
+    else if (!isReadHere(opened.data.string("x00020010"))) undecoded += 1;
     else bySeries.set(series, [...(bySeries.get(series) ?? []), opened]);
     if (at % 20 === 0) onProgress(at + 1);
   }
   onProgress(files.length);
-  return { series: [...bySeries].map(([uid, opened]) => seriesOf(uid, opened)), others };
+  return { series: [...bySeries].map(([uid, opened]) => seriesOf(uid, opened)), others, undecoded };
 }
 
 function seriesOf(seriesUid: string, opened: Opened[]): LocalSeries {

@@ -300,8 +300,7 @@ data_set.save_as(sys.argv[2])
 }
 
 fn chromium_plays_flows(bench: &Bench) -> anyhow::Result<String> {
-    // `cargo xtask e2e` plays all of them; this one was seen through on the merged pages, the others follow as they are.
-    e2e::demo(&bench.hilum, &bench.scratch, Some("what is drawn as a stone"), Some(&bench.keep))
+    e2e::demo(&bench.hilum, &bench.scratch, None, Some(&bench.keep))
 }
 
 /// Real data, or a sentence that it is not there.

@@ -39,7 +39,7 @@ export function StonesTable({ stones }: { stones: Stone[] }) {
                     </Text>
                   )}
                   {stone.mimic && (
-                    <Text size="xs" c="orange.9">
+                    <Text size="xs" c="var(--mantine-color-orange-light-color)">
                       {statement(stone.mimic.statement)}
                     </Text>
                   )}

@@ -125,6 +125,11 @@ function Files({ viewer }: { viewer: Viewer }) {
             {t("viewer.refused.text")}
           </Alert>
         )}
+        {files !== null && files.undecoded > 0 && (
+          <Alert color="orange" radius={0} py="xs">
+            {t("viewer.local.undecoded", { count: files.undecoded })}
+          </Alert>
+        )}
         {opening && <Progress radius={0} size="sm" animated value={(100 * opening.done) / opening.of} aria-label={t("viewer.local.opening", opening)} />}
       </div>
       <main className="viewer-body">
@@ -156,7 +161,7 @@ function Files({ viewer }: { viewer: Viewer }) {
         ) : (
           <Center p="md">
             <Stack maw={520} align="center">
-              <Text ta="center">{t(files ? "viewer.local.nothing" : "viewer.local.text", { count: files?.others ?? 0 })}</Text>
+              <Text ta="center">{t(files && files.undecoded === 0 ? "viewer.local.nothing" : "viewer.local.text", { count: files?.others ?? 0 })}</Text>
             </Stack>
           </Center>
         )}
