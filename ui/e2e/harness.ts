@@ -30,8 +30,11 @@ const flags = [
 
 const axe = readFileSync(createRequire(join(process.cwd(), "package.json")).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Whoever is not signed in yet is told so by the server, and the browser notes every answer that is no success. */
-const always = [/status of 401 .*\/api\/v1\/session\b/];
+/**
+ * Whoever is not signed in yet is told so by the server, and the browser notes every answer that is no success. It asks each origin for a picture of its
+ * own, also a provider that has none.
+ */
+const always = [/status of 401 .*\/api\/v1\/session\b/, /status of 404 .*\/favicon\.ico\b/];
 
 const patience = Number(process.env.HILUM_E2E_PATIENCE_MS ?? 30_000);
 
