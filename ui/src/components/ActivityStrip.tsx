@@ -23,7 +23,6 @@ export function ActivityStrip() {
             </Text>
             <Progress
               flex={1}
-              animated
               aria-label={t("activity.import")}
               value={one.total ? (100 * one.done) / one.total : 100}
             />
@@ -34,7 +33,7 @@ export function ActivityStrip() {
             <Text size="sm" w={260}>
               {t("activity.reading", { count: readings.length })}
             </Text>
-            <Progress flex={1} animated aria-label={t("activity.readings")} value={(100 * read) / readings.length} />
+            <Progress flex={1} aria-label={t("activity.readings")} value={(100 * read) / readings.length} />
           </Group>
         )}
       </Stack>

@@ -20,7 +20,7 @@ export function ReadingBadge({ reading }: { reading: ReadingState }) {
       return (
         <Stack gap={4} miw={130}>
           <Text size="xs">{t("reading.readingAt", { percent: Math.round(100 * reading.progress) })}</Text>
-          <Progress size="sm" animated value={100 * reading.progress} aria-label={t("reading.reading")} />
+          <Progress size="sm" value={100 * reading.progress} aria-label={t("reading.reading")} />
         </Stack>
       );
     case "done":
