@@ -44,7 +44,8 @@ pub(super) fn doors(mut doors: Doors) -> Doors {
                 level,
                 delete,
                 instances::delete,
-                of.word("Deletes a study", "Deletes a series", "Deletes an instance"),
+                // Not while it is read.
+                Said::from(of.word("Deletes a study", "Deletes a series", "Deletes an instance")).refuses(&[409]),
             )
             .get(&format!("{level}/metadata"), VIEW, metadata::metadata, said_of_metadata(of))
             .get(
