@@ -1,10 +1,5 @@
 import { flow } from "./harness";
-
-interface Study {
-  study_uid: string;
-  description: string;
-  reading: { state: string; stone_count: number | null };
-}
+import { studies, withStones } from "./studies";
 
 const both = ["ko", "en"] as const;
 
@@ -19,19 +14,10 @@ export const flows = [
       await visit.look("sign-in");
       await visit.signIn();
       await page.getByRole("heading", { level: 1, name: visit.says("검사 목록", "Studies") }).waitFor();
-      let read: Study | undefined;
-      await visit.until(
-        "no study was read",
-        async () => {
-          const { items } = await visit.ask<{ items: Study[] }>("/api/v1/studies/search", { method: "POST", body: {} });
-          read = items.find(({ reading }) => reading.state === "done" && (reading.stone_count ?? 0) > 0);
-          return read !== undefined;
-        },
-        300_000,
-      );
+      const study = await withStones(visit);
       await visit.accessible("the list");
       await visit.look("list");
-      await visit.open(`/studies/${read?.study_uid}`);
+      await visit.open(`/studies/${study.study_uid}`);
       await page.getByText(visit.says("살펴본 범위", "What was looked at")).first().waitFor();
       await visit.accessible("the report");
       await visit.look("report");
@@ -44,8 +30,7 @@ export const flows = [
       const { page } = visit;
       await visit.open("/");
       await visit.signIn();
-      const { items } = await visit.ask<{ items: Study[] }>("/api/v1/studies/search", { method: "POST", body: {} });
-      for (const path of ["/", ...items.map((study) => `/studies/${study.study_uid}`)]) {
+      for (const path of ["/", ...(await studies(visit)).map((study) => `/studies/${study.study_uid}`)]) {
         await visit.open(path);
         await page.getByText("<script>window.hilumHostile").first().waitFor();
         await visit.look(`markup-${path === "/" ? "list" : "report"}`);

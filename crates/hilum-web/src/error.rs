@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, PathRejection, RawPathParamsRejection},
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection, RawPathParamsRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -99,6 +99,12 @@ impl From<JsonRejection> for ApiError {
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
         Self::bad_request(rejection.body_text())
     }
 }

@@ -6,8 +6,12 @@ use crate::views::Page;
 
 /// The number that a page goes on behind.
 pub(super) fn behind(after: &str) -> Result<i64, EngineError> {
-    let expected = "the `next` of the page before";
-    after.parse().map_err(|_| EngineError::BadRequest { field: "after", expected })
+    after.parse().map_err(|_| no_page())
+}
+
+/// What is asked to be gone on behind ends no page.
+pub(super) fn no_page() -> EngineError {
+    EngineError::BadRequest { field: "after", expected: "the `next` of the page before" }
 }
 
 /// A page of at most `limit` rows, of which one more was asked for; the next page goes on behind the number of its last.

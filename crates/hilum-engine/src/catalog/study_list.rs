@@ -244,11 +244,7 @@ impl Catalog {
             Some(ordered) if asked.words.uid().is_none() => {
                 let behind = match after {
                     None => None,
-                    Some(after) => {
-                        let unknown =
-                            EngineError::BadRequest { field: "after", expected: "the `next` of the page before" };
-                        Some(self.key_of(&select, &ordered, after).await?.ok_or(unknown)?)
-                    }
+                    Some(after) => Some(self.key_of(&select, &ordered, after).await?.ok_or_else(paging::no_page)?),
                 };
                 self.in_order(&select, &ordered, behind, filling).await?
             }

@@ -47,8 +47,7 @@ pub(super) struct AuditQuery {
 
 /// The last event first; `next` of a page is `after` of the one that follows.
 pub(super) async fn list(app: App, query: Result<Query<AuditQuery>, QueryRejection>) -> ApiResult<Page<AuditView>> {
-    let Query(query) = query.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-    let AuditQuery { action, outcome, actor_kind, actor, study, from, to, after, limit } = query;
+    let Query(AuditQuery { action, outcome, actor_kind, actor, study, from, to, after, limit }) = query?;
     let search = AuditSearch {
         action: parsed("action", action)?,
         outcome: parsed("outcome", outcome)?,

@@ -61,7 +61,7 @@ pub(super) async fn forwards(
     app: App,
     query: Result<Query<ForwardsQuery>, QueryRejection>,
 ) -> ApiResult<Page<ForwardView>> {
-    let ForwardsQuery { state, peer, after, limit } = asked(query)?;
+    let Query(ForwardsQuery { state, peer, after, limit }) = query?;
     bounded(limit)?;
     let Ok(peer) = peer.map(|title| title.parse::<AeTitle>()).transpose() else {
         // No forward goes to what is no AE title.
@@ -101,7 +101,7 @@ pub(super) async fn deliveries(
     app: App,
     query: Result<Query<DeliveriesQuery>, QueryRejection>,
 ) -> ApiResult<Page<DeliveryView>> {
-    let DeliveriesQuery { state, destination, after, limit } = asked(query)?;
+    let Query(DeliveriesQuery { state, destination, after, limit }) = query?;
     bounded(limit)?;
     let Ok(destination) = destination.map(|name| name.parse::<DestinationName>()).transpose() else {
         // Nothing goes to what is no name.
@@ -112,10 +112,6 @@ pub(super) async fn deliveries(
 
 pub(super) async fn retry_deliveries(app: App) -> ApiResult<Retried> {
     Ok(Json(Retried { due: app.engine.retry_deliveries(&app.scope, None).await? }))
-}
-
-fn asked<Q>(query: Result<Query<Q>, QueryRejection>) -> Result<Q, ApiError> {
-    query.map(|Query(query)| query).map_err(|rejection| ApiError::bad_request(rejection.body_text()))
 }
 
 fn bounded(limit: Option<u32>) -> Result<(), ApiError> {

@@ -80,17 +80,17 @@ impl Listener {
                     continue;
                 }
             };
-            if !self.emr.is_expected(address) {
-                tracing::warn!("an MLLP connection came from an address of no sender, and was closed");
-                self.emr.note_stranger(address).await;
-                continue;
-            }
             let Ok(turn) = Arc::clone(&turns).try_acquire_owned() else {
                 tracing::warn!("there are as many MLLP connections as are taken; one more was closed");
                 continue;
             };
             let (emr, tls) = (Arc::clone(&self.emr), self.tls.clone());
             tasks.spawn(async move {
+                // Not before: who calls meanwhile would wait for the trail.
+                if !emr.is_expected(address) {
+                    tracing::warn!("an MLLP connection came from an address of no sender, and was closed");
+                    return emr.note_stranger(address).await;
+                }
                 if let Err(error) = emr.converse(socket, address, tls.as_ref()).await {
                     tracing::info!(kind = %error.kind(), "an MLLP connection ended early");
                 }

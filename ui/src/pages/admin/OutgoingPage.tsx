@@ -93,7 +93,7 @@ export function OutgoingPage<State extends string, One extends Row<State>>({ kin
             <Table.Td>
               <StudyLink uid={one.study_uid} {...(one.version !== undefined && { version: one.version })} />
             </Table.Td>
-            <Table.Td><Badge variant="light" color={colours[one.state]}>{t(`admin.${kind}.${one.state}`)}</Badge></Table.Td>
+            <Table.Td><Badge variant="light" miw="max-content" color={colours[one.state]}>{t(`admin.${kind}.${one.state}`)}</Badge></Table.Td>
             <Table.Td>{one.tries}</Table.Td>
             <Table.Td><Text size="xs" c="dimmed">{one.state === "waiting" ? moment(one.next_try_at) : moment(one.updated_at)}</Text></Table.Td>
             <Table.Td><Text size="xs">{one.reason ?? ""}</Text></Table.Td>
