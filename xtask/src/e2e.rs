@@ -28,7 +28,7 @@ pub fn run(options: &EndToEnd) -> anyhow::Result<()> {
     requirements::ensure(&[requirements::BUILD, requirements::BROWSER], options.install)?;
     crate::ui::build()?;
     run::step("build");
-    run::status(Command::new(run::cargo()).args(["build", "--locked", "--workspace", "--bin", "hilum"]))?;
+    run::status(run::cargo().args(["build", "--locked", "--workspace", "--bin", "hilum"]))?;
     let scratch = run::target().join("e2e");
     let _gone = std::fs::remove_dir_all(&scratch);
     std::fs::create_dir_all(&scratch)?;

@@ -1,7 +1,5 @@
 //! `cargo xtask openapi`: docs/openapi.json beside what the code says.
 
-use std::process::Command;
-
 use crate::{run, ui};
 
 /// Options of the verb.
@@ -14,7 +12,7 @@ pub struct OpenApi {
 
 /// The server's own test compares the document, and writes it where it is told to; the types of the interface follow.
 pub fn run(openapi: &OpenApi) -> anyhow::Result<()> {
-    let mut command = Command::new(run::cargo());
+    let mut command = run::cargo();
     command.args(["test", "--locked", "--quiet", "--workspace", "--test", "it", "--"]);
     command.arg("the_pinned_document_is_the_one_that_is_served_to_anybody");
     if openapi.write {

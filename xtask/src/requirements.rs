@@ -77,7 +77,7 @@ pub fn ensure_cargo_deny() -> anyhow::Result<()> {
         return Ok(());
     }
     run::step("installing cargo-deny");
-    run::status(Command::new(run::cargo()).args(["install", "--locked", "--quiet", "cargo-deny"]))
+    run::status(run::cargo().args(["install", "--locked", "--quiet", "cargo-deny"]))
 }
 
 /// Fails when Node is older than the user interface's tools allow.

@@ -31,13 +31,21 @@ pub fn hilum(profile: &str) -> PathBuf {
 pub fn build_release() -> anyhow::Result<PathBuf> {
     crate::ui::build()?;
     step("release build");
-    status(Command::new(cargo()).args(["build", "--release", "--locked", "--package", "hilum"]))?;
+    status(cargo().args(["build", "--release", "--locked", "--package", "hilum"]))?;
     Ok(hilum("release"))
 }
 
-/// The cargo that runs us.
-pub fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+/// The cargo that runs us, without what it told us of our own package: build scripts that look at such variables (ring's)
+/// would run anew, and all behind them be compiled anew, whenever cargo is called now by us and now from a shell.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// Says which step begins.

@@ -29,12 +29,12 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
         );
     }
     run::step("format");
-    run::status(Command::new(run::cargo()).args(["fmt", "--all", "--check"]))?;
+    run::status(run::cargo().args(["fmt", "--all", "--check"]))?;
     tidy::run()?;
     ui::build()?;
-    ui::test()?;
+    ui::test(python.as_deref())?;
     run::step("lints");
-    run::status(Command::new(run::cargo()).args([
+    run::status(run::cargo().args([
         "clippy",
         "--locked",
         "--workspace",
@@ -51,7 +51,7 @@ pub fn run(test: &Test) -> anyhow::Result<()> {
         None => None,
     };
     let tests = || {
-        let mut command = Command::new(run::cargo());
+        let mut command = run::cargo();
         let nextest: &[&str] = if run::exists("cargo-nextest") { &["nextest", "run"] } else { &["test"] };
         command.args(nextest).args(["--locked", "--workspace", "--no-fail-fast"]);
         if let Some(python) = &python {
@@ -119,13 +119,5 @@ fn check_neon() -> anyhow::Result<()> {
         return Ok(());
     }
     run::step("NEON kernels");
-    run::status(Command::new(run::cargo()).args([
-        "check",
-        "--locked",
-        "--quiet",
-        "--package",
-        "hilum-nn",
-        "--target",
-        ARM,
-    ]))
+    run::status(run::cargo().args(["check", "--locked", "--quiet", "--package", "hilum-nn", "--target", ARM]))
 }

@@ -122,7 +122,7 @@ fn licences() -> anyhow::Result<()> {
         return Ok(());
     }
     // cargo-deny asks for the manifests of every platform, also of those that are not built here.
-    run::status(Command::new(run::cargo()).args(["fetch", "--locked", "--quiet"]))?;
+    run::status(run::cargo().args(["fetch", "--locked", "--quiet"]))?;
     run::status(Command::new("cargo-deny").args([
         "--offline",
         "check",

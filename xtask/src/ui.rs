@@ -120,13 +120,18 @@ fn files(folder: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     names.collect()
 }
 
-/// Type check and unit tests.
-pub fn test() -> anyhow::Result<()> {
+/// Type check and unit tests, beside the oracles' Python where there is one.
+pub fn test(python: Option<&Path>) -> anyhow::Result<()> {
     libraries()?;
     run::step("user interface: types of the API");
     api_types(false)?;
     run::step("user interface: tests");
-    npm(&["test"])
+    let mut tests = Command::new("npm");
+    tests.current_dir(run::root().join("ui")).arg("test");
+    if let Some(python) = python {
+        tests.env("HILUM_ORACLE_PYTHON", python);
+    }
+    run::status(&mut tests)
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Sites and rejections on synthetic patients that had no part in the design.
 
-use std::process::Command;
-
 use super::page;
 use crate::run;
 
@@ -30,7 +28,7 @@ pub fn run(options: &Sites) -> anyhow::Result<String> {
     let machine = page::Machine::now();
     let numbers = [options.first_seed, options.patients as u64, options.network as u64];
     let tables = run::output(
-        Command::new(run::cargo())
+        run::cargo()
             .args(["bench", "--package", "hilum-clinical", "--bench", "sites", "--profile", &options.profile, "--"])
             .args(numbers.map(|number| number.to_string())),
     )?;

@@ -22,7 +22,7 @@ pub fn run(options: &Stones, write: bool) -> anyhow::Result<()> {
     let folder = run::target().join("bench/stones");
     std::fs::create_dir_all(&folder)?;
     run::step("the measuring programs");
-    let mut build = Command::new(run::cargo());
+    let mut build = run::cargo();
     build.args(["build", "--locked", "--workspace"]);
     run::status(build.args(["--example", "measure_stones", "--example", "measure_read_stones"]))?;
     let program = |name: &str| Command::new(run::target().join("debug/examples").join(name));

@@ -62,7 +62,7 @@ pub fn run(interop: &Interop) -> anyhow::Result<()> {
     }
     crate::ui::build()?;
     run::step("build");
-    run::status(std::process::Command::new(run::cargo()).args(["build", "--locked", "--workspace", "--bin", "hilum"]))?;
+    run::status(run::cargo().args(["build", "--locked", "--workspace", "--bin", "hilum"]))?;
     let scratch = run::target().join("interop");
     let _gone = std::fs::remove_dir_all(&scratch);
     std::fs::create_dir_all(&scratch)?;

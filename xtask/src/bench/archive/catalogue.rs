@@ -98,7 +98,7 @@ fn measure(program: &Path, studies: u64, folder: &Path, server: Option<&str>) ->
 fn build() -> anyhow::Result<PathBuf> {
     run::step("release build of the measuring program");
     let messages = run::output(
-        Command::new(run::cargo())
+        run::cargo()
             .args(["build", "--release", "--locked", "--package", "hilum", "--package", "hilum-engine"])
             .args(["--features", "hilum-engine/bench", "--bench", "catalogue"])
             .args(["--message-format", "json-render-diagnostics"])

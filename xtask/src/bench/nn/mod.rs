@@ -172,7 +172,7 @@ const QUIET: Duration = Duration::from_millis(400);
 fn build() -> anyhow::Result<PathBuf> {
     run::step("release build of the measuring program");
     let messages = run::output(
-        Command::new(run::cargo())
+        run::cargo()
             .args(["build", "--release", "--locked", "--package", "hilum-nn", "--bench", "peers"])
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(run::root())
