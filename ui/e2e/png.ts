@@ -8,18 +8,21 @@ export interface Pixels {
   rgb: Uint8Array;
 }
 
-/** Reads a PNG of 8 bits, RGB or RGBA, not interlaced: what Chromium writes (PNG specification, W3C 2003). */
+/** Reads a PNG of 8 bits, RGB, RGBA or with a palette, not interlaced: what Chromium and we write (PNG specification, W3C 2003). */
 export function readPng(png: Buffer): Pixels {
   const [width, height, depth, colour, interlace] = [png.readUInt32BE(16), png.readUInt32BE(20), png[24], png[25], png[28]];
-  if (depth !== 8 || (colour !== 2 && colour !== 6) || interlace !== 0) throw new Error(`a PNG of depth ${depth}, colour type ${colour}`);
+  if (depth !== 8 || (colour !== 2 && colour !== 3 && colour !== 6) || interlace !== 0) throw new Error(`a PNG of depth ${depth}, colour type ${colour}`);
   const data: Buffer[] = [];
+  let palette: Buffer | null = null;
   for (let at = 8; at < png.length; ) {
     const length = png.readUInt32BE(at);
-    if (png.toString("latin1", at + 4, at + 8) === "IDAT") data.push(png.subarray(at + 8, at + 8 + length));
+    const [type, content] = [png.toString("latin1", at + 4, at + 8), png.subarray(at + 8, at + 8 + length)];
+    if (type === "IDAT") data.push(content);
+    if (type === "PLTE") palette = content;
     at += 12 + length;
   }
   const bytes = inflateSync(Buffer.concat(data));
-  const each = colour === 6 ? 4 : 3;
+  const each = { 2: 3, 3: 1, 6: 4 }[colour];
   const stride = width * each;
   const lines = Buffer.alloc(stride * height);
   for (let y = 0; y < height; y += 1) {
@@ -34,7 +37,9 @@ export function readPng(png: Buffer): Pixels {
   }
   const rgb = new Uint8Array(width * height * 3);
   for (let pixel = 0; pixel < width * height; pixel += 1) {
-    for (let channel = 0; channel < 3; channel += 1) rgb[pixel * 3 + channel] = lines[pixel * each + channel] ?? 0;
+    for (let channel = 0; channel < 3; channel += 1) {
+      rgb[pixel * 3 + channel] = (palette ? palette[(lines[pixel] ?? 0) * 3 + channel] : lines[pixel * each + channel]) ?? 0;
+    }
   }
   return { width, height, rgb };
 }

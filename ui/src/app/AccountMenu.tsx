@@ -1,22 +1,26 @@
 import { Button, Menu, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { Suspense } from "react";
+import { Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { useProviders } from "../api/accessHooks";
 import { inOrder } from "../components/access";
+import { hasUnsaved } from "../components/unsaved";
 import { whenOpened } from "../i18n";
 import { endSession, may, useSession } from "./session";
 
 const ChangePassword = whenOpened(() => import("./ChangePassword").then((one) => ({ default: one.ChangePassword })));
+
+const LeaveDialog = whenOpened(() => import("../components/LeaveDialog").then((one) => ({ default: one.LeaveDialog })));
 
 /** Who is signed in, what they are to which institution, and what is theirs to do beside reading. */
 export function AccountMenu() {
   const { t } = useTranslation();
   const session = useSession();
   const [changing, { open, close }] = useDisclosure(false);
+  const [asks, setAsks] = useState(false);
   const providers = useProviders();
   const { account, institutions } = session;
   const manages = may(session, "manage");
@@ -100,9 +104,14 @@ export function AccountMenu() {
             </Menu.Item>
           )}
           <Menu.Divider />
-          <Menu.Item onClick={signOut}>{t("account.signOut")}</Menu.Item>
+          <Menu.Item onClick={() => (hasUnsaved() ? setAsks(true) : signOut())}>{t("account.signOut")}</Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      {asks && (
+        <Suspense>
+          <LeaveDialog opened onStay={() => setAsks(false)} onGo={signOut} />
+        </Suspense>
+      )}
       {changing && (
         <Suspense>
           <ChangePassword opened={changing} onClose={close} login={account.login} />

@@ -9,6 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Role } from "../api/access";
 import { refused, signedIn, signedOut } from "../api/session";
 import type { StudyDetail } from "../api/types";
+import { holdUnsaved } from "../components/unsaved";
 import { furnish } from "../testing/browser";
 import { type Heard, refusal, serve, sessionOf, unknown } from "../testing/server";
 import { App } from "./App";
@@ -132,6 +133,23 @@ describe("a page", () => {
     await signIn("a long enough one");
     await screen.findByRole("heading", { name: "Studies" });
     expect(router.state.location.pathname).toBe("/");
+  });
+
+  it("is not left for the sign-in while something is written and not kept, unless that is the answer", async () => {
+    const { heard } = hospital(["radiologist"]);
+    const { router } = open(`/studies/${uid}`);
+    await signIn("a long enough one");
+    await screen.findByRole("heading", { name: "Hong Gildong" });
+    const release = holdUnsaved();
+    const signOut = async () => fireEvent.click((await menu()).at(-1) as HTMLElement);
+    await signOut();
+    fireEvent.click(await screen.findByRole("button", { name: "Stay here" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect([heard.some(({ act }) => act.startsWith("DELETE")), router.state.location.pathname]).toEqual([false, `/studies/${uid}`]);
+    await signOut();
+    fireEvent.click(await screen.findByRole("button", { name: "Leave and discard" }));
+    await screen.findByLabelText("Login");
+    release();
   });
 
   it("that the roles do not allow says which role does", async () => {

@@ -6,7 +6,6 @@ import { useAct } from "../../../api/accessHooks";
 import { type Conclusion, reviewApi } from "../../../api/review";
 import { useQuickTexts } from "../../../api/reviewHooks";
 import { type Language, languages, later } from "../../../i18n";
-import { LeaveGuard } from "./LeaveGuard";
 
 interface Props {
   conclusion: Conclusion;
@@ -47,7 +46,6 @@ export function ConclusionForm({ conclusion, writes, busy, onSave, onDirty }: Pr
   }
   return (
     <Stack gap="xs" px="md" pb="md">
-      <LeaveGuard when={dirty} />
       <Group justify="space-between">
         <Title order={3} size="h5">{t("review.conclusion")}</Title>
         <Group gap="xs">

@@ -20,12 +20,14 @@ interface Props {
   busy: boolean;
   onJudge: (verdict: Verdict, edits: StoneEdits, comment: string) => void;
   onEdit: (comment: string) => void;
+  /** Whether a comment is written here that is not kept. */
+  onUnkept: (number: number, now: boolean) => void;
   /** Where images are beside it. */
   onLookAt?: () => void;
 }
 
 /** A finding with its verdict. With the row in focus, A accepts, E edits, R rejects, and arrows go to the rows beside it. */
-export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit, onLookAt }: Props) {
+export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit, onUnkept, onLookAt }: Props) {
   const { t } = useTranslation();
   const found = useFound();
   const stated = useStated();
@@ -39,6 +41,11 @@ export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit, onLo
     setComment((own) => (own === kept.current ? theirs : own));
     kept.current = theirs;
   }, [verdict?.comment]);
+  const unkept = judges && comment.trim() !== (verdict?.comment ?? "");
+  useEffect(() => {
+    onUnkept(number, unkept);
+    return () => onUnkept(number, false);
+  }, [number, unkept, onUnkept]);
   const gone = verdict?.verdict === "rejected" || verdict?.verdict === "withdrawn";
   const accept = () => onJudge(added ? "added" : "accepted", added ? (verdict?.edits ?? noEdits) : noEdits, comment);
   const reject = () => onJudge(added ? "withdrawn" : "rejected", noEdits, comment);
@@ -128,6 +135,7 @@ export function FindingRow({ finding, stone, judges, busy, onJudge, onEdit, onLo
               size="xs"
               aria-label={t("review.commentOn", { number })}
               placeholder={t("review.comment")}
+              {...(unkept && !verdict && { description: t("review.commentWaits"), inputWrapperOrder: ["input", "description"] })}
               maxLength={1000}
               value={comment}
               onChange={(event) => setComment(event.currentTarget.value)}

@@ -1,9 +1,8 @@
-import { Button, Group, Stack, Text } from "@mantine/core";
 import { useEffect } from "react";
-import { useTranslation } from "react-i18next";
 import { type Location, useBlocker } from "react-router";
 
-import { Dialog } from "../../../components/Dialog";
+import { LeaveDialog } from "../../../components/LeaveDialog";
+import { holdUnsaved } from "../../../components/unsaved";
 
 /** Another page, or another version of the report. The rest of an address follows what is looked at. */
 function leaves(from: Location, to: Location): boolean {
@@ -11,34 +10,23 @@ function leaves(from: Location, to: Location): boolean {
   return from.pathname !== to.pathname || version(from) !== version(to);
 }
 
-/** Asks before something that is written and not kept is left, by a link, by the browser's back, or by closing and reloading. */
+/** Asks before something that is written and not kept is left, by a link, by the browser's back, by closing and reloading, or by signing out. */
 export function LeaveGuard({ when }: { when: boolean }) {
-  const { t } = useTranslation();
   const blocker = useBlocker(({ currentLocation, nextLocation }) => when && leaves(currentLocation, nextLocation));
   useEffect(() => {
     if (!when) return undefined;
     const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    const release = holdUnsaved();
     window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
+    return () => {
+      release();
+      window.removeEventListener("beforeunload", ask);
+    };
   }, [when]);
   const { state, reset } = blocker;
   // It was kept meanwhile: there is nothing to ask any more.
   useEffect(() => {
     if (state === "blocked" && !when) reset();
   }, [state, when, reset]);
-  return (
-    <Dialog opened={state === "blocked"} onClose={() => reset?.()} title={t("review.leave.title")}>
-      <Stack>
-        <Text size="sm">{t("review.leave.text")}</Text>
-        <Group justify="end" gap="xs">
-          <Button variant="default" color="red" onClick={() => blocker.proceed?.()}>
-            {t("review.leave.go")}
-          </Button>
-          <Button data-autofocus onClick={() => reset?.()}>
-            {t("review.leave.stay")}
-          </Button>
-        </Group>
-      </Stack>
-    </Dialog>
-  );
+  return <LeaveDialog opened={state === "blocked"} onStay={() => reset?.()} onGo={() => blocker.proceed?.()} />;
 }

@@ -8,6 +8,7 @@ import type { Role } from "../../../api/access";
 import { noEdits, type Review, type VerdictView } from "../../../api/review";
 import { signedIn } from "../../../api/session";
 import type { Stone, UrinaryStoneReport } from "../../../api/types";
+import { hasUnsaved } from "../../../components/unsaved";
 import en from "../../../i18n/later-en.json";
 import ko from "../../../i18n/later-ko.json";
 import { furnish, inEnglish } from "../../../testing/browser";
@@ -111,7 +112,7 @@ it("asks before a conclusion that is not kept is left, and lets go of the page o
   expect(asks()).toBe(true);
 
   const leave = (to: string) => act(() => router.navigate(to));
-  const question = () => screen.findByRole("dialog", { name: "The conclusion is not kept yet" });
+  const question = () => screen.findByRole("dialog", { name: en.review.leave.title });
   const closed = () => waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   // What is looked at may change in the address; another version is another text.
   await leave("/studies/1.2.3?finding=2");
@@ -144,6 +145,30 @@ it("discards a conclusion that is not kept where that is the answer", async () =
   fireEvent.click(await screen.findByRole("button", { name: "Leave and discard" }));
   await screen.findByText("The list");
   expect(asks()).toBe(false);
+});
+
+it("asks before a comment without a verdict is left, and the report is not signed over it", async () => {
+  let now = review(4, [null, null]);
+  serve({
+    [`GET ${address}/review`]: () => Response.json(now),
+    "GET /api/v1/quick-texts": () => Response.json([]),
+    [`PUT ${address}/review/findings/1`]: ({ body }) => {
+      now = review(5, [{ ...verdict("accepted"), comment: (body as { comment: string }).comment }, null]);
+      return Response.json(now);
+    },
+  });
+  show(["radiologist"]);
+  const comment = await screen.findByLabelText("Comment on finding 1");
+  const sign = () => screen.getByRole<HTMLButtonElement>("button", { name: "Sign" });
+  expect([asks(), hasUnsaved(), sign().disabled]).toEqual([false, false, false]);
+  fireEvent.change(comment, { target: { value: "At the UVJ" } });
+  fireEvent.blur(comment);
+  await screen.findByText(en.review.commentWaits);
+  expect([asks(), hasUnsaved(), sign().disabled]).toEqual([true, true, true]);
+  fireEvent.click(screen.getAllByRole("button", { name: "Accept" })[0]!);
+  await screen.findByText("Accepted");
+  await waitFor(() => expect([asks(), hasUnsaved(), sign().disabled]).toEqual([false, false, false]));
+  expect(screen.queryByText(en.review.commentWaits)).toBeNull();
 });
 
 it("tells whoever was slower, and shows what the other one said", async () => {

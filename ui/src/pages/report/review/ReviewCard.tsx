@@ -13,6 +13,7 @@ import { Dialog } from "../../../components/Dialog";
 import { Refusal } from "../../../components/Refusal";
 import { ConclusionForm } from "./ConclusionForm";
 import { FindingRow } from "./FindingRow";
+import { LeaveGuard } from "./LeaveGuard";
 import { SignForm } from "./SignForm";
 import { StateBadge } from "./StateBadge";
 import { StoneForm } from "./StoneForm";
@@ -59,6 +60,7 @@ function Panel({ studyUid, report, review, onSigned, onLookAt }: Props & { revie
   const [edited, setEdited] = useState<Edited | null>(null);
   const [signing, setSigning] = useState(false);
   const [dirty, setDirty] = useState(false);
+  const [unkept, setUnkept] = useState<readonly number[]>([]);
   const { version, revision } = review;
   const amends = review.state === "signed";
   // What was signed is not changed by the way: an amendment is begun on purpose.
@@ -75,11 +77,16 @@ function Panel({ studyUid, report, review, onSigned, onLookAt }: Props & { revie
     reviewApi.conclude(studyUid, version, { revision, conclusion }),
   );
   const onDirty = useCallback((now: boolean) => setDirty(now), []);
+  const onUnkept = useCallback((number: number, now: boolean) => {
+    setUnkept((before) => (before.includes(number) === now ? before : now ? [...before, number] : before.filter((one) => one !== number)));
+  }, []);
+  const written = judges && (dirty || unkept.length > 0);
   const failure = judge.error ?? conclude.error;
   const left = unjudged(review.findings);
 
   return (
     <Stack gap="sm">
+      <LeaveGuard when={written} />
       <Group justify="space-between" px="md" pt="md">
         <Group gap="sm">
           <Title order={2} size="h4">{t("review.title")}</Title>
@@ -95,7 +102,7 @@ function Panel({ studyUid, report, review, onSigned, onLookAt }: Props & { revie
             <Button size="xs" variant="default" onClick={() => setEdited({ number: null, edits: noEdits, comment: "", ofModel: false })}>
               {t("review.addStone")}
             </Button>
-            <Button size="xs" disabled={dirty} onClick={() => setSigning(true)}>
+            <Button size="xs" disabled={written} onClick={() => setSigning(true)}>
               {t(amends ? "review.signAmendment" : "review.sign")}
             </Button>
           </Group>
@@ -135,6 +142,7 @@ function Panel({ studyUid, report, review, onSigned, onLookAt }: Props & { revie
               judges={judges}
               busy={judge.isPending}
               {...(onLookAt && { onLookAt: () => onLookAt(finding.number) })}
+              onUnkept={onUnkept}
               onJudge={(verdict, edits, comment) => {
                 conclude.reset();
                 judge.mutate({ number: finding.number, verdict, edits, comment: comment.trim() });
