@@ -277,7 +277,7 @@ impl Engine {
         Ok(self.catalog().end_delivery(&scope, row, outcome).await?)
     }
 
-    /// A page of deliveries, the oldest first.
+    /// A page of deliveries, the latest first.
     pub async fn deliveries(&self, scope: &Scope, search: &DeliverySearch) -> Result<Page<DeliveryView>, EngineError> {
         self.catalog().deliveries(scope, search).await
     }

@@ -130,7 +130,7 @@ impl Engine {
         Ok(self.catalog().end_forwards(&scope, ends).await?)
     }
 
-    /// A page of forwards, the oldest first.
+    /// A page of forwards, the latest first.
     pub async fn forwards(&self, scope: &Scope, search: &ForwardSearch) -> Result<Page<ForwardView>, EngineError> {
         self.caught_up().await;
         self.catalog().forwards(scope, search).await

@@ -220,7 +220,7 @@ impl Catalog {
         txn.commit().await.map_err(CatalogError::during(ACT))
     }
 
-    /// A page of deliveries, the oldest first.
+    /// A page of deliveries, the latest first.
     pub(crate) async fn deliveries(
         &self,
         scope: &Scope,
@@ -244,10 +244,10 @@ impl Catalog {
             values.push(destination.as_str().into());
         }
         if let Some(after) = &search.after {
-            sql.push_str(" AND delivery.id > ?");
+            sql.push_str(" AND delivery.id < ?");
             values.push(behind(after)?.into());
         }
-        sql = format!("{sql} ORDER BY delivery.id LIMIT {}", limit + 1);
+        sql = format!("{sql} ORDER BY delivery.id DESC LIMIT {}", limit + 1);
         let rows = ViewRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await

@@ -160,7 +160,7 @@ impl Catalog {
         txn.commit().await.map_err(CatalogError::during(ACT))
     }
 
-    /// A page of forwards, the oldest first.
+    /// A page of forwards, the latest first.
     pub(crate) async fn forwards(
         &self,
         scope: &Scope,
@@ -185,10 +185,10 @@ impl Catalog {
             values.push(peer.as_str().into());
         }
         if let Some(after) = &search.after {
-            sql.push_str(" AND forward.id > ?");
+            sql.push_str(" AND forward.id < ?");
             values.push(behind(after)?.into());
         }
-        sql = format!("{sql} ORDER BY forward.id LIMIT {}", limit + 1);
+        sql = format!("{sql} ORDER BY forward.id DESC LIMIT {}", limit + 1);
         let rows = ViewRow::find_by_statement(self.statement(&sql, values))
             .all(&self.read)
             .await

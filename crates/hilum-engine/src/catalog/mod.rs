@@ -42,7 +42,7 @@ mod sessions;
 mod settle;
 mod signature;
 mod study_list;
-#[cfg(feature = "bench")]
+#[cfg(any(feature = "bench", test))]
 mod synthetic;
 mod upkeep;
 mod ups;

@@ -2,7 +2,9 @@
 //!
 //! Two ways lead to a page, and each costs what it shows and not what the archive holds. The index of words hands out what matches from
 //! the newest on; where that order is wanted, a page is its first rows. For another order the index is asked for a few thousand matches:
-//! if there are no more, they are sorted; if there are, the index of the order is walked, which meets matches often.
+//! if there are no more, they are sorted; if there are, the index of the order is walked, which meets matches often. Where it does not
+//! (what is searched decides where a study stands in the order, as a name does by name), it leaves out the letters under which the index
+//! of words has no match; and where that does not help, all matches become a list that the walk asks.
 
 use super::dialect::Dialect;
 use super::listing::{FEWEST_ROWS, StudyRow, StudySelect, summary};
@@ -20,15 +22,19 @@ const DEFAULT_PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
 
 /// So many matches are sorted; more are met by walking in the order that is wanted.
-const SORTED: usize = 4_000;
+const SORTED: usize = if cfg!(test) { 4 } else { 4_000 };
 /// Rows of a walk that are looked at in one go.
 const LARGEST_LOOK: usize = 2_048;
+/// A walk that has met so many rows and no full page asks the index of words at each step from then on.
+const WALKED: usize = if cfg!(test) { 128 } else { 2_048 };
 
 /// What is sorted by, and how a statement says it.
 struct Ordered {
     column: &'static str,
     is_text: bool,
     descending: bool,
+    /// Whose beginnings, which the index of words has, are those of the column.
+    field: Option<Field>,
 }
 
 impl Ordered {
@@ -46,12 +52,36 @@ impl Ordered {
             WorkOrder::Workflow => ("workflow", false),
             WorkOrder::Stones => ("stones", false),
         };
-        Some(Self { column, is_text, descending: sort.descending })
+        let field = match sort.by {
+            WorkOrder::Name => Some(Field::Name),
+            WorkOrder::PatientId => Some(Field::PatientId),
+            WorkOrder::Description => Some(Field::Description),
+            _ => None,
+        };
+        Some(Self { column, is_text, descending: sort.descending, field })
+    }
+
+    /// What the index of words is asked for studies under a letter of this order; none where it cannot tell.
+    fn under(&self, letter: char) -> Option<Condition> {
+        let told =
+            letter.is_ascii_alphanumeric() || matches!(letter, '\u{AC00}'..='\u{D7A3}' | '\u{4E00}'..='\u{9FFF}');
+        let (mut bytes, field) = ([0; 4], self.field.filter(|_| told)?);
+        let start = Fragment { text: letter.encode_utf8(&mut bytes), at_start: true, at_end: false };
+        if field == Field::Name { text::named(start) } else { text::holding(field, start) }
+    }
+
+    /// The end of a letter in this order.
+    fn end_of(&self, letter: char) -> Vec<Value> {
+        if self.descending {
+            vec![letter.to_string().into(), i64::MIN.into()]
+        } else {
+            vec![format!("{letter}{}", char::MAX).into(), i64::MAX.into()]
+        }
     }
 
     /// An index begins with the state and goes on with this.
     fn goes_with_workflow(&self) -> bool {
-        ["priority", "dated"].contains(&self.column)
+        ["priority", "dated", "stones"].contains(&self.column)
     }
 
     fn by(&self) -> String {
@@ -297,9 +327,16 @@ impl Catalog {
             }
         };
         let (filtered, filter_values) = filling.asked.columns(self.dialect(), ordered);
-        let mut look = (filling.limit + 1).max(FEWEST_ROWS);
+        let (mut look, mut walked) = ((filling.limit + 1).max(FEWEST_ROWS), 0);
         loop {
             let (mut conditions, mut values) = (select.conditions.clone(), select.values.clone());
+            if candidates.is_none() && walked >= WALKED {
+                let narrowed = select.words().and_then(|condition| self.is_indexed("s.id", &condition));
+                if let Some((condition, marks)) = narrowed {
+                    conditions.push(condition);
+                    values.push(marks);
+                }
+            }
             if let Some(candidates) = &candidates {
                 let (condition, rows) = self.dialect().is_one_of("s.id", candidates);
                 conditions.push(condition);
@@ -319,14 +356,50 @@ impl Catalog {
             let (sql, values) = select.of_studies(&met);
             let rows = self.study_rows(&sql, values).await?;
             let mut rows: HashMap<i64, StudyRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+            let before = filling.found.len();
             let full = filling.take(met.iter().filter_map(|id| rows.remove(id)));
             let Some(last) = met.last().filter(|_| !full && met.len() == look) else { return Ok(filling) };
             // Whoever was deleted meanwhile ends the page early; the next one begins at what is left.
-            behind = self.key_of(select, ordered, *last).await?;
-            if behind.is_none() {
-                return Ok(filling);
-            }
+            let Some(mut key) = self.key_of(select, ordered, *last).await? else { return Ok(filling) };
+            walked += met.len();
             look = (2 * look).min(LARGEST_LOOK);
+            if candidates.is_none()
+                && before == filling.found.len()
+                && self.leave_out(select, ordered, &mut key).await?
+            {
+                (look, walked) = ((filling.limit + 1).max(FEWEST_ROWS), 0);
+            }
+            behind = Some(key);
+        }
+    }
+
+    /// Goes on behind the letters that come next in an order and under which no study meets what is searched; whether there were any.
+    async fn leave_out(
+        &self,
+        select: &StudySelect,
+        ordered: &Ordered,
+        behind: &mut Vec<Value>,
+    ) -> Result<bool, CatalogError> {
+        let (Some(_), Some(searched)) = (ordered.field, select.words()) else { return Ok(false) };
+        let mut left_out = false;
+        loop {
+            let (conditions, by) = (select.conditions.join(" AND "), ordered.by());
+            let sql = format!(
+                "SELECT CAST(NULL AS BIGINT) AS number, s.{} AS text FROM study s WHERE {conditions} AND {} ORDER BY {by} LIMIT 1",
+                ordered.column,
+                ordered.behind()
+            );
+            let values = select.values.iter().chain(behind.iter()).cloned();
+            let next = Key::find_by_statement(self.statement(&sql, values)).one(&self.read).await;
+            let next = next.map_err(CatalogError::during("list studies"))?.and_then(|key| key.text);
+            let Some(letter) = next.and_then(|text| text.chars().next()) else { return Ok(left_out) };
+            let Some(under) = ordered.under(letter) else { return Ok(left_out) };
+            let both = Condition::All(vec![searched.clone(), under]);
+            if !self.indexed(&both, i64::MAX, 1).await?.is_empty() {
+                return Ok(left_out);
+            }
+            *behind = ordered.end_of(letter);
+            left_out = true;
         }
     }
 
@@ -352,5 +425,67 @@ impl Catalog {
             let first = if *is_text { Value::from(key.text) } else { Value::from(key.number) };
             vec![first, row.into()]
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::work::{folded, name_key};
+    use super::*;
+    use crate::engine::{Engine, EngineConfig};
+    use crate::views::PatientView;
+
+    /// All pages of a search.
+    async fn every(catalog: &Catalog, search: &StudySearch) -> Vec<StudySummary> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let search = StudySearch { after, limit: Some(7), ..search.clone() };
+            let page = catalog.studies(&Scope::local(), &search).await.unwrap();
+            found.extend(page.items);
+            if page.next.is_none() {
+                return found;
+            }
+            after = page.next;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_walk_that_meets_few_finds_what_a_look_at_every_study_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = EngineConfig { shipped_model: false, ..EngineConfig::new(folder.path()) };
+        let engine = Engine::open(config).await.unwrap();
+        let catalog = engine.catalog();
+        catalog.fill_synthetic(&Scope::local(), 700, |_| ()).await.unwrap();
+        let mut studies = every(catalog, &StudySearch::default()).await;
+        studies.reverse();
+        assert_eq!(studies.len(), 700);
+        let key = |by: WorkOrder, one: &StudySummary| match by {
+            WorkOrder::Name => {
+                let PatientView { name, name_ideographic, name_phonetic, .. } = &one.patient;
+                name_key([Some(name), name_ideographic.as_deref(), name_phonetic.as_deref()])
+            }
+            WorkOrder::Modality => one.modalities.join("\\"),
+            _ => folded(&one.description),
+        };
+        // The first and the last in each order, one in between, and one that is spread over it.
+        for text in ["홍", "강", "lee", "pa", "KUB", "MR", "길"] {
+            let narrow = StudySearch { text: Some(text.to_owned()), ..StudySearch::default() };
+            let mut matches = every(catalog, &narrow).await;
+            assert!(matches.len() > SORTED, "{text}: {}", matches.len());
+            matches.reverse();
+            for (by, descending) in [WorkOrder::Name, WorkOrder::Modality, WorkOrder::Description]
+                .into_iter()
+                .flat_map(|by| [(by, false), (by, true)])
+            {
+                let mut expected = matches.clone();
+                expected.sort_by_key(|one| key(by, one));
+                if descending {
+                    expected.reverse();
+                }
+                let search = StudySearch { sort: WorkSort { by, descending }, ..narrow.clone() };
+                let uids = |list: &[StudySummary]| list.iter().map(|one| one.study_uid.clone()).collect::<Vec<_>>();
+                assert_eq!(uids(&every(catalog, &search).await), uids(&expected), "{text}, {by:?}, {descending}");
+            }
+        }
     }
 }

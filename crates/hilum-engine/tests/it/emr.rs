@@ -37,9 +37,10 @@ async fn open(data: &Path, deliveries: Vec<DeliveryRule>) -> Engine {
     Engine::open(EngineConfig { model_dir: Some(model), deliveries, ..config(data) }).await.unwrap()
 }
 
+/// What is listed, the first one first.
 async fn listed(engine: &Engine) -> Vec<(String, u32, DeliveryState)> {
     let page = engine.deliveries(&Scope::local(), &DeliverySearch::default()).await.unwrap();
-    page.items.into_iter().map(|one| (one.destination, one.version, one.state)).collect()
+    page.items.into_iter().rev().map(|one| (one.destination, one.version, one.state)).collect()
 }
 
 async fn due(engine: &Engine, destination: &str) -> Vec<DueDelivery> {

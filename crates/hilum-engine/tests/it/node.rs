@@ -91,7 +91,10 @@ async fn a_forward_is_there_with_its_instance_once_and_after_the_engine_is_opene
     let first = ForwardSearch { limit: Some(3), ..ForwardSearch::default() };
     let page = engine.forwards(&Scope::local(), &first).await.unwrap();
     let rest = ForwardSearch { after: page.next, ..ForwardSearch::default() };
-    assert_eq!((page.items.len(), engine.forwards(&Scope::local(), &rest).await.unwrap().items.len()), (3, 1));
+    let pages = [page.items, engine.forwards(&Scope::local(), &rest).await.unwrap().items];
+    assert_eq!(pages.each_ref().map(Vec::len), [3, 1]);
+    let ids: Vec<i64> = pages.iter().flatten().map(|one| one.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a > b), "{ids:?}");
 }
 
 #[tokio::test]

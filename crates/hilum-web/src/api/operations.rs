@@ -56,7 +56,7 @@ pub(super) struct ForwardsQuery {
     limit: Option<u32>,
 }
 
-/// The oldest first.
+/// The latest first.
 pub(super) async fn forwards(
     app: App,
     query: Result<Query<ForwardsQuery>, QueryRejection>,
@@ -96,7 +96,7 @@ pub(super) struct DeliveriesQuery {
     limit: Option<u32>,
 }
 
-/// The oldest first.
+/// The latest first.
 pub(super) async fn deliveries(
     app: App,
     query: Result<Query<DeliveriesQuery>, QueryRejection>,

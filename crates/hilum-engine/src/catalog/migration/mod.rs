@@ -19,6 +19,7 @@ mod m0016_emr;
 mod m0017_ups;
 mod m0018_worklist;
 mod m0019_viewer;
+mod m0020_unread_by_stones;
 
 use sea_orm_migration::prelude::*;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_ups::Ups),
             Box::new(m0018_worklist::Worklist),
             Box::new(m0019_viewer::Viewer),
+            Box::new(m0020_unread_by_stones::UnreadByStones),
         ]
     }
 }

@@ -19,7 +19,7 @@ const GIN: &[&str] = &["CREATE TABLE study_text (study_row BIGINT PRIMARY KEY, m
 const MARKS: &str = "CREATE INDEX ix_study_text_marks ON study_text USING gin (marks) WITH (fastupdate = off)";
 
 /// Before and after very many studies come in at once: PostgreSQL makes the index faster at the end than row by row.
-#[cfg(feature = "bench")]
+#[cfg(any(feature = "bench", test))]
 pub(in crate::catalog) fn around_a_fill(dialect: Dialect) -> [&'static [&'static str]; 2] {
     let end = &["SET maintenance_work_mem = '512MB'", MARKS, "RESET maintenance_work_mem", "VACUUM ANALYZE"];
     dialect.either([&[], &[]], [&["DROP INDEX ix_study_text_marks"], end])
@@ -85,6 +85,20 @@ impl Catalog {
         };
         let found = Found::find_by_statement(statement).all(&self.read).await;
         Ok(found.map_err(CatalogError::during("search"))?.into_iter().map(|found| found.study_row).collect())
+    }
+
+    /// A condition of a statement on the row of a study, by the index: for walks in another order, which make one list of all matches
+    /// and look into it at each step. `None` where the index proves nothing.
+    pub(in crate::catalog) fn is_indexed(&self, row: &str, condition: &Condition) -> Option<(String, Value)> {
+        let dialect = self.dialect();
+        let (told, found) = match dialect {
+            Dialect::Sqlite => (fts5(condition), "SELECT rowid FROM study_text WHERE study_text MATCH ?"),
+            Dialect::Postgres => {
+                (tsquery(condition), "SELECT study_row FROM study_text WHERE marks @@ CAST(? AS tsquery)")
+            }
+        };
+        let row = dialect.not_selective(row);
+        (!told.is_empty()).then(|| (format!("{row} IN ({found})"), told.into()))
     }
 
     async fn newest_indexed(&self) -> Result<Option<i64>, CatalogError> {
