@@ -8,7 +8,7 @@ import { filesBelow } from "./studies";
 
 const folder = join(process.cwd(), "e2e", "golden");
 
-/** The room of all panes together, and of what stands below each: fonts, which differ from machine to machine, would give them another one. */
+/** The room of all panes together, at the page's corner, and of what stands below each: fonts, which differ from machine to machine, would give them another one. */
 const room = { width: 780, height: 288, below: 28 };
 
 /** Mean difference (of 255), and the share of values that differ by more than an edge that is drawn half a pixel beside. */
@@ -69,7 +69,7 @@ export const flows = [
       await page.getByRole("button", { name: "Text on the images" }).click();
       const sized = () =>
         page.locator(".panes").evaluate((panes, { width, height, below }) => {
-          Object.assign((panes as HTMLElement).style, { width: `${width}px`, height: `${height}px` });
+          Object.assign((panes as HTMLElement).style, { position: "fixed", inset: "0 auto auto 0", zIndex: "900", width: `${width}px`, height: `${height}px` });
           for (const counter of panes.querySelectorAll<HTMLElement>(".pane-counter")) Object.assign(counter.style, { height: `${below}px`, minHeight: "0" });
         }, room);
       await sized();
@@ -84,7 +84,11 @@ export const flows = [
       await golden(visit, "stack-bone");
       await page.getByLabel("Window preset").selectOption("stone");
       await page.keyboard.press("x");
-      await page.getByRole("group", { name: /^Coronal,/ }).waitFor();
+      await page.waitForFunction(() => {
+        const counters = [...document.querySelectorAll("output")].map((output) => output.textContent ?? "");
+        return counters.length === 3 && counters.every((text) => !text.trim().startsWith("0"));
+      });
+      await page.getByRole("progressbar", { name: "images loaded" }).waitFor({ state: "detached", timeout: 120_000 });
       await sized();
       await page.keyboard.press("r");
       await golden(visit, "planes");

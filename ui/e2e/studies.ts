@@ -5,6 +5,7 @@ import type { Visit } from "./harness";
 
 export interface Study {
   study_uid: string;
+  study_date: string | null;
   description: string;
   patient: { id: string; name: string };
   workflow: string;

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the pages as people use them, in headless Chromium. The flows stand in `ui/e2e/*.e2e.ts`.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -83,12 +84,16 @@ impl Scene<'_> {
         if let Some(python) = oracles::python(false)? {
             flows.env("HILUM_ORACLE_PYTHON", python);
         }
-        let played = flows.output().context("could not start node")?;
-        let said = String::from_utf8_lossy(&played.stdout);
-        print!("{said}");
-        if !played.status.success() {
+        let mut playing = flows.stdout(Stdio::piped()).spawn().context("could not start node")?;
+        let mut well = 0;
+        for line in BufReader::new(playing.stdout.take().context("what the flows say")?).lines() {
+            let line = line?;
+            println!("{line}");
+            well += usize::from(line.starts_with("ok "));
+        }
+        if !playing.wait()?.success() {
             bail!("a flow of the scene \"{}\" failed (it is named above)", self.name);
         }
-        Ok(format!("{} flows", said.lines().filter(|line| line.starts_with("ok ")).count()))
+        Ok(format!("{well} flows"))
     }
 }

@@ -1,4 +1,4 @@
-import { Badge, Group, Progress, Stack, Text, Tooltip } from "@mantine/core";
+import { Badge, Progress, Stack, Text, Tooltip } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import type { ReadingState } from "../api/types";
@@ -25,7 +25,7 @@ export function ReadingBadge({ reading }: { reading: ReadingState }) {
       );
     case "done":
       return reading.stone_present ? (
-        <Group gap={6} wrap="nowrap">
+        <Stack gap={2} align="start">
           <Badge color="red" variant="filled">
             {t("reading.stones", { count: reading.stone_count ?? 0 })}
           </Badge>
@@ -34,7 +34,7 @@ export function ReadingBadge({ reading }: { reading: ReadingState }) {
               {t("reading.score", { score: scoreText(reading.highest_score) })}
             </Text>
           )}
-        </Group>
+        </Stack>
       ) : (
         <Badge color="hilum" variant="light">
           {t("reading.noStone")}

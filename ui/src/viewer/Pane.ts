@@ -17,6 +17,8 @@ export class Pane {
   private series: ViewedSeries | null = null;
   /** Its images are there to be moved. */
   private ready = false;
+  /** The scale at which the whole image fits (mm of half the height). */
+  private fitted = 1;
   private slab = { kind: "none" as Slab, mm: 0 };
 
   constructor(
@@ -43,6 +45,10 @@ export class Pane {
     return this.engine.getViewport(this.viewportId) as unknown as StackViewport | VolumeViewport;
   }
 
+  get isReady(): boolean {
+    return this.ready;
+  }
+
   /** How many layers there are. */
   get layers(): number {
     if (!this.series) return 0;
@@ -56,6 +62,7 @@ export class Pane {
     this.layer = at;
     const viewport = this.viewport as StackViewport;
     await viewport.setStack(series.slices.map(({ imageId }) => imageId), at);
+    this.fitted = this.camera().parallelScale;
     this.ready = true;
     viewport.render();
   }
@@ -70,6 +77,7 @@ export class Pane {
     await viewport.setVolumes([{ volumeId }]);
     viewport.setOrientation({ viewPlaneNormal: view.normal, viewUp: view.up });
     viewport.resetCamera();
+    this.fitted = this.camera().parallelScale;
     this.ready = true;
     this.goTo(0);
   }
@@ -167,10 +175,22 @@ export class Pane {
     this.viewport.render();
   }
 
+  /** Its size has changed: what filled it fills it again, and what was larger stays as much larger. */
+  resized() {
+    if (!this.ready) return;
+    const { focalPoint, position, parallelScale } = this.camera();
+    this.viewport.resetCamera();
+    const fits = this.camera().parallelScale;
+    this.viewport.setCamera({ focalPoint, position, parallelScale: (parallelScale * fits) / this.fitted });
+    this.fitted = fits;
+    this.viewport.render();
+  }
+
   /** As it was before anybody moved it; the layer stays. */
   reset() {
     if (!this.ready) return;
     this.viewport.resetCamera();
+    this.fitted = this.camera().parallelScale;
     this.goTo(this.layer);
     this.viewport.render();
   }

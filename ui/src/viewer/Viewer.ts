@@ -220,6 +220,7 @@ export class Viewer {
     const observer = new ResizeObserver(() => {
       if (element.clientWidth === 0 || this.closed) return;
       this.engine.resize(true, true);
+      pane.resized();
     });
     observer.observe(element);
     void this.fill(pane);
@@ -249,7 +250,7 @@ export class Viewer {
 
   scroll(by: number, name: PaneName = this.now.active) {
     const pane = this.panes.get(name);
-    if (pane) this.goTo(pane.layer + by, name);
+    if (pane) this.goTo((pane.isReady || name !== "stack" ? pane.layer : this.first) + by, name);
   }
 
   /** Shows a layer of a pane; the crosshair goes with it. */
@@ -257,6 +258,11 @@ export class Viewer {
     const pane = this.panes.get(name);
     const { series } = this.now;
     if (!pane || !series) return;
+    if (!pane.isReady && name === "stack") {
+      // Its images are on their way: it begins at what is asked for meanwhile.
+      this.first = Math.min(Math.max(0, layer), series.slices.length - 1);
+      return;
+    }
     pane.goTo(layer);
     if (name === "stack") {
       this.first = pane.layer;

@@ -26,6 +26,7 @@ export function PriorChoice({ study, shown, onShow }: Props) {
   return (
     <NativeSelect
       size="xs"
+      w={200}
       aria-label={t("viewer.prior.title")}
       value={shown ?? ""}
       onChange={({ currentTarget: { value } }) => onShow(value === "" ? null : value)}

@@ -43,7 +43,10 @@ function Prior({ studyUid, beside, linked, onUnlinked, viewer }: Props & { viewe
   });
   const { window, tool } = useViewerState(beside, "window", "tool");
   useEffect(() => {
-    if (images.data) void viewer.show(images.data, "stack");
+    if (!images.data) return;
+    const { series: before, layers } = viewer.state();
+    // More slices of the same series came, or its geometry is known now: the image that is looked at stays.
+    void viewer.show(images.data, "stack", before?.seriesUid === images.data.seriesUid ? layers.stack?.at : undefined);
   }, [viewer, images.data]);
   useEffect(() => viewer.setWindow(window), [viewer, window]);
   useEffect(() => viewer.setTool(tool === "window" || tool === "pan" || tool === "zoom" || tool === "scroll" ? tool : "window"), [viewer, tool]);

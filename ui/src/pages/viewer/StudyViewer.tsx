@@ -169,24 +169,24 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   return (
     <div className="viewer">
       <header className="viewer-bar">
-        <Group justify="space-between" gap="sm">
-          <Group gap="sm">
+        <Group justify="space-between" gap="sm" className="viewer-head">
+          <Group gap="sm" className="viewer-who">
             <Anchor component={Link} to="/" aria-label={t("report.back")}>
               <Icon name="back" />
             </Anchor>
-            <Title order={1} size="h5">
+            <Title order={1} size="h5" className="viewer-name">
               {name.main || t("studies.nameless")}
             </Title>
-            <Text size="sm" c="dimmed">
+            <Text size="sm" c="dimmed" truncate>
               {[study.description, study.study_date].filter(Boolean).join(" · ")}
             </Text>
             {study.synthetic && (
-              <Badge color="grape" variant="light">
+              <Badge color="grape" variant="light" flex="none">
                 {t("studies.synthetic")}
               </Badge>
             )}
           </Group>
-          <Group gap="sm">
+          <Group gap="sm" className="viewer-acts">
             <PriorChoice study={study} shown={prior} onShow={showPrior} />
             <PredictButton study={study} />
             <LanguageAndColours />

@@ -38,6 +38,19 @@ describe("files on their way", () => {
     expect(server.files).toBe(1);
   });
 
+  it("sends nothing that it has not looked at", async () => {
+    const server = archive();
+    const queue = new UploadQueue();
+    const slow = item("b/readme.txt", dicom("x").slice(1));
+    const look = slow.file.slice.bind(slow.file);
+    slow.file.slice = (...range) => Object.assign(look(...range), { text: () => new Promise<string>((done) => setTimeout(() => done("none"), 50)) });
+    const many = queue.add(Array.from({ length: 60 }, (_, index) => item(`a/${index}`, dicom(`${index}`))));
+    await Promise.all([many, queue.add([slow])]);
+    await Promise.resolve();
+    expect(states(queue)["b/readme.txt"]).toBe("skipped: not_dicom");
+    expect(server.files).toBe(60);
+  });
+
   it("opens zips, in which folders and other things lie as well", async () => {
     const server = archive();
     const queue = new UploadQueue();

@@ -133,8 +133,9 @@ export class UploadQueue {
   }
 
   private async enqueue(item: Item) {
-    const entry = this.entry(item, item);
+    // What is not looked at yet is not there: others that are being sent would take it along.
     const skip = await reasonToSkip(item);
+    const entry = this.entry(item, item);
     if (skip) this.put(entry, "skipped", skip);
     else this.changed();
   }
