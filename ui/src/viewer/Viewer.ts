@@ -190,7 +190,9 @@ export class Viewer {
   }
 
   private readonly imageFailed = (event: Event) => {
-    const { imageId } = ((event as CustomEvent).detail ?? {}) as { imageId?: unknown };
+    const { imageId, error } = ((event as CustomEvent).detail ?? {}) as { imageId?: unknown; error?: unknown };
+    // Nobody wants it any more: it did not fail.
+    if (error instanceof DOMException && error.name === "AbortError") return;
     if (typeof imageId === "string" && this.now.series?.slices.some((slice) => slice.imageId === imageId)) this.become({ trouble: "image" });
   };
 

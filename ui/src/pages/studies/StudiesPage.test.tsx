@@ -105,6 +105,16 @@ describe("the worklist", () => {
     await waitFor(() => expect(document.getElementById("study-1.2.3")).not.toBeNull());
   });
 
+  it("shows at once what comes into an empty list", async () => {
+    const { state } = open([]);
+    await screen.findByText("Live");
+    await waitFor(() => expect(screen.queryByLabelText("Loading the studies")).toBeNull());
+    state.rows = [study(3)];
+    changed(study(3), { arrived: true });
+    await waitFor(() => expect(document.getElementById("study-1.2.3")).not.toBeNull());
+    expect(screen.queryByRole("button", { name: /new stud/ })).toBeNull();
+  });
+
   it("asks once for rows that do not come, and again when somebody wants it", async () => {
     const { state, heard } = open([study(1)], ["radiologist"], "/", "1.2.1");
     const again = await screen.findByRole("button", { name: "Try again" });

@@ -1,7 +1,7 @@
 import {
   type InfiniteData, keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient,
 } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 
 import { isPending } from "../../api/hooks";
 import { useLive, useLiveState } from "../../api/live";
@@ -91,6 +91,13 @@ export function useWorklist(typed: Typed, filter: WorkFilter, sort: WorkSort) {
     await client.resetQueries({ queryKey: key });
   }
   const arrived = [...fresh].filter((uid) => !rows.some((row) => row.study_uid === uid)).length;
+  // Where no row stands, none moves away under somebody's eyes: what is new appears.
+  const appears = arrived > 0 && query.data !== undefined && rows.length === 0;
+  useEffect(() => {
+    if (!appears) return;
+    setFresh(new Set());
+    void client.invalidateQueries({ queryKey: [root] });
+  }, [appears, client]);
   return { query, rows, live, arrived, refresh };
 }
 
