@@ -36,7 +36,7 @@ const axe = readFileSync(createRequire(join(process.cwd(), "package.json")).reso
  */
 const always = [/status of 401 .*\/api\/v1\/session\b/, /status of 404 .*\/favicon\.ico\b/];
 
-const patience = Number(process.env.HILUM_E2E_PATIENCE_MS ?? 30_000);
+const patience = Number(process.env.HILUM_E2E_PATIENCE_MS ?? 60_000);
 
 /** A browser of its own, with nothing in it, and who looks out for what goes wrong in it. */
 export class Visit {

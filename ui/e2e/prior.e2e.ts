@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { flow } from "./harness";
+import { readPng } from "./png";
 import { withPhantom } from "./scene";
 import { filesBelow, stow, studies } from "./studies";
 
@@ -46,6 +47,14 @@ export const flows = [
     await page.getByLabel(visit.says("나란히 볼 이전 검사", "Earlier study beside this one")).selectOption(prior.study_uid);
     await visit.until("the earlier study is not beside it", async () => (await counters.count()) === 2);
     await visit.until("the earlier study shows no image", async () => /^[1-9]/.test((await counters.nth(1).textContent()) ?? ""));
+    await visit.until("the image is cut off where an earlier study stands beside it", async () => {
+      const { width, height, rgb } = readPng(await page.getByRole("group", { name: visit.says(/^영상,/, /^Images,/) }).first().screenshot());
+      // Below the letter for right, where nothing but an image can be.
+      for (let y = Math.round(0.55 * height); y < 0.65 * height; y += 1) {
+        for (let x = 0; x < 6; x += 1) if ((rgb[3 * (y * width + x)] ?? 0) > 60) return false;
+      }
+      return true;
+    });
     const began = Number(/^\d+/.exec((await counters.nth(1).textContent()) ?? "")?.[0]);
     const step = async (pane: number, times: number) => {
       const next = page.getByRole("button", { name: visit.says("영상: 다음 영상", "Images: next image") }).nth(pane);
