@@ -1,6 +1,7 @@
 //! `cargo xtask bench archive`: receiving and DICOMweb beside Orthanc, and lists and queries in a large catalogue.
 
 mod awake;
+mod canned;
 pub(super) mod catalogue;
 mod floor;
 mod orthanc;

@@ -9,10 +9,10 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::awake::Awake;
-use super::floor;
 use super::receiving::CPU_AIM;
 use super::system::System;
 use super::tiny;
+use super::{canned, floor};
 use crate::bench::process;
 use crate::http::Client;
 use crate::interop::checks::dicom_files;
@@ -26,11 +26,8 @@ const PARTS: usize = 50;
 /// Studies that are searched.
 const STUDIES: usize = 10_000;
 
-/// Places among the questions about a series.
-const FRAME: usize = 0;
+/// Place of a rendered frame among the questions about a series.
 const RENDERED: usize = 1;
-const RENDERED_TINY: usize = 2;
-const RENDERED_AIM: f64 = 3.0;
 
 /// One request that is measured: how often, and what its answer must hold.
 struct Question {
@@ -42,6 +39,12 @@ struct Question {
     accept: &'static str,
     times: usize,
     holds: fn(&[u8]) -> bool,
+}
+
+/// Half of the answers to a question came within so many seconds; the last one had so many bytes.
+struct Answered {
+    seconds: f64,
+    bytes: usize,
 }
 
 pub fn section(
@@ -67,13 +70,13 @@ pub fn section(
     out.push_str("| what | Hilum | Orthanc | Hilum is | aim |\n|---|---|---|---|---|\n");
     let peers = if orthanc.is_some() { 2 } else { 1 };
     let cpu = storing(&mut out, hilum, &sent, files.len(), scratch, peers, runs)?;
-    let p50 = retrieving(&mut out, hilum, &sent, scratch, peers)?;
-    searching(&mut out, hilum, scratch, peers)?;
+    let mut limits = retrieving(&mut out, hilum, &sent, scratch, peers, study)?;
+    limits += &searching(&mut out, hilum, scratch, peers)?;
     out.push('\n');
-    if let ([ours, theirs], [here, there]) = (cpu.as_slice(), p50.as_slice()) {
+    if let [ours, theirs] = cpu.as_slice() {
         let floor = floor::measure(std::fs::metadata(&files[0])?.len() as usize, scratch)?;
         out.push_str(&told_of_storing(*ours, *theirs, floor));
-        out.push_str(&told_of_rendering(here, there, study)?);
+        out.push_str(&limits);
         out.push('\n');
     }
     Ok(out)
@@ -136,32 +139,35 @@ fn told_of_storing(ours: f64, theirs: f64, floor: floor::Floor) -> String {
     )
 }
 
-/// What is left for a rendered frame, where its aim is missed.
-fn told_of_rendering(here: &[f64], there: &[f64], study: &Path) -> anyhow::Result<String> {
-    let times = there[RENDERED] / here[RENDERED];
-    if times >= RENDERED_AIM {
-        return Ok(String::new());
+/// What client and loopback leave of each aim that is missed.
+fn told_of_answers(questions: &[Question], here: &[Answered], there: &[Answered]) -> anyhow::Result<Vec<String>> {
+    let mut told = Vec::new();
+    for ((question, ours), theirs) in questions.iter().zip(here).zip(there) {
+        let (times, aim) = (theirs.seconds / ours.seconds, question.aim.unwrap_or(0.0));
+        if times >= aim {
+            told.push(String::new());
+            continue;
+        }
+        let alone = Question { paths: vec!["/".to_owned()], holds: |_| true, ..*question };
+        let bare = ask(&mut canned::client(ours.bytes)?, &[alone])?;
+        told.push(format!(
+            "- {}: {times:.1} times the peer (aim {aim}). {aim} times would be {:.2} ms; as many bytes from a loop that only writes them take this client {:.2}.",
+            question.what,
+            1000.0 * theirs.seconds / aim,
+            1000.0 * bare[0].seconds
+        ));
     }
-    let mut told = format!(
-        "- A rendered frame: {times:.1} times the peer (aim {RENDERED_AIM}). {RENDERED_AIM} times would be {:.2} ms; a frame as it is stored takes {:.2}, \
-         and a rendered one of 8x8 pixels, for which all is done but the picture's encoding, {:.2}.",
-        1000.0 * there[RENDERED] / RENDERED_AIM,
-        1000.0 * here[FRAME],
-        1000.0 * here[RENDERED_TINY]
-    );
-    if let Some(python) = oracles::python(false)? {
-        let script = run::root().join("xtask/src/bench/archive/jpeg.py");
-        let said = run::output(Command::new(python).arg(script).arg(study))?;
-        let (version, ms) = said.trim().split_once(' ').context("what jpeg.py printed")?;
-        let ms: f64 = ms.parse()?;
-        write!(
-            told,
-            " libjpeg-turbo {version} alone takes {ms:.2} ms for such a picture, once its greys are there: together {:.2}.",
-            1000.0 * here[RENDERED_TINY] + ms
-        )?;
-    }
-    told.push('\n');
     Ok(told)
+}
+
+/// How long the encoder of the picture takes alone.
+fn told_of_rendering(study: &Path) -> anyhow::Result<String> {
+    let Some(python) = oracles::python(false)? else { return Ok(String::new()) };
+    let script = run::root().join("xtask/src/bench/archive/jpeg.py");
+    let said = run::output(Command::new(python).arg(script).arg(study))?;
+    let (version, ms) = said.trim().split_once(' ').context("what jpeg.py printed")?;
+    let ms: f64 = ms.parse()?;
+    Ok(format!(" libjpeg-turbo {version} alone takes {ms:.2} ms for such a picture, once its greys are there."))
 }
 
 fn retrieving(
@@ -170,7 +176,8 @@ fn retrieving(
     sent: &[Vec<u8>],
     scratch: &Path,
     peers: usize,
-) -> anyhow::Result<Vec<Vec<f64>>> {
+    study: &Path,
+) -> anyhow::Result<String> {
     let mut p50 = Vec::new();
     let mut questions = Vec::new();
     for peer in 0..peers {
@@ -188,7 +195,16 @@ fn retrieving(
         std::fs::remove_dir_all(&folder)?;
     }
     rows(out, &questions, &p50)?;
-    Ok(p50)
+    let [here, there] = p50.as_slice() else { return Ok(String::new()) };
+    let mut told = told_of_answers(&questions, here, there)?;
+    if !told[RENDERED].is_empty() {
+        told[RENDERED] += &told_of_rendering(study)?;
+    }
+    Ok(lines(told))
+}
+
+fn lines(told: Vec<String>) -> String {
+    told.into_iter().filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
 }
 
 /// What is asked of the one series that is there.
@@ -216,17 +232,8 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
         },
         Question {
             what: "one frame rendered as JPEG",
-            aim: Some(RENDERED_AIM),
+            aim: Some(3.0),
             paths: each("rendered"),
-            accept: "image/jpeg",
-            times: 300,
-            holds: |body| body.starts_with(&[0xff, 0xd8]),
-        },
-        // All that the one above does but for most of its encoding.
-        Question {
-            what: "the same, 8x8 pixels large",
-            aim: None,
-            paths: each("rendered?viewport=8,8"),
             accept: "image/jpeg",
             times: 300,
             holds: |body| body.starts_with(&[0xff, 0xd8]),
@@ -250,7 +257,7 @@ fn of_a_series(client: &mut Client) -> anyhow::Result<Vec<Question>> {
     ])
 }
 
-fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> anyhow::Result<()> {
+fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> anyhow::Result<String> {
     let studies: Vec<Vec<u8>> = (0..STUDIES).map(tiny::instance).collect();
     let question = |what, aim, path: &str, times| Question {
         what,
@@ -279,15 +286,17 @@ fn searching(out: &mut String, hilum: &Path, scratch: &Path, peers: usize) -> an
         drop(system);
         std::fs::remove_dir_all(&folder)?;
     }
-    rows(out, &questions, &p50)
+    rows(out, &questions, &p50)?;
+    let [here, there] = p50.as_slice() else { return Ok(String::new()) };
+    told_of_answers(&questions, here, there).map(lines)
 }
 
-/// Half of the answers came within so many seconds, for each question. Frames are asked for one after the other, as viewers scroll.
-fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<f64>> {
+/// Frames are asked for one after the other, as viewers scroll.
+fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<Answered>> {
     let _awake = Awake::keep()?;
     let mut p50 = Vec::new();
     for question in questions {
-        let mut seconds = Vec::new();
+        let (mut seconds, mut bytes) = (Vec::new(), 0);
         // The first answer warms the page cache of both.
         for time in 0..=question.times {
             let start = Instant::now();
@@ -297,16 +306,17 @@ fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<f64>> 
                 seconds.push(start.elapsed().as_secs_f64());
             }
             ensure!((question.holds)(&body), "{}: {} bytes that are not what was asked", question.what, body.len());
+            bytes = body.len();
             client.recycle(body);
         }
-        p50.push(super::median(seconds));
+        p50.push(Answered { seconds: super::median(seconds), bytes });
     }
     Ok(p50)
 }
 
-fn rows(out: &mut String, questions: &[Question], p50: &[Vec<f64>]) -> anyhow::Result<()> {
+fn rows(out: &mut String, questions: &[Question], p50: &[Vec<Answered>]) -> anyhow::Result<()> {
     for (at, question) in questions.iter().enumerate() {
-        let ms = |peer: usize| p50.get(peer).map(|times| 1000.0 * times[at]);
+        let ms = |peer: usize| p50.get(peer).map(|answered| 1000.0 * answered[at].seconds);
         let told = |peer| ms(peer).map_or("-".to_owned(), |ms| format!("{ms:.2} ms"));
         let times = match (ms(0), ms(1)) {
             (Some(ours), Some(theirs)) => format!("{:.1}x as fast", theirs / ours),
