@@ -286,6 +286,11 @@ export const flows = [
     const list = page.getByRole("list", { name: "Measurements" });
     await visit.until("three measurements are not listed", async () => (await list.getByRole("listitem").count()) === 3);
     await visit.look("viewer-measurements");
+    // They come before the series they lie in.
+    await page.route(/\/metadata$/, async (route) => {
+      await new Promise((done) => setTimeout(done, 2000));
+      await route.continue();
+    });
     await page.reload();
     await page.getByText(/^Mean -?\d+ ± \d+ HU$/).first().waitFor();
     await page.getByRole("tab", { name: "Measurements" }).click();

@@ -112,7 +112,8 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   useEffect(() => {
     const measurements = kept.data ?? [];
     viewer.setMeasurements(measurements.map(({ id, series_uid, kind, points, by, own }) => ({ id, seriesUid: series_uid, kind, points, by, own })));
-  }, [viewer, kept.data]);
+    // A series that is shown anew begins without: they may have come before it.
+  }, [viewer, kept.data, state.series]);
   useEffect(() => {
     viewer.onMeasured = (draft) => {
       const { series: viewed } = viewer.state();
