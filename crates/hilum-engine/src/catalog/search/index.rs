@@ -113,12 +113,17 @@ struct Found {
     study_row: i64,
 }
 
+/// A mark that no study has: FTS5 takes no empty group.
+const OF_NOTHING: &str = "z";
+
 /// The condition in FTS5's language. Marks are ASCII letters and digits, so nothing needs escaping.
 pub(super) fn fts5(condition: &Condition) -> String {
     let group =
         |parts: &[Condition], word: &str| format!("({})", parts.iter().map(fts5).collect::<Vec<_>>().join(word));
     match condition {
         Condition::Mark(mark) => mark.clone(),
+        // A range of dates that ends before it begins.
+        Condition::Any(parts) if parts.is_empty() => OF_NOTHING.to_owned(),
         Condition::All(parts) => group(parts, " AND "),
         Condition::Any(parts) => group(parts, " OR "),
     }
@@ -238,6 +243,9 @@ mod tests {
         let condition = Condition::All(vec![mark("i1"), any]);
         assert_eq!(fts5(&condition), "(i1 AND (a1 OR (b2 AND y19*)))");
         assert_eq!(tsquery(&condition), "(i1&(a1|(b2&y19:*)))");
+        let nothing = Condition::All(vec![mark("i1"), Condition::Any(Vec::new())]);
+        assert_eq!(fts5(&nothing), "(i1 AND z)");
+        assert_eq!(tsquery(&nothing), "(i1)");
     }
 
     #[test]
