@@ -5,6 +5,7 @@ import { flow, type Visit } from "./harness";
 import { type Pixels, readPng, writeSmallPng } from "./png";
 import { withPhantom } from "./scene";
 import { filesBelow } from "./studies";
+import { atRest, loaded } from "./viewing";
 
 const folder = join(process.cwd(), "e2e", "golden");
 
@@ -25,16 +26,9 @@ function difference(one: Pixels, other: Pixels): { mean: number; far: number } {
 
 const alike = ({ mean, far }: { mean: number; far: number }) => mean <= 2 && far <= 0.005;
 
-async function shown(visit: Visit): Promise<Pixels> {
+function shown(visit: Visit): Promise<Pixels> {
   const panes = visit.page.locator(".panes");
-  let before = "";
-  await visit.until("the panes do not come to rest", async () => {
-    const now = (await panes.screenshot({ mask: [panes.locator(".pane-counter")], maskColor: "#000" })).toString("base64");
-    const same = now === before;
-    before = now;
-    return same;
-  });
-  return readPng(Buffer.from(before, "base64"));
+  return atRest(visit, "what the panes show", panes, { mask: [panes.locator(".pane-counter")], maskColor: "#000" });
 }
 
 /** What is shown is what was shown when somebody looked at it and found it right; HILUM_E2E_GOLDEN=write keeps what is shown now. */
@@ -84,11 +78,7 @@ export const flows = [
       await golden(visit, "stack-bone");
       await page.getByLabel("Window preset").selectOption("stone");
       await page.keyboard.press("x");
-      await page.waitForFunction(() => {
-        const counters = [...document.querySelectorAll("output")].map((output) => output.textContent ?? "");
-        return counters.length === 3 && counters.every((text) => !text.trim().startsWith("0"));
-      });
-      await page.getByRole("progressbar", { name: "images loaded" }).waitFor({ state: "detached", timeout: 120_000 });
+      await loaded(visit);
       await sized();
       await page.keyboard.press("r");
       await golden(visit, "planes");

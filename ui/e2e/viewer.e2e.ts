@@ -5,6 +5,7 @@ import { flow, type Visit } from "./harness";
 import { isGreen, isRed, type Pixels, readPng, where } from "./png";
 import { scene, withPhantom } from "./scene";
 import { filesBelow, stow, studies, type Study, withStones } from "./studies";
+import { atRest, loaded } from "./viewing";
 
 const planes = { axial: ["축상면", "Axial"], coronal: ["관상면", "Coronal"], sagittal: ["시상면", "Sagittal"] } as const;
 type Plane = keyof typeof planes;
@@ -13,30 +14,10 @@ const three = Object.keys(planes) as Plane[];
 const surface = (visit: Visit, name: string) => visit.page.getByRole("group", { name: new RegExp(`^${name},`) });
 const paneOf = (visit: Visit, plane: Plane) => surface(visit, visit.says(planes[plane][0], planes[plane][1]));
 
-/** Waits until all images of the volume are there. */
-async function loaded(visit: Visit) {
-  const { page } = visit;
-  await paneOf(visit, "axial").waitFor();
-  await page.waitForFunction(() => {
-    const counters = [...document.querySelectorAll("output")].map((output) => output.textContent ?? "");
-    return counters.length >= 3 && counters.every((text) => !text.trim().startsWith("0"));
-  });
-  await page.getByRole("progressbar", { name: visit.says("장 불러옴", "images loaded") }).waitFor({ state: "detached", timeout: 120_000 });
-}
-
 /** A picture of each plane once it does not change any more. */
 async function settled(visit: Visit): Promise<Record<Plane, Pixels>> {
   const shown = {} as Record<Plane, Pixels>;
-  for (const plane of three) {
-    let before = "";
-    await visit.until(`the ${plane} plane does not come to rest`, async () => {
-      const now = await paneOf(visit, plane).screenshot();
-      const same = now.toString("base64") === before;
-      before = now.toString("base64");
-      return same;
-    });
-    shown[plane] = readPng(Buffer.from(before, "base64"));
-  }
+  for (const plane of three) shown[plane] = await atRest(visit, `the ${plane} plane`, paneOf(visit, plane));
   return shown;
 }
 
@@ -123,7 +104,7 @@ export const flows = [
       await page.waitForURL(/finding=1/);
       // One finding's own switch.
       await page.getByRole("button", { name: visit.says("소견 1 표시", "Finding 1 visible") }).click();
-      if ((await page.locator('[data-mask="1"], [data-box="1"]').count()) > 0) throw new Error("finding 1 is drawn though it is switched off");
+      await visit.until("finding 1 is drawn though it is switched off", async () => (await page.locator('[data-mask="1"], [data-box="1"]').count()) === 0);
       await page.getByRole("button", { name: visit.says("소견 1 표시", "Finding 1 visible") }).click();
       // The colours that are told apart without red and green.
       await page.getByLabel(visit.says("소견 색상", "Colours of findings")).selectOption("safe");
@@ -230,7 +211,7 @@ export const flows = [
     // Text on the images can be taken away, for a projector.
     await page.getByText(patient.id).first().waitFor();
     await page.getByRole("button", { name: "Text on the images" }).click();
-    if (await page.locator(".pane-text").count()) throw new Error("text is left on the images");
+    await visit.until("text is left on the images", async () => (await page.locator(".pane-text").count()) === 0);
     // A key of one's own.
     await page.getByRole("button", { name: "Keys and mouse" }).click();
     const dialog = page.getByRole("dialog", { name: "Keys and mouse" });

@@ -8,8 +8,10 @@ use anyhow::Context;
 
 use crate::{requirements, run};
 
-fn npm(arguments: &[&str]) -> anyhow::Result<()> {
-    run::status(Command::new("npm").current_dir(run::root().join("ui")).args(arguments))
+fn npm(arguments: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command.current_dir(run::root().join("ui")).args(arguments);
+    command
 }
 
 /// Fetches the libraries named in package-lock.json, when they are not the ones already there.
@@ -21,7 +23,7 @@ fn libraries() -> anyhow::Result<()> {
         return Ok(());
     }
     run::step("user interface: libraries");
-    npm(&["ci", "--no-audit", "--no-fund"])?;
+    run::status(&mut npm(&["ci", "--no-audit", "--no-fund"]))?;
     std::fs::write(stamp, wanted)?;
     Ok(())
 }
@@ -34,7 +36,7 @@ pub fn build() -> anyhow::Result<()> {
     run::step("user interface: build");
     let fresh = run::target().join("ui-dist");
     let out = fresh.to_str().context("the target folder's name is not UTF-8")?;
-    npm(&["run", "build", "--", "--outDir", out, "--emptyOutDir"])?;
+    run::status(&mut npm(&["run", "build", "--", "--outDir", out, "--emptyOutDir"]))?;
     let weight = weight_of_the_list(&fresh)?;
     println!("the worklist's page loads {} kB of scripts and styles (gzip)", weight / 1000);
     anyhow::ensure!(
@@ -102,7 +104,7 @@ pub fn api_types(write: bool) -> anyhow::Result<()> {
     let place = run::root().join(TYPES);
     let fresh = if write { place.clone() } else { run::target().join("openapi-types.ts") };
     let out = fresh.to_str().context("the target folder's name is not UTF-8")?;
-    npm(&["run", "--silent", "types", "--", "--output", out])?;
+    run::status(&mut npm(&["run", "--silent", "types", "--", "--output", out]))?;
     anyhow::ensure!(
         std::fs::read(&fresh)? == std::fs::read(&place)?,
         "{TYPES} is not made of docs/openapi.json: cargo xtask openapi --write"
@@ -126,8 +128,7 @@ pub fn test(python: Option<&Path>) -> anyhow::Result<()> {
     run::step("user interface: types of the API");
     api_types(false)?;
     run::step("user interface: tests");
-    let mut tests = Command::new("npm");
-    tests.current_dir(run::root().join("ui")).arg("test");
+    let mut tests = npm(&["test"]);
     if let Some(python) = python {
         tests.env("HILUM_ORACLE_PYTHON", python);
     }
