@@ -94,15 +94,18 @@ export async function list({ begin }: Measured): Promise<Sample[]> {
   const [context, page, rows] = await opened(begin);
   const field = page.getByLabel("Name, patient ID or description");
   await page.waitForTimeout(1000);
+  const first = await page.evaluate((row) => document.querySelector(row)?.id, firstRow);
   const asks: [string, number, Asked, number][] = [];
   for (const text of ["kim", "길동", "P00000777"]) {
     await field.focus();
     const [ms, question] = await changed(page, () => page.keyboard.type(text));
     asks.push([`typed ${text}`, ms, question, pause]);
-    await changed(page, () => field.fill(""));
+    // Kept by the page since the list was opened: nothing is asked for.
+    await field.fill("");
+    await page.waitForFunction(([row, old]) => document.querySelector(row ?? "")?.id === old, [firstRow, first]);
     await page.waitForTimeout(500);
   }
-  for (const [name, heading] of [["name", "Patient"], ["date", "Date"]] as const) {
+  for (const [name, heading] of [["name", "Patient"], ["date", "Study date"]] as const) {
     const [ms, question] = await changed(page, () => page.getByRole("button", { name: heading, exact: true }).click());
     asks.push([`sorted ${name}`, ms, question, 0]);
     await page.waitForTimeout(500);
