@@ -18,11 +18,13 @@ const client = new QueryClient({
 const root = document.getElementById("root");
 /** Hangul in a hundred pieces: the table of them comes beside the page, and the pieces that are needed after it. */
 void import("@fontsource-variable/noto-sans-kr/index.css");
+/** It asks for what the page needs while texts and code come. */
+const router = createBrowserRouter(routes(client));
 void ready.then(() => {
   if (!root) return;
   createRoot(root).render(
     <StrictMode>
-      <App client={client} router={createBrowserRouter(routes)} />
+      <App client={client} router={router} />
     </StrictMode>,
   );
 });

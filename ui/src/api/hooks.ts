@@ -1,4 +1,4 @@
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { api } from "./client";
 import { ApiError } from "./http";
@@ -31,23 +31,33 @@ export function useQuarantine() {
   return useQuery({ queryKey: ["quarantine"], queryFn: api.quarantine, refetchInterval: 10_000 });
 }
 
+/** What was asked for before its page came is not asked for again by it (ms). */
+export const beforehand = 3_000;
+
+export const studyOf = (uid: string) => queryOptions({ queryKey: ["study", uid], queryFn: () => api.study(uid), staleTime: beforehand });
+
 export function useStudy(uid: string) {
   return useQuery({
-    queryKey: ["study", uid],
-    queryFn: () => api.study(uid),
+    ...studyOf(uid),
     refetchInterval: ({ state: { data } }) => (data && isPending(data.reading) ? busyInterval : quietInterval),
   });
 }
 
 /** The study's current report, or null while there is none. */
-export function useReport(uid: string, reading: ReadingState | undefined) {
-  return useQuery({
+export const reportOf = (uid: string, reading: ReadingState | undefined) =>
+  queryOptions({
     queryKey: ["report", uid, reading?.state ?? "unknown"],
     queryFn: () =>
       api.report(uid).catch((error: unknown) => {
         if (error instanceof ApiError && error.status === 404) return null;
         throw error;
       }),
+    staleTime: beforehand,
+  });
+
+export function useReport(uid: string, reading: ReadingState | undefined) {
+  return useQuery({
+    ...reportOf(uid, reading),
     enabled: reading !== undefined,
     refetchInterval: quietInterval,
     placeholderData: keepPreviousData,

@@ -1,5 +1,6 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
+import { beforehand } from "./hooks";
 import { ApiError } from "./http";
 import { type Review, reviewApi } from "./review";
 
@@ -30,13 +31,11 @@ export function useReportVersion(uid: string, version: number | null) {
   });
 }
 
+export const reviewOf = (uid: string, version: number) =>
+  queryOptions({ queryKey: ["review", uid, version], queryFn: () => reviewApi.review(uid, version), staleTime: beforehand });
+
 export function useReview(uid: string, version: number, enabled = true) {
-  return useQuery({
-    queryKey: ["review", uid, version],
-    queryFn: () => reviewApi.review(uid, version),
-    enabled,
-    refetchInterval: beside,
-  });
+  return useQuery({ ...reviewOf(uid, version), enabled, refetchInterval: beside });
 }
 
 /** A change of a review. What the server makes of it is shown at once; where somebody was faster, theirs is. */

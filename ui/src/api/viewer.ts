@@ -1,8 +1,9 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import type { LabelMap } from "../viewer/stones";
 import type { MeasurementKind } from "../viewer/measure";
-import { ApiError, json, request, studyAddress } from "./http";
+import { beforehand } from "./hooks";
+import { answer, ApiError, json, request, send, studyAddress } from "./http";
 import type { Review } from "./review";
 import type { ReadingState } from "./types";
 
@@ -28,7 +29,15 @@ export interface Correction {
   runs: [number, number, number, number][];
 }
 
+/** The metadata of an instance in DICOM JSON (PS3.18 Annex F). */
+export type Instance = Record<string, { vr: string; Value?: unknown[] }>;
+
+/** Where a series is at DICOMweb. */
+export const seriesAddress = (uid: string, series: string) => `/dicom-web/studies/${encodeURIComponent(uid)}/series/${encodeURIComponent(series)}`;
+
 export const viewerApi = {
+  metadata: async (uid: string, series: string) =>
+    (await answer<Instance[] | undefined>(await send(`${seriesAddress(uid, series)}/metadata`, { headers: { Accept: "application/dicom+json" } }))) ?? [],
   mask: (uid: string, version: number) => request<LabelMap>(`${studyAddress(uid)}/report/versions/${version}/mask`),
   askForReading: (uid: string) => request<ReadingState>(`${studyAddress(uid)}/reading`, json("POST", {})),
   measurements: (uid: string) => request<KeptMeasurement[]>(`${studyAddress(uid)}/measurements`),
@@ -37,21 +46,27 @@ export const viewerApi = {
   correctMask: (uid: string, version: number, { number, ...mask }: Correction) =>
     request<Review>(`${studyAddress(uid)}/report/versions/${version}/review/findings/${number}/mask`, json("PUT", mask)),
   thumbnailAddress: (uid: string, series: string) =>
-    `/dicom-web/studies/${encodeURIComponent(uid)}/series/${encodeURIComponent(series)}/thumbnail?viewport=96,96`,
+    `${seriesAddress(uid, series)}/thumbnail?viewport=96,96`,
 };
 
+/** The metadata of a series of so many slices: asked for once, and kept until what is drawn is made of them. */
+export const metadataOf = (uid: string, series: string, slices: number) =>
+  queryOptions({ queryKey: ["metadata", uid, series, slices], queryFn: () => viewerApi.metadata(uid, series), staleTime: Infinity, gcTime: 10_000 });
+
 /** The stones' voxels of a version, which never change; null where none are kept, or their series has changed since. */
-export function useMask(uid: string, version: number | null) {
-  return useQuery({
+export const maskOf = (uid: string, version: number) =>
+  queryOptions({
     queryKey: ["mask", uid, version],
     queryFn: () =>
-      viewerApi.mask(uid, version ?? 0).catch((error: unknown) => {
+      viewerApi.mask(uid, version).catch((error: unknown) => {
         if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return null;
         throw error;
       }),
-    enabled: version !== null,
     staleTime: Infinity,
   });
+
+export function useMask(uid: string, version: number | null) {
+  return useQuery({ ...maskOf(uid, version ?? 0), enabled: version !== null });
 }
 
 /** Asks for a reading, and hears of it at once. */
@@ -68,8 +83,11 @@ export function useAskForReading(uid: string) {
   });
 }
 
+export const measurementsOf = (uid: string) =>
+  queryOptions({ queryKey: ["measurements", uid], queryFn: () => viewerApi.measurements(uid), staleTime: beforehand });
+
 export function useMeasurements(uid: string) {
-  return useQuery({ queryKey: ["measurements", uid], queryFn: () => viewerApi.measurements(uid), refetchInterval: 15_000 });
+  return useQuery({ ...measurementsOf(uid), refetchInterval: 15_000 });
 }
 
 export function useMeasuring(uid: string) {

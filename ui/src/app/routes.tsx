@@ -1,8 +1,10 @@
 import { Center, Loader } from "@mantine/core";
+import type { QueryClient } from "@tanstack/react-query";
 import { Suspense } from "react";
 import type { RouteObject } from "react-router";
 
 import { whenOpened } from "../i18n";
+import { imagesBeforehand, onAnotherPage, reportBeforehand } from "./beforehand";
 import { Broken } from "./Broken";
 import { Home } from "./Home";
 import { Needs } from "./Needs";
@@ -44,7 +46,7 @@ const waiting = (
 
 const wide: RouteHandle = { wide: true };
 
-const pages: RouteObject[] = [
+const pages = (client: QueryClient): RouteObject[] => [
   { path: "/sign-in", element: <Suspense children={<SignInPage />} /> },
   { path: "/welcome", element: <Suspense children={<WelcomePage />} /> },
   {
@@ -53,6 +55,8 @@ const pages: RouteObject[] = [
       {
         // As large as the window, with its own bar.
         path: "/studies/:studyUid/view",
+        loader: imagesBeforehand(client, ViewerPage.come),
+        shouldRevalidate: onAnotherPage,
         element: (
           <Needs permission="view">
             <Suspense fallback={waiting}>
@@ -73,7 +77,12 @@ const pages: RouteObject[] = [
         element: <Shell />,
         children: [
           { path: "/", element: <Home />, handle: wide },
-          { path: "/studies/:studyUid", element: <Needs permission="view" children={<ReportPage />} /> },
+          {
+            path: "/studies/:studyUid",
+            loader: reportBeforehand(client),
+            shouldRevalidate: onAnotherPage,
+            element: <Needs permission="view" children={<ReportPage />} />,
+          },
           { path: "/retrieve", element: <Needs permission="store" children={<RetrievePage />} /> },
           { path: "/settings/sign-in", element: <IdentitiesPage /> },
           { path: "/settings/tokens", element: <TokensPage /> },
@@ -102,4 +111,4 @@ const pages: RouteObject[] = [
 ];
 
 /** Every page by its address. */
-export const routes: RouteObject[] = [{ errorElement: <Broken />, children: pages }];
+export const routes = (client: QueryClient): RouteObject[] => [{ errorElement: <Broken />, children: pages(client) }];

@@ -66,8 +66,8 @@ function hospital(roles: Role[], login = "hong", id = 1) {
 }
 
 function open(address: string) {
-  const router = createMemoryRouter(routes, { initialEntries: [address] });
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const router = createMemoryRouter(routes(client), { initialEntries: [address] });
   render(<App client={client} router={router} />);
   return { router, client };
 }

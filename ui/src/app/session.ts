@@ -8,7 +8,16 @@ import { onAccountLeft, refused, sessionState, signedIn, signedOut, subscribe, u
 /** Pages of one browser share a session: what one does, the others hear of. */
 const otherPages = "BroadcastChannel" in window ? new BroadcastChannel("hilum.session") : null;
 
-export async function loadSession(): Promise<void> {
+let first: Promise<void> | null = null;
+
+/** Asks the server who is signed in. As long as nobody knows, one question is enough. */
+export function loadSession(): Promise<void> {
+  if (sessionState().kind !== "unknown") return askForSession();
+  first ??= askForSession().finally(() => (first = null));
+  return first;
+}
+
+async function askForSession(): Promise<void> {
   try {
     signedIn(await sessionApi.current());
   } catch (error) {

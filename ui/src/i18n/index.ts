@@ -79,7 +79,8 @@ export async function laterTexts() {
   if (!i18next.hasResourceBundle(i18next.language, later)) throw new Error("texts did not come");
 }
 
-/** A part of the page that comes when it is opened, and is shown once its texts are there, too. */
+/** A part of the page that comes when it is opened, and is shown once its texts are there, too; `come` lets both come before. */
 export function whenOpened<Part extends ComponentType<any>>(load: () => Promise<{ default: Part }>) {
-  return lazy(() => Promise.all([load(), laterTexts()]).then(([part]) => part));
+  const come = () => Promise.all([load(), ready.then(laterTexts)]).then(([part]) => part);
+  return Object.assign(lazy(come), { come });
 }

@@ -3,7 +3,8 @@ import { type DataSet, parseDicom } from "dicom-parser";
 import { inflateRaw } from "pako";
 
 import { isDecodedHere } from "./frames";
-import { isLookedAt, sliceOf, type ViewedSeries, windowOf } from "./series";
+import { isLookedAt } from "./choice";
+import { sliceOf, type ViewedSeries, windowOf } from "./series";
 import { stackOf } from "./stack";
 
 /** Files of this browser as series; nothing of them goes anywhere. */

@@ -1,7 +1,7 @@
 import { metaData } from "@cornerstonejs/core";
 import { wadors } from "@cornerstonejs/dicom-image-loader";
 
-import { answer, send } from "../api/http";
+import { type Instance, seriesAddress } from "../api/viewer";
 import { imageIdOf } from "./frames";
 import type { Point3 } from "./space";
 import { type Slice, type Stack, stackOf } from "./stack";
@@ -20,9 +20,6 @@ export interface ViewedSeries extends Stack {
   /** It lies in files of this browser and nowhere else. */
   local: boolean;
 }
-
-/** DICOM JSON (PS3.18 Annex F). */
-type Instance = Record<string, { vr: string; Value?: unknown[] }>;
 
 const text = (instance: Instance, tag: string): string => {
   const value = instance[tag]?.Value?.[0];
@@ -71,15 +68,9 @@ export function windowOf(imageId: string): ViewedSeries["window"] {
   return centre !== undefined && width !== undefined && width > 0 ? { centre, width } : null;
 }
 
-/** Modalities whose objects are no images to look at (PS3.3 C.7.3.1.1.1). */
-const notImages = new Set(["SEG", "SR", "PR", "KO", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "RWV", "AU", "ECG", "HD"]);
-export const isLookedAt = (modality: string): boolean => !notImages.has(modality);
-
-/** Reads a series' metadata, and tells Cornerstone of its images. */
-export async function loadSeries(studyUid: string, seriesUid: string, regular: boolean): Promise<ViewedSeries> {
-  const path = `/dicom-web/studies/${studyUid}/series/${seriesUid}`;
-  const response = await send(`${path}/metadata`, { headers: { Accept: "application/dicom+json" } });
-  const instances = (await answer<Instance[] | undefined>(response)) ?? [];
+/** A series by the metadata of its instances, of whose images Cornerstone is told. */
+export function viewedSeries(studyUid: string, seriesUid: string, instances: readonly Instance[], regular: boolean): ViewedSeries {
+  const path = seriesAddress(studyUid, seriesUid);
   const slices = instances.flatMap((instance) => {
     const sopUid = text(instance, "00080018");
     if (sopUid === "" || text(instance, "00280010") === "") return [];

@@ -51,8 +51,8 @@ function hospital(missing: boolean) {
 }
 
 function open(address: string) {
-  const router = createMemoryRouter(routes, { initialEntries: [address] });
-  render(<App client={new QueryClient({ defaultOptions: { queries: { retry: false } } })} router={router} />);
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  render(<App client={client} router={createMemoryRouter(routes(client), { initialEntries: [address] })} />);
 }
 
 async function password() {

@@ -63,8 +63,8 @@ function open(rows: StudySummary[], roles: Role[] = ["radiologist"], address = "
     },
     "PUT /api/v1/studies/1.2.1/priority": ({ body }: Heard) => Response.json({ ...rows[0], ...(body as object) }),
   });
-  const router = createMemoryRouter(routes, { initialEntries: [address] });
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const router = createMemoryRouter(routes(client), { initialEntries: [address] });
   render(<App client={client} router={router} />);
   return { state, heard, router };
 }

@@ -1,15 +1,15 @@
 import { Alert, Center, Loader } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useStudy } from "../../api/hooks";
 import { useProblem } from "../../components/access";
+import { choice, seriesOf } from "../../viewer/choice";
 import { link, type Unlinked } from "../../viewer/link";
-import { isLookedAt, loadSeries } from "../../viewer/series";
 import type { Viewer } from "../../viewer/Viewer";
 import { PaneView } from "./PaneView";
 import { useDescribe } from "./useDescribe";
+import { useViewedSeries } from "./useViewedSeries";
 import { useViewer, useViewerState } from "./useViewer";
 
 interface Props {
@@ -31,16 +31,8 @@ function Prior({ studyUid, beside, linked, onUnlinked, viewer }: Props & { viewe
   const { t } = useTranslation();
   const problem = useProblem();
   const study = useStudy(studyUid);
-  const series = study.data?.series.filter(({ modality, slices }) => isLookedAt(modality) && slices > 0) ?? [];
-  const shown = series.find(({ chosen }) => chosen) ?? series[0];
-  const regular = shown?.spacing_mm != null;
-  const images = useQuery({
-    queryKey: ["priorSeries", studyUid, shown?.series_uid, shown?.slices, regular],
-    queryFn: () => loadSeries(studyUid, shown?.series_uid ?? "", regular),
-    enabled: shown !== undefined,
-    staleTime: Infinity,
-    gcTime: 0,
-  });
+  const shown = study.data && choice(seriesOf(study.data), null);
+  const images = useViewedSeries(studyUid, shown);
   const { window, tool } = useViewerState(beside, "window", "tool");
   useEffect(() => {
     if (!images.data) return;

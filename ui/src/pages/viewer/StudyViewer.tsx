@@ -1,7 +1,6 @@
 import { Alert, Anchor, Badge, Group, Progress, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
@@ -16,9 +15,9 @@ import { useMay } from "../../app/session";
 import { useProblem } from "../../components/access";
 import { Refusal } from "../../components/Refusal";
 import { patientName, useNote, useSex } from "../../components/text";
+import { choice, seriesOf } from "../../viewer/choice";
 import type { Action } from "../../viewer/hotkeys";
 import type { Unlinked } from "../../viewer/link";
-import { isLookedAt, loadSeries } from "../../viewer/series";
 import { looking, measuring, panesOf, type Tool } from "../../viewer/state";
 import { runsIn, stonesIn } from "../../viewer/stones";
 import type { Viewer } from "../../viewer/Viewer";
@@ -35,6 +34,7 @@ import { SidePanel } from "./SidePanel";
 import { Toolbar } from "./Toolbar";
 import { useHotkeysKept, useKeys } from "./useKeys";
 import { useDescribe } from "./useDescribe";
+import { useViewedSeries } from "./useViewedSeries";
 import { useViewerState } from "./useViewer";
 
 const painting: readonly Tool[] = ["brush", "eraser"];
@@ -51,19 +51,12 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
 
   const current = useReport(studyUid, study.reading);
   const report = current.data ?? null;
-  const series = study.series.filter(({ modality, slices }) => isLookedAt(modality) && slices > 0);
+  const series = seriesOf(study);
   const best = report?.study.series?.series_uid;
-  const preferred = series.find((one) => one.series_uid === best) ?? series.find(({ chosen }) => chosen) ?? series[0];
   const [chosen, setChosen] = useState(asked.current.series);
-  const shown = series.find((one) => one.series_uid === chosen) ?? preferred;
+  const shown = choice(series, chosen, best);
   const regular = shown?.spacing_mm != null;
-  const images = useQuery({
-    queryKey: ["viewedSeries", studyUid, shown?.series_uid, shown?.slices, regular],
-    queryFn: () => loadSeries(studyUid, shown?.series_uid ?? "", regular),
-    enabled: shown !== undefined,
-    staleTime: Infinity,
-    gcTime: 0,
-  });
+  const images = useViewedSeries(studyUid, shown);
 
   // Hanging: with findings to look at, three planes at the first of them; else the images one by one.
   const hung = useRef(false);
