@@ -172,7 +172,8 @@ export class Visit {
   }
 }
 
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, headless: true });
+export const launch = (...more: string[]): Promise<Browser> =>
+  chromium.launch({ executablePath: "/usr/bin/chromium", args: [...flags, ...more], headless: true });
 
 /** Plays the flows one after the other, each in each of its languages; 1 where one failed. */
 export async function play(flows: Flow[]): Promise<number> {

@@ -86,9 +86,9 @@ const LIST: [Row; 8] = [
 pub fn section(rows: &Rows, studies: u64, command: &str, browser: &str, machine: &str) -> String {
     let mut out = format!(
         "## User interface\n\nWritten by `{command}`. {machine}\n\nThe pages of the release binary in {browser}, headless, 1440x900, on this machine, \
-         beside the server. WebGL is drawn by the processor (SwiftShader), as there is no GPU here: what counts are the ratios to what the same browser \
-         takes in the same run without Hilum's pages. Images are synthetic CT of 512x512. Medians over runs with 95 % intervals by order statistics; below \
-         six runs these are all values. A ratio is the median of the runs' own.\n\n"
+         beside the server. The processor draws WebGL (SwiftShader) and puts the page together, as there is no GPU here: what counts are the ratios to \
+         what the same browser takes in the same run without Hilum's pages. Images are synthetic CT of 512x512. Medians over runs with 95 % intervals by \
+         order statistics; below six runs these are all values. A ratio is the median of the runs' own.\n\n"
     );
     table(
         &mut out,
