@@ -26,8 +26,8 @@ const empty: ViewerState = {
   hidden: new Set(), rejected: new Set(), finding: null, measurements: [], loading: null, trouble: null, overlay: true, palette: "standard",
 };
 
-/** Milliseconds between two drawings of a volume that fills, at least. */
-const drawEvery = 500;
+/** Milliseconds between two drawings of a volume that fills, at least and at most: a page that nobody sees draws only once it is seen again. */
+const [drawEvery, drawWithin] = [500, 5_000];
 /** What drawing may take of the time in which a volume fills: a fifth. */
 const drawShare = 4;
 
@@ -216,7 +216,7 @@ export class Viewer {
     const start = performance.now();
     this.engine.render();
     // Drawn in the next frame; the one after it comes when the browser is done with that.
-    requestAnimationFrame(() => requestAnimationFrame(() => (this.pause = Math.max(drawEvery, drawShare * (performance.now() - start)))));
+    requestAnimationFrame(() => requestAnimationFrame(() => (this.pause = Math.min(drawWithin, Math.max(drawEvery, drawShare * (performance.now() - start))))));
   }
 
   // --- panes ---
