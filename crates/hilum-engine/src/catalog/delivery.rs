@@ -61,6 +61,7 @@ pub(super) async fn record_deliveries(
         return Ok(());
     }
     let (institution, study) = super::audit::of_study(txn, report.institution_id, report.study_row).await?;
+    let at = now();
     for rule in rules.iter().filter(|rule| rule.institution == institution) {
         let row = delivery::ActiveModel {
             institution_id: Set(report.institution_id),
@@ -69,9 +70,9 @@ pub(super) async fn record_deliveries(
             control_id: Set(control_id(&institution, &study, report, &rule.name)),
             state: Set(DeliveryState::Waiting.as_str().to_owned()),
             tries: Set(0),
-            next_at: Set(now()),
-            created_at: Set(now()),
-            updated_at: Set(now()),
+            next_at: Set(at),
+            created_at: Set(at),
+            updated_at: Set(at),
             ..Default::default()
         };
         let known = [delivery::Column::ReportRow, delivery::Column::Destination];
@@ -198,6 +199,7 @@ impl Catalog {
         // Its study was deleted meanwhile.
         let Some(found) = found else { return Ok(()) };
         let tries = found.tries + 1;
+        let at = now();
         let (state, reason, pause) = match outcome {
             DeliveryOutcome::Delivered => (DeliveryState::Delivered.as_str().to_owned(), None, 0),
             DeliveryOutcome::Refused { reason } => {
@@ -210,9 +212,9 @@ impl Catalog {
         delivery::Entity::update_many()
             .col_expr(delivery::Column::State, Expr::value(state))
             .col_expr(delivery::Column::Tries, Expr::value(tries))
-            .col_expr(delivery::Column::NextAt, Expr::value(now() + pause))
+            .col_expr(delivery::Column::NextAt, Expr::value(at + pause))
             .col_expr(delivery::Column::Reason, Expr::value(reason))
-            .col_expr(delivery::Column::UpdatedAt, Expr::value(now()))
+            .col_expr(delivery::Column::UpdatedAt, Expr::value(at))
             .filter(delivery::Column::Id.eq(row))
             .exec(&txn)
             .await

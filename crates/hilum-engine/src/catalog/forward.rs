@@ -36,15 +36,16 @@ pub(super) async fn record_forwards(
     instance_row: i64,
     peers: &[AeTitle],
 ) -> Result<(), CatalogError> {
+    let at = now();
     let rows = peers.iter().map(|peer| forward::ActiveModel {
         institution_id: Set(institution),
         instance_row: Set(instance_row),
         peer: Set(peer.to_string()),
         state: Set(ForwardState::Waiting.as_str().to_owned()),
         tries: Set(0),
-        next_at: Set(now()),
-        created_at: Set(now()),
-        updated_at: Set(now()),
+        next_at: Set(at),
+        created_at: Set(at),
+        updated_at: Set(at),
         ..Default::default()
     });
     if peers.is_empty() {
@@ -127,6 +128,7 @@ impl Catalog {
         const ACT: &str = "write how a forward ended";
         let visible = self.visible(scope).await?;
         let txn = self.begin(ACT).await?;
+        let at = now();
         for ForwardEnd { row, outcome } in ends {
             let found = forward::Entity::find_by_id(*row)
                 .filter(forward::Column::InstitutionId.is_in(visible.clone()))
@@ -146,12 +148,9 @@ impl Catalog {
             forward::Entity::update_many()
                 .col_expr(forward::Column::State, Expr::value(state.as_str()))
                 .col_expr(forward::Column::Tries, Expr::value(tries))
-                .col_expr(
-                    forward::Column::NextAt,
-                    Expr::value(now() + pause_ms(tries, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)),
-                )
+                .col_expr(forward::Column::NextAt, Expr::value(at + pause_ms(tries, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)))
                 .col_expr(forward::Column::Reason, Expr::value(reason))
-                .col_expr(forward::Column::UpdatedAt, Expr::value(now()))
+                .col_expr(forward::Column::UpdatedAt, Expr::value(at))
                 .filter(forward::Column::Id.eq(*row))
                 .exec(&txn)
                 .await

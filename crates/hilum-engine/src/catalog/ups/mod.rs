@@ -114,7 +114,7 @@ impl Catalog {
         item.data_set
             .set(tags::SOP_CLASS_UID, PUSH)
             .set(tags::SOP_INSTANCE_UID, uid.as_str())
-            .set(tags::SCHEDULED_PROCEDURE_STEP_MODIFICATION_DATE_TIME, date_time(now())?);
+            .set(tags::SCHEDULED_PROCEDURE_STEP_MODIFICATION_DATE_TIME, date_time(item.created_at)?);
         let mut model = model_of(&item);
         model.institution_id = Set(institution);
         model.sop_uid = Set(uid.to_string());
