@@ -9,7 +9,7 @@ use hilum_learn::evaluate::MATCHING_RULE;
 use hilum_learn::interval::{poisson95, wilson95};
 
 use crate::network::Read;
-use crate::truth::{Judged, side_holds, site_of};
+use crate::truth::{BLADDER_MM, Found, Judged, KIDNEY_MM, Looked, Shown, side_holds, site_of};
 
 /// Rows and columns of the site table.
 const SITES: [(Site, &str); 10] = [
@@ -70,10 +70,9 @@ pub fn of_truth(first_seed: u64, patients: &[Judged]) -> String {
 }
 
 fn sites(text: &mut String, patients: &[Judged]) {
-    let stones = || patients.iter().flat_map(|p| &p.stones).filter_map(|(t, s)| Some((t, site_of(t.site?), s)));
-    let kept = || stones().filter_map(|(truth, site, stone)| Some((truth, site, stone.as_ref()?)));
+    let stones = patients.iter().flat_map(|p| &p.stones).filter_map(|(t, s)| Some((site_of(t.site?), s.as_ref()?)));
     let mut counts: BTreeMap<(Site, Option<Site>), usize> = BTreeMap::new();
-    for (_, truth, stone) in kept() {
+    for (truth, stone) in stones {
         *counts.entry((truth, stone.site.as_ref().map(|s| s.site))).or_default() += 1;
     }
     let columns: Vec<_> = SITES.iter().chain(&COARSE).collect();
@@ -90,29 +89,65 @@ fn sites(text: &mut String, patients: &[Judged]) {
         }
         text.push('\n');
     }
-    let all = kept().count();
-    let stated = || kept().filter_map(|(truth, site, stone)| Some((truth, site, stone, stone.site.as_ref()?.site)));
-    let right = stated().filter(|(_, truth, _, stated)| holds(*stated, *truth)).count();
-    let fine = stated().filter(|(_, truth, _, stated)| stated == truth).count();
-    let sides = stated().filter(|(truth, _, stone, _)| side_holds(truth, stone)).count();
-    let [there, found] = patients.iter().fold([0; 2], |s, p| [s[0] + p.kidneys[0], s[1] + p.kidneys[1]]);
-    let bladders = patients.iter().filter(|p| p.bladder).count();
+    text.push_str("\n| what | share |\n|---|---|\n");
+    text.push_str(&organs("kidneys", KIDNEY_MM, patients.iter().flat_map(|p| p.kidneys)));
+    text.push_str(&organs("bladders", BLADDER_MM, patients.iter().map(|p| p.bladder)));
+    let whole: Vec<&Judged> = patients.iter().filter(|p| p.whole).collect();
+    let cut: Vec<&Judged> = patients.iter().filter(|p| !p.whole).collect();
+    shares(text, "", &patients.iter().collect::<Vec<_>>());
+    shares(text, &format!("; {} scans of the whole tract", whole.len()), &whole);
+    shares(text, &format!("; {} scans that cut it", cut.len()), &cut);
     let mut times: Vec<f64> = patients.iter().map(|p| p.frame_ms).collect();
     times.sort_by(f64::total_cmp);
-    let stated = stated().count();
     let _infallible = writeln!(
         text,
-        "\n| what | share |\n|---|---|\n| kidneys found | {} |\n| bladders found | {} |\n| stones rejected (missed by this stage) | {} |\n| site stated | {} |\n| site stated to its finest level and right | {} |\n| of the stated ones right | {} |\n| side right of those | {} |\n\nThe frame took {:.0} ms in the middle, {:.0} ms at most.\n",
-        share(found, there),
-        share(bladders, patients.len()),
-        share(stones().count() - all, stones().count()),
-        share(stated, all),
-        share(fine, all),
-        share(right, stated),
-        share(sides, stated),
+        "\nThe frame took {:.0} ms in the middle, {:.0} ms at most.\n",
         times.get(times.len() / 2).copied().unwrap_or(0.0),
         times.last().copied().unwrap_or(0.0),
     );
+}
+
+/// What became of the stones of some patients.
+fn shares(text: &mut String, of_which: &str, patients: &[&Judged]) {
+    let stones = || patients.iter().flat_map(|p| &p.stones).filter_map(|(t, s)| Some((t, site_of(t.site?), s)));
+    let kept = || stones().filter_map(|(truth, site, stone)| Some((truth, site, stone.as_ref()?)));
+    let stated = || kept().filter_map(|(truth, site, stone)| Some((truth, site, stone, stone.site.as_ref()?.site)));
+    let (all, n) = (kept().count(), stated().count());
+    let right = stated().filter(|(_, truth, _, stated)| holds(*stated, *truth)).count();
+    let fine = stated().filter(|(_, truth, _, stated)| stated == truth).count();
+    let sides = stated().filter(|(truth, _, stone, _)| side_holds(truth, stone)).count();
+    for (what, part, of) in [
+        ("stones rejected (missed by this stage)", stones().count() - all, stones().count()),
+        ("site stated", n, all),
+        ("site stated to its finest level and right", fine, all),
+        ("of the stated ones right", right, n),
+        ("side right of those", sides, n),
+    ] {
+        let _infallible = writeln!(text, "| {what}{of_which} | {} |", share(part, of));
+    }
+}
+
+/// What was found of an organ, by how much of it the scan holds.
+fn organs(name: &str, within_mm: f64, looked: impl Iterator<Item = Looked> + Clone) -> String {
+    let of = |shown: Shown, found: &[Found]| {
+        looked.clone().filter(|one| one.shown == shown && found.contains(&one.found)).count()
+    };
+    let mut rows = String::new();
+    for (shown, which) in [(Shown::Whole, "wholly in the scan"), (Shown::Part, "partly in the scan")] {
+        let [right, wrong] = [Found::Itself, Found::SomethingElse].map(|found| of(shown, &[found]));
+        let there = right + wrong + of(shown, &[Found::Nothing]);
+        let _infallible = writeln!(
+            rows,
+            "| {name} {which}: found (centre within {within_mm:.0} mm) | {} |\n| {name} {which}: something else taken for one | {} |",
+            share(right, there),
+            share(wrong, there)
+        );
+    }
+    let [invented, absent] =
+        [&[Found::Itself, Found::SomethingElse][..], &[Found::Nothing]].map(|found| of(Shown::Nothing, found));
+    let _infallible =
+        writeln!(rows, "| {name} not in the scan: something taken for one | {} |", share(invented, invented + absent));
+    rows
 }
 
 fn calibration(text: &mut String, patients: &[Judged]) {

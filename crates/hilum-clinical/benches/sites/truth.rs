@@ -1,13 +1,61 @@
 //! The truth of stones and of what mimics stones as candidates.
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use hilum_clinical::guideline::Site;
 use hilum_clinical::urinary_stone::{Candidate, CandidateVoxel, Placed, Side, Stone, TractReference, measure, place};
-use hilum_imaging::frame::AnatomicalFrame;
-use hilum_imaging::phantom::{DecoyKind, PhantomRecipe, PhantomStudy, StoneSite, StoneTruth, generate};
+use hilum_imaging::frame::{self, AnatomicalFrame, Ellipsoid};
+use hilum_imaging::phantom::{DecoyKind, OrganExtent, PhantomRecipe, PhantomStudy, StoneSite, StoneTruth, generate};
 use hilum_imaging::vector::{Point, distance};
 use hilum_infer::region::{Coarse, find_frame, find_urinary_region};
+
+/// An organ was found where its centre is within so many millimetres of the true one.
+pub const KIDNEY_MM: f64 = 15.0;
+pub const BLADDER_MM: f64 = 10.0;
+
+/// What became of looking for an organ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// How much of it the scan holds.
+    pub shown: Shown,
+    /// What was taken for it.
+    pub found: Found,
+}
+
+/// How much of an organ lies in the scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Whole,
+    Part,
+    /// None of it; or the patient has none.
+    Nothing,
+}
+
+/// What was taken for an organ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Itself,
+    SomethingElse,
+    Nothing,
+}
+
+impl Looked {
+    fn at(scan: &RangeInclusive<f64>, truth: Option<&OrganExtent>, found: Option<&Ellipsoid>, within_mm: f64) -> Self {
+        let shown = truth.map_or(Shown::Nothing, |organ| match organ.z_patient_mm.map(|z| scan.contains(&z)) {
+            [true, true] => Shown::Whole,
+            [false, false] if !scan.contains(&organ.centre_patient_mm[2]) => Shown::Nothing,
+            _ => Shown::Part,
+        });
+        let near = |body: &Ellipsoid| truth.is_some_and(|o| distance(body.centre, o.centre_patient_mm) <= within_mm);
+        let found = match found {
+            Some(body) if near(body) => Found::Itself,
+            Some(_) => Found::SomethingElse,
+            None => Found::Nothing,
+        };
+        Self { shown, found }
+    }
+}
 
 /// One patient, every candidate judged.
 pub struct Judged {
@@ -15,10 +63,12 @@ pub struct Judged {
     pub stones: Vec<(StoneTruth, Option<Stone>)>,
     /// Each mimic: its kind, and whether it was rejected.
     pub mimics: Vec<(DecoyKind, bool)>,
-    /// Kidneys there and found.
-    pub kidneys: [usize; 2],
-    /// The bladder was found.
-    pub bladder: bool,
+    /// Kidneys, right and left.
+    pub kidneys: [Looked; 2],
+    /// Bladder.
+    pub bladder: Looked,
+    /// The scan holds all of the kidneys that are there, and of the bladder.
+    pub whole: bool,
     /// Milliseconds that the frame took.
     pub frame_ms: f64,
 }
@@ -48,7 +98,6 @@ pub fn side_holds(truth: &StoneTruth, stone: &Stone) -> bool {
 pub fn judge(recipes: &[PhantomRecipe]) -> Vec<Judged> {
     let of = |recipe: &PhantomRecipe| {
         let study = generate(recipe).expect("a patient");
-        eprintln!("truth: seed {}", recipe.seed);
         judged(&study)
     };
     recipes.iter().map(of).collect()
@@ -65,18 +114,22 @@ fn judged(study: &PhantomStudy) -> Judged {
         let placed = placed(study, &frame, stone.centre_patient_mm, reach);
         (stone.clone(), placed.stones.into_iter().next().map(|reading| reading.stone))
     });
+    let slices = [0.0, study.volume.hu.dim().0 as f64 - 1.0];
+    let [first, last] = slices.map(|z| study.volume.geometry.patient_from_index([z, 0.0, 0.0])[2]);
+    let scan = first.min(last)..=first.max(last);
+    let kidneys = frame::Side::BOTH.map(|side| {
+        let found = frame.kidneys[side.index()].as_ref().map(|kidney| &kidney.body);
+        Looked::at(&scan, study.structures.kidneys.get(&side), found, KIDNEY_MM)
+    });
+    let bladder = Looked::at(&scan, study.structures.bladder.as_ref(), frame.bladder.as_ref(), BLADDER_MM);
+    eprintln!("truth: seed {}: kidneys {kidneys:?}, bladder {bladder:?}", study.recipe.seed);
     let mimics = study.decoys.iter().map(|decoy| {
         let placed = placed(study, &frame, decoy.centre_patient_mm, decoy.diameter_mm / 2.0 + 1.0);
         (decoy.kind, placed.stones.is_empty())
     });
-    let found = frame.kidneys.iter().flatten().count();
-    Judged {
-        stones: stones.collect(),
-        mimics: mimics.collect(),
-        kidneys: [study.structures.kidneys.len(), found.min(study.structures.kidneys.len())],
-        bladder: frame.bladder.is_some(),
-        frame_ms,
-    }
+    let mut organs = study.structures.kidneys.values().chain(&study.structures.bladder);
+    let whole = organs.all(|organ| organ.z_patient_mm.iter().all(|z| scan.contains(z)));
+    Judged { stones: stones.collect(), mimics: mimics.collect(), kidneys, bladder, whole, frame_ms }
 }
 
 /// What becomes of the dense voxels around a point, and of its own voxel.

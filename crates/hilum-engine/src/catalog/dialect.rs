@@ -85,6 +85,13 @@ impl Dialect {
         }
     }
 
+    /// A table of these rows alone, and the one value that names them. They are found by their numbers before anything else is asked:
+    /// PostgreSQL would walk the index of an order instead and look into the list at each of its rows.
+    pub(super) fn only_rows(self, table: &str, rows: &[i64]) -> (String, Value) {
+        let (condition, rows) = self.is_one_of("id", rows);
+        (format!("(SELECT * FROM {table} WHERE {condition}{})", self.either("", " OFFSET 0")), rows)
+    }
+
     /// Instance Number of an instance's facts. PostgreSQL's JSON functions refuse a text with an escaped NUL; an unescaped quotation mark
     /// after the name can only end a key.
     pub(super) fn instance_number(self) -> &'static str {

@@ -322,25 +322,26 @@ impl Catalog {
     ) -> Result<Filling<'a>, CatalogError> {
         let candidates = match select.words() {
             None => None,
-            Some(condition) => {
-                Some(self.indexed(&condition, i64::MAX, SORTED + 1).await?).filter(|found| found.len() <= SORTED)
-            }
+            Some(condition) => self.few_indexed(&condition, SORTED).await?,
         };
         let (filtered, filter_values) = filling.asked.columns(self.dialect(), ordered);
         let (mut look, mut walked) = ((filling.limit + 1).max(FEWEST_ROWS), 0);
         loop {
-            let (mut conditions, mut values) = (select.conditions.clone(), select.values.clone());
+            let (studies, mut values) = match &candidates {
+                None => ("study".to_owned(), Vec::new()),
+                Some(candidates) => {
+                    let (studies, rows) = self.dialect().only_rows("study", candidates);
+                    (studies, vec![rows])
+                }
+            };
+            let mut conditions = select.conditions.clone();
+            values.extend(select.values.iter().cloned());
             if candidates.is_none() && walked >= WALKED {
                 let narrowed = select.words().and_then(|condition| self.is_indexed("s.id", &condition));
                 if let Some((condition, marks)) = narrowed {
                     conditions.push(condition);
-                    values.push(marks);
+                    values.extend(marks);
                 }
-            }
-            if let Some(candidates) = &candidates {
-                let (condition, rows) = self.dialect().is_one_of("s.id", candidates);
-                conditions.push(condition);
-                values.push(rows);
             }
             conditions.extend(filtered.iter().cloned());
             values.extend(filter_values.iter().cloned());
@@ -349,7 +350,7 @@ impl Catalog {
                 values.extend(behind.iter().cloned());
             }
             let (conditions, by) = (conditions.join(" AND "), ordered.by());
-            let sql = format!("SELECT s.id FROM study s WHERE {conditions} ORDER BY {by} LIMIT {look}");
+            let sql = format!("SELECT s.id FROM {studies} s WHERE {conditions} ORDER BY {by} LIMIT {look}");
             let met = Id::find_by_statement(self.statement(&sql, values)).all(&self.read).await;
             let met: Vec<i64> =
                 met.map_err(CatalogError::during("list studies"))?.into_iter().map(|row| row.id).collect();

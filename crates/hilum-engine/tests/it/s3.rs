@@ -410,6 +410,17 @@ async fn an_object_whose_answer_was_lost_is_kept_once() {
 }
 
 #[tokio::test]
+async fn a_large_object_whose_completion_was_done_and_not_answered_is_kept_once() {
+    let data = tempdir().unwrap();
+    let Some((way, engine, _)) = on_a_way(data.path()).await else { return };
+    let file = Ct { slices: 1, size: 3200, ..Ct::default() }.files().remove(0);
+    way.now_on(Mishap::CompletionLost);
+    assert_eq!(accept(&engine, &file).await.unwrap(), Accepted::Kept);
+    assert_eq!((in_bucket(data.path(), "objects").len(), uploads(data.path())), (1, 0));
+    assert!(engine.read_instance(&kept(&engine).await[0]).await.unwrap() == file);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_cut_off_is_asked_for_again_and_never_taken_for_the_whole() {
     let data = tempdir().unwrap();
     let Some((way, engine, files)) = on_a_way(data.path()).await else { return };

@@ -20,6 +20,7 @@ mod m0017_ups;
 mod m0018_worklist;
 mod m0019_viewer;
 mod m0020_unread_by_stones;
+mod m0021_state_in_orders;
 
 use sea_orm_migration::prelude::*;
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_worklist::Worklist),
             Box::new(m0019_viewer::Viewer),
             Box::new(m0020_unread_by_stones::UnreadByStones),
+            Box::new(m0021_state_in_orders::StateInOrders),
         ]
     }
 }

@@ -73,32 +73,62 @@ impl Catalog {
             ),
             Dialect::Postgres => {
                 let Some(newest) = self.newest_indexed().await? else { return Ok(Vec::new()) };
+                let (met, marks) = met(condition);
+                let met: String = met.iter().map(|one| format!(" AND {one}")).collect();
                 // The zeros keep the planner from walking the rows of the table in their order, most of which do not match.
-                self.statement(
+                let sql = format!(
                     "SELECT found.study_row FROM unnest(string_to_array(?, ' ')) WITH ORDINALITY AS stretches (stretch, nr) \
                      CROSS JOIN LATERAL (SELECT study_row FROM study_text \
-                     WHERE marks @@ (CAST(stretch AS tsquery) && CAST(? AS tsquery)) AND study_row + 0 <= ? \
-                     ORDER BY study_row + 0 DESC LIMIT ?) AS found LIMIT ?",
-                    [stretches(newest.min(up_to)).into(), tsquery(condition).into(), up_to.into(), limit.clone(), limit],
-                )
+                     WHERE marks @@ CAST(stretch AS tsquery){met} AND study_row + 0 <= ? \
+                     ORDER BY study_row + 0 DESC LIMIT ?) AS found LIMIT ?"
+                );
+                let first = [stretches(newest.min(up_to)).into()];
+                self.statement(&sql, first.into_iter().chain(marks).chain([up_to.into(), limit.clone(), limit]))
             }
         };
         let found = Found::find_by_statement(statement).all(&self.read).await;
         Ok(found.map_err(CatalogError::during("search"))?.into_iter().map(|found| found.study_row).collect())
     }
 
+    /// Rows of all studies that meet the condition, the newest first, where they are at most so many. `None` where they are more, or are
+    /// frequent among the newest and in the middle of the archive: then they are likely more, and whoever walks meets them often.
+    pub(in crate::catalog) async fn few_indexed(
+        &self,
+        condition: &Condition,
+        most: usize,
+    ) -> Result<Option<Vec<i64>>, CatalogError> {
+        let newest = self.indexed(condition, i64::MAX, PROBED).await?;
+        let [first, .., last] = newest[..] else { return Ok(Some(newest)) };
+        if newest.len() < PROBED {
+            return Ok(Some(newest));
+        }
+        let frequent = |rows: i64| rows <= PROBED as i64 * FREQUENT;
+        if frequent(first - last) {
+            let middle = first / 2;
+            let older = self.indexed(condition, middle, PROBED).await?;
+            if older.last().is_some_and(|oldest| older.len() == PROBED && frequent(middle - oldest)) {
+                return Ok(None);
+            }
+        }
+        let all = self.indexed(condition, i64::MAX, most + 1).await?;
+        Ok((all.len() <= most).then_some(all))
+    }
+
     /// A condition of a statement on the row of a study, by the index: for walks in another order, which make one list of all matches
     /// and look into it at each step. `None` where the index proves nothing.
-    pub(in crate::catalog) fn is_indexed(&self, row: &str, condition: &Condition) -> Option<(String, Value)> {
+    pub(in crate::catalog) fn is_indexed(&self, row: &str, condition: &Condition) -> Option<(String, Vec<Value>)> {
         let dialect = self.dialect();
-        let (told, found) = match dialect {
-            Dialect::Sqlite => (fts5(condition), "SELECT rowid FROM study_text WHERE study_text MATCH ?"),
+        let (found, marks) = match dialect {
+            Dialect::Sqlite => {
+                ("SELECT rowid FROM study_text WHERE study_text MATCH ?".to_owned(), vec![fts5(condition).into()])
+            }
             Dialect::Postgres => {
-                (tsquery(condition), "SELECT study_row FROM study_text WHERE marks @@ CAST(? AS tsquery)")
+                let (met, marks) = met(condition);
+                (format!("SELECT study_row FROM study_text WHERE {}", met.join(" AND ")), marks)
             }
         };
         let row = dialect.not_selective(row);
-        (!told.is_empty()).then(|| (format!("{row} IN ({found})"), told.into()))
+        (!marks.is_empty()).then(|| (format!("{row} IN ({found})"), marks))
     }
 
     async fn newest_indexed(&self) -> Result<Option<i64>, CatalogError> {
@@ -107,6 +137,10 @@ impl Catalog {
         Ok(newest.map_err(CatalogError::during("search"))?.map(|newest| newest.study_row))
     }
 }
+
+/// So many studies tell how frequent a match is: one in so many rows, or more, is frequent.
+const PROBED: usize = if cfg!(test) { 4 } else { 128 };
+const FREQUENT: i64 = 32;
 
 #[derive(FromQueryResult)]
 struct Found {
@@ -132,6 +166,42 @@ pub(super) fn fts5(condition: &Condition) -> String {
 /// A condition of more marks is left out, as the index proves nothing anyway.
 const MOST_MARKS: usize = 2000;
 
+/// Conditions that are told apart at most.
+const MOST_APART: usize = 16;
+
+/// What a row's marks meet in PostgreSQL, all of it, and the values; nothing when the condition says nothing. The parts of a conjunction
+/// are conditions of their own: GIN then goes on in each list of rows where another one goes on, and in the list of one condition it
+/// tries every row.
+fn met(condition: &Condition) -> (Vec<&'static str>, Vec<Value>) {
+    let mut parts = conjuncts(condition);
+    if parts.len() > MOST_APART {
+        let rest = parts.split_off(MOST_APART - 1);
+        parts.push(rest.join("&"));
+    }
+    (vec!["marks @@ CAST(? AS tsquery)"; parts.len()], parts.into_iter().map(Value::from).collect())
+}
+
+/// The parts of a conjunction in PostgreSQL's language, without those that say nothing.
+fn conjuncts(condition: &Condition) -> Vec<String> {
+    fn gather(condition: &Condition, left: &mut usize, told: &mut Vec<String>) {
+        match condition {
+            Condition::All(parts) => parts.iter().for_each(|part| gather(part, left, told)),
+            other => {
+                if let Some(rest) = left.checked_sub(count(other)) {
+                    let part = tsquery(other);
+                    if !part.is_empty() {
+                        *left = rest;
+                        told.push(part);
+                    }
+                }
+            }
+        }
+    }
+    let (mut told, mut left) = (Vec::new(), MOST_MARKS);
+    gather(condition, &mut left, &mut told);
+    told
+}
+
 /// The condition in PostgreSQL's language; empty when it says nothing.
 fn tsquery(condition: &Condition) -> String {
     match condition {
@@ -139,17 +209,10 @@ fn tsquery(condition: &Condition) -> String {
             Some(start) => format!("{start}:*"),
             None => mark.clone(),
         },
-        Condition::All(parts) => {
-            let (mut told, mut left) = (Vec::new(), MOST_MARKS);
-            for part in parts {
-                if let Some(rest) = left.checked_sub(count(part)) {
-                    left = rest;
-                    told.push(tsquery(part));
-                }
-            }
-            told.retain(|part| !part.is_empty());
-            if told.is_empty() { String::new() } else { format!("({})", told.join("&")) }
-        }
+        Condition::All(_) => match conjuncts(condition).as_slice() {
+            [] => String::new(),
+            told => format!("({})", told.join("&")),
+        },
         Condition::Any(parts) => {
             let told: Vec<String> = parts.iter().map(tsquery).collect();
             let says_nothing = told.is_empty() || told.iter().any(String::is_empty) || count(condition) > MOST_MARKS;
@@ -242,17 +305,23 @@ mod tests {
         let any = Condition::Any(vec![mark("a1"), Condition::All(vec![mark("b2"), mark("y19*")])]);
         let condition = Condition::All(vec![mark("i1"), any]);
         assert_eq!(fts5(&condition), "(i1 AND (a1 OR (b2 AND y19*)))");
-        assert_eq!(tsquery(&condition), "(i1&(a1|(b2&y19:*)))");
+        assert_eq!(conjuncts(&condition), ["i1", "(a1|(b2&y19:*))"]);
         let nothing = Condition::All(vec![mark("i1"), Condition::Any(Vec::new())]);
         assert_eq!(fts5(&nothing), "(i1 AND z)");
-        assert_eq!(tsquery(&nothing), "(i1)");
+        assert_eq!(conjuncts(&nothing), ["i1"]);
     }
 
     #[test]
     fn a_condition_too_long_for_a_statement_says_less_and_never_something_else() {
         let many = Condition::Any((0..=MOST_MARKS).map(|number| mark(&format!("n{number}"))).collect());
-        assert_eq!(tsquery(&many), "");
-        assert_eq!(tsquery(&Condition::All(vec![mark("i1"), many.clone()])), "(i1)");
-        assert_eq!(tsquery(&Condition::Any(vec![mark("i1"), Condition::All(vec![many])])), "");
+        assert!(conjuncts(&many).is_empty() && met(&many).1.is_empty());
+        assert_eq!(conjuncts(&Condition::All(vec![mark("i1"), many.clone()])), ["i1"]);
+        assert!(conjuncts(&Condition::Any(vec![mark("i1"), Condition::All(vec![many])])).is_empty());
+        // Beyond a number of conditions the rest is one.
+        let all = Condition::All((0..40).map(|number| mark(&format!("n{number}"))).collect());
+        let (conditions, values) = met(&all);
+        assert_eq!((conditions.len(), values.len()), (MOST_APART, MOST_APART));
+        let last: String = values.last().unwrap().clone().unwrap();
+        assert_eq!(last.split('&').count(), 40 - MOST_APART + 1);
     }
 }

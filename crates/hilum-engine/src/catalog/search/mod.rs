@@ -91,8 +91,11 @@ impl Catalog {
         if find.level == Level::Patient
             && let Some(words) = select.words()
         {
-            let studies = self.indexed(&words, i64::MAX, select::RARE + 1).await?;
-            select.of_patients((studies.len() <= select::RARE).then_some(studies.as_slice()));
+            let patients = match self.few_indexed(&words, select::RARE).await? {
+                Some(studies) => Some(self.patients_of(&studies).await?),
+                None => None,
+            };
+            select.of_patients(patients.as_deref());
         }
         let mut found = Found { unsupported, ..Found::default() };
         // What asks for nothing in particular matches, and one row more than a page tells whether there is more.
@@ -144,6 +147,14 @@ impl Catalog {
         }
     }
 
+    /// The rows of the patients of some studies.
+    async fn patients_of(&self, studies: &[i64]) -> Result<Vec<i64>, CatalogError> {
+        let (condition, rows) = self.dialect().is_one_of("id", studies);
+        let sql = format!("SELECT DISTINCT patient_row FROM study WHERE {condition}");
+        let found = OfPatient::find_by_statement(self.statement(&sql, [rows])).all(&self.read).await;
+        Ok(found.map_err(CatalogError::during("search"))?.into_iter().map(|found| found.patient_row).collect())
+    }
+
     async fn fetch(&self, select: &Select, after: Option<Cursor>, limit: usize) -> Result<Page, CatalogError> {
         for cleaned in [false, true] {
             let (sql, values) = select.statement(after, limit, cleaned);
@@ -179,6 +190,11 @@ impl Catalog {
 }
 
 const COUNTED_FOR: Duration = Duration::from_mins(1);
+
+#[derive(FromQueryResult)]
+struct OfPatient {
+    patient_row: i64,
+}
 
 #[derive(FromQueryResult)]
 struct Count {

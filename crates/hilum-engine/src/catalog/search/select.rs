@@ -37,6 +37,8 @@ pub(super) struct Select {
     /// The caller's institutions, as the inside of an SQL list.
     institutions: String,
     start: Start,
+    /// The table of patients, where patients are looked for.
+    patients: String,
     words: Vec<Condition>,
     conditions: Vec<String>,
     values: Vec<Value>,
@@ -51,6 +53,7 @@ impl Select {
             level,
             zone: zone.as_str(),
             start: Start::Newest,
+            patients: "patient".to_owned(),
             words: Vec::new(),
             conditions: vec![
                 format!("{} IN ({list})", dialect.not_selective(&format!("{of}.institution_id"))),
@@ -104,13 +107,13 @@ impl Select {
         (self.start == Start::Words).then(|| Condition::All(self.words.clone()))
     }
 
-    /// The same question of the patients of these studies only; of all, from the newest on, where too many studies hold the words.
-    pub(super) fn of_patients(&mut self, studies: Option<&[i64]>) {
+    /// The same question of these patients only; of all, from the newest on, where too many studies hold the words.
+    pub(super) fn of_patients(&mut self, patients: Option<&[i64]>) {
         self.start = Start::Newest;
-        if let Some(studies) = studies {
-            let (condition, rows) = self.dialect.is_one_of("id", studies);
-            self.conditions.push(format!("p.id IN (SELECT patient_row FROM study WHERE {condition})"));
-            self.values.push(rows);
+        if let Some(patients) = patients {
+            let (table, rows) = self.dialect.only_rows("patient", patients);
+            self.patients = table;
+            self.values.insert(0, rows);
         }
     }
 
@@ -154,7 +157,7 @@ impl Select {
         let series = format!(" {join} series se ON se.study_row = s.id");
         let instance = format!(" {join} instance i ON i.series_row = se.id");
         let below = match self.level {
-            Level::Patient => return "patient p".to_owned(),
+            Level::Patient => return format!("{} p", self.patients),
             Level::Study => String::new(),
             Level::Series => series,
             Level::Image => format!("{series}{instance}"),

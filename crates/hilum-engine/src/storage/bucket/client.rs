@@ -1,6 +1,6 @@
 //! Requests of one bucket, below one prefix.
 
-use super::fault::{during, is_not_implemented};
+use super::fault::{during, is_not_implemented, is_passing};
 use super::http::Http;
 use super::settings::{BucketSettings, BucketUrl};
 use crate::storage::StorageError;
@@ -24,6 +24,9 @@ const RETRIES: usize = 8;
 /// Bytes of one part of a multipart upload. S3 takes 10,000 of them, of 5 MiB at least, and those under way are in memory.
 pub(super) const PART: usize = 8 << 20;
 const PARTS_AT_A_TIME: usize = 3;
+/// A service that says neither yes nor no is given so long to make one object of its parts.
+const COMPLETION: Duration = Duration::from_mins(5);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Small requests under way at a time.
 pub(super) const AT_A_TIME: usize = 16;
 
@@ -124,15 +127,35 @@ impl Client {
         upload: &str,
         parts: impl Iterator<Item = Result<P, StorageError>>,
     ) -> Result<(), StorageError> {
-        let (path, upload) = (self.path(name), upload.to_owned());
-        let parts = futures::stream::iter(parts.enumerate().map(|(index, part)| part.map(|part| (index, part.into()))));
-        let sent = parts.map_ok(|(index, part)| {
+        let (path, upload, mut size) = (self.path(name), upload.to_owned(), 0);
+        let parts = parts.enumerate().map(|(index, part)| {
+            let part: PutPayload = part?.into();
+            size += part.content_length() as u64;
+            Ok((index, part))
+        });
+        let sent = futures::stream::iter(parts).map_ok(|(index, part)| {
             let sent = self.store.put_part(&path, &upload, index, part);
             async move { sent.await.map_err(during("keep a part of a large object")) }
         });
         let sent: Vec<PartId> = sent.try_buffered(PARTS_AT_A_TIME).try_collect().await?;
-        let completed = self.store.complete_multipart(&path, &upload, sent).await;
-        completed.map(drop).map_err(during("complete a large object"))
+        self.complete(name, &upload, sent, size).await
+    }
+
+    /// Makes one object of the parts of an upload. A service may take minutes for a large one (S3 user guide, "CompleteMultipartUpload"), and
+    /// when an answer was lost there is no such upload any more: whether the object is there with all its bytes is what counts.
+    async fn complete(&self, name: &str, upload: &str, parts: Vec<PartId>, size: u64) -> Result<(), StorageError> {
+        let (path, upload, started) = (self.path(name), upload.to_owned(), Instant::now());
+        loop {
+            let fault = match self.store.complete_multipart(&path, &upload, parts.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => during("complete a large object")(error),
+            };
+            match self.size_of(name).await? {
+                Some(there) if there == size => return Ok(()),
+                None if is_passing(&fault) && started.elapsed() < COMPLETION => tokio::time::sleep(LOOK_AGAIN).await,
+                _ => return Err(fault),
+            }
+        }
     }
 
     /// Gives up the parts of an upload; that it is gone already is no failure.

@@ -60,6 +60,11 @@ pub(super) fn during(act: &'static str) -> impl Fn(Error) -> StorageError {
     }
 }
 
+/// What the service was asked may be under way, or be done when it is asked again.
+pub(super) fn is_passing(fault: &StorageError) -> bool {
+    matches!(fault, StorageError::Unreachable { .. } | StorageError::ServiceBusy { .. } | StorageError::Gone)
+}
+
 /// The service does not know `If-None-Match` on PUT.
 pub(super) fn is_not_implemented(error: &Error) -> bool {
     let said = everything(error);

@@ -21,6 +21,8 @@ pub enum Mishap {
     Refused,
     /// The service does what is asked, and its answer is lost.
     AnswerLost,
+    /// As that, where parts become one object.
+    CompletionLost,
     /// The answer ends after so many bytes.
     AnswerCut(usize),
 }
@@ -89,7 +91,8 @@ fn pass(mut client: TcpStream, service: SocketAddr, next: impl FnOnce() -> Misha
     client.read_exact(&mut request[at..])?;
     let mishap = match next() {
         Mishap::PutsSlowDown if request.starts_with(b"PUT ") => Mishap::SlowDown,
-        Mishap::PutsSlowDown => Mishap::None,
+        Mishap::CompletionLost if head.starts_with("post ") && head.contains("?uploadid=") => Mishap::AnswerLost,
+        Mishap::PutsSlowDown | Mishap::CompletionLost => Mishap::None,
         other => other,
     };
     match mishap {
@@ -101,7 +104,7 @@ fn pass(mut client: TcpStream, service: SocketAddr, next: impl FnOnce() -> Misha
             return client.write_all(format!("{head}{body}").as_bytes());
         }
         Mishap::Late => std::thread::sleep(Duration::from_millis(50)),
-        Mishap::None | Mishap::PutsSlowDown | Mishap::AnswerLost | Mishap::AnswerCut(_) => {}
+        Mishap::None | Mishap::PutsSlowDown | Mishap::CompletionLost | Mishap::AnswerLost | Mishap::AnswerCut(_) => {}
     }
     let mut upstream = TcpStream::connect(service)?;
     request.splice(at - 2..at - 2, *b"Connection: close\r\n");

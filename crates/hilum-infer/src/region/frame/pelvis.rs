@@ -18,31 +18,43 @@ const LEAST_CM3: f64 = 4.0;
 const HEIGHT_BY_WIDTH: f64 = 1.30;
 /// Heights of an adult's pelvis relative to half its width; beyond them a landmark is wrong.
 const PLAUSIBLE: [f64; 2] = [0.95, 1.8];
+/// The pelvis stands upright where one of its landmarks is not seen.
+const HEADWARDS: Point = [0.0, 0.0, 1.0];
 /// Half the width at the hips relative to that at the wings.
 const HIPS_BY_WINGS: f64 = 1.0;
 
-/// Finds the pelvis from the wings, and from the hip joints where the scan shows them.
+/// Finds the pelvis from the iliac wings, from the hip joints, or from both, as far as the scan shows them.
 pub(super) fn find(cells: &Cells, region: &Region) -> Option<Pelvis> {
-    let crest = region.landmarks.iliac_crest_z_mm?;
-    let wings = bone(cells, region, [crest - WING_MM[0], crest - WING_MM[1]])?;
-    let hips = region.landmarks.hip_z_mm.and_then(|hip| bone(cells, region, [hip - HIP_MM, hip + HIP_MM]));
+    let marks = &region.landmarks;
+    let wings = marks.iliac_crest_z_mm.and_then(|z| bone(cells, region, [z - WING_MM[0], z - WING_MM[1]]));
+    let hips = marks.hip_z_mm.and_then(|z| bone(cells, region, [z - HIP_MM, z + HIP_MM]));
     let across = |pair: [Point; 2]| minus(pair[Side::Left.index()], pair[Side::Right.index()]);
     let middle = |pair: [Point; 2]| times(plus(pair[0], pair[1]), 0.5);
-    let to_left = hips.map_or(across(wings), |hips| plus(across(hips), across(wings)));
-    let half_wings = norm(across(wings)) / 2.0;
-    if let Some(hips) = hips {
-        let upwards = minus(middle(wings), middle(hips));
-        let axes = Pelvis::axes_of(to_left, upwards);
-        let half_width_mm = norm(across(hips)) / 2.0;
-        let height_mm = norm(upwards);
-        let plausible = (PLAUSIBLE[0]..=PLAUSIBLE[1]).contains(&(height_mm / half_width_mm));
-        let pelvis = Pelvis { origin: middle(hips), axes, half_width_mm, height_mm, hips_seen: true };
-        return plausible.then_some(pelvis);
+    match (wings, hips) {
+        (Some(wings), Some(hips)) => {
+            let upwards = minus(middle(wings), middle(hips));
+            let axes = Pelvis::axes_of(plus(across(hips), across(wings)), upwards);
+            let half_width_mm = norm(across(hips)) / 2.0;
+            let height_mm = norm(upwards);
+            let plausible = (PLAUSIBLE[0]..=PLAUSIBLE[1]).contains(&(height_mm / half_width_mm));
+            let pelvis = Pelvis { origin: middle(hips), axes, half_width_mm, height_mm, hips_seen: true };
+            plausible.then_some(pelvis)
+        }
+        (Some(wings), None) => {
+            let half_wings = norm(across(wings)) / 2.0;
+            let height_mm = HEIGHT_BY_WIDTH * half_wings;
+            let axes = Pelvis::axes_of(across(wings), HEADWARDS);
+            let origin = minus(middle(wings), times(axes[2], height_mm));
+            Some(Pelvis { origin, axes, half_width_mm: HIPS_BY_WINGS * half_wings, height_mm, hips_seen: false })
+        }
+        (None, Some(hips)) => {
+            let half_width_mm = norm(across(hips)) / 2.0;
+            let height_mm = HEIGHT_BY_WIDTH * half_width_mm / HIPS_BY_WINGS;
+            let axes = Pelvis::axes_of(across(hips), HEADWARDS);
+            Some(Pelvis { origin: middle(hips), axes, half_width_mm, height_mm, hips_seen: true })
+        }
+        (None, None) => None,
     }
-    let height_mm = HEIGHT_BY_WIDTH * half_wings;
-    let axes = Pelvis::axes_of(to_left, [0.0, 0.0, 1.0]);
-    let origin = minus(middle(wings), times(axes[2], height_mm));
-    Some(Pelvis { origin, axes, half_width_mm: HIPS_BY_WINGS * half_wings, height_mm, hips_seen: false })
 }
 
 /// Centres of the bone beside the midline between two heights, right and left; absent where a side shows too little.
