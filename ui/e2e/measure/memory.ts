@@ -25,13 +25,26 @@ async function memoryOf(browser: Browser): Promise<number> {
   return kib / 1024;
 }
 
+/** What the script of a page holds in buffers, as images are, MiB. */
+async function buffersOf(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  const { backingStorageSize } = (await session.send("Runtime.getHeapUsage")) as { backingStorageSize?: number };
+  await session.detach();
+  if (backingStorageSize === undefined) throw new Error("this browser does not tell what its buffers hold");
+  return backingStorageSize / 1024 ** 2;
+}
+
 /** The largest of what was seen twice a second while something was done. */
-async function peakDuring(browser: Browser, act: () => Promise<unknown>): Promise<number> {
-  let [most, over] = [0, false];
+async function peakDuring(seen: () => Promise<number[]>, act: () => Promise<unknown>): Promise<number[]> {
+  let [most, over] = [await seen(), false];
+  const look = async () => {
+    const now = await seen();
+    most = most.map((value, at) => Math.max(value, now[at] ?? 0));
+  };
   const watching = (async () => {
     while (!over) {
-      most = Math.max(most, await memoryOf(browser));
       await new Promise((done) => setTimeout(done, 500));
+      await look();
     }
   })();
   try {
@@ -40,7 +53,7 @@ async function peakDuring(browser: Browser, act: () => Promise<unknown>): Promis
     over = true;
     await watching;
   }
-  return Math.max(most, await memoryOf(browser));
+  return most;
 }
 
 async function atRest(page: Page, browser: Browser): Promise<number> {
@@ -91,7 +104,8 @@ export async function memory(): Promise<Sample[]> {
   page.on("request", (request) => {
     if (request.url().includes("/metadata")) paths.push(new URL(request.url()).pathname);
   });
-  const most = await peakDuring(looked.browser, async () => {
+  const seen = async () => [await memoryOf(looked.browser), await buffersOf(page)];
+  const [most = NaN, buffers = NaN] = await peakDuring(seen, async () => {
     await page.goto(`/studies/${study.study_uid}/view?layout=stack&image=1`);
     const counted = await page.waitForFunction(() => /^1 \/ (\d+)$/.exec(document.querySelector("output")?.textContent?.trim() ?? "")?.[1]);
     await scrollThrough(page, Number(await counted.jsonValue()));
@@ -99,6 +113,7 @@ export async function memory(): Promise<Sample[]> {
   await page.getByRole("link", { name: "Studies" }).or(page.getByRole("link", { name: "Worklist" })).first().click();
   await row.waitFor();
   const after = await atRest(page, looked.browser);
+  const buffersLeft = await buffersOf(page);
   const [metadata] = paths;
   if (metadata === undefined) throw new Error("the series was not asked for");
   await looked.end();
@@ -109,6 +124,8 @@ export async function memory(): Promise<Sample[]> {
   return [
     { row: "scrolled", value: most - before, limit: everything },
     { row: "left", value: after - before },
+    { row: "buffers", value: buffers },
+    { row: "buffers left", value: buffersLeft },
   ];
 }
 
@@ -120,5 +137,6 @@ async function holdingEverything({ browser, begin }: Measured, metadata: string)
   const series = metadata.replace(/\/metadata$/, "");
   const frames = instances.map((instance) => `${series}/instances/${String(instance["00080018"]?.Value?.[0])}/frames/1`);
   const before = await atRest(page, browser);
-  return (await peakDuring(browser, () => fetchAll(page, frames.map(asked), true))) - before;
+  const [most = NaN] = await peakDuring(async () => [await memoryOf(browser)], () => fetchAll(page, frames.map(asked), true));
+  return most - before;
 }

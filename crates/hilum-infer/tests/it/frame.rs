@@ -92,6 +92,19 @@ fn a_pelvis_has_a_bladder_and_no_kidney() {
     assert!(frame.ureters.iter().flatten().all(|course| !course.from_kidney && course.to_bladder));
 }
 
+#[test]
+fn a_scan_that_ends_below_the_iliac_crests_has_its_bladder_by_the_hip_joints() {
+    for seed in 68..72 {
+        let low =
+            PhantomRecipe { seed, heights_mm: Some([-20.0, 150.0]), slice_thickness_mm: 2.0, ..Default::default() };
+        let study = study(&low);
+        let frame = frame_of(&study.volume);
+        assert!(frame.pelvis.as_ref().is_some_and(|p| p.hips_seen), "{seed}: {:?}", frame.pelvis);
+        let (bladder, truth) = (frame.bladder.expect("a bladder"), study.structures.bladder.expect("a bladder"));
+        assert!(distance(bladder.centre, truth.centre_patient_mm) < 10.0, "{seed}: {bladder:?} {truth:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// Whatever the voxels are, a frame comes back.

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use crate::{postgres, run};
 
-const ROUNDS: &str = "50";
+const ROUNDS: &str = "200";
 
 /// Which databases are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -66,9 +66,11 @@ const SCROLLING: [Row; 6] = [
     row("p95 masked", "three planes, with masks: 95 % are shorter", None),
 ];
 
-const MEMORY: [Row; 2] = [
+const MEMORY: [Row; 4] = [
     row("scrolled", "most, while it is scrolled through", None),
     row("left", "in the list again, garbage collected", None),
+    row("buffers", "most that the page holds in buffers (images), garbage among it", None),
+    row("buffers left", "the same in the list again", None),
 ];
 
 const LIST: [Row; 8] = [
