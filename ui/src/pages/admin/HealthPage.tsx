@@ -28,10 +28,11 @@ export default function HealthPage() {
             key={`${finding.code} ${finding.text}`}
             variant="light"
             color={colours[finding.severity] ?? "gray"}
-            title={`${t(`admin.health.${finding.severity}`, { defaultValue: finding.severity })} · ${finding.code}`}
+            title={`${t(`admin.health.${finding.severity}`, { defaultValue: finding.severity })} · ${t(`admin.health.known.${finding.code}`, { defaultValue: finding.code })}`}
           >
-            <Text size="sm">{finding.text}</Text>
-            <Text size="sm" c="dimmed" mt={4}>→ {finding.advice}</Text>
+            <Text size="sm">→ {t(`admin.health.todo.${finding.code}`, { defaultValue: finding.advice })}</Text>
+            {/* With paths and figures, as the command line says it. */}
+            <Text size="xs" c="dimmed" mt={4} lang="en">{finding.code}: {finding.text}</Text>
           </Alert>
         ))}
       </Stack>

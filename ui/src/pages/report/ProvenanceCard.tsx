@@ -23,7 +23,7 @@ export function ProvenanceCard({ report }: { report: UrinaryStoneReport }) {
       <Title order={2} size="h4">{t("provenance.title")}</Title>
       {provenance.model && (
         <Text size="sm" c="dimmed" mb="xs">
-          {provenance.model.first_line}
+          {provenance.model.synthetic_trained ? t("studies.syntheticModel", { name: provenance.model.name }) : provenance.model.first_line}
         </Text>
       )}
       <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="xs" mt="xs">

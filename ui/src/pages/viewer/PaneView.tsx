@@ -52,7 +52,7 @@ export function PaneView({ viewer, name, patient }: Props) {
           <>
             <div className="pane-text" data-corner="top-left">
               <div>{title}</div>
-              {name !== "coronal" && name !== "sagittal" && patient.map((line) => <div key={line}>{line}</div>)}
+              {name !== "coronal" && name !== "sagittal" && patient.map((line, at) => <div key={`${at} ${line}`}>{line}</div>)}
             </div>
             {name !== "coronal" && name !== "sagittal" && (
               <div className="pane-text" data-corner="top-right">

@@ -158,7 +158,7 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   const { patient } = study;
   const name = patientName(patient, i18n.language);
   const sex = useSex()(patient);
-  const lines = [name.main, [patient.id, sex, patient.birth_date].filter(Boolean).join(" · "), study.study_date].filter(Boolean);
+  const lines = [name.main, patient.id, [sex, patient.birth_date].filter(Boolean).join(" · "), study.study_date].filter(Boolean);
   const refused = shown && !regular && shown.geometry_findings.length > 0;
   return (
     <div className="viewer">

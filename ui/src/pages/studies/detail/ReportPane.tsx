@@ -77,7 +77,9 @@ export function ReportPane({ study }: { study: StudySummary }) {
           {found.coverage.not_looked_at.map((one) => (
             <Text size="xs" c="dimmed" key={one.code}>{statement(one)}</Text>
           ))}
-          {found.provenance.model?.synthetic_trained && <Text size="xs" c="dimmed">{found.provenance.model.first_line}</Text>}
+          {found.provenance.model?.synthetic_trained && (
+            <Text size="xs" c="dimmed">{t("studies.syntheticModel", { name: found.provenance.model.name })}</Text>
+          )}
         </>
       )}
     </Stack>
