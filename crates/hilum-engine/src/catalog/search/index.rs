@@ -74,12 +74,13 @@ impl Catalog {
             Dialect::Postgres => {
                 let Some(newest) = self.newest_indexed().await? else { return Ok(Vec::new()) };
                 let (met, marks) = met(condition);
-                let met: String = met.iter().map(|one| format!(" AND {one}")).collect();
+                let met: Vec<&str> = ["marks @@ CAST(stretch AS tsquery)"].into_iter().chain(met).collect();
+                let met = met.join(" AND ");
                 // The zeros keep the planner from walking the rows of the table in their order, most of which do not match.
                 let sql = format!(
                     "SELECT found.study_row FROM unnest(string_to_array(?, ' ')) WITH ORDINALITY AS stretches (stretch, nr) \
                      CROSS JOIN LATERAL (SELECT study_row FROM study_text \
-                     WHERE marks @@ CAST(stretch AS tsquery){met} AND study_row + 0 <= ? \
+                     WHERE {met} AND study_row + 0 <= ? \
                      ORDER BY study_row + 0 DESC LIMIT ?) AS found LIMIT ?"
                 );
                 let first = [stretches(newest.min(up_to)).into()];
