@@ -2,9 +2,9 @@ import { Badge, Button, Center, SegmentedControl, Table, Text } from "@mantine/c
 import { notifications } from "@mantine/notifications";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { useSearchParams } from "react-router";
 
 import { type Outgoing, type useOutgoing, useRetry } from "../../api/operations";
+import { useAddress } from "../../app/useAddress";
 import { useMoment, useProblem } from "../../components/access";
 import { PageHead } from "../../components/PageHead";
 import { TableCard } from "../../components/TableCard";
@@ -38,18 +38,14 @@ interface Props<State extends string, One extends Row<State>> {
 
 /** Which rows the address asks for, and the act that asks for others. */
 export function useAsked<State extends string>(colours: Record<State, string>) {
-  const [address, setAddress] = useSearchParams();
+  const [address, change] = useAddress();
   const state: State | "" = (Object.keys(colours) as State[]).find((one) => one === address.get("state")) ?? "";
   const ask = (key: "state" | "destination", value: string) =>
-    setAddress(
-      (before) => {
-        const after = new URLSearchParams(before);
-        if (value) after.set(key, value);
-        else after.delete(key);
-        return after;
-      },
-      { replace: true },
-    );
+    change((address) => {
+      if (value) address.set(key, value);
+      else address.delete(key);
+      return address;
+    });
   return { state, destination: address.get("destination") ?? "", ask };
 }
 

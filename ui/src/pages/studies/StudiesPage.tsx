@@ -2,11 +2,12 @@ import { Alert, Badge, Button, Center, Group, Loader, Paper, TextInput, Title, T
 import { useDebouncedValue, useDocumentTitle, useHotkeys } from "@mantine/hooks";
 import { Suspense, useCallback, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate, useSearchParams } from "react-router";
+import { useNavigate } from "react-router";
 
 import { useQuarantine, useSystem } from "../../api/hooks";
 import type { WorkFilter, WorkSort } from "../../api/types";
 import { useMay } from "../../app/session";
+import { useAddress } from "../../app/useAddress";
 import { useProblem } from "../../components/access";
 import { whenOpened } from "../../i18n";
 import { EmptyList } from "./EmptyList";
@@ -26,7 +27,7 @@ export function StudiesPage() {
   const problem = useProblem();
   const navigate = useNavigate();
   const stores = useMay("store");
-  const [address, setAddress] = useSearchParams();
+  const [address, changeAddress] = useAddress();
   const view = useMemo(() => readView(address), [address]);
   const typed = useTyped();
   const [wanted] = useDebouncedValue(typed, 200);
@@ -38,8 +39,8 @@ export function StudiesPage() {
   const system = useSystem();
   const quarantine = useQuarantine();
   const change = useCallback(
-    (next: Partial<ReturnType<typeof readView>>) => setAddress(writeView({ ...view, ...next }), { replace: true }),
-    [setAddress, view],
+    (next: Partial<ReturnType<typeof readView>>) => changeAddress((before) => writeView({ ...readView(before), ...next })),
+    [changeAddress],
   );
   const setFilter = useCallback((filter: WorkFilter) => change({ filter, study: null }), [change]);
   const setSort = useCallback((sort: WorkSort) => change({ sort }), [change]);
