@@ -9,6 +9,8 @@ mod models;
 mod openapi;
 mod openid_peer;
 mod oracles;
+#[path = "../../crates/hilum-dimse/tests/ports/mod.rs"]
+mod ports;
 #[path = "../../crates/hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod postgres;

@@ -97,14 +97,14 @@ pub fn store(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn discarding_peer(setting: &Setting) -> anyhow::Result<f64> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let address = crate::ports::free_address();
     let mut peer = Command::new("storescp")
         .env("TCP_NODELAY", "1")
-        .args(["--ignore", "--max-pdu", "131072", "--aetitle", "HILUM", &port.to_string()])
+        .args(["--ignore", "--max-pdu", "131072", "--aetitle", "HILUM", &address.port().to_string()])
         .stdout(Stdio::null())
         .spawn()?;
     std::thread::sleep(std::time::Duration::from_millis(500));
-    let wall = send(std::net::SocketAddr::from(([127, 0, 0, 1], port)), setting);
+    let wall = send(address, setting);
     peer.kill()?;
     peer.wait()?;
     wall

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::checks::{Check, dicom_files};
 use super::node::Program;
-use super::server::free_port;
 use super::{Bench, Server};
+use crate::ports::free_address;
 use crate::run;
 
 /// Every check of medical records.
@@ -39,7 +39,7 @@ fn records(bench: &Bench) -> anyhow::Result<String> {
     let phantom = bench.scratch.join("emr-phantom");
     let recipe = ["--seed", "31", "--matrix", "256", "--thickness", "5", "--region", "abdomen", "--stones", "3"];
     run::output(Command::new(&bench.hilum).arg("phantom").arg(&phantom).args(recipe))?;
-    let (mllp, fhir, hl7) = (free_port()?.port(), free_port()?.port(), free_port()?.port());
+    let (mllp, fhir, hl7) = (free_address().port(), free_address().port(), free_address().port());
     let configuration = format!(
         "quiet_after_seconds = 1\n[results]\nobjects = []\n\
          [emr]\nlisten = \"127.0.0.1:{hl7}\"\n\

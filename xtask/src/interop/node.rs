@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use super::checks::{Check, dicom_files, phantom, real};
-use super::server::free_port;
 use super::{Bench, Server};
+use crate::ports::free_address;
 use crate::run;
 
 /// Every check of the network node.
@@ -104,7 +104,7 @@ fn dump(file: &Path) -> anyhow::Result<String> {
 }
 
 fn dcmtk_retrieves(bench: &Bench) -> anyhow::Result<String> {
-    let port = free_port()?.port();
+    let port = free_address().port();
     let (moved, got) = (bench.scratch.join("moved"), bench.scratch.join("got"));
     let _storescp = Program::storescp(&moved, port)?;
     let destination = format!("[[peers]]\nae_title = \"WORKSTATION\"\nhost = \"127.0.0.1\"\nport = {port}\n");
@@ -289,7 +289,7 @@ fn conformance(bench: &Bench) -> anyhow::Result<String> {
 
 /// dcmqrscp as PACS with the three patients, the node, and storescp as VNA.
 fn fetched_and_forwarded(bench: &Bench) -> anyhow::Result<String> {
-    let (pacs, vna) = (free_port()?.port(), free_port()?.port());
+    let (pacs, vna) = (free_address().port(), free_address().port());
     let database = bench.scratch.join("pacs");
     fs::create_dir_all(&database)?;
     let dcmqrscp = bench.scratch.join("dcmqrscp.cfg");

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use super::checks::Check;
-use super::server::free_port;
 use super::{Bench, Server};
+use crate::ports::free_address;
 use crate::{e2e::Scene, openid_peer, run};
 
 /// Every check.
@@ -35,7 +35,7 @@ fn signs_in(bench: &Bench) -> anyhow::Result<String> {
         );
         return Ok("SKIPPED: oidc-provider is not installed (cargo xtask interop --install brings it)".into());
     };
-    let port = free_port()?.port();
+    let port = free_address().port();
     let configuration = format!(
         "[[openid]]\nid = \"peer\"\nname = \"Peer\"\nissuer = \"http://127.0.0.1:{port}\"\nclient_id = \"hilum\"\n\
          client_secret_file = \"openid.secret\"\n[[openid.roles]]\nclaim = \"groups\"\nvalue = \"readers\"\nrole = \"viewer\"\n"

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::checks::{Check, dicom_files};
 use super::node::Program;
-use super::server::free_port;
 use super::{Bench, Server};
 use crate::http::Client;
+use crate::ports::free_address;
 use crate::run;
 
 /// Every check of results.
@@ -46,7 +46,7 @@ fn orthanc(bench: &Bench, port: u16, http: u16) -> anyhow::Result<Program> {
 
 fn results_out(bench: &Bench) -> anyhow::Result<String> {
     let files = study(bench)?;
-    let (pacs, archive, http) = (free_port()?.port(), free_port()?.port(), free_port()?.port());
+    let (pacs, archive, http) = (free_address().port(), free_address().port(), free_address().port());
     let peer =
         |title: &str, port: u16| format!("[[peers]]\nae_title = \"{title}\"\nhost = \"127.0.0.1\"\nport = {port}\n");
     let configuration = format!(

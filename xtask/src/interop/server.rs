@@ -1,9 +1,10 @@
-//! A `hilum serve` of our own: free ports, its own data folder, gone when dropped.
+//! A `hilum serve` of our own: ports that nobody else has, its own data folder, gone when dropped.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -11,6 +12,9 @@ use serde_json::Value;
 
 use super::Bench;
 use crate::run;
+
+/// How long one may take until it listens, and again until it is ready.
+const START: Duration = Duration::from_secs(30);
 
 /// A running server.
 pub struct Server {
@@ -55,22 +59,29 @@ impl Server {
 
     fn spawn(hilum: &Path, verb: &str, data: &Path, configuration: Option<&Path>) -> anyhow::Result<Self> {
         let token = token(hilum, data, configuration)?;
-        let (http, dimse) = (free_port()?, free_port()?);
-        let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log"))?;
-        let child = Command::new(hilum)
-            .arg(verb)
-            .args(["--http", &http.to_string(), "--dimse", &dimse.to_string()])
-            .arg("--data")
+        let path = data.with_extension("log");
+        let log = std::fs::File::options().create(true).append(true).open(&path)?;
+        let mut child = Command::new(hilum)
+            .args([verb, "--http", "127.0.0.1:0", "--dimse", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(configuration.into_iter().flat_map(|file| [Path::new("--config"), file]))
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .context("could not start hilum serve")?;
-        let mut server = Self { child, http, dimse, token };
-        server.wait(Duration::from_secs(30), "be ready", |server| {
-            Ok(server.get("/readyz").is_ok_and(|(status, _)| status == 200))
-        })?;
+        let stdout = child.stdout.take().context("standard output")?;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        // From here on it ends with what holds it.
+        let mut server = Self { child, http: nowhere, dimse: nowhere, token };
+        let Ok((http, dimse)) = announced(stdout).recv_timeout(START) else {
+            let _already_gone = server.child.kill();
+            let status = server.child.wait()?;
+            let said = std::fs::read_to_string(path)?;
+            let last: Vec<_> = said.lines().rev().take(5).collect();
+            bail!("the server did not listen within {} s ({status}): {}", START.as_secs(), last.join(" | "));
+        };
+        (server.http, server.dimse) = (http, dimse);
+        server.wait(START, "be ready", |server| Ok(server.get("/readyz").is_ok_and(|(status, _)| status == 200)))?;
         Ok(server)
     }
 
@@ -227,6 +238,23 @@ fn token(hilum: &Path, data: &Path, configuration: Option<&Path>) -> anyhow::Res
     Ok(run::output(&mut command(&["token", "add", LOGIN, "--name", "checks"]))?.trim().to_owned())
 }
 
-pub fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+/// Where a server says that it listens: HTTP, DICOM. What it prints is read to its end, so that no full pipe stops it.
+fn announced(stdout: ChildStdout) -> mpsc::Receiver<(SocketAddr, SocketAddr)> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut http, mut dimse) = (None, None);
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some((_, address)) = line.strip_prefix("web page and API  ").and_then(|line| line.split_once("://"))
+            {
+                http = address.parse().ok();
+            }
+            if let Some((_, address)) = line.strip_prefix("DICOM node").and_then(|line| line.split_once(" at ")) {
+                dimse = address.parse().ok();
+            }
+            if let (Some(http), Some(dimse)) = (http, dimse) {
+                let _nobody_waits_any_more = tell.send((http, dimse));
+            }
+        }
+    });
+    told
 }

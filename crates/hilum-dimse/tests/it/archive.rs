@@ -256,9 +256,9 @@ impl CommitmentResults for Archive {
     }
 }
 
-/// A port that nobody listens on just now.
+/// A port that nobody listens on.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    crate::ports::free_address().port()
 }
 
 /// A peer's program that runs until the test is over.

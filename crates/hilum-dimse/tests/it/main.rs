@@ -4,6 +4,8 @@ mod archive;
 mod dcmtk;
 mod misbehaviour;
 mod policy;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod provider;
 mod pynetdicom;
 mod server;

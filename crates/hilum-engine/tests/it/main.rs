@@ -15,6 +15,8 @@ mod journey;
 mod keys;
 mod nifti;
 mod node;
+#[path = "../../../hilum-dimse/tests/ports/mod.rs"]
+mod ports;
 mod postgres;
 #[path = "../postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]

@@ -11,7 +11,7 @@ use hilum_engine::{
     AcceptError, Accepted, BucketSettings, CataloguePlace, Endpoint, Engine, EngineConfig, EngineError, ErrorKind,
     Scope, Selection, Source, StoragePlace, StoredInstance, WorkControl, Zone,
 };
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -219,7 +219,7 @@ async fn what_is_wrong_with_bucket_credentials_or_address_is_said_in_a_sentence_
     let (code, text) = refusal(with(data.path(), StoragePlace::Bucket(elsewhere))).await;
     assert_eq!(code, "bucket_missing", "{text}");
 
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = crate::ports::free_address();
     let started = Instant::now();
     let (code, text) = refusal(with(data.path(), by_way_of(data.path(), closed))).await;
     assert_eq!(code, "bucket_unreachable", "{text}");

@@ -13,6 +13,8 @@ mod native_model;
 mod openapi;
 mod openid;
 mod oracle;
+#[path = "../../../hilum-dimse/tests/ports/mod.rs"]
+mod ports;
 #[path = "../../../hilum-engine/tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "each that includes it needs some of it")]
 mod postgres;

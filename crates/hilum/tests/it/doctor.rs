@@ -178,7 +178,7 @@ fn providers_are_asked_when_that_is_asked_for_and_what_is_weak_about_them_is_nam
     let unusable = diagnose_with(folder.path(), &table(&other, ""), &ask);
     unusable.says("openid_unusable", "serious");
     assert!(unusable.text.contains("openid_other_issuer"), "{}", unusable.text);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = crate::ports::free_address();
     let gone = diagnose_with(folder.path(), &table(&format!("http://{nobody}"), ""), &ask);
     gone.says("openid_unusable", "serious");
     assert!(gone.text.contains("openid_unreachable"), "{}", gone.text);

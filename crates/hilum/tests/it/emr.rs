@@ -90,7 +90,7 @@ fn a_report_reaches_a_record_once_that_was_away_refused_it_lost_an_answer_and_sa
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     // Nobody listens there yet.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = crate::ports::free_address();
     let configuration = format!(
         "quiet_after_seconds = 1\n[[emr.destinations]]\nname = \"ocs\"\nmllp = \"{address}\"\n\
          character_set = \"cp949\"\nreceiving_application = \"OCS\"\nanswer_seconds = 5\n"

@@ -12,6 +12,8 @@ mod import;
 mod keys;
 mod node;
 mod phantom;
+#[path = "../../../hilum-dimse/tests/ports/mod.rs"]
+mod ports;
 mod predict;
 mod program;
 mod quality;

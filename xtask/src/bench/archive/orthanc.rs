@@ -1,12 +1,13 @@
 //! The peer: Orthanc from Debian, with its default SQLite index and synchronised storage.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::ports::free_address;
 use crate::run;
 
 /// `Orthanc 1.10.1`, when it is installed.
@@ -36,12 +37,11 @@ impl Orthanc {
     /// Starts it on a folder of its own.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let port = || anyhow::Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
-        let (http, dimse) = (port()?, port()?);
+        let (http, dimse) = (free_address(), free_address());
         let plugins: Vec<&str> = if has_dicomweb() { vec![DICOMWEB] } else { Vec::new() };
         let configuration = serde_json::json!({
             "Name": "ORTHANC", "DicomAet": "HILUM", "StorageDirectory": folder.join("db"), "IndexDirectory": folder.join("db"),
-            "HttpPort": http, "DicomPort": dimse, "RemoteAccessAllowed": false, "DicomAlwaysAllowStore": true,
+            "HttpPort": http.port(), "DicomPort": dimse.port(), "RemoteAccessAllowed": false, "DicomAlwaysAllowStore": true,
             "SyncStorageArea": true, "DicomThreadsCount": 4, "Plugins": plugins,
             "AuthenticationEnabled": false, "KeepAlive": true, "TcpNoDelay": true, "DicomWeb": {"Enable": true, "Root": "/dicom-web/"},
         });
@@ -55,8 +55,7 @@ impl Orthanc {
             .stderr(log)
             .spawn()
             .context("could not start Orthanc")?;
-        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let orthanc = Self { child, dimse: address(dimse), http: address(http) };
+        let orthanc = Self { child, dimse, http };
         let start = Instant::now();
         while TcpStream::connect(orthanc.dimse).is_err() || TcpStream::connect(orthanc.http).is_err() {
             if start.elapsed() > Duration::from_secs(30) {

@@ -11,7 +11,7 @@ use super::system::System;
 use crate::bench::process;
 use crate::bench::receive::disk_limit;
 use crate::interop::checks::dicom_files;
-use crate::interop::server::free_port;
+use crate::ports::free_address;
 use crate::run;
 
 /// How many, and how many times as fast as the peer is the aim.
@@ -196,7 +196,7 @@ fn send(address: SocketAddr, parts: &[PathBuf]) -> anyhow::Result<f64> {
 
 /// Instances a second into a receiver that keeps nothing, and the processor time of the senders, ms an instance.
 fn discard(parts: &[PathBuf], instances: usize) -> anyhow::Result<(f64, f64)> {
-    let address = free_port()?;
+    let address = free_address();
     let mut receiver = Command::new("storescp")
         .env("TCP_NODELAY", "1")
         .args(["--fork", "--ignore", "--max-pdu", "131072", "--aetitle", "HILUM", &address.port().to_string()])

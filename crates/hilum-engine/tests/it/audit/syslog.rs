@@ -122,7 +122,7 @@ async fn framed(stream: &mut tokio::net::TcpStream, messages: usize) -> Vec<Stri
 #[tokio::test(flavor = "multi_thread")]
 async fn a_syslog_server_that_is_away_holds_nobody_up_and_hears_everything_when_it_is_back() {
     let data = tempdir().unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = crate::ports::free_address();
     let syslog = Some(settings(&format!("tcp://{address}")));
     let engine = Engine::open(EngineConfig { syslog, ..config(data.path()) }).await.unwrap();
     let started = Instant::now();
@@ -194,7 +194,7 @@ async fn over_tls_openssl_hears_the_trail_of_who_shows_a_certificate_and_nothing
         return;
     };
     drop(made);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::ports::free_address().port();
     let heard = folder.join("heard.txt");
     let server = Command::new("openssl")
         .args([

@@ -223,7 +223,7 @@ async fn a_provider_that_is_down_or_says_nonsense_is_told_of_and_passwords_go_on
     }
     // One that is not there at all.
     let mut gone = providers[0].clone();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = crate::ports::free_address();
     (gone.id, gone.issuer) = ("gone".parse().unwrap(), format!("http://{nobody}").parse().unwrap());
     providers.push(gone);
     expected.push(("gone".to_owned(), "openid_unreachable", None));

@@ -3,7 +3,7 @@
 use std::{
     fmt::Write,
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -32,7 +32,7 @@ pub fn tool(name: &str, arguments: &[&str]) -> (Output, String) {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    crate::ports::free_address().port()
 }
 
 /// A provider that listens until it is dropped.
