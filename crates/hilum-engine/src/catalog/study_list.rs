@@ -320,7 +320,10 @@ impl Catalog {
         mut behind: Option<Vec<Value>>,
         mut filling: Filling<'a>,
     ) -> Result<Filling<'a>, CatalogError> {
-        let candidates = match select.words() {
+        // One state of work and nothing else, in an order that an index has together with it: a walk meets nothing else.
+        let met_alone =
+            filling.asked.filter.workflow.len() == 1 && select.words.len() == 1 && ordered.goes_with_workflow();
+        let candidates = match select.words().filter(|_| !met_alone) {
             None => None,
             Some(condition) => self.few_indexed(&condition, SORTED).await?,
         };

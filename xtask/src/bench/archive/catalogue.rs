@@ -11,6 +11,9 @@ use crate::{postgres, run};
 
 const ROUNDS: &str = "200";
 
+/// 99th percentile of a page, ms.
+const AIM: f64 = 20.0;
+
 /// Which databases are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Places {
@@ -50,7 +53,9 @@ pub fn section(studies: u64, scratch: &Path, places: Places) -> anyhow::Result<S
         "### Catalogue\n\n{studies} synthetic studies of one instance each, two to a patient, Korean names in three scripts, ten years. \
          {ROUNDS} times each (fewer where three seconds were over), in the engine, without HTTP. A page holds \
          100 entities of a query, 50 of the study list. PostgreSQL runs on the same machine with the settings of its \
-         package and is asked over a UNIX socket. A loop of idle priority keeps the processors from halting."
+         package and is asked over a UNIX socket. A loop of idle priority keeps the processors from halting. Directly after each row a loop of \
+         mere arithmetic, as long as the row's p50, runs as many times: its p99 is what the machine makes of work that \
+         waits for nothing."
     );
     for Measured { database, told } in &measured {
         let (mib, filled) = (of(told, "bytes") / (1024.0 * 1024.0), of(told, "filled_s"));
@@ -62,7 +67,7 @@ pub fn section(studies: u64, scratch: &Path, places: Places) -> anyhow::Result<S
     }
     out.push_str("\n\n| what | hits on the page |");
     for Measured { database, .. } in &measured {
-        write!(out, " {database}: p50, ms | p99, ms | slowest, ms |")?;
+        write!(out, " {database}: p50, ms | p99, ms | p99 of arithmetic, ms |")?;
     }
     writeln!(out, "\n|---|---|{}", "---|---|---|".repeat(measured.len()))?;
     let Some(first) = measured.first() else { return Ok(out) };
@@ -74,11 +79,31 @@ pub fn section(studies: u64, scratch: &Path, places: Places) -> anyhow::Result<S
             if other["hits"] != row["hits"] {
                 bail!("{database} finds {} for {}, and {} {}", other["hits"], row["what"], first.database, row["hits"]);
             }
-            write!(out, " {:.2} | {:.2} | {:.2} |", of(other, "p50_ms"), of(other, "p99_ms"), of(other, "max_ms"))?;
+            write!(
+                out,
+                " {:.2} | {:.2} | {:.2} |",
+                of(other, "p50_ms"),
+                of(other, "p99_ms"),
+                of(other, "machine_p99_ms")
+            )?;
         }
         out.push('\n');
     }
     out.push('\n');
+    for Measured { database, told } in &measured {
+        let rows: Vec<_> = told["rows"].as_array().into_iter().flatten().collect();
+        let late: Vec<_> = rows.iter().filter(|row| of(row, "p99_ms") > AIM).collect();
+        let machine = late.iter().filter(|row| of(row, "machine_p99_ms") > AIM).count();
+        let slow = rows.iter().filter(|row| of(row, "p50_ms") > AIM).count();
+        writeln!(
+            out,
+            "- {database}: aim p99 <= {AIM} ms, {} of {} rows reach it; of the {} that do not, mere arithmetic as long misses it in {machine}. \
+             {slow} rows have a p50 above it.",
+            rows.len() - late.len(),
+            rows.len(),
+            late.len()
+        )?;
+    }
     Ok(out)
 }
 

@@ -100,18 +100,20 @@ impl Catalog {
     ) -> Result<Option<Vec<i64>>, CatalogError> {
         let newest = self.indexed(condition, i64::MAX, PROBED).await?;
         let [first, .., last] = newest[..] else { return Ok(Some(newest)) };
-        if newest.len() < PROBED {
-            return Ok(Some(newest));
+        if newest.len() < PROBED || most < PROBED {
+            return Ok((newest.len() <= most).then_some(newest));
         }
         let frequent = |rows: i64| rows <= PROBED as i64 * FREQUENT;
         if frequent(first - last) {
-            let middle = first / 2;
+            // The end of a short stretch: a look from within one is a look at two more.
+            let middle = (first / 2) | ((1 << SHORT) - 1);
             let older = self.indexed(condition, middle, PROBED).await?;
             if older.last().is_some_and(|oldest| older.len() == PROBED && frequent(middle - oldest)) {
                 return Ok(None);
             }
         }
-        let all = self.indexed(condition, i64::MAX, most + 1).await?;
+        let mut all = newest;
+        all.extend(self.indexed(condition, last - 1, most + 1 - PROBED).await?);
         Ok((all.len() <= most).then_some(all))
     }
 
