@@ -100,26 +100,65 @@ export function fetchAll(page: Page, all: Asked[], hold = false): Promise<number
   );
 }
 
-/** Milliseconds of each frame of a loop that clears canvases of these sizes with WebGL and copies them into the page, as drawing without a picture would. */
-export function emptyFrames(page: Page, width: number, height: number, count: number): Promise<number[]> {
+/** Milliseconds of each frame of a page in which nothing changes but the colour of its whole. */
+export function emptyFrames(page: Page, count: number): Promise<number[]> {
+  return page.evaluate(async (wanted) => {
+    const times: number[] = [];
+    let before = 0;
+    for (let at = -10; at <= wanted; at += 1) {
+      const now = await new Promise<number>((done) => requestAnimationFrame(() => done(performance.now())));
+      if (at > 0) times.push(now - before);
+      before = now;
+      document.body.style.background = at % 2 ? "black" : "gray";
+    }
+    return times;
+  }, count);
+}
+
+/**
+ * Milliseconds of each frame of a loop that draws another picture of 512x512 numbers on a canvas of this size and copies it into the page: one texture, windowed, with the
+ * shortest shader that does it.
+ */
+export function bareFrames(page: Page, width: number, height: number, count: number): Promise<number[]> {
   return page.evaluate(
     async ([columns, rows, wanted]) => {
       const [drawn, shown] = [new OffscreenCanvas(columns, rows), document.createElement("canvas")];
       Object.assign(shown, { width: columns, height: rows });
       document.body.replaceChildren(shown);
-      const gl = drawn.getContext("webgl2");
+      const gl = drawn.getContext("webgl2", { antialias: false });
       const flat = shown.getContext("2d");
-      if (!gl || !flat) throw new Error("this browser does not draw");
+      if (!gl || !flat || !gl.getExtension("OES_texture_float_linear")) throw new Error("this browser does not draw");
+      const program = gl.createProgram();
+      const shaders: [number, string][] = [
+        [gl.VERTEX_SHADER, "out vec2 at; void main() { at = vec2(gl_VertexID & 1, gl_VertexID >> 1); gl_Position = vec4(at * 2.0 - 1.0, 0.0, 1.0); }"],
+        [gl.FRAGMENT_SHADER, "in vec2 at; uniform sampler2D image; out vec4 color; void main() { color = vec4(vec3(texture(image, at).r / 400.0 + 0.35), 1.0); }"],
+      ];
+      for (const [kind, source] of shaders) {
+        const shader = gl.createShader(kind);
+        if (!shader) throw new Error("no shader");
+        gl.shaderSource(shader, `#version 300 es\nprecision highp float; ${source}`);
+        gl.compileShader(shader);
+        gl.attachShader(program, shader);
+      }
+      gl.linkProgram(program);
+      if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? "no program");
+      gl.useProgram(program);
+      gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+      for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
+      for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
+      const picture = new Float32Array(512 * 512).map((_, index) => (index % 512) - 256);
       const times: number[] = [];
       let before = 0;
       for (let at = -10; at <= wanted; at += 1) {
         const now = await new Promise<number>((done) => requestAnimationFrame(() => done(performance.now())));
         if (at > 0) times.push(now - before);
         before = now;
-        gl.clearColor((at & 15) / 15, 0, 0, 1);
-        gl.clear(gl.COLOR_BUFFER_BIT);
+        picture[at + 20] = at;
+        gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, 512, 512, 0, gl.RED, gl.FLOAT, picture);
+        gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
         flat.drawImage(drawn, 0, 0);
       }
+      if (gl.getError() !== gl.NO_ERROR) throw new Error("the bare picture was not drawn");
       return times;
     },
     [width, height, count] as const,

@@ -115,7 +115,7 @@ export async function list({ begin }: Measured): Promise<Sample[]> {
   const empty = await bare(context);
   const samples = [rows];
   for (const [row, value, question, least] of asks) samples.push({ row, value, limit: least + (await fetchAll(empty, [question])) });
-  const frames = await emptyFrames(empty, 1440, 900, 60);
+  const frames = await emptyFrames(empty, 60);
   samples.push({ row: "page median", value: quantile(times, 0.5), limit: quantile(frames, 0.5) });
   samples.push({ row: "page slowest", value: Math.max(...times), limit: Math.max(...frames) });
   await context.close();

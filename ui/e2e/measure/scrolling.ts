@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 
-import { bare, emptyFrames, type Measured, quantile, type Sample, studyOf } from "./browser";
+import { bare, bareFrames, type Measured, quantile, type Sample, studyOf } from "./browser";
 
 /** Frames of each plane. */
 const frames = 80;
@@ -84,7 +84,7 @@ export async function scrolling({ begin }: Measured): Promise<Sample[]> {
   const single = await scroll(page, 0);
   await page.close();
   const empty = await bare(context);
-  const limits = [await emptyFrames(empty, plain.width, plain.height, frames), await emptyFrames(empty, single.width, single.height, frames)];
+  const limits = [await bareFrames(empty, plain.width, plain.height, frames), await bareFrames(empty, single.width, single.height, frames)];
   await context.close();
   const kinds: [string, Scrolled, number[]][] = [["masked", masked, limits[0] ?? []], ["plain", plain, limits[0] ?? []], ["stack", single, limits[1] ?? []]];
   return kinds.flatMap(([name, { times }, limit]) => [

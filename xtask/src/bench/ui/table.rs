@@ -109,9 +109,9 @@ pub fn section(rows: &Rows, studies: u64, command: &str, browser: &str, machine:
         "### Scrolling",
         "ms a frame",
         "300 images; a notch of the wheel in each frame, from one drawing to the next; 80 frames of each plane (of three: axial, coronal and sagittal), \
-         around the first finding. Limit: a loop that clears a WebGL canvas of the same size in each frame and copies it into the page; browsers draw \
-         at most every 16.7 ms.",
-        "an empty canvas",
+         around the first finding. Limit: a loop that in each frame hands WebGL another picture of 512x512 numbers, draws it windowed on a canvas of the \
+         same size with the shortest shader, and copies that into the page; browsers draw at most every 16.7 ms.",
+        "a bare picture",
         &SCROLLING,
     );
     let long = format!(
@@ -122,7 +122,7 @@ pub fn section(rows: &Rows, studies: u64, command: &str, browser: &str, machine:
     let list = format!(
         "{studies} synthetic studies. From the last key or click to the frame in which other rows stand there; 200 ms of what is typed are the pause after \
          the last key, which stands in the limit, too. Limit: the same question fetched by an empty page (of the first row: everything that was fetched); of \
-         scrolling: frames of an empty canvas. A page further down comes from the server every eighth time."
+         scrolling: frames of a page that changes its colour. A page further down comes from the server every eighth time."
     );
     table(&mut out, rows, "### The worklist", "ms", &list, "the same fetched", &LIST);
     out
