@@ -8,6 +8,10 @@ type Series = StudyDetail["series"][number];
 const notImages = new Set(["SEG", "SR", "PR", "KO", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "RWV", "AU", "ECG", "HD"]);
 export const isLookedAt = (modality: string): boolean => !notImages.has(modality);
 
+/** What the check of its geometry found in a series; nothing of what has none to check: documents, and pictures taken of a screen. */
+export const geometryOf = ({ modality, geometry_findings }: Series): Series["geometry_findings"] =>
+  isLookedAt(modality) && modality !== "OT" ? geometry_findings : [];
+
 /** The series of a study that have images. */
 export const seriesOf = (study: StudyDetail): Series[] => study.series.filter(({ modality, slices }) => isLookedAt(modality) && slices > 0);
 

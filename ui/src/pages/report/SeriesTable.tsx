@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { SeriesSummary, UrinaryStoneReport } from "../../api/types";
 import { useStatement } from "../../components/reportText";
 import { useNote } from "../../components/text";
+import { geometryOf } from "../../viewer/choice";
 
 /** The study's series, and why one of them was read. */
 export function SeriesTable({ series, report }: { series: SeriesSummary[]; report: UrinaryStoneReport | null }) {
@@ -58,7 +59,7 @@ export function SeriesTable({ series, report }: { series: SeriesSummary[]; repor
                 <Table.Td>{one.kernel ?? "–"}</Table.Td>
                 <Table.Td>{one.contrast === null ? "–" : t(one.contrast ? "series.yes" : "series.no")}</Table.Td>
                 <Table.Td>
-                  {one.geometry_findings.map((finding, index) => (
+                  {geometryOf(one).map((finding, index) => (
                     <Text size="xs" key={`${finding.code}-${index}`}>
                       {note(finding)}
                     </Text>

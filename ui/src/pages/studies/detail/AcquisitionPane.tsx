@@ -5,6 +5,7 @@ import { useStudy } from "../../../api/hooks";
 import type { Acquisition, Range, SeriesSummary } from "../../../api/types";
 import { useProblem } from "../../../components/access";
 import { useNote } from "../../../components/text";
+import { geometryOf } from "../../../viewer/choice";
 import { useAcquisition } from "../useWorklist";
 
 /** "120" where all say the same, "90–140" where they differ; nothing where none says. */
@@ -73,7 +74,7 @@ export function AcquisitionPane({ studyUid }: { studyUid: string }) {
                 .filter(Boolean)
                 .join(" · ")}
             </Text>
-            {series.geometry_findings.map((finding, at) => (
+            {geometryOf(series).map((finding, at) => (
               <Alert key={`${finding.code}-${at}`} color="orange" variant="light" p={6} mt={4} fz="xs">
                 {note(finding)}
               </Alert>
