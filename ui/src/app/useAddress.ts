@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef } from "react";
+import { useCallback, useLayoutEffect, useRef } from "react";
 import { useSearchParams } from "react-router";
 
 /**
@@ -8,7 +8,8 @@ import { useSearchParams } from "react-router";
 export function useAddress() {
   const [address, setAddress] = useSearchParams();
   const wanted = useRef(address);
-  useEffect(() => {
+  // Before anybody can click: an effect that came after a click would take it back.
+  useLayoutEffect(() => {
     wanted.current = address;
   }, [address]);
   const set = useRef(setAddress);
