@@ -100,28 +100,45 @@ export function fetchAll(page: Page, all: Asked[], hold = false): Promise<number
   );
 }
 
-/** Milliseconds of each frame of a page in which nothing changes but the colour of its whole. */
-export function emptyFrames(page: Page, count: number): Promise<number[]> {
+/** What a page draws in frame `at`. */
+interface Drawing {
+  hilumDraw: (at: number) => void;
+}
+
+/** Milliseconds of each frame of a loop that draws what the page was told to, once it is warm. */
+function timed(page: Page, count: number): Promise<number[]> {
   return page.evaluate(async (wanted) => {
+    const { hilumDraw } = window as unknown as Drawing;
     const times: number[] = [];
     let before = 0;
     for (let at = -10; at <= wanted; at += 1) {
       const now = await new Promise<number>((done) => requestAnimationFrame(() => done(performance.now())));
       if (at > 0) times.push(now - before);
       before = now;
-      document.body.style.background = at % 2 ? "black" : "gray";
+      hilumDraw(at);
     }
     return times;
   }, count);
+}
+
+/** Milliseconds of each frame of a page in which nothing changes but the colour of its whole. */
+export async function emptyFrames(page: Page, count: number): Promise<number[]> {
+  await page.evaluate(() => {
+    const hilumDraw = (at: number) => {
+      document.body.style.background = at % 2 ? "black" : "gray";
+    };
+    Object.assign(window, { hilumDraw } satisfies Drawing);
+  });
+  return timed(page, count);
 }
 
 /**
  * Milliseconds of each frame of a loop that draws another picture of 512x512 numbers on a canvas of this size and copies it into the page: one texture, windowed, with the
  * shortest shader that does it.
  */
-export function bareFrames(page: Page, width: number, height: number, count: number): Promise<number[]> {
-  return page.evaluate(
-    async ([columns, rows, wanted]) => {
+export async function bareFrames(page: Page, width: number, height: number, count: number): Promise<number[]> {
+  await page.evaluate(
+    ([columns, rows]) => {
       const [drawn, shown] = [new OffscreenCanvas(columns, rows), document.createElement("canvas")];
       Object.assign(shown, { width: columns, height: rows });
       document.body.replaceChildren(shown);
@@ -147,22 +164,19 @@ export function bareFrames(page: Page, width: number, height: number, count: num
       for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
       for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
       const picture = new Float32Array(512 * 512).map((_, index) => (index % 512) - 256);
-      const times: number[] = [];
-      let before = 0;
-      for (let at = -10; at <= wanted; at += 1) {
-        const now = await new Promise<number>((done) => requestAnimationFrame(() => done(performance.now())));
-        if (at > 0) times.push(now - before);
-        before = now;
+      const hilumDraw = (at: number) => {
         picture[at + 20] = at;
         gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, 512, 512, 0, gl.RED, gl.FLOAT, picture);
         gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
         flat.drawImage(drawn, 0, 0);
-      }
+      };
+      hilumDraw(0);
       if (gl.getError() !== gl.NO_ERROR) throw new Error("the bare picture was not drawn");
-      return times;
+      Object.assign(window, { hilumDraw } satisfies Drawing);
     },
-    [width, height, count] as const,
+    [width, height] as const,
   );
+  return timed(page, count);
 }
 
 /** The value below which a share of the values lies. */

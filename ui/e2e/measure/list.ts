@@ -9,19 +9,23 @@ const pages = 20;
 
 interface Noted {
   start: number;
+  /** Which rows stand at the top: the first alone may be the same in two lists. */
+  top: () => string;
 }
+
+type Watched = Window & { hilumNoted: Noted };
 
 function watch() {
   performance.setResourceTimingBufferSize(20_000);
-  const noted: Noted = { start: 0 };
+  const top = () => [...document.querySelectorAll('.grid [role="row"][id^="study-"]')].slice(0, 5).map(({ id }) => id).join();
+  const noted: Noted = { start: 0, top };
   Object.assign(window, { hilumNoted: noted });
   for (const kind of ["input", "click"]) addEventListener(kind, (event) => (noted.start = event.timeStamp), true);
 }
 
 const firstRow = '.grid [role="row"][id^="study-"]';
 
-/** Which rows stand at the top: the first alone may be the same in two lists. */
-const top = (page: Page) => page.evaluate((row) => [...document.querySelectorAll(row)].slice(0, 5).map(({ id }) => id).join(), firstRow);
+const top = (page: Page) => page.evaluate(() => (window as unknown as Watched).hilumNoted.top());
 
 /** Milliseconds from the last key or click until other rows stand in the list, and what was asked for them. */
 async function changed(page: Page, act: () => Promise<void>): Promise<[number, Asked]> {
@@ -29,14 +33,14 @@ async function changed(page: Page, act: () => Promise<void>): Promise<[number, A
   const request = page.waitForRequest((one) => one.url().endsWith("/studies/search"));
   await act();
   const done = await page.waitForFunction(
-    ([row, old]) => {
-      const now = [...document.querySelectorAll(row ?? "")].slice(0, 5).map(({ id }) => id).join();
+    (old) => {
+      const now = (window as unknown as Watched).hilumNoted.top();
       return now !== "" && now !== old && performance.now();
     },
-    [firstRow, before],
+    before,
     { polling: "raf" },
   );
-  const [end, start] = [Number(await done.jsonValue()), await page.evaluate(() => (window as unknown as { hilumNoted: Noted }).hilumNoted.start)];
+  const [end, start] = [Number(await done.jsonValue()), await page.evaluate(() => (window as unknown as Watched).hilumNoted.start)];
   const sent = await request;
   return [end - start, { path: new URL(sent.url()).pathname, accept: "application/json", body: sent.postData() ?? "{}" }];
 }
@@ -105,8 +109,7 @@ export async function list({ begin }: Measured): Promise<Sample[]> {
     asks.push([`typed ${text}`, ms, question, pause]);
     // Kept by the page since the list was opened: nothing is asked for.
     await field.fill("");
-    const cleared = ([row, old]: string[]) => [...document.querySelectorAll(row ?? "")].slice(0, 5).map(({ id }) => id).join() === old;
-    await page.waitForFunction(cleared, [firstRow, first]);
+    await page.waitForFunction((old) => (window as unknown as Watched).hilumNoted.top() === old, first);
     await page.waitForTimeout(500);
   }
   for (const [name, heading] of [["name", "Patient"], ["date", "Study date"]] as const) {
