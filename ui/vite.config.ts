@@ -27,7 +27,7 @@ function guide(): Plugin {
 export default defineConfig({
   plugins: [guide(), react()],
   resolve: { alias: [{ find: /^@cornerstonejs\/codec-libjxl\/decodewasm(js)?$/, replacement: noJpegXl }] },
-  build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 3600 },
+  build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 700 },
   worker: { format: "es" },
   // Without these the worker that decodes images hangs in `vite dev`: the codecs are CommonJS.
   optimizeDeps: {

@@ -10,7 +10,7 @@ import { createBrowserRouter } from "react-router";
 
 import { App } from "./app/App";
 import { routes } from "./app/routes";
-import { ready } from "./i18n";
+import { begun } from "./i18n";
 
 const client = new QueryClient({
   defaultOptions: { queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true } },
@@ -20,7 +20,7 @@ const root = document.getElementById("root");
 void import("@fontsource-variable/noto-sans-kr/index.css");
 /** It asks for what the page needs while texts and code come. */
 const router = createBrowserRouter(routes(client));
-void ready.then(() => {
+void begun().then(() => {
   if (!root) return;
   createRoot(root).render(
     <StrictMode>

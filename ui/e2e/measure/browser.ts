@@ -43,8 +43,7 @@ export async function measured(): Promise<Measured> {
         console.error(`the measurement means nothing: ${what}`);
         process.exit(1);
       };
-      // What is no longer wanted is not waited for; Cornerstone lets nobody catch that.
-      page.on("pageerror", (error) => error.message.includes("aborted") || wrong(error.message));
+      page.on("pageerror", (error) => wrong(error.message));
       page.on("crash", () => wrong("the page crashed"));
       return { context, page };
     },

@@ -30,7 +30,7 @@ function watch() {
     // Shown as soon as the frame that it was drawn in is over.
     if (bright > pixels.length / 40 && noted.first === 0) requestAnimationFrame(() => (noted.first ||= performance.now()));
   };
-  addEventListener("CORNERSTONE_IMAGE_RENDERED", seen, true);
+  addEventListener("hilum-painted", seen, true);
 }
 
 const notedOf = (page: Page) => page.evaluate(() => (window as unknown as { hilumNoted: Noted }).hilumNoted);
@@ -74,14 +74,14 @@ export async function opening({ begin }: Measured): Promise<Sample[]> {
       const { study_uid } = await studyOf(context, images);
       await page.goto(`/studies/${study_uid}/view?layout=${layout}`, { waitUntil: "commit" });
       const first = await firstImage(page);
-      const all = layout === "mpr" ? await allImages(page, images) : null;
-      const until = [await fetched(page, first), ...(all === null ? [] : [await fetched(page, all)])];
+      const all = await allImages(page, images);
+      const until = [await fetched(page, first), await fetched(page, all)];
       await page.close();
       const limits: number[] = [];
       const empty = await bare(context);
       for (const paths of until) limits.push(await fetchAll(empty, paths.map(asked)));
       samples.push({ row: `first ${layout} ${images}`, value: first, limit: limits[0] ?? NaN });
-      if (all !== null) samples.push({ row: `all ${layout} ${images}`, value: all, limit: limits[1] ?? NaN });
+      samples.push({ row: `all ${layout} ${images}`, value: all, limit: limits[1] ?? NaN });
       await context.close();
     }
   }

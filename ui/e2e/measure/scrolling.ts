@@ -36,14 +36,14 @@ function scroll(page: Page, pane: number): Promise<Scrolled> {
         }
         before = now;
       };
-      addEventListener("CORNERSTONE_IMAGE_RENDERED", rendered, true);
+      addEventListener("hilum-painted", rendered, true);
       for (let at = 0; times.length < wanted; at += 1) {
         if (at > 20 * wanted) throw new Error("scrolling draws nothing");
         await new Promise(requestAnimationFrame);
         const down = Math.floor((at + far) / (2 * far)) % 2 === 0;
         surface.dispatchEvent(new WheelEvent("wheel", { deltaY: down ? 100 : -100, bubbles: true, cancelable: true }));
       }
-      removeEventListener("CORNERSTONE_IMAGE_RENDERED", rendered, true);
+      removeEventListener("hilum-painted", rendered, true);
       return { times, boxed, width: canvas.width, height: canvas.height };
     },
     [pane, frames, reach] as const,

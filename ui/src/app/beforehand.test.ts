@@ -40,11 +40,13 @@ it("lets the code of the images come, and asks for nothing of a study, where nob
   expect(heard).toEqual([]);
 });
 
-it("asks for the series that the page will show, once, and for what lies over it", async () => {
+it("asks for the series that the page will show, once, before the report is there, and for what lies over it", async () => {
   signedIn(sessionOf(1, "hong", ["radiologist"]));
-  const reported = open("", "1.2.2");
-  await vi.waitFor(() => expect(reported.metadata()).toEqual(["1.2.2"]));
+  const reported = open("", "1.2.3");
+  await vi.waitFor(() => expect(reported.metadata()).toEqual(["1.2.3"]));
   await vi.waitFor(() => expect(reported.heard.map(({ act }) => act.split("/").at(-1)).sort()).toEqual(["1.2", "mask", "measurements", "metadata", "report", "review"]));
+  const other = open("", "1.2.2");
+  await vi.waitFor(() => expect(other.metadata()).toEqual(["1.2.3", "1.2.2"]));
   const asked = open("?series=1.2.4&image=7", "1.2.2");
   await vi.waitFor(() => expect(asked.metadata()).toEqual(["1.2.4"]));
   const unread = open("?series=1.2.9", null);

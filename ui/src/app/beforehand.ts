@@ -33,9 +33,14 @@ export const imagesBeforehand = (client: QueryClient, code: () => Promise<unknow
   return begin(async () => {
     void client.prefetchQuery(measurementsOf(studyUid));
     const study = await client.fetchQuery(studyOf(studyUid));
+    const series = (reported?: string) => {
+      const shown = choice(seriesOf(study), new URL(request.url).searchParams.get("series"), reported);
+      if (shown) void client.prefetchQuery(metadataOf(studyUid, shown.series_uid, shown.slices));
+    };
+    // The report is about the series that was chosen for it, as a rule: it is not waited for.
+    series();
     const report = await client.fetchQuery(reportOf(studyUid, study.reading));
-    const shown = choice(seriesOf(study), new URL(request.url).searchParams.get("series"), report?.study.series?.series_uid);
-    if (shown) void client.prefetchQuery(metadataOf(studyUid, shown.series_uid, shown.slices));
+    series(report?.study.series?.series_uid);
     if (!report) return;
     void client.prefetchQuery(reviewOf(studyUid, report.version));
     if (report.stones.length > 0) void client.prefetchQuery(maskOf(studyUid, report.version));

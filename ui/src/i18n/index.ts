@@ -1,5 +1,5 @@
 import i18next, { type BackendModule } from "i18next";
-import { type ComponentType, lazy } from "react";
+import { type ComponentProps, type ComponentType, createElement, lazy } from "react";
 import { initReactI18next } from "react-i18next";
 
 export const languages = ["ko", "en"] as const;
@@ -41,15 +41,20 @@ const opened = () => [i18next.options.ns ?? []].flat();
 /** What is said by parts of the page that come when they are opened, in files of its own: the list must be there at once. */
 export const later = "later";
 
+/** The file of a part's texts. */
+function textsOf(language: string, part: string): Promise<{ default: object }> {
+  const [ko, en] = part === later
+    ? [() => import("./later-ko.json"), () => import("./later-en.json")]
+    : [() => import("./ko.json"), () => import("./en.json")];
+  return (language === "ko" ? ko : en)();
+}
+
 /** One language is loaded: each says everything, which a test holds. */
 const texts: BackendModule = {
   type: "backend",
   init: () => undefined,
   read: (language, part, done) => {
-    const [ko, en] = part === later
-      ? [() => import("./later-ko.json"), () => import("./later-en.json")]
-      : [() => import("./ko.json"), () => import("./en.json")];
-    (language === "ko" ? ko : en)().then(
+    textsOf(language, part).then(
       (all) => done(null, all.default),
       (error: unknown) => done(error instanceof Error ? error : new Error("texts did not come"), false),
     );
@@ -79,8 +84,35 @@ export async function laterTexts() {
   if (!i18next.hasResourceBundle(i18next.language, later)) throw new Error("texts did not come");
 }
 
-/** A part of the page that comes when it is opened, and is shown once its texts are there, too; `come` lets both come before. */
+/** What is on its way because somebody asked for it before it is shown. */
+const coming = new Set<Promise<unknown>>();
+
+/**
+ * A part of the page that comes when it is opened, and is shown once its texts are there, too. `come` lets both come before; then nothing is waited for where it is
+ * shown: React keeps what it put in a part's place for 0.3 s, however soon the part comes.
+ */
 export function whenOpened<Part extends ComponentType<any>>(load: () => Promise<{ default: Part }>) {
-  const come = () => Promise.all([load(), ready.then(laterTexts)]).then(([part]) => part);
-  return Object.assign(lazy(come), { come });
+  let arrived: Part | null = null;
+  const come = () => {
+    // The file of the texts is asked for beside the code, and not after the page's first words.
+    textsOf(wanted, later).catch(() => undefined);
+    const all = Promise.all([load(), ready.then(laterTexts)]).then(([part]) => {
+      arrived = part.default;
+      return part;
+    });
+    coming.add(all);
+    return all;
+  };
+  const Later = lazy(come);
+  const Opened = (props: ComponentProps<Part>) => createElement((arrived ?? Later) as ComponentType<ComponentProps<Part>>, props);
+  return Object.assign(Opened, { come });
+}
+
+/** Milliseconds that a page's first words are waited for, so that the part that was opened is shown with them. */
+const patience = 1000;
+
+/** Resolves when there are words to show, and those parts that were asked for by then; they are not waited for too long. */
+export async function begun() {
+  await ready;
+  await Promise.race([Promise.allSettled(coming), new Promise((done) => setTimeout(done, patience))]);
 }

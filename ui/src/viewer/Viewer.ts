@@ -1,9 +1,9 @@
-import { cache, Enums, eventTarget, imageLoader, RenderingEngine } from "@cornerstonejs/core";
-
-import { begin, claim, stackBytes, volumeBytes } from "./cornerstone";
 import type { Drawn } from "./draw";
+import { Filling } from "./filling";
+import { Images } from "./images";
 import { type Measured, measured, type MeasurementKind } from "./measure";
 import { Pane } from "./Pane";
+import { valueAt } from "./picture";
 import { Prefetch } from "./prefetch";
 import { presets, type Window } from "./presets";
 import type { ViewedSeries } from "./series";
@@ -11,8 +11,15 @@ import { indexFromPatient, patientFromIndex, type Point3 } from "./space";
 import {
   colours, type Layout, type Measurement, type Palette, type PaneName, panesOf, type Slab, storedPalette, storePalette, type Tool, type ViewerState,
 } from "./state";
+import type { Slice } from "./stack";
 import { type DrawnStone, painted, stoneOf } from "./stones";
-import { Volume } from "./volume";
+
+const MiB = 1024 * 1024;
+
+/** What single images may take: what is looked at, and what lies around it. */
+const stackBytes = 512 * MiB;
+/** Three planes of more than this are not offered: browsers end a page that takes a few GB. */
+const volumeBytes = 1536 * MiB;
 
 /** A measurement that is being drawn. */
 export interface Draft {
@@ -27,11 +34,9 @@ const empty: ViewerState = {
 };
 
 /** Milliseconds between two drawings of a volume that fills, at least and at most: a page that nobody sees draws only once it is seen again. */
-const [drawEvery, drawWithin] = [500, 5_000];
+const [drawEvery, drawWithin] = [200, 5_000];
 /** What drawing may take of the time in which a volume fills: a fifth. */
 const drawShare = 4;
-
-let count = 0;
 
 /**
  * What is looked at, and how. It lives outside of React: the page asks it for its state and tells it what to do, and no frame waits for a page
@@ -40,10 +45,10 @@ let count = 0;
 export class Viewer {
   private now: ViewerState = { ...empty, palette: storedPalette() };
   private readonly listeners = new Set<() => void>();
-  private readonly engine: RenderingEngine;
+  private readonly images = new Images(stackBytes, (slice) => this.imageCame(slice), () => this.imageFailed());
   private readonly panes = new Map<PaneName, Pane>();
   private prefetch: Prefetch | null = null;
-  private volume: Promise<Volume> | null = null;
+  private filling: Filling | null = null;
   /** Where the crosshair is. */
   private focus: Point3 | null = null;
   private draft: Draft | null = null;
@@ -57,29 +62,13 @@ export class Viewer {
   /** How a measurement is written beside it. */
   describe: (kind: MeasurementKind, measured: Measured) => string[] = () => [];
 
-  constructor() {
-    begin();
-    count += 1;
-    this.engine = new RenderingEngine(`hilum-${count}`);
-    eventTarget.addEventListener(Enums.Events.IMAGE_LOAD_FAILED, this.imageFailed);
-    eventTarget.addEventListener(Enums.Events.IMAGE_LOAD_ERROR, this.imageFailed);
-    eventTarget.addEventListener(Enums.Events.IMAGE_CACHE_IMAGE_ADDED, this.imageCame);
-    eventTarget.addEventListener(Enums.Events.WEBGL_CONTEXT_LOST, this.contextLost);
-  }
-
   close() {
     this.closed = true;
     window.clearTimeout(this.coming);
-    eventTarget.removeEventListener(Enums.Events.IMAGE_LOAD_FAILED, this.imageFailed);
-    eventTarget.removeEventListener(Enums.Events.IMAGE_LOAD_ERROR, this.imageFailed);
-    eventTarget.removeEventListener(Enums.Events.IMAGE_CACHE_IMAGE_ADDED, this.imageCame);
-    eventTarget.removeEventListener(Enums.Events.WEBGL_CONTEXT_LOST, this.contextLost);
     this.prefetch?.end();
     for (const pane of this.panes.values()) pane.close();
     this.panes.clear();
     this.forget();
-    claim(this, null);
-    this.engine.destroy();
     this.listeners.clear();
   }
 
@@ -115,27 +104,21 @@ export class Viewer {
     const everything = imageBytes * series.slices.length < stackBytes * 0.6;
     this.prefetch = new Prefetch(
       series.slices.length, everything,
-      (index) => this.isThere(series.slices[index]?.imageId),
-      (index) => imageLoader.loadAndCacheImage(series.slices[index]?.imageId ?? "", { requestType: Enums.RequestType.Prefetch } as never),
+      (index) => this.images.has(series.slices[index]),
+      (index) => {
+        const slice = series.slices[index];
+        return slice ? this.images.load(slice) : Promise.resolve();
+      },
     );
     await Promise.all([...this.panes.values()].map((pane) => this.fill(pane)));
   }
 
   /** Nothing of a series that is no longer looked at is held. */
   private forget() {
-    void this.volume?.then((volume) => {
-      volume.end();
-      if (cache.getVolume(volume.volumeId)) cache.removeVolumeLoadObject(volume.volumeId);
-    }, () => undefined);
-    this.volume = null;
-    for (const { imageId } of this.now.series?.slices ?? []) {
-      if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true });
-    }
-    claim(this, stackBytes);
-  }
-
-  private isThere(imageId: string | undefined): boolean {
-    return imageId === undefined || cache.getImageLoadObject(imageId) !== undefined;
+    this.filling?.end();
+    this.filling = null;
+    this.images.clear();
+    this.images.allow(stackBytes);
   }
 
   /** Whether there can be three planes of a series. */
@@ -145,26 +128,16 @@ export class Viewer {
     return z >= 3 && x * y * z * 2 <= volumeBytes;
   }
 
-  /** The volume of a series, which begins to fill; all panes share one. */
-  private volumeOf(series: ViewedSeries): Promise<Volume> {
-    if (this.volume) return this.volume;
+  /** Fetches all images of a series; all panes share them. */
+  private fillVolume(series: ViewedSeries) {
+    if (this.filling) return;
     const [x, y, z] = series.grid?.size ?? [0, 0, 0];
-    claim(this, Math.max(stackBytes, x * y * z * 4));
+    this.images.allow(Math.max(stackBytes, x * y * z * 4));
     this.prefetch?.end();
-    // A name of its own each time: what was cancelled does not come back.
-    const made = Volume.of(`hilum-volume-${(count += 1)}`, series.slices.map(({ imageId }) => imageId));
-    this.volume = made;
+    const filling = new Filling(series.slices, this.first, this.images);
+    this.filling = filling;
     this.become({ loading: { done: 0, of: z } });
-    void made.then(async (volume) => {
-      if (this.volume === made) await volume.fill(series.slices[this.first]?.imageId ?? "");
-      if (this.volume === made) this.imagesCame(true);
-    }, () => {
-      // The panes tell of it; the next one that asks tries again.
-      if (this.volume !== made) return;
-      this.volume = null;
-      this.become({ loading: null });
-    });
-    return made;
+    void filling.run().then(() => this.filling === filling && this.imagesCame(true));
   }
 
   private async fill(pane: Pane) {
@@ -177,10 +150,8 @@ export class Viewer {
         if (this.now.series === series && this.first !== at) pane.goTo(this.first);
         this.prefetch?.at(pane.layer);
       } else {
-        const volume = await this.volumeOf(series);
-        if (this.now.series !== series || this.panes.get(pane.name) !== pane) return;
-        await pane.showVolume(series, volume.volumeId);
-        if (this.now.series !== series) return;
+        this.fillVolume(series);
+        pane.showVolume(series);
         if (this.focus) pane.jumpTo(this.focus);
         if (slab !== "none") pane.setSlab(slab, slabMm);
       }
@@ -192,30 +163,29 @@ export class Viewer {
     }
   }
 
-  private readonly imageFailed = (event: Event) => {
-    const { imageId, error } = ((event as CustomEvent).detail ?? {}) as { imageId?: unknown; error?: unknown };
-    // Nobody wants it any more: it did not fail.
-    if (error instanceof DOMException && error.name === "AbortError") return;
-    if (typeof imageId === "string" && this.now.series?.slices.some((slice) => slice.imageId === imageId)) this.become({ trouble: "image" });
-  };
+  private imageFailed() {
+    if (!this.closed) this.become({ trouble: "image" });
+  }
 
-  private readonly contextLost = () => this.become({ trouble: "contextLost" });
+  private imageCame(slice: Slice) {
+    const { loading, series } = this.now;
+    if (!loading) return;
+    // A whole image is shown as soon as it is there.
+    for (const pane of this.panes.values()) if (pane.axis === 2 && pane.name !== "stack" && series?.slices[pane.layer] === slice) pane.refresh();
+    if (this.coming === 0) this.coming = window.setTimeout(() => this.imagesCame(false), this.pause);
+  }
 
-  private readonly imageCame = () => {
-    if (this.now.loading && this.coming === 0) this.coming = window.setTimeout(() => this.imagesCame(false), this.pause);
-  };
-
-  /** Draws what came meanwhile: seldom while there is more to come, because drawing keeps images from coming. */
+  /** Paints what came meanwhile: seldom while there is more to come, because painting keeps images from coming. */
   private imagesCame(all: boolean) {
     window.clearTimeout(this.coming);
     this.coming = 0;
     const { loading, series } = this.now;
     if (this.closed || !loading || !series) return;
-    const done = series.slices.filter(({ imageId }) => cache.getImage(imageId)).length;
+    const done = series.slices.filter((slice) => this.images.has(slice)).length;
     this.become({ loading: all ? null : { ...loading, done } });
     const start = performance.now();
-    this.engine.render();
-    // Drawn in the next frame; the one after it comes when the browser is done with that.
+    for (const pane of this.panes.values()) if (pane.name !== "stack") pane.refresh();
+    // Painted in the next frame; the one after it comes when the browser is done with that.
     requestAnimationFrame(() => requestAnimationFrame(() => (this.pause = Math.min(drawWithin, Math.max(drawEvery, drawShare * (performance.now() - start))))));
   }
 
@@ -223,11 +193,10 @@ export class Viewer {
 
   /** A pane's place on the page; the act that takes it away again. */
   attach(name: PaneName, element: HTMLDivElement, svg: SVGSVGElement): () => void {
-    const pane = new Pane(name, this.engine, element, svg, (rendered) => rendered.draw(this.drawn(rendered)));
+    const pane = new Pane(name, this.images, element, svg, (rendered) => rendered.draw(this.drawn(rendered)));
     this.panes.set(name, pane);
     const observer = new ResizeObserver(() => {
       if (element.clientWidth === 0 || this.closed) return;
-      this.engine.resize(true, true);
       pane.resized();
     });
     observer.observe(element);
@@ -436,9 +405,8 @@ export class Viewer {
   readonly voxel = ([x, y, z]: Point3): number | undefined => {
     const slice = this.now.series?.slices[z];
     if (!slice || x < 0 || y < 0 || x >= slice.columns || y >= slice.rows) return undefined;
-    const image = cache.getImage(slice.imageId);
-    if (!image || image.color) return undefined;
-    return image.getPixelData()[y * slice.columns + x];
+    const picture = this.images.peek(slice);
+    return picture && valueAt(picture, x, y);
   };
 
   measure(kind: MeasurementKind, points: Point3[], axis: 0 | 1 | 2): Measured {

@@ -11,7 +11,7 @@ const coronal: [Point3, Point3] = [[1, 0, 0], [0, 0, -1]];
 function series(heights: number[], { uid = "1", orientation = axial as Slice["orientation"], corner = [-200, -180] } = {}) {
   const [x = 0, y = 0] = corner;
   const slices: Slice[] = heights.map((z, at) => ({
-    imageId: `${uid}/${at}`, sopUid: `${uid}.${at}`, instanceNumber: at + 1, position: [x, y, z], orientation, spacing: [0.7, 0.7],
+    load: () => Promise.reject(new Error("no pixels")), sopUid: `${uid}.${at}`, instanceNumber: at + 1, position: [x, y, z], orientation, spacing: [0.7, 0.7],
     rows: 512, columns: 512, frameOfReference: uid,
   }));
   return { seriesUid: uid, slices };

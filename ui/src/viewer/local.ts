@@ -1,10 +1,11 @@
-import { wadors, wadouri } from "@cornerstonejs/dicom-image-loader";
-import { type DataSet, parseDicom } from "dicom-parser";
+import { createJPEGBasicOffsetTable, type DataSet, type Element, parseDicom, readEncapsulatedImageFrame, readEncapsulatedPixelDataFromFragments } from "dicom-parser";
 import { inflateRaw } from "pako";
 
-import { isDecodedHere } from "./frames";
 import { isLookedAt } from "./choice";
-import { sliceOf, type ViewedSeries, windowOf } from "./series";
+import { decode, isDecodedHere } from "./frames";
+import { headerOf, type PixelFacts } from "./header";
+import { native, type Palette, type Picture, PixelError } from "./picture";
+import { sliceOf, type ViewedSeries } from "./series";
 import { stackOf } from "./stack";
 
 /** Files of this browser as series; nothing of them goes anywhere. */
@@ -51,22 +52,23 @@ function inEscape(bytes: Uint8Array, at: number): boolean {
   return false;
 }
 
-/** DICOM JSON of the elements that placing and drawing images needs. */
-function metadataOf(data: DataSet) {
-  const json: Record<string, { vr: string; Value: (string | number)[] }> = {};
-  const texts = (tag: string) => (data.string(tag) ?? "").split("\\").map((part) => part.trim()).filter((part) => part !== "");
-  const set = (tag: string, vr: string, values: (string | number)[]) => {
-    if (values.length > 0) json[tag] = { vr, Value: values };
+type Json = Record<string, { Value: unknown[] }>;
+
+/** DICOM JSON of the elements that placing and drawing images needs, those of functional groups too. */
+function metadataOf(data: DataSet): Json {
+  const json: Json = {};
+  const set = (tag: string, values: unknown[]) => {
+    if (values.length > 0) json[tag] = { Value: values };
   };
-  for (const [tag, vr] of [["00080016", "UI"], ["00080018", "UI"], ["0020000D", "UI"], ["0020000E", "UI"], ["00200052", "UI"], ["00080060", "CS"], ["00280004", "CS"], ["00281056", "CS"]] as const) {
-    set(tag, vr, texts(`x${tag.toLowerCase()}`));
-  }
-  for (const tag of ["00180050", "00200032", "00200037", "00280030", "00281050", "00281051", "00281052", "00281053", "00200013", "00280008"]) {
-    set(tag, "DS", texts(`x${tag}`).map(Number).filter(Number.isFinite));
-  }
+  const texts = (tag: string) => (data.string(`x${tag}`) ?? "").split("\\").map((part) => part.trim()).filter((part) => part !== "");
+  for (const tag of ["00200052", "00280004", "20500020"]) set(tag, texts(tag));
+  for (const tag of ["00181164", "00200032", "00200037", "00280030", "00281050", "00281051", "00281052", "00281053"]) set(tag, texts(tag));
   for (const tag of ["00280002", "00280006", "00280010", "00280011", "00280100", "00280101", "00280102", "00280103"]) {
     const value = data.uint16(`x${tag}`);
-    set(tag, "US", value === undefined ? [] : [value]);
+    set(tag, value === undefined ? [] : [value]);
+  }
+  for (const tag of ["52009229", "52009230", "00209113", "00209116", "00289110", "00289132", "00289145"]) {
+    set(tag, (data.elements[`x${tag}`]?.items ?? []).map(({ dataSet }) => (dataSet ? metadataOf(dataSet) : {})));
   }
   return json;
 }
@@ -121,17 +123,76 @@ export async function openFiles(files: File[], onProgress: (done: number) => voi
   return { series: [...bySeries].map(([uid, opened]) => seriesOf(uid, opened)), others, undecoded };
 }
 
+/** The file that was read last, as a whole: its next frame is likely to be asked for next. */
+let whole: { file: File; data: Promise<DataSet> } | null = null;
+
+function read(file: File): Promise<DataSet> {
+  if (whole?.file === file) return whole.data;
+  const data = file.arrayBuffer().then((buffer) => parseDicom(new Uint8Array(buffer), { inflater }));
+  whole = { file, data };
+  return data;
+}
+
+/** Bytes of a frame, from 0 on (PS3.5 A.4, 8.1.1). */
+function frameOf(data: DataSet, frame: number, { rows, columns, samples, allocated, photometric }: PixelFacts): Uint8Array<ArrayBuffer> {
+  const element = data.elements[pixelData];
+  if (!element) throw new PixelError("no pixel data");
+  const bytes = () => {
+    if (!element.encapsulatedPixelData) {
+      const size = Math.ceil((rows * columns * (photometric === "YBR_FULL_422" ? 2 : samples) * allocated) / 8);
+      const start = element.dataOffset + frame * size;
+      return data.byteArray.slice(start, start + size);
+    }
+    if (element.basicOffsetTable?.length) return readEncapsulatedImageFrame(data, element, frame);
+    const { fragments = [] } = element;
+    const frames = data.intString("x00280008") ?? 1;
+    if (frames === 1) return readEncapsulatedPixelDataFromFragments(data, element, 0, fragments.length);
+    if (frames === fragments.length) return readEncapsulatedPixelDataFromFragments(data, element, frame, 1);
+    return readEncapsulatedImageFrame(data, element, frame, createJPEGBasicOffsetTable(data, element));
+  };
+  return new Uint8Array(bytes());
+}
+
+/** The colours of a table, 0 to 255 (PS3.3 C.7.6.3.1.5, C.7.6.3.1.6). */
+function paletteOf(data: DataSet): Palette | undefined {
+  const first = data.uint16("x00281101", 1);
+  const bits = data.uint16("x00281101", 2) ?? 16;
+  const count = data.uint16("x00281101", 0) || 65_536;
+  const colour = (element: Element | undefined): ArrayLike<number> => {
+    if (!element) return [];
+    const packed = bits === 8 && element.length < 2 * count;
+    return Array.from({ length: count }, (_, at) => {
+      const low = data.byteArray[element.dataOffset + (packed ? at : 2 * at)] ?? 0;
+      const high = data.byteArray[element.dataOffset + 2 * at + 1] ?? 0;
+      return bits === 8 ? low : high;
+    });
+  };
+  const { x00281201: red, x00281202: green, x00281203: blue } = data.elements;
+  return first === undefined || !red || !green || !blue ? undefined : { first, entries: [colour(red), colour(green), colour(blue)] };
+}
+
+async function pictureIn(file: File, frame: number, facts: PixelFacts): Promise<Picture> {
+  const data = await read(file);
+  const bytes = frameOf(data, frame, facts);
+  const syntax = data.string("x00020010") ?? "";
+  if (facts.photometric === "PALETTE COLOR" && data.elements[pixelData]?.encapsulatedPixelData !== true) return native(bytes, facts, false, paletteOf(data));
+  return isDecodedHere(syntax) ? decode(bytes, syntax, facts) : native(bytes, facts);
+}
+
 function seriesOf(seriesUid: string, opened: Opened[]): LocalSeries {
+  let window: ViewedSeries["window"] = null;
   const slices = opened.flatMap(({ file, data }) => {
-    const imageId = wadouri.fileManager.add(file);
     const frames = Math.max(1, data.intString("x00280008") ?? 1);
     const metadata = metadataOf(data);
     const sopUid = data.string("x00080018") ?? "";
     return Array.from({ length: frames }, (_, at) => {
-      const id = frames > 1 ? `${imageId}?frame=${at + 1}` : imageId;
-      // Each frame of its own: it is one image of the metadata, wherever its pixels lie.
-      wadors.metaDataManager.add(id, { ...metadata, "00280008": { vr: "IS", Value: [1] } } as never);
-      return sliceOf(id, sopUid, frames > 1 ? at : (data.intString("x00200013") ?? 0));
+      const header = headerOf(metadata, at);
+      window ??= header.window;
+      return sliceOf(header, {
+        sopUid,
+        instanceNumber: frames > 1 ? at : (data.intString("x00200013") ?? 0),
+        load: () => pictureIn(file, at, header.pixels),
+      });
     });
   });
   const [first] = opened;
@@ -148,15 +209,14 @@ function seriesOf(seriesUid: string, opened: Opened[]): LocalSeries {
     description: text("x0008103e"),
     modality: first?.data.string("x00080060") ?? "",
     frameOfReference: stack.slices[0]?.frameOfReference ?? null,
-    window: stack.slices[0] ? windowOf(stack.slices[0].imageId) : null,
+    window,
     local: true,
     patient: text("x00100010").replaceAll("=", " · ").replaceAll("^", " "),
     date: first?.data.string("x00080020")?.replace(/^(\d{4})(\d{2})(\d{2})$/, "$1-$2-$3") ?? "",
   };
 }
 
-/** Lets go of the files that were opened. */
+/** Lets go of the file that was read. */
 export function closeFiles() {
-  wadouri.fileManager.purge();
-  wadouri.dataSetCacheManager.purge();
+  whole = null;
 }

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { type Slice, stackOf } from "./stack";
 
 const slice = (number: number, z: number, more: Partial<Slice> = {}): Slice => ({
-  imageId: `x:${number}`, sopUid: `1.${number}`, instanceNumber: number, position: [-100, -100, z], orientation: [[1, 0, 0], [0, 1, 0]],
+  load: () => Promise.reject(new Error("no pixels")), sopUid: `1.${number}`, instanceNumber: number, position: [-100, -100, z], orientation: [[1, 0, 0], [0, 1, 0]],
   spacing: [0.7, 0.8], rows: 512, columns: 256, frameOfReference: "1.2", ...more,
 });
 const numbers = (slices: Slice[]) => stackOf(slices).slices.map(({ instanceNumber }) => instanceNumber);

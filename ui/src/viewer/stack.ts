@@ -1,9 +1,10 @@
+import type { Picture } from "./picture";
 import { cross, dot, type Grid, length, minus, type Point3, times, unit } from "./space";
 
 /** One image of a series, as its header places it. */
 export interface Slice {
-  /** By which Cornerstone knows it. */
-  imageId: string;
+  /** Fetches and decodes its pixels. */
+  load: (signal: AbortSignal) => Promise<Picture>;
   sopUid: string;
   instanceNumber: number;
   /** Centre of the first pixel (Image Position); null where it says nothing. */

@@ -58,7 +58,7 @@ export interface ViewerState {
   /** Images of the volume that are there, of how many, as long as they come. */
   loading: { done: number; of: number } | null;
   /** What did not come. */
-  trouble: "image" | "tooLarge" | "contextLost" | null;
+  trouble: "image" | "tooLarge" | null;
   overlay: boolean;
   palette: Palette;
 }

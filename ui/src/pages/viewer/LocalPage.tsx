@@ -7,14 +7,13 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { LanguageAndColours } from "../../app/LanguageAndColours";
-import { canDraw } from "../../viewer/cornerstone";
 import type { Action } from "../../viewer/hotkeys";
 import { closeFiles, type LocalFiles, openFiles } from "../../viewer/local";
 import { looking, measuring, panesOf } from "../../viewer/state";
 import type { Viewer } from "../../viewer/Viewer";
 import { Icon } from "./icons";
 import { KeysDialog } from "./KeysDialog";
-import { NoWebGl, Trouble } from "./Notices";
+import { Trouble } from "./Notices";
 import { PaneView } from "./PaneView";
 import { Toolbar } from "./Toolbar";
 import { useDescribe } from "./useDescribe";
@@ -29,7 +28,6 @@ export default function LocalPage() {
   const { t } = useTranslation();
   useDocumentTitle(`${t("viewer.local.title")} · Hilum`);
   const viewer = useViewer();
-  if (!canDraw()) return <NoWebGl />;
   return viewer && <Files viewer={viewer} />;
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { memo, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Pointer } from "../../viewer/pointer";
@@ -14,7 +14,7 @@ interface Props {
 }
 
 /** A pane with its image counter. React makes the frame; what is in it draws itself. */
-export function PaneView({ viewer, name, patient }: Props) {
+export const PaneView = memo(function PaneView({ viewer, name, patient }: Props) {
   const { t } = useTranslation();
   const surface = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLDivElement>(null);
@@ -88,4 +88,4 @@ export function PaneView({ viewer, name, patient }: Props) {
       </div>
     </section>
   );
-}
+});

@@ -1,4 +1,5 @@
 import { Anchor, Badge, Stack, Text, UnstyledButton } from "@mantine/core";
+import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
@@ -13,7 +14,7 @@ interface Props {
 }
 
 /** The series of a study that can be looked at. */
-export function SeriesStrip({ studyUid, series, shown, onShow }: Props) {
+export const SeriesStrip = memo(function SeriesStrip({ studyUid, series, shown, onShow }: Props) {
   const { t } = useTranslation();
   return (
     <nav className="viewer-strip" aria-label={t("viewer.series")}>
@@ -45,4 +46,4 @@ export function SeriesStrip({ studyUid, series, shown, onShow }: Props) {
       </Stack>
     </nav>
   );
-}
+});

@@ -1,5 +1,5 @@
 import { Anchor, Group, Stack, Tabs } from "@mantine/core";
-import { useState } from "react";
+import { memo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate } from "react-router";
 
@@ -25,7 +25,7 @@ interface Props {
 }
 
 /** Beside the images: what was found, the report, what was measured. */
-export function SidePanel({ viewer, studyUid, report, measurements, onShowFinding, onRemoveMeasurement, onCorrect, busy }: Props) {
+export const SidePanel = memo(function SidePanel({ viewer, studyUid, report, measurements, onShowFinding, onRemoveMeasurement, onCorrect, busy }: Props) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const { series } = useViewerState(viewer, "series");
@@ -79,4 +79,4 @@ export function SidePanel({ viewer, studyUid, report, measurements, onShowFindin
       </Tabs>
     </aside>
   );
-}
+});

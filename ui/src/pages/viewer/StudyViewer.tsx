@@ -1,7 +1,7 @@
 import { Alert, Anchor, Badge, Group, Progress, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
@@ -51,7 +51,7 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
 
   const current = useReport(studyUid, study.reading);
   const report = current.data ?? null;
-  const series = seriesOf(study);
+  const series = useMemo(() => seriesOf(study), [study]);
   const best = report?.study.series?.series_uid;
   const [chosen, setChosen] = useState(asked.current.series);
   const shown = choice(series, chosen, best);
@@ -97,11 +97,13 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   }, [viewer, said]);
 
   const correct = useCorrection(studyUid, report?.version ?? 0);
+  const correctOne = correct.mutate;
   const corrects = judges && review.data?.open === true && review.data.state !== "signed" && map !== null;
 
   const kept = useMeasurements(studyUid);
   const { add, remove } = useMeasuring(studyUid);
-  const addOne = add.mutate;
+  const [addOne, removeOne] = [add.mutate, remove.mutate];
+  const showFinding = useCallback((number: number) => viewer.showFinding(number), [viewer]);
   useEffect(() => {
     const measurements = kept.data ?? [];
     viewer.setMeasurements(measurements.map(({ id, series_uid, kind, points, by, own }) => ({ id, seriesUid: series_uid, kind, points, by, own })));
@@ -158,7 +160,22 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
   const { patient } = study;
   const name = patientName(patient, i18n.language);
   const sex = useSex()(patient);
-  const lines = [name.main, patient.id, [sex, patient.birth_date].filter(Boolean).join(" · "), study.study_date].filter(Boolean);
+  const told = [name.main, patient.id, [sex, patient.birth_date].filter(Boolean).join(" · "), study.study_date].filter(Boolean).join("\n");
+  const lines = useMemo(() => told.split("\n").filter(Boolean), [told]);
+  // Images come first: what stands beside them is drawn when there is time, and never keeps one from being shown.
+  const aside = useDeferredValue(useMemo(
+    () => ({
+      report, measurements: kept.data ?? [], busy: correct.isPending,
+      onCorrect: (number: number | null) => {
+        const { series: viewed, stones } = viewer.state();
+        const stone = stones.find((one) => one.number === number);
+        if (!map || !viewed?.grid || !review.data) return;
+        if (stone) correctOne({ number: stone.number, revision: review.data.revision, runs: runsIn(map, viewed.grid, stone.voxels) });
+        else viewer.setStones(stonesIn(viewed.grid, map));
+      },
+    }),
+    [viewer, report, kept.data, correct.isPending, correctOne, map, review.data],
+  ), null);
   const refused = shown && !regular && shown.geometry_findings.length > 0;
   return (
     <div className="viewer">
@@ -220,22 +237,11 @@ export function StudyViewer({ study, viewer }: { study: StudyDetail; viewer: Vie
             {t("viewer.empty.text")}
           </Alert>
         )}
-        <SidePanel
-          viewer={viewer}
-          studyUid={studyUid}
-          report={report}
-          measurements={kept.data ?? []}
-          onShowFinding={(number) => viewer.showFinding(number)}
-          onRemoveMeasurement={(id) => remove.mutate(id)}
-          onCorrect={(number) => {
-            const { series: viewed, stones } = viewer.state();
-            const stone = stones.find((one) => one.number === number);
-            if (!map || !viewed?.grid || !review.data) return;
-            if (stone) correct.mutate({ number: stone.number, revision: review.data.revision, runs: runsIn(map, viewed.grid, stone.voxels) });
-            else viewer.setStones(stonesIn(viewed.grid, map));
-          }}
-          busy={correct.isPending}
-        />
+        {aside ? (
+          <SidePanel viewer={viewer} studyUid={studyUid} {...aside} onShowFinding={showFinding} onRemoveMeasurement={removeOne} />
+        ) : (
+          <aside className="viewer-side" aria-label={t("viewer.side")} />
+        )}
       </main>
       <AddressKeeper viewer={viewer} />
       <KeysDialog

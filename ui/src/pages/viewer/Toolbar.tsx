@@ -1,4 +1,5 @@
 import { ActionIcon, Divider, Group, NativeSelect, NumberInput, SegmentedControl, Tooltip } from "@mantine/core";
+import { type KeyboardEvent, memo, type SyntheticEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { type Action, type Hotkeys, keyName } from "../../viewer/hotkeys";
@@ -20,30 +21,32 @@ interface Props {
 }
 
 /** The tools of the viewer, each with the key that does the same. */
-export function Toolbar({ viewer, hotkeys, tools, linked, onLink, onHelp }: Props) {
+export const Toolbar = memo(function Toolbar({ viewer, hotkeys, tools, linked, onLink, onHelp }: Props) {
   const { t } = useTranslation();
   const state = useViewerState(viewer, "series", "tool", "window", "layout", "slab", "slabMm", "visible", "overlay", "brushMm");
   const reslices = viewer.canReslice(state.series);
   const ct = state.series?.modality === "CT" || state.series === null;
   const button = (name: IconName, action: Action, label: string, on: () => void, pressed?: boolean, disabled = false) => (
-    <Tooltip key={action} label={`${label} (${keyName(hotkeys[action])})`}>
-      <ActionIcon
-        size="lg"
-        variant={pressed ? "filled" : "default"}
-        aria-label={label}
-        aria-keyshortcuts={hotkeys[action]}
-        {...(pressed !== undefined && { "aria-pressed": pressed })}
-        disabled={disabled}
-        onClick={on}
-      >
-        <Icon name={name} />
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      key={action}
+      size="lg"
+      variant={pressed ? "filled" : "default"}
+      aria-label={label}
+      aria-keyshortcuts={hotkeys[action]}
+      data-hint={`${label} (${keyName(hotkeys[action])})`}
+      {...(pressed !== undefined && { "aria-pressed": pressed })}
+      disabled={disabled}
+      onClick={on}
+    >
+      <Icon name={name} />
+    </ActionIcon>
   );
+  const hint = useHint();
   const paints = state.tool === "brush" || state.tool === "eraser";
   const preset = state.window && presetOf(state.window);
   return (
-    <Group gap={6} className="viewer-bar" role="toolbar" aria-label={t("viewer.tools")} wrap="wrap">
+    <Group gap={6} className="viewer-bar" role="toolbar" aria-label={t("viewer.tools")} wrap="wrap" {...hint.of}>
+      {hint.on && <Tooltip target={hint.on} label={hint.on.dataset.hint} opened />}
       {tools.map((tool) => button(tool, tool, t(`viewer.tool.${tool}`), () => viewer.setTool(tool), state.tool === tool))}
       {paints && (
         <NumberInput
@@ -116,4 +119,12 @@ export function Toolbar({ viewer, hotkeys, tools, linked, onLink, onHelp }: Prop
       {button("keys", "help", t("viewer.keys.title"), onHelp)}
     </Group>
   );
+});
+
+/** One hint for all tools, on whichever the pointer or the focus is: one for each would be a third of what it takes to show the bar. */
+function useHint() {
+  const [on, setOn] = useState<HTMLElement | null>(null);
+  const show = ({ target }: SyntheticEvent) => setOn((target as Element).closest<HTMLElement>("[data-hint]"));
+  const hide = () => setOn(null);
+  return { on, of: { onPointerOver: show, onFocus: show, onPointerLeave: hide, onBlur: hide, onKeyDown: (event: KeyboardEvent) => event.key === "Escape" && hide() } };
 }

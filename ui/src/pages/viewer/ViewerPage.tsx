@@ -1,6 +1,6 @@
 import "./viewer.css";
 
-import { Alert, Anchor, Button, Center, Loader, Stack, Text } from "@mantine/core";
+import { Alert, Button, Center, Loader, Stack, Text } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
@@ -8,30 +8,13 @@ import { Link, useParams } from "react-router";
 import { useStudy } from "../../api/hooks";
 import { ApiError } from "../../api/http";
 import { useProblem } from "../../components/access";
-import { canDraw } from "../../viewer/cornerstone";
-import { NoWebGl } from "./Notices";
 import { StudyViewer } from "./StudyViewer";
 import { useViewer } from "./useViewer";
-
-const draws = canDraw();
 
 /** The images of a study. */
 export default function ViewerPage() {
   const { t } = useTranslation();
   useDocumentTitle(`${t("viewer.title")} · Hilum`);
-  const { studyUid = "" } = useParams();
-  if (draws) return <Study />;
-  return (
-    <NoWebGl>
-      <Anchor component={Link} to={`/studies/${studyUid}`}>
-        {t("viewer.wholeReport")}
-      </Anchor>
-    </NoWebGl>
-  );
-}
-
-function Study() {
-  const { t } = useTranslation();
   const problem = useProblem();
   const { studyUid = "" } = useParams();
   const study = useStudy(studyUid);

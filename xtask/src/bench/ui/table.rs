@@ -47,11 +47,13 @@ const fn row(name: &'static str, what: &'static str, aim: Option<f64>) -> Row {
     Row { name, what, aim }
 }
 
-const OPENING: [Row; 7] = [
+const OPENING: [Row; 9] = [
     row("first stack 100", "100 images, one by one: first image", Some(1000.0)),
+    row("all stack 100", "100 images, one by one: all images", Some(2000.0)),
     row("first mpr 100", "100 images, three planes: first image", Some(1000.0)),
     row("all mpr 100", "100 images, three planes: all images", Some(2000.0)),
     row("first stack 300", "300 images, one by one: first image", Some(1000.0)),
+    row("all stack 300", "300 images, one by one: all images", None),
     row("first mpr 300", "300 images, three planes: first image", None),
     row("all mpr 300", "300 images, three planes: all images", None),
     row("first list 300", "300 images, from the list, as the second study: first image", Some(1000.0)),
@@ -88,7 +90,7 @@ const LIST: [Row; 8] = [
 pub fn section(rows: &Rows, studies: u64, command: &str, browser: &str, machine: &str) -> String {
     let mut out = format!(
         "## User interface\n\nWritten by `{command}`. {machine}\n\nThe pages of the release binary in {browser}, headless, 1440x900, on this machine, \
-         beside the server. The processor draws WebGL (SwiftShader) and puts the page together, as there is no GPU here: what counts are the ratios to \
+         beside the server. The processor puts the page together, as there is no GPU here: what counts are the ratios to \
          what the same browser takes in the same run without Hilum's pages. Images are synthetic CT of 512x512. Medians over runs with 95 % intervals by \
          order statistics; below six runs these are all values. A ratio is the median of the runs' own.\n\n"
     );
