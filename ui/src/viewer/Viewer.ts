@@ -158,7 +158,9 @@ export class Viewer {
       if (this.closed || this.now.series !== series) return;
       if (window) pane.setWindow(window);
       this.tellLayer(pane);
-    } catch {
+    } catch (error) {
+      // Nobody wants it any more: it did not fail.
+      if (error instanceof DOMException && error.name === "AbortError") return;
       if (!this.closed && this.now.series === series) this.become({ trouble: "image" });
     }
   }

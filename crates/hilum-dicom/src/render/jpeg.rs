@@ -145,19 +145,21 @@ impl Coder {
     #[inline(always)]
     fn coefficients(&self, block: &[[u8; 8]; 8]) -> [i16; 64] {
         let grey = u64::from_ne_bytes([block[0][0]; 8]);
-        if block.iter().all(|line| u64::from_ne_bytes(*line) == grey) {
+        let mut other = 0;
+        for line in block {
+            other |= u64::from_ne_bytes(*line) ^ grey;
+        }
+        if other == 0 {
             let mut coefficients = [0; 64];
             coefficients[0] = ((f32::from(block[0][0]) - 128.0) * 64.0 * self.factors[0][0]).round_ties_even() as i16;
             return coefficients;
         }
         let transformed = transformed(block);
         let mut quantised = [0_i16; 64];
-        for (eight, (line, factors)) in
-            quantised.as_chunks_mut::<8>().0.iter_mut().zip(transformed.iter().zip(&self.factors))
-        {
-            for x in 0..8 {
+        for u in 0..8 {
+            for v in 0..8 {
                 // Adding 1.5 * 2^23 leaves the nearest whole number in the lower bits.
-                eight[x] = (line[x] * factors[x] + 12_582_912.0).to_bits() as i16;
+                quantised[8 * u + v] = (transformed[u][v] * self.factors[u][v] + 12_582_912.0).to_bits() as i16;
             }
         }
         quantised
@@ -199,10 +201,11 @@ fn stripe(coder: &Coder, pixels: &[u8], (width, height): (usize, usize), rows: s
     let mut last_dc = 0;
     let across = width.div_ceil(8);
     for row in rows {
-        let lines: [&[u8]; 8] = std::array::from_fn(|y| {
+        let mut lines: [&[u8]; 8] = [&[]; 8];
+        for y in 0..8 {
             let start = (row * 8 + y).min(height - 1) * width;
-            &pixels[start..start + width]
-        });
+            lines[y] = &pixels[start..start + width];
+        }
         for column in 0..across {
             let block = block(&lines, column * 8);
             let coefficients = coder.coefficients(&block);
@@ -221,10 +224,11 @@ fn nonzero(coefficients: &[i16; 64]) -> u64 {
     for at in 0..64 {
         flags[at] = u8::from(coefficients[at] != 0);
     }
+    let (eights, _) = flags.as_chunks::<8>();
     let mut bits = 0;
-    for (index, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+    for index in 0..8 {
         // The product gathers the lowest bits of eight bytes in the highest byte.
-        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        let gathered = u64::from_le_bytes(eights[index]).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         bits |= gathered << (8 * index);
     }
     bits
@@ -259,7 +263,11 @@ static IN_ZIGZAG: [[u64; 256]; 8] = {
 
 #[inline(always)]
 fn in_zigzag(bits: u64) -> u64 {
-    bits.to_le_bytes().iter().zip(&IN_ZIGZAG).fold(0, |all, (&eight, table)| all | table[usize::from(eight)])
+    let (eights, mut all) = (bits.to_le_bytes(), 0);
+    for index in 0..8 {
+        all |= IN_ZIGZAG[index][usize::from(eights[index])];
+    }
+    all
 }
 
 /// A number's own bits (T.81 F.1.2.1.1): one below zero counts from the other end.
@@ -283,13 +291,22 @@ fn codes(lengths: &[u8; 16], symbols: &[u8]) -> [Code; 256] {
     codes
 }
 
-/// Eight pixels of eight lines; beyond the right edge its last pixel again.
+/// Eight pixels of eight lines; beyond the right edge its last pixel again. Loops, here and in what is called for every block: closures are
+/// functions of their own, which compilers do not put into one of another instruction set.
 #[inline(always)]
 fn block(lines: &[&[u8]; 8], left: usize) -> [[u8; 8]; 8] {
-    lines.map(|line| match line[left..].first_chunk() {
-        Some(eight) => *eight,
-        None => std::array::from_fn(|x| line[(left + x).min(line.len() - 1)]),
-    })
+    let mut block = [[0; 8]; 8];
+    for y in 0..8 {
+        let line = lines[y];
+        if let Some(eight) = line[left..].first_chunk() {
+            block[y] = *eight;
+        } else {
+            for x in 0..8 {
+                block[y][x] = line[(left + x).min(line.len() - 1)];
+            }
+        }
+    }
+    block
 }
 
 /// What [`transformed`] makes each frequency larger by, one way and the other; together eight times their product (Arai, Agui and
