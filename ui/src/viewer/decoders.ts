@@ -1,7 +1,7 @@
 import { type Remote, wrap } from "comlink";
 
 import type { PixelFacts } from "./header";
-import { type Picture, pictureOf, type Samples } from "./picture";
+import { type Palette, type Picture, pictureOf, type Samples } from "./picture";
 
 /** What Cornerstone's decoders are asked, in a worker of theirs. */
 interface Decoders {
@@ -31,7 +31,7 @@ function free() {
 }
 
 /** Decodes a compressed frame beside the page. */
-export async function decompress(bytes: Uint8Array, transferSyntax: string, facts: PixelFacts): Promise<Picture> {
+export async function decompress(bytes: Uint8Array, transferSyntax: string, facts: PixelFacts, palette?: Palette): Promise<Picture> {
   const worker = free();
   worker.busy += 1;
   try {
@@ -44,7 +44,7 @@ export async function decompress(bytes: Uint8Array, transferSyntax: string, fact
       transferSyntax, decodeConfig: {}, options: { preScale: { enabled: false } }, pixelData: bytes,
     });
     // Decoders put a value's bits at the lower end, and make colours of what JPEG 2000 made of them.
-    return pictureOf(frame.pixelData, { ...facts, highBit: stored - 1, planar: frame.planarConfiguration ?? planar });
+    return pictureOf(frame.pixelData, { ...facts, highBit: stored - 1, planar: frame.planarConfiguration ?? planar }, palette);
   } finally {
     worker.busy -= 1;
   }

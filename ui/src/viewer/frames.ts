@@ -1,17 +1,16 @@
 import { problemOf, send } from "../api/http";
 import type { PixelFacts } from "./header";
-import { fromBrowser, native, type Picture } from "./picture";
+import { fromBrowser, native, type Palette, type Picture } from "./picture";
 
 const implicitLittleEndian = "1.2.840.10008.1.2";
-const explicitLittleEndian = "1.2.840.10008.1.2.1";
+export const explicitLittleEndian = "1.2.840.10008.1.2.1";
 const explicitBigEndian = "1.2.840.10008.1.2.2";
 const jpegBaseline = "1.2.840.10008.1.2.4.50";
-const rleLossless = "1.2.840.10008.1.2.5";
 
 /** Transfer syntaxes that are decoded in the browser; everything else the server decodes. */
 const decoded = new Set([
-  implicitLittleEndian, explicitLittleEndian, explicitBigEndian, rleLossless, jpegBaseline,
-  "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81",
+  implicitLittleEndian, explicitLittleEndian, explicitBigEndian, jpegBaseline,
+  "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81",
   "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203",
 ]);
 
@@ -29,14 +28,14 @@ async function byBrowser(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<
   return fromBrowser(context.getImageData(0, 0, width, height));
 }
 
-/** The picture of a frame in a transfer syntax that is decoded here. */
-export async function decode(bytes: Uint8Array<ArrayBuffer>, syntax: string, facts: PixelFacts): Promise<Picture> {
-  if (syntax === implicitLittleEndian || syntax === explicitLittleEndian) return native(bytes, facts);
-  if (syntax === explicitBigEndian) return native(bytes, facts, true);
+/** The picture of a frame in a transfer syntax that is decoded here. `palette`: of PALETTE COLOR. */
+export async function decode(bytes: Uint8Array<ArrayBuffer>, syntax: string, facts: PixelFacts, palette?: Palette): Promise<Picture> {
+  if (syntax === implicitLittleEndian || syntax === explicitLittleEndian) return native(bytes, facts, false, palette);
+  if (syntax === explicitBigEndian) return native(bytes, facts, true, palette);
   if (syntax === jpegBaseline && facts.samples === 3) return byBrowser(bytes, "image/jpeg");
   // What is not compressed needs no decoders.
   const { decompress } = await import("./decoders");
-  return decompress(bytes, syntax, facts);
+  return decompress(bytes, syntax, facts, palette);
 }
 
 /** What comes back for a frame: its bytes and their transfer syntax. */

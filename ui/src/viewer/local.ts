@@ -2,9 +2,9 @@ import { createJPEGBasicOffsetTable, type DataSet, type Element, parseDicom, rea
 import { inflateRaw } from "pako";
 
 import { isLookedAt } from "./choice";
-import { decode, isDecodedHere } from "./frames";
+import { decode, explicitLittleEndian, isDecodedHere } from "./frames";
 import { headerOf, type PixelFacts } from "./header";
-import { native, type Palette, type Picture, PixelError } from "./picture";
+import { type Palette, type Picture, PixelError } from "./picture";
 import { sliceOf, type ViewedSeries } from "./series";
 import { stackOf } from "./stack";
 
@@ -153,7 +153,7 @@ function frameOf(data: DataSet, frame: number, { rows, columns, samples, allocat
   return new Uint8Array(bytes());
 }
 
-/** The colours of a table, 0 to 255 (PS3.3 C.7.6.3.1.5, C.7.6.3.1.6). */
+/** The colours of a table, 0 to 255, where a file has one (PS3.3 C.7.6.3.1.5, C.7.6.3.1.6). */
 function paletteOf(data: DataSet): Palette | undefined {
   const first = data.uint16("x00281101", 1);
   const bits = data.uint16("x00281101", 2) ?? 16;
@@ -175,8 +175,8 @@ async function pictureIn(file: File, frame: number, facts: PixelFacts): Promise<
   const data = await read(file);
   const bytes = frameOf(data, frame, facts);
   const syntax = data.string("x00020010") ?? "";
-  if (facts.photometric === "PALETTE COLOR" && data.elements[pixelData]?.encapsulatedPixelData !== true) return native(bytes, facts, false, paletteOf(data));
-  return isDecodedHere(syntax) ? decode(bytes, syntax, facts) : native(bytes, facts);
+  // Of what else is read here nothing is encoded: a deflated file is inflated by now.
+  return decode(bytes, isDecodedHere(syntax) ? syntax : explicitLittleEndian, facts, paletteOf(data));
 }
 
 function seriesOf(seriesUid: string, opened: Opened[]): LocalSeries {
