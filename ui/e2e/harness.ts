@@ -172,8 +172,14 @@ export class Visit {
   }
 }
 
-export const launch = (...more: string[]): Promise<Browser> =>
-  chromium.launch({ executablePath: "/usr/bin/chromium", args: [...flags, ...more], headless: true });
+/** A browser. One that crashes before any page is open (seen once in some hundred starts) says nothing about Hilum, and is started again, once. */
+export async function launch(...more: string[]): Promise<Browser> {
+  const start = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: [...flags, ...more], headless: true });
+  return start().catch((error: unknown) => {
+    console.log(`a browser ended at its start and is started again: ${String(error).split("\n")[0]}`);
+    return start();
+  });
+}
 
 /** Plays the flows one after the other, each in each of its languages; 1 where one failed. */
 export async function play(flows: Flow[]): Promise<number> {

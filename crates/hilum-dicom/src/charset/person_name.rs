@@ -22,13 +22,15 @@ pub struct PersonName {
 impl PersonName {
     /// From one decoded value `A=I=P`. What follows a third `=` stays with the phonetic group: nothing is lost.
     pub fn from_groups(text: &str) -> Self {
-        let mut groups = text.splitn(3, '=').map(|g| g.trim_end_matches([' ', '\0']));
-        let group = |g: Option<&str>| g.filter(|g| !g.is_empty()).map(str::to_owned);
-        Self {
-            alphabetic: groups.next().unwrap_or_default().to_owned(),
-            ideographic: group(groups.next()),
-            phonetic: group(groups.next()),
-        }
+        let [alphabetic, ideographic, phonetic] = Self::groups(text);
+        let group = |group: &str| Some(group.to_owned()).filter(|group| !group.is_empty());
+        Self { alphabetic: alphabetic.to_owned(), ideographic: group(ideographic), phonetic: group(phonetic) }
+    }
+
+    /// The groups of such a value as they stand in it, without the padding at their ends; empty where there is none.
+    pub(crate) fn groups(text: &str) -> [&str; 3] {
+        let mut groups = text.splitn(3, '=').map(|group| group.trim_end_matches([' ', '\0']));
+        std::array::from_fn(|_| groups.next().unwrap_or_default())
     }
 
     /// Whether no group says anything.

@@ -79,7 +79,7 @@ fn write_value(text: &str, vr: VR, out: &mut String) {
     use VR::{DS, FD, FL, IS, PN, SL, SS, SV, UL, US, UV};
     match vr {
         _ if text.is_empty() => out.push_str("null"),
-        PN => write_person_name(&PersonName::from_groups(text), out),
+        PN => write_person_name(text, out),
         DS | IS | US | SS | UL | SL | UV | SV | FL | FD => number::write(text, out),
         _ => write_text(text, out),
     }
@@ -98,10 +98,15 @@ fn values<T>(values: impl IntoIterator<Item = T>, out: &mut String, write: impl 
 
 /// Appends a JSON string.
 fn write_text(text: &str, out: &mut String) {
+    let is_escaped = |byte| byte < b' ' || byte == b'"' || byte == b'\\';
     out.push('"');
     let mut rest = text;
-    // What needs no escaping, nearly always all of it, goes in one piece.
-    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+    // What needs no escaping, nearly always all of it, goes in one piece; looking at all of it, whatever comes, is done many bytes at a time.
+    if !text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        out.push_str(text);
+        rest = "";
+    }
+    while let Some(at) = rest.bytes().position(is_escaped) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),
@@ -117,32 +122,26 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Appends one value of a person name (F.2.2), empty groups left out.
-fn write_person_name(name: &PersonName, out: &mut String) {
-    let groups = [
-        ("Alphabetic", Some(name.alphabetic.as_str()).filter(|group| !group.is_empty())),
-        ("Ideographic", name.ideographic.as_deref()),
-        ("Phonetic", name.phonetic.as_deref()),
-    ];
+/// Appends one value `A=I=P` of a person name (F.2.2), empty groups left out.
+fn write_person_name(text: &str, out: &mut String) {
+    let names = ["\"Alphabetic\":", "\"Ideographic\":", "\"Phonetic\":"];
+    let groups = names.into_iter().zip(PersonName::groups(text)).filter(|(_, group)| !group.is_empty());
     out.push('{');
-    let mut first = true;
-    for (group, text) in groups {
-        let Some(text) = text else { continue };
-        if !std::mem::take(&mut first) {
+    for (index, (name, group)) in groups.enumerate() {
+        if index > 0 {
             out.push(',');
         }
+        out.push_str(name);
         write_text(group, out);
-        out.push(':');
-        write_text(text, out);
     }
     out.push('}');
 }
 
 fn push_hex(out: &mut String, before: &str, number: u32, digits: usize) {
+    let all: [u8; 8] = std::array::from_fn(|at| b"0123456789ABCDEF"[(number >> (28 - 4 * at)) as usize & 15]);
     out.push_str(before);
-    for digit in (0..digits).rev() {
-        out.push(char::from(b"0123456789ABCDEF"[(number >> (4 * digit)) as usize & 15]));
-    }
+    // They are ASCII.
+    out.push_str(std::str::from_utf8(&all[8 - digits..]).unwrap_or_default());
 }
 
 struct Writer<'a> {
@@ -365,7 +364,7 @@ mod tests {
     fn names_have_the_groups_that_say_something() {
         let written = |name: &str| {
             let mut out = String::new();
-            write_person_name(&PersonName::from_groups(name), &mut out);
+            write_person_name(name, &mut out);
             out
         };
         assert_eq!(written("Hong^Gildong==홍^길동"), r#"{"Alphabetic":"Hong^Gildong","Phonetic":"홍^길동"}"#);

@@ -258,3 +258,20 @@ pub(super) async fn file_alone(file: &Path) -> Result<DatabaseConnection, DbErr>
     });
     Database::connect(options).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `.cargo/config.toml` sets them, which nothing else would miss.
+    #[tokio::test]
+    async fn sqlite_is_compiled_as_architecture_md_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalogue = sqlite(&folder.path().join("catalog.sqlite"), 1).await.unwrap();
+        let options = catalogue.query_all_raw(Dialect::Sqlite.statement("PRAGMA compile_options", [])).await.unwrap();
+        let options: Vec<String> = options.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"] {
+            assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
+        }
+    }
+}

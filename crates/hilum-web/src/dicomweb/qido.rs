@@ -31,6 +31,8 @@ use serde_json::{Value as Json, json};
 /// Matches in an answer where no limit is asked for, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const LARGEST_LIMIT: usize = 5000;
+/// Bytes that a study's answer usually has.
+const USUAL_ANSWER: usize = 768;
 /// Items that one key may lie below.
 const DEEPEST_KEY: usize = 4;
 
@@ -125,7 +127,7 @@ async fn search(
     let total = if question.total { Some(app.engine.count(&app.scope, &find).await?) } else { None };
     let base = base(headers, app.port);
     let shown = shown(level, &question, &below);
-    let mut data_sets = String::new();
+    let mut data_sets = String::with_capacity(USUAL_ANSWER * found.answers.len());
     for (index, answer) in found.answers.iter().enumerate() {
         if index > 0 {
             data_sets.push(',');
@@ -164,7 +166,7 @@ fn told(found: &Found, total: Option<u64>) -> HeaderMap {
 
 /// Data sets in DICOM JSON, with commas between them, as the answer that was asked for; without any there is no content in either
 /// model.
-pub(super) fn body(data_sets: String, model: Model) -> Result<Response, ApiError> {
+pub(super) fn body(mut data_sets: String, model: Model) -> Result<Response, ApiError> {
     let essence = match model {
         Model::Json(essence) => essence,
         Model::Xml if data_sets.is_empty() => native_model::MEDIA_TYPE,
@@ -185,7 +187,9 @@ pub(super) fn body(data_sets: String, model: Model) -> Result<Response, ApiError
     if data_sets.is_empty() {
         return Ok((StatusCode::NO_CONTENT, content_type).into_response());
     }
-    Ok((content_type, format!("[{data_sets}]")).into_response())
+    data_sets.insert(0, '[');
+    data_sets.push(']');
+    Ok((content_type, data_sets).into_response())
 }
 
 /// A member of an answer.
@@ -226,9 +230,9 @@ fn write(level: Level, shown: &[Shown], answer: &Answer, base: &str, out: &mut S
             Shown::RetrieveUrl => {
                 let [study, series, instance] = values.uids();
                 let url = match level {
-                    Level::Patient | Level::Study => format!("{base}studies/{study}"),
-                    Level::Series => format!("{base}studies/{study}/series/{series}"),
-                    Level::Image => format!("{base}studies/{study}/series/{series}/instances/{instance}"),
+                    Level::Patient | Level::Study => [base, "studies/", study].concat(),
+                    Level::Series => [base, "studies/", study, "/series/", series].concat(),
+                    Level::Image => [base, "studies/", study, "/series/", series, "/instances/", instance].concat(),
                 };
                 json::write_attribute(tags::RETRIEVE_URL, VR::UR, std::iter::once(url.as_str()), out);
             }

@@ -1,5 +1,5 @@
 /** The chapters of the user guide, in their order. */
-export const chapters = ["start", "worklist", "report", "upload", "retrieve", "administration"] as const;
+export const chapters = ["start", "worklist", "images", "report", "upload", "retrieve", "administration"] as const;
 export type Chapter = (typeof chapters)[number];
 
 const pages = import.meta.glob<string>("../../../../docs/user-guide/*/*.md", { import: "default" });

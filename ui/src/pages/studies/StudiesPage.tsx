@@ -1,8 +1,8 @@
-import { Alert, Badge, Button, Center, Group, Loader, Paper, TextInput, Title, Tooltip } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Center, Group, Loader, Paper, TextInput, Title, Tooltip } from "@mantine/core";
 import { useDebouncedValue, useDocumentTitle, useHotkeys } from "@mantine/hooks";
 import { Suspense, useCallback, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate } from "react-router";
+import { Link, useNavigate } from "react-router";
 
 import { useQuarantine, useSystem } from "../../api/hooks";
 import type { WorkFilter, WorkSort } from "../../api/types";
@@ -55,7 +55,7 @@ export function StudiesPage() {
   };
   const selected = rows.find((row) => row.study_uid === view.study) ?? null;
   return (
-    <UploadArea enabled={stores}>
+    <UploadArea enabled={stores} beside={<Anchor component={Link} to="/files" size="xs" ml="auto">{t("upload.without")}</Anchor>}>
       <Group justify="space-between" mb="sm" gap="sm" wrap="nowrap">
         <Group gap="sm" wrap="nowrap">
           <Title order={1} size="h3">{t("studies.title")}</Title>

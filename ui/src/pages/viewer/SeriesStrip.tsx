@@ -41,7 +41,7 @@ export const SeriesStrip = memo(function SeriesStrip({ studyUid, series, shown, 
           </UnstyledButton>
         ))}
         <Anchor component={Link} to="/files" size="xs">
-          {t("viewer.local.open")}
+          {t("upload.without")}
         </Anchor>
       </Stack>
     </nav>

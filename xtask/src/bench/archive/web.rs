@@ -296,7 +296,7 @@ fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<Answer
     let _awake = Awake::keep()?;
     let mut p50 = Vec::new();
     for question in questions {
-        let (mut seconds, mut bytes) = (Vec::new(), 0);
+        let (mut seconds, mut bytes, mut read) = (Vec::new(), 0, Vec::new());
         // The first answer warms the page cache of both.
         for time in 0..=question.times {
             let start = Instant::now();
@@ -305,8 +305,14 @@ fn ask(client: &mut Client, questions: &[Question]) -> anyhow::Result<Vec<Answer
             if time > 0 {
                 seconds.push(start.elapsed().as_secs_f64());
             }
-            ensure!((question.holds)(&body), "{}: {} bytes that are not what was asked", question.what, body.len());
-            bytes = body.len();
+            // To read the same JSON anew before each question would take the processors' caches, for milliseconds, from whoever answers in less than one.
+            if question.accept != JSON || body != read {
+                ensure!((question.holds)(&body), "{}: {} bytes that are not what was asked", question.what, body.len());
+                bytes = body.len();
+                if question.accept == JSON {
+                    read.clone_from(&body);
+                }
+            }
             client.recycle(body);
         }
         p50.push(Answered { seconds: super::median(seconds), bytes });

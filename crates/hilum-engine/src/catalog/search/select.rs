@@ -291,14 +291,16 @@ fn day(microseconds: i64) -> Option<String> {
     Some(format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day()))
 }
 
-/// The columns of a level as one text. Both databases leave NULL out of `concat_ws` and make an empty text of it in `concat`.
+/// The columns of a level as one text. Both databases leave NULL out of `concat_ws` and make an empty text of it in `concat`; `COALESCE` does so
+/// without a call of a function, but needs a text.
 fn columns(level: Level, cleaned: bool) -> String {
     let of = |column: &Column| match column.sql() {
         (sql, Holds::Text | Holds::TextOrNull) if cleaned => {
-            format!("concat(replace(replace({sql}, '{ROW_END}', ' '), '{COLUMN_END}', ' '))")
+            format!("COALESCE(replace(replace({sql}, '{ROW_END}', ' '), '{COLUMN_END}', ' '), '')")
         }
         (sql, Holds::Number | Holds::Text) => sql.to_owned(),
-        (sql, Holds::NumberOrNull | Holds::TextOrNull) => format!("concat({sql})"),
+        (sql, Holds::TextOrNull) => format!("COALESCE({sql}, '')"),
+        (sql, Holds::NumberOrNull) => format!("concat({sql})"),
     };
     let columns: Vec<String> = answer::columns(level).iter().map(of).collect();
     format!("concat_ws('{COLUMN_END}', {})", columns.join(", "))

@@ -5,8 +5,8 @@ import { useTranslation } from "react-i18next";
 import { chosenFiles, droppedFiles, type Item } from "../../../api/stow";
 import { uploads } from "./queue";
 
-/** Files, folders and zips dropped here, or chosen, are stored, by those who may send. */
-export function UploadArea({ enabled, children }: { enabled: boolean; children: ReactNode }) {
+/** Files, folders and zips dropped here, or chosen, are stored, by those who may send. What stands `beside` its buttons is for everybody. */
+export function UploadArea({ enabled, beside, children }: { enabled: boolean; beside?: ReactNode; children: ReactNode }) {
   const { t } = useTranslation();
   const [over, setOver] = useState(false);
 
@@ -29,10 +29,11 @@ export function UploadArea({ enabled, children }: { enabled: boolean; children: 
       onDrop={(event) => void drop(event)}
     >
       {children}
-      {enabled && (
+      {(enabled || beside) && (
         <Group mt="sm" gap="xs" className="no-print">
-          <UploadButtons />
-          <Text size="xs" c="dimmed">{t("upload.hint")}</Text>
+          {enabled && <UploadButtons />}
+          {enabled && <Text size="xs" c="dimmed">{t("upload.hint")}</Text>}
+          {beside}
         </Group>
       )}
     </Box>
