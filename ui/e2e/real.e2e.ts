@@ -97,7 +97,7 @@ export const flows = [
       const syntax = /dcm_(\w+)TransferSyntax/.exec(file)?.[1] ?? file;
       if (/Process2_4/.test(syntax)) {
         // Browsers' decoders find other values in it: it is refused.
-        await page.getByText("1 images were left out").waitFor();
+        await page.getByText("1 image was left out").waitFor();
         refused.push(syntax);
         continue;
       }
