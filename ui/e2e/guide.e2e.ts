@@ -1,6 +1,7 @@
 import { flow } from "./harness";
 import { withPhantom } from "./scene";
 import { filesBelow, studies, withStones } from "./studies";
+import { brushTheFirstFinding } from "./viewing";
 
 const both = ["ko", "en"] as const;
 
@@ -39,14 +40,7 @@ export const flows = [
       await visit.until("no mask is drawn in three planes", async () => (await page.locator('[data-mask="1"]').count()) === 3, 120_000);
       await page.getByRole("progressbar", { name: visit.says("장 불러옴", "images loaded") }).waitFor({ state: "detached", timeout: 120_000 });
       await visit.illustrate("images");
-      await page.getByRole("button", { name: visit.says("붓", "Brush"), exact: true }).click();
-      const mask = await page.locator('[data-mask="1"]').first().boundingBox();
-      if (!mask) throw new Error("the first finding is not drawn");
-      const [x, y] = [mask.x + mask.width / 2, mask.y + mask.height / 2];
-      await page.mouse.move(x, y);
-      await page.mouse.down();
-      await page.mouse.move(x + 12, y + 6, { steps: 4 });
-      await page.mouse.up();
+      await brushTheFirstFinding(visit);
       await page.getByRole("button", { name: visit.says("버리기", "Discard"), exact: true }).waitFor();
       await visit.illustrate("brush");
       await page.getByRole("button", { name: visit.says("버리기", "Discard"), exact: true }).click();

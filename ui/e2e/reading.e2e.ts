@@ -1,6 +1,7 @@
 import { flow } from "./harness";
 import { scene, withPhantom } from "./scene";
 import { filesBelow, stow, studies } from "./studies";
+import { brushTheFirstFinding } from "./viewing";
 
 interface Document {
   stones: { number: number; voxels: number; measured_by: string; largest_diameter_mm: number }[];
@@ -27,19 +28,7 @@ export const flows = [
       if (found < 2) throw new Error(`${found} stones were found, two are needed`);
       // The brush makes the first one larger, in the plane that is shown.
       await page.getByRole("button", { name: /^1\. / }).click();
-      await page.getByRole("button", { name: visit.says("붓", "Brush"), exact: true }).click();
-      // While images come the drawing over them is made anew.
-      let mask = null as { x: number; y: number; width: number; height: number } | null;
-      await visit.until("the first finding is not drawn", async () => {
-        mask = await page.locator('[data-mask="1"]').boundingBox({ timeout: 1000 });
-        return mask !== null;
-      });
-      if (!mask) throw new Error("the first finding is not drawn");
-      const [x, y] = [mask.x + mask.width / 2, mask.y + mask.height / 2];
-      await page.mouse.move(x, y);
-      await page.mouse.down();
-      await page.mouse.move(x + 18, y + 6, { steps: 2 });
-      await page.mouse.up();
+      await brushTheFirstFinding(visit);
       await visit.look("viewer-brush");
       await page.getByRole("button", { name: visit.says("보관", "Keep"), exact: true }).click();
       await page.getByRole("button", { name: visit.says("보관", "Keep"), exact: true }).waitFor({ state: "detached" });
