@@ -1,12 +1,14 @@
-//! What a processor has to do for an instance whoever receives it: take it out of the socket, compute its SHA-256, put it into a file.
+//! What a processor has to do for an instance whoever receives it: take it out of the socket, compute its SHA-256, put it into a file, and
+//! have the file synchronised.
 
 use std::fs::{File, read_to_string};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Context;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 /// Processor time of one instance, ms.
 #[derive(Clone, Copy)]
@@ -14,9 +16,12 @@ pub struct Floor {
     pub socket: f64,
     pub digest: f64,
     pub file: f64,
+    /// Of one synchronisation for each instance.
+    pub sync: f64,
 }
 
 impl Floor {
+    /// Without synchronisation: several instances may share one.
     pub fn sum(self) -> f64 {
         self.socket + self.digest + self.file
     }
@@ -35,30 +40,38 @@ pub fn measure(bytes: usize, scratch: &Path) -> anyhow::Result<Floor> {
         let instance = vec![0x5A; bytes];
         (0..INSTANCES).try_for_each(|_| socket.write_all(&instance))
     });
-    let mut socket = listener.accept()?.0;
-    let path = scratch.join("floor");
-    let mut file = File::create(&path)?;
+    let mut stream = listener.accept()?.0;
     let mut instance = vec![0; bytes];
-    let mut spent = [0_u64; 3];
-    for _ in 0..INSTANCES {
-        let start = processor_time()?;
-        for piece in instance.chunks_mut(PIECE) {
-            socket.read_exact(piece)?;
-        }
-        let received = processor_time()?;
-        let digest = Sha256::digest(&instance);
-        std::hint::black_box(digest);
-        let digested = processor_time()?;
-        file.write_all(&instance)?;
-        let written = processor_time()?;
-        for (sum, time) in spent.iter_mut().zip([received - start, digested - received, written - digested]) {
-            *sum += time;
-        }
-    }
+    let socket = spent(|| instance.chunks_mut(PIECE).try_for_each(|piece| stream.read_exact(piece)))?;
     sender.join().map_err(|_| anyhow::anyhow!("the sending thread ended early"))??;
+    let digest = spent(|| {
+        std::hint::black_box(digest(&SHA256, &instance));
+        Ok(())
+    })?;
+    let path = scratch.join("floor");
+    let mut kept = set_aside(&path, bytes)?;
+    let file = spent(|| kept.write_all(&instance))?;
+    kept.sync_all()?;
+    kept = set_aside(&path, bytes)?;
+    let durable = spent(|| kept.write_all(&instance).and_then(|()| kept.sync_data()))?;
     std::fs::remove_file(&path)?;
-    let [socket, digest, file] = spent.map(|nanoseconds| nanoseconds as f64 / 1e6 / INSTANCES as f64);
-    Ok(Floor { socket, digest, file })
+    let sync = durable - file;
+    Ok(Floor { socket, digest, file, sync })
+}
+
+/// A new file. Blocks are set aside, as for whoever takes the least time; where that cannot be, they are found one by one.
+fn set_aside(path: &Path, bytes: usize) -> anyhow::Result<File> {
+    let file = File::create(path)?;
+    let length = (bytes * INSTANCES).to_string();
+    let _set_aside = Command::new("fallocate").args(["--keep-size", "--length", &length]).arg(path).status();
+    Ok(file)
+}
+
+/// Processor time of one turn, ms. The system adds it up now and then, so a turn alone cannot be told.
+fn spent(mut work: impl FnMut() -> std::io::Result<()>) -> anyhow::Result<f64> {
+    let start = processor_time()?;
+    (0..INSTANCES).try_for_each(|_| work())?;
+    Ok((processor_time()? - start) as f64 / 1e6 / INSTANCES as f64)
 }
 
 /// Nanoseconds that this thread has run.

@@ -108,8 +108,8 @@ pub fn section(
         writeln!(
             out,
             "What a processor does for an instance whoever receives it, measured in the same run: out of the socket {:.2} ms, SHA-256 {:.2} ms, into \
-             a file {:.2} ms. Processor time of storescu is told by the runs into storescp.\n\n{limits}",
-            floor.socket, floor.digest, floor.file
+             a file {:.2} ms, a synchronisation {:.2} ms. Processor time of storescu is told by the runs into storescp.\n\n{limits}",
+            floor.socket, floor.digest, floor.file, floor.sync
         )?;
     }
     Ok(out)
@@ -143,9 +143,11 @@ fn told_limits(
     if share > share_aim {
         let _fmt = write!(
             out,
-            " {share_aim} of the peer's processor time would be {:.2} ms, of which socket, SHA-256 and file take {:.2}.",
+            " {share_aim} of the peer's processor time would be {:.2} ms, of which socket, SHA-256, file and a synchronisation take {:.2}: {:.2} ms are \
+             left for protocol, header, answer and row.",
             share_aim * cpu,
-            floor.sum()
+            floor.sum() + floor.sync,
+            share_aim * cpu - floor.sum() - floor.sync
         );
     }
     out.push('\n');
