@@ -30,6 +30,6 @@ pub use data_set::DataSet;
 pub use digest::data_set_digest;
 pub use facts::{DicomError, InstanceFacts, read_facts, read_sop_uid};
 pub use header::{Header, HeaderError, Instance};
-pub use object_bytes::{FactsError, LARGEST_IN_MEMORY, ObjectBytes, Spool};
+pub use object_bytes::{FactsError, LARGEST_IN_MEMORY, ObjectBytes, ObjectDigest, Spool};
 pub use outline::{Outline, OutlineError, ReadAt};
 pub use uid::{FrameOfReferenceUid, SeriesUid, SopClassUid, SopUid, StudyUid, TransferSyntaxUid, UidError};

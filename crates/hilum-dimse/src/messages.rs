@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     command::{CommandSet, MAX_COMMAND},
     negotiation::{Agreement, Context},
-    upper_layer::{AbortReason, PduStream, PduType, Pdv, UlError, protocol_error},
+    upper_layer::{AbortReason, PduStream, PduType, Pdv, PdvKind, UlError, protocol_error},
 };
 
 /// PDUs are gathered up to this before they are handed to the socket.
@@ -87,7 +87,7 @@ impl Messages {
         }
         loop {
             while let Some(pdv) = self.queue.pop_front() {
-                self.came(&pdv);
+                self.came(pdv.data.len());
                 if let Some(incoming) = self.take(pdv)? {
                     self.coming = self.coming.filter(|_| self.data_set_due.is_some());
                     return Ok(incoming);
@@ -101,11 +101,7 @@ impl Messages {
 
     /// Reads one PDU; true when it asks for release.
     async fn fill(&mut self, idle: Duration) -> Result<bool, UlError> {
-        if let Some((began, bytes)) = self.coming
-            && began.elapsed() > self.stream.pdu_timeout() * PATIENCE + Duration::from_secs(bytes / SLOWEST)
-        {
-            return Err(UlError::TooSlow);
-        }
+        self.in_time()?;
         self.stream.wait(idle).await?;
         let raw = self.stream.read().await?;
         match raw.kind {
@@ -117,13 +113,19 @@ impl Messages {
         Ok(false)
     }
 
-    fn came(&mut self, pdv: &Pdv) {
+    fn in_time(&self) -> Result<(), UlError> {
+        let Some((began, bytes)) = self.coming else { return Ok(()) };
+        let limit = self.stream.pdu_timeout() * PATIENCE + Duration::from_secs(bytes / SLOWEST);
+        if began.elapsed() > limit { Err(UlError::TooSlow) } else { Ok(()) }
+    }
+
+    fn came(&mut self, added: usize) {
         let (_, bytes) = self.coming.get_or_insert_with(|| (Instant::now(), 0));
-        *bytes += pdv.data.len() as u64;
+        *bytes += added as u64;
     }
 
     fn take(&mut self, pdv: Pdv) -> Result<Option<Incoming>, UlError> {
-        let Pdv { context_id, is_command, is_last, data } = pdv;
+        let Pdv { kind: PdvKind { context_id, is_command, is_last }, data } = pdv;
         let (begun_on, mut bytes) = self.begun.take().unwrap_or_else(|| (context_id, BytesMut::new()));
         if !is_command || begun_on != context_id {
             return Err(protocol_error(AbortReason::UnexpectedParameter, "a command fragment was due"));
@@ -154,20 +156,44 @@ impl Messages {
     pub(crate) async fn fragment(&mut self) -> Result<Option<Bytes>, UlError> {
         let Some(due) = self.data_set_due else { return Ok(None) };
         loop {
-            if let Some(pdv) = self.queue.pop_front() {
-                self.came(&pdv);
-                if pdv.is_command || pdv.context_id != due {
-                    return Err(protocol_error(AbortReason::UnexpectedParameter, "a data set fragment was due"));
-                }
-                if pdv.is_last {
-                    self.data_set_due = None;
-                    self.coming = None;
-                }
-                return Ok(Some(pdv.data));
+            if let Some(Pdv { kind, data }) = self.queue.pop_front() {
+                self.fragment_came(due, kind, data.len())?;
+                return Ok(Some(data));
             }
             let limit = self.stream.pdu_timeout();
             self.fill(limit).await?;
         }
+    }
+
+    /// The same, appended to `out`, where it comes straight from the socket if its PDU holds nothing else; its length.
+    pub(crate) async fn fragment_into(&mut self, out: &mut BytesMut) -> Result<Option<usize>, UlError> {
+        let Some(due) = self.data_set_due else { return Ok(None) };
+        if self.queue.is_empty() {
+            self.in_time()?;
+            let before = out.len();
+            if let Some(kind) = self.stream.read_straight(out).await? {
+                let added = out.len() - before;
+                self.fragment_came(due, kind, added)?;
+                return Ok(Some(added));
+            }
+        }
+        let fragment = self.fragment().await?;
+        Ok(fragment.map(|fragment| {
+            out.put_slice(&fragment);
+            fragment.len()
+        }))
+    }
+
+    fn fragment_came(&mut self, due: u8, kind: PdvKind, added: usize) -> Result<(), UlError> {
+        self.came(added);
+        if kind.is_command || kind.context_id != due {
+            return Err(protocol_error(AbortReason::UnexpectedParameter, "a data set fragment was due"));
+        }
+        if kind.is_last {
+            self.data_set_due = None;
+            self.coming = None;
+        }
+        Ok(())
     }
 
     /// Reads past the data set that the last command announced, if it announced one.

@@ -6,9 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use bytes::BufMut;
-use hilum_dicom::{ObjectBytes, SopClassUid, SopUid, Spool};
-use sha2::{Digest, Sha256};
+use hilum_dicom::{ObjectBytes, ObjectDigest, SopClassUid, SopUid, Spool};
 
 use crate::{
     command::CommandSet,
@@ -20,8 +18,6 @@ use crate::{
     upper_layer::UlError,
 };
 
-/// The digest of what is no longer than this is left to the handler.
-const SHORT: u64 = 4 << 20;
 /// Less than this is not moved to the disk when others need the memory.
 const WORTH_SPILLING: u64 = 256 * 1024;
 
@@ -48,7 +44,7 @@ pub(crate) struct Receiver<'a> {
 struct Filled {
     object: ObjectBytes,
     data_set_offset: usize,
-    sha256: Option<[u8; 32]>,
+    sha256: [u8; 32],
 }
 
 impl Drop for Receiver<'_> {
@@ -99,8 +95,8 @@ impl<'a> Receiver<'a> {
         Ok(refused)
     }
 
-    /// Receives the data set, or reads past it: `None` when it is beyond a limit or there is no room for it. The digest of a long one is computed
-    /// while the peer sends; that of a short one better while the disk takes it.
+    /// Receives the data set, or reads past it: `None` when it is beyond a limit or there is no room for it. The digest is computed while the
+    /// peer sends.
     async fn fill(
         &mut self,
         messages: &mut Messages,
@@ -120,33 +116,27 @@ impl<'a> Receiver<'a> {
             },
         );
         let data_set_offset = self.spool.memory().len();
-        let mut digest = None;
-        while let Some(fragment) = messages.fragment().await? {
-            let added = fragment.len() as u64;
+        let mut digest = ObjectDigest::default();
+        digest.update(self.spool.memory());
+        while let Some(added) = messages.fragment_into(self.spool.memory()).await? {
+            let memory = self.spool.memory();
+            digest.update(&memory[memory.len() - added..]);
+            let added = added as u64;
             let all = self.in_flight.fetch_add(added, Ordering::Relaxed) + added;
             self.counted += added;
-            if self.spool.len() + added > self.limits.instance_bytes {
+            if self.spool.len() > self.limits.instance_bytes {
                 return self.give_up(messages).await;
             }
-            self.spool.memory().put_slice(&fragment);
-            match &mut digest {
-                None if self.spool.len() > SHORT => digest = Some(Sha256::new_with_prefix(self.spool.memory())),
-                None => {}
-                Some(digest) => digest.update(&fragment),
-            }
             let crowded = all > self.limits.bytes_in_flight && self.spool.held() >= WORTH_SPILLING;
-            if crowded || self.spool.is_full() {
-                digest.get_or_insert_with(|| Sha256::new_with_prefix(self.spool.memory()));
-                if let Err(error) = self.spill().await {
-                    return self.no_room(&error, messages).await;
-                }
+            if (crowded || self.spool.is_full())
+                && let Err(error) = self.spill().await
+            {
+                return self.no_room(&error, messages).await;
             }
         }
         let finished = if self.spool.has_spilled() { self.spill().await } else { Ok(()) };
         match finished.and_then(|()| self.spool.take()) {
-            Ok(object) => {
-                Ok(Some(Filled { object, data_set_offset, sha256: digest.map(|digest| digest.finalize().into()) }))
-            }
+            Ok(object) => Ok(Some(Filled { object, data_set_offset, sha256: digest.finish() })),
             Err(error) => self.no_room(&error, messages).await,
         }
     }

@@ -30,8 +30,8 @@ pub struct ReceivedInstance {
     pub part10: ObjectBytes,
     /// Where the data set starts in `part10`.
     pub data_set_offset: usize,
-    /// SHA-256 of `part10`, computed while it came in where it is long.
-    pub sha256: Option<[u8; 32]>,
+    /// SHA-256 of `part10`, computed while it came in.
+    pub sha256: [u8; 32],
 }
 
 impl ReceivedInstance {

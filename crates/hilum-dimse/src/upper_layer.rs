@@ -2,7 +2,7 @@
 
 use std::{fmt, io, time::Duration};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dicom_ul::{Pdu, pdu};
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
@@ -18,6 +18,10 @@ pub(crate) const MAX_PDU: u32 = 128 * 1024;
 /// Longest A-ASSOCIATE-RQ or -AC: 128 presentation contexts with every transfer syntax there is stay far below.
 const MAX_ASSOCIATE: u32 = 1024 * 1024;
 const HEADER: usize = 6;
+/// The header of a P-DATA-TF and that of its first PDV.
+const PDV_HEADER: usize = HEADER + 6;
+/// Read at a time where it is not known what comes.
+const CHUNK: usize = MAX_PDU as usize / 2;
 
 /// Why an association ends before its release.
 #[derive(Debug, Error)]
@@ -104,10 +108,22 @@ pub(crate) struct RawPdu {
 
 /// One presentation data value (PS3.8 9.3.5.1 and Annex E).
 pub(crate) struct Pdv {
+    pub(crate) kind: PdvKind,
+    pub(crate) data: Bytes,
+}
+
+/// What stands before the bytes of a presentation data value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PdvKind {
     pub(crate) context_id: u8,
     pub(crate) is_command: bool,
     pub(crate) is_last: bool,
-    pub(crate) data: Bytes,
+}
+
+impl PdvKind {
+    fn of(context_id: u8, control: u8) -> Self {
+        Self { context_id, is_command: control & 1 != 0, is_last: control & 2 != 0 }
+    }
 }
 
 impl RawPdu {
@@ -128,17 +144,36 @@ impl RawPdu {
                 return Err(malformed());
             }
             let mut item = rest.split_to(length);
-            let context_id = item.get_u8();
-            let control = item.get_u8();
-            pdvs.push(Pdv { context_id, is_command: control & 1 != 0, is_last: control & 2 != 0, data: item });
+            let kind = PdvKind::of(item.get_u8(), item.get_u8());
+            pdvs.push(Pdv { kind, data: item });
         }
         Ok(pdvs)
     }
 }
 
+/// What bytes come from, and whether it had no more of them the last time.
+struct Inlet {
+    socket: Transport,
+    dry: bool,
+}
+
+impl Inlet {
+    /// Appends what the socket has, `most` bytes of it. Linux forgets TCP_QUICKACK after a while, so it is set again before every read that
+    /// may have to wait: without it Nagle's algorithm on the peer's side and our delayed acknowledgements cost 40 ms an instance.
+    async fn receive(&mut self, into: &mut BytesMut, most: usize) -> Result<(), UlError> {
+        if self.dry {
+            self.socket.acknowledge_at_once()?;
+        }
+        into.reserve(most);
+        let received = self.socket.read_buf(&mut into.limit(most)).await?;
+        self.dry = received < most;
+        if received == 0 { Err(UlError::HungUp) } else { Ok(()) }
+    }
+}
+
 /// A socket that speaks whole PDUs.
 pub(crate) struct PduStream {
-    socket: Transport,
+    inlet: Inlet,
     side: Side,
     inbound: BytesMut,
     /// A whole PDU, once begun, must arrive within this; an answer must be taken within this.
@@ -147,12 +182,12 @@ pub(crate) struct PduStream {
 
 impl PduStream {
     pub(crate) fn new(socket: Transport, side: Side, pdu_timeout: Duration) -> Self {
-        Self { socket, side, inbound: BytesMut::new(), pdu_timeout }
+        Self { inlet: Inlet { socket, dry: true }, side, inbound: BytesMut::new(), pdu_timeout }
     }
 
     /// The certificate of the other side, on TLS.
     pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.socket.peer_certificate()
+        self.inlet.socket.peer_certificate()
     }
 
     pub(crate) fn pdu_timeout(&self) -> Duration {
@@ -167,7 +202,7 @@ impl PduStream {
     /// Waits until the first byte of the next PDU is there, at most `idle`. Loses nothing when cancelled.
     pub(crate) async fn wait(&mut self, idle: Duration) -> Result<(), UlError> {
         if self.inbound.is_empty() {
-            timeout(idle, self.fill()).await.map_err(|_| UlError::TimedOut(idle))??;
+            timeout(idle, self.fill(CHUNK)).await.map_err(|_| UlError::TimedOut(idle))??;
         }
         Ok(())
     }
@@ -180,7 +215,7 @@ impl PduStream {
 
     async fn read_whole(&mut self) -> Result<RawPdu, UlError> {
         while self.inbound.len() < HEADER {
-            self.fill().await?;
+            self.fill(CHUNK).await?;
         }
         let length = u32::from_be_bytes([self.inbound[2], self.inbound[3], self.inbound[4], self.inbound[5]]);
         let (kind, limit) = match (self.inbound[0], self.side) {
@@ -201,29 +236,65 @@ impl PduStream {
         }
         let whole = HEADER + length as usize;
         while self.inbound.len() < whole {
-            self.fill().await?;
+            self.fill(CHUNK).await?;
         }
         Ok(RawPdu { kind, bytes: self.inbound.split_to(whole).freeze() })
     }
 
-    /// Appends what the socket has. Linux forgets TCP_QUICKACK after a while, so it is set again before every read: without it
-    /// Nagle's algorithm on the peer's side and our delayed acknowledgements cost 40 ms an instance.
-    async fn fill(&mut self) -> Result<(), UlError> {
-        self.socket.acknowledge_at_once()?;
-        self.inbound.reserve(MAX_PDU as usize / 2);
-        match self.socket.read_buf(&mut self.inbound).await? {
-            0 => Err(UlError::HungUp),
-            _ => Ok(()),
+    /// Appends the one PDV of the next PDU to `out`, straight from the socket; `None` where the next PDU is of another kind, which is
+    /// still to be [read](Self::read). When it fails, `out` may have a part of it.
+    pub(crate) async fn read_straight(&mut self, out: &mut BytesMut) -> Result<Option<PdvKind>, UlError> {
+        let limit = self.pdu_timeout;
+        if self.inbound.is_empty() {
+            timeout(limit, self.fill(PDV_HEADER)).await.map_err(|_| UlError::TimedOut(limit))??;
         }
+        timeout(limit, self.read_straight_whole(out)).await.map_err(|_| UlError::TimedOut(limit))?
+    }
+
+    async fn read_straight_whole(&mut self, out: &mut BytesMut) -> Result<Option<PdvKind>, UlError> {
+        while self.inbound.len() < HEADER {
+            self.fill(PDV_HEADER - self.inbound.len()).await?;
+        }
+        let Some(&[0x04, _, ref length @ ..]) = self.inbound.first_chunk::<HEADER>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length);
+        if !(HEADER as u32..=MAX_PDU).contains(&length) {
+            return Ok(None);
+        }
+        while self.inbound.len() < PDV_HEADER {
+            self.fill(PDV_HEADER - self.inbound.len()).await?;
+        }
+        let mut rest = &self.inbound[HEADER..PDV_HEADER];
+        if rest.get_u32() != length - 4 {
+            return Ok(None);
+        }
+        let kind = PdvKind::of(rest.get_u8(), rest.get_u8());
+        self.inbound.advance(PDV_HEADER);
+        let end = out.len() + length as usize - HEADER;
+        let there = self.inbound.len().min(end - out.len());
+        out.put_slice(&self.inbound.split_to(there));
+        while out.len() < end {
+            // What begins the PDU behind it comes along.
+            let room = end - out.len() + PDV_HEADER;
+            self.inlet.receive(out, room).await?;
+        }
+        if let Some(behind) = out.get(end..) {
+            self.inbound.put_slice(behind);
+        }
+        out.truncate(end);
+        Ok(Some(kind))
+    }
+
+    async fn fill(&mut self, most: usize) -> Result<(), UlError> {
+        self.inlet.receive(&mut self.inbound, most).await
     }
 
     /// Sends bytes that are already PDUs.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), UlError> {
         let limit = self.pdu_timeout;
         timeout(limit, async {
-            self.socket.write_all(bytes).await?;
+            self.inlet.socket.write_all(bytes).await?;
             // TLS keeps what it has encrypted until it is told.
-            self.socket.flush().await
+            self.inlet.socket.flush().await
         })
         .await
         .map_err(|_| UlError::StuckWriting(limit))??;
@@ -249,10 +320,10 @@ impl PduStream {
     /// Half-closes and drains, so that the peer reads our last PDU instead of a reset connection; at most two seconds.
     pub(crate) async fn close(mut self) {
         let drained = timeout(Duration::from_secs(2), async {
-            self.socket.shutdown().await?;
+            self.inlet.socket.shutdown().await?;
             loop {
                 self.inbound.clear();
-                if self.socket.read_buf(&mut self.inbound).await? == 0 {
+                if self.inlet.socket.read_buf(&mut self.inbound).await? == 0 {
                     return io::Result::Ok(());
                 }
             }

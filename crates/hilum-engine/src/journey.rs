@@ -57,7 +57,7 @@ pub(crate) async fn accept_instance(
     });
     let request = request(institution, zone, source, &new, staged, subject);
     if let Some(room) = room {
-        engine.promise(room, provenance, sop, request);
+        engine.promise(room, provenance, sop, request).await;
         return Ok(Receipt { accepted: Accepted::Kept, study, institution: given_to });
     }
     let accepted = match engine.recorder().record(request).await? {

@@ -8,7 +8,9 @@ use crate::access::{InstitutionCode, Scope};
 use crate::catalog::{RecordRequest, Recorded};
 use crate::engine::{Engine, Zone};
 use crate::error::AcceptError;
+use crate::recorder::Outcome;
 use crate::recovery::{self, Lost};
+use crate::storage::ObjectKey;
 use crate::storage::segment::Provenance;
 use hilum_dicom::SopUid;
 use std::collections::HashMap;
@@ -66,26 +68,32 @@ impl Promises {
 }
 
 /// A place among the promised.
-pub(crate) struct Room(OwnedSemaphorePermit);
+pub(crate) struct Room {
+    _place: OwnedSemaphorePermit,
+}
 
 impl Engine {
     /// A place for one more promise; refused when the catalogue has not kept up for a while.
     pub(crate) async fn room_for_a_promise(&self) -> Result<Room, AcceptError> {
         let room = tokio::time::timeout(PATIENCE, Arc::clone(&self.promises().room).acquire_owned()).await;
-        Ok(Room(room.map_err(|_| AcceptError::CatalogueBehind)?.map_err(|_| AcceptError::ShuttingDown)?))
+        let place = room.map_err(|_| AcceptError::CatalogueBehind)?.map_err(|_| AcceptError::ShuttingDown)?;
+        Ok(Room { _place: place })
     }
 
     /// Promises a durable object its row; when this returns, its sender may be told. The row follows whatever happens.
-    pub(crate) fn promise(&self, room: Room, provenance: Provenance, sop: SopUid, request: RecordRequest) {
+    pub(crate) async fn promise(&self, room: Room, provenance: Provenance, sop: SopUid, request: RecordRequest) {
         request.staged.stay();
         let key = (provenance.institution.clone(), provenance.zone, sop);
         self.promises().note(key.clone());
-        let engine = self.clone();
-        tokio::spawn(async move {
-            keep(&engine, provenance, request).await;
-            engine.promises().settle(&key);
-            drop(room.0);
-        });
+        let object = request.staged.target().clone();
+        let promised = Promised { engine: self.clone(), key, object, provenance, _room: room };
+        let recorded = |outcome| match outcome {
+            Ok(Recorded::New) => drop(promised),
+            outcome => drop(tokio::spawn(promised.keep(outcome))),
+        };
+        if self.recorder().record_unhurried(request, recorded).await.is_err() {
+            tracing::debug!("an acknowledged instance gets its row at the next start");
+        }
     }
 
     /// Every instance that was promised before now has its row, unless the catalogue cannot write.
@@ -109,23 +117,40 @@ impl Engine {
     }
 }
 
-async fn keep(engine: &Engine, provenance: Provenance, request: RecordRequest) {
-    let object = request.staged.target().clone();
-    let take_up = || recovery::take_up(engine, &object, &provenance, Lost::BeforeItsRow);
-    let mut outcome = match engine.recorder().record_unhurried(request).await {
-        Ok(Recorded::New) => return,
-        // Another sender was first; the object is compared with that one's.
-        Ok(Recorded::Taken(_) | Recorded::AsideBefore) => take_up().await,
-        Err(error) => Err(error),
-    };
-    let mut pause = FIRST_PAUSE;
-    while let Err(error) = outcome {
-        if matches!(error, AcceptError::ShuttingDown) {
-            return;
+/// An instance that has no row yet. It has one, or is left to the next start, when this is dropped.
+struct Promised {
+    engine: Engine,
+    key: Key,
+    object: ObjectKey,
+    provenance: Provenance,
+    _room: Room,
+}
+
+impl Drop for Promised {
+    fn drop(&mut self) {
+        self.engine.promises().settle(&self.key);
+    }
+}
+
+impl Promised {
+    /// Goes on where the row was not simply a new one.
+    async fn keep(self, recorded: Outcome) {
+        let take_up = || recovery::take_up(&self.engine, &self.object, &self.provenance, Lost::BeforeItsRow);
+        let mut outcome = match recorded {
+            Ok(Recorded::New) => return,
+            // Another sender was first; the object is compared with that one's.
+            Ok(Recorded::Taken(_) | Recorded::AsideBefore) => take_up().await,
+            Err(error) => Err(error),
+        };
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = outcome {
+            if matches!(error, AcceptError::ShuttingDown) {
+                return;
+            }
+            tracing::error!(code = error.code(), "an acknowledged instance has no row yet; trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            outcome = take_up().await;
         }
-        tracing::error!(code = error.code(), "an acknowledged instance has no row yet; trying again");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        outcome = take_up().await;
     }
 }

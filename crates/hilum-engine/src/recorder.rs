@@ -10,17 +10,24 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 /// A transaction holds at most this many instances.
 const LARGEST_BATCH: usize = 128;
+/// So many wait for one; whoever has another one waits for room.
+const QUEUE: usize = 4 * LARGEST_BATCH;
 /// Rows that nobody waits for are gathered for so long.
 const GATHER: Duration = Duration::from_millis(30);
 
-type Reply = oneshot::Sender<Result<Recorded, AcceptError>>;
+pub(crate) type Outcome = Result<Recorded, AcceptError>;
 
-#[derive(Debug)]
+/// Who hears what became of a request.
+enum Reply {
+    /// Somebody waits for the row.
+    Urgent(oneshot::Sender<Outcome>),
+    /// Nobody does; this is called on the task that records.
+    Unhurried(Box<dyn FnOnce(Outcome) + Send>),
+}
+
 struct Waiting {
     request: RecordRequest,
     reply: Reply,
-    /// Somebody waits for the row.
-    urgent: bool,
 }
 
 /// The door to the one task of this process that records.
@@ -33,7 +40,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Starts the recording task; it ends when the last clone of the recorder is gone.
     pub(crate) fn start(catalog: Catalog) -> Self {
-        let (queue, mut waiting) = mpsc::channel(LARGEST_BATCH);
+        let (queue, mut waiting) = mpsc::channel(QUEUE);
         let hurry = Arc::new(Notify::new());
         let called = Arc::clone(&hurry);
         tokio::spawn(async move {
@@ -47,13 +54,20 @@ impl Recorder {
     }
 
     /// Records a staged object; when this returns `Ok`, row and bytes are durable.
-    pub(crate) async fn record(&self, request: RecordRequest) -> Result<Recorded, AcceptError> {
-        self.ask(request, true).await
+    pub(crate) async fn record(&self, request: RecordRequest) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        self.ask(Waiting { request, reply: Reply::Urgent(reply) }).await?;
+        self.hurry();
+        outcome.await.map_err(|_| AcceptError::ShuttingDown)?
     }
 
-    /// As [`Self::record`], for which nobody waits: the row may come a moment later, with others.
-    pub(crate) async fn record_unhurried(&self, request: RecordRequest) -> Result<Recorded, AcceptError> {
-        self.ask(request, false).await
+    /// As [`Self::record`], for which nobody waits: the row comes a moment later, with others, and `heard` is told.
+    pub(crate) async fn record_unhurried(
+        &self,
+        request: RecordRequest,
+        heard: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Result<(), AcceptError> {
+        self.ask(Waiting { request, reply: Reply::Unhurried(Box::new(heard)) }).await
     }
 
     /// Somebody waits after all for what is being gathered.
@@ -61,26 +75,27 @@ impl Recorder {
         self.hurry.notify_one();
     }
 
-    async fn ask(&self, request: RecordRequest, urgent: bool) -> Result<Recorded, AcceptError> {
-        let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting { request, reply, urgent };
+    async fn ask(&self, waiting: Waiting) -> Result<(), AcceptError> {
         self.queue.send(waiting).await.map_err(|_| AcceptError::ShuttingDown)?;
-        outcome.await.map_err(|_| AcceptError::ShuttingDown)?
+        if self.queue.max_capacity() - self.queue.capacity() >= LARGEST_BATCH {
+            self.hurry();
+        }
+        Ok(())
     }
 }
 
-/// Fills a batch; false once nothing more can come.
+/// Fills a batch; false once nothing more can come. What comes while rows are gathered wakes nobody.
 async fn gather(queue: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, hurry: &Notify) -> bool {
     if queue.recv_many(batch, LARGEST_BATCH).await == 0 {
         return false;
     }
-    let until = tokio::time::Instant::now() + GATHER;
-    while batch.len() < LARGEST_BATCH && !batch.iter().any(|waiting| waiting.urgent) {
-        let room = LARGEST_BATCH - batch.len();
-        tokio::select! {
-            more = queue.recv_many(batch, room) => if more == 0 { break },
-            () = hurry.notified() => break,
-            () = tokio::time::sleep_until(until) => break,
+    let is_urgent = |waiting: &Waiting| matches!(waiting.reply, Reply::Urgent(_));
+    if batch.len() < LARGEST_BATCH && !batch.iter().any(is_urgent) {
+        drop(tokio::time::timeout(GATHER, hurry.notified()).await);
+        while batch.len() < LARGEST_BATCH
+            && let Ok(more) = queue.try_recv()
+        {
+            batch.push(more);
         }
     }
     true
@@ -111,8 +126,13 @@ async fn record(catalog: &Catalog, requests: Vec<RecordRequest>, replies: Vec<Re
     }
 }
 
-fn answer(reply: Reply, outcome: Result<Recorded, AcceptError>) {
-    if reply.send(outcome).is_err() {
-        tracing::debug!("a sender left before it was answered; what was recorded stays");
+fn answer(reply: Reply, outcome: Outcome) {
+    match reply {
+        Reply::Urgent(reply) => {
+            if reply.send(outcome).is_err() {
+                tracing::debug!("a sender left before it was answered; what was recorded stays");
+            }
+        }
+        Reply::Unhurried(heard) => heard(outcome),
     }
 }

@@ -18,6 +18,7 @@ mod entity;
 mod forward;
 mod identities;
 mod instances;
+mod known;
 mod listing;
 mod measurements;
 mod migration;
@@ -58,9 +59,10 @@ pub use due::{Due, Waiting};
 pub use identities::IdentityRefusal;
 pub(crate) use identities::{ClaimedIdentity, IdentityRow, IdentitySession, NewAttempt};
 pub(crate) use instances::SelectedSeries;
+pub use known::KnownInstance;
 pub(crate) use listing::{StudyRow, summary};
 pub use reading::{Claim, ReadingEnd, Renewal};
-pub use record::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
+pub use record::{NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 pub use report::{CurrentReport, NewReport};
 pub use results::DueResults;
 pub(crate) use review::{NewVerdict, VersionFolder};
@@ -79,6 +81,7 @@ use crate::error::{EngineError, ErrorKind};
 use connect::Connections;
 use dialect::Trouble;
 use entity::{data_folder, institution};
+use known::Gaps;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, Set};
 use std::collections::HashMap;
@@ -212,6 +215,7 @@ pub struct Catalog {
     write: DatabaseConnection,
     read: DatabaseConnection,
     institutions: Arc<RwLock<HashMap<InstitutionCode, i64>>>,
+    gaps: Gaps,
     /// How many there were, and when they were counted.
     counted: Arc<RwLock<Option<(usize, Instant)>>>,
     writer: Arc<AuditWriter>,
@@ -225,8 +229,14 @@ impl Catalog {
             CataloguePlace::Folder => connect::open_file(&folder.join(FILE)).await?,
             CataloguePlace::Server(url) => connect::open_server(url).await?,
         };
-        let catalog =
-            Self { write, read, institutions: Arc::default(), counted: Arc::default(), writer: Arc::new(writer) };
+        let catalog = Self {
+            write,
+            read,
+            institutions: Arc::default(),
+            gaps: Gaps::default(),
+            counted: Arc::default(),
+            writer: Arc::new(writer),
+        };
         if matches!(place, CataloguePlace::Server(_)) {
             catalog.belong_to(crate::storage::folder_id(folder)?).await?;
         }

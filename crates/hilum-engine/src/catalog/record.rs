@@ -2,28 +2,18 @@
 
 use super::entity::{instance, quarantine, series, study};
 use super::forward::record_forwards;
+use super::known::{Found, KnownInstance, find_instances};
 use super::rows::{RowCache, place_of};
 use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::engine::{Source, Zone};
-use crate::storage::{ObjectKey, Sha256Digest, Staged, hex};
+use crate::storage::{Sha256Digest, Staged, hex};
 use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, NotSet, QueryFilter, QuerySelect, Set,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, NotSet, QueryFilter, Set};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-
-/// What the catalogue knows under a SOP Instance UID.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownInstance {
-    /// Where its bytes lie.
-    pub object: ObjectKey,
-    /// SHA-256 of its bytes, hexadecimal.
-    pub sha256: String,
-}
 
 /// An instance that was staged and wants a row.
 #[derive(Debug)]
@@ -91,19 +81,13 @@ pub enum Recorded {
 const ACT: &str = "record an instance";
 
 impl Catalog {
-    /// What is known under a SOP Instance UID in the caller's home institution.
-    pub async fn known_instance(
-        &self,
-        scope: &Scope,
-        zone: Zone,
-        sop: &SopUid,
-    ) -> Result<Option<KnownInstance>, CatalogError> {
-        let institution = self.home(scope).await?;
-        find_instance(&self.read, institution, zone, sop).await
-    }
-
     /// Records a batch in one transaction. All or nothing, and what of a batch that failed may have been committed keeps its bytes.
     pub(crate) async fn record_batch(&self, batch: &[RecordRequest]) -> Result<Vec<Recorded>, CatalogError> {
+        let instances = batch.iter().filter_map(|request| match &request.subject {
+            Subject::Instance(new) => Some(((request.institution, request.zone), new.facts.sop.to_string())),
+            Subject::Quarantine(_) => None,
+        });
+        let _recording = self.gaps.recording(instances);
         let txn = self.begin(ACT).await?;
         let mut cache = RowCache::default();
         let mut touched: BTreeMap<i64, Touched> = BTreeMap::new();
@@ -145,48 +129,6 @@ impl Catalog {
             .map_err(CatalogError::during(ACT))?;
         txn.commit().await.map_err(CatalogError::during(ACT))
     }
-}
-
-async fn find_instance(
-    connection: &impl ConnectionTrait,
-    institution: i64,
-    zone: Zone,
-    sop: &SopUid,
-) -> Result<Option<KnownInstance>, CatalogError> {
-    let found = find_instances(connection, institution, zone, [sop.as_str()]).await?;
-    Ok(found.into_iter().next().map(|row| row.known))
-}
-
-/// What the catalogue says of an instance that is there.
-struct Found {
-    row: i64,
-    sop: String,
-    known: KnownInstance,
-}
-
-async fn find_instances(
-    connection: &impl ConnectionTrait,
-    institution: i64,
-    zone: Zone,
-    sops: impl IntoIterator<Item = &str>,
-) -> Result<Vec<Found>, CatalogError> {
-    use instance::Column;
-    let rows: Vec<(i64, String, String, String)> = instance::Entity::find()
-        .select_only()
-        .columns([Column::Id, Column::SopUid, Column::ObjectKey, Column::Sha256])
-        .filter(Column::InstitutionId.eq(institution))
-        .filter(Column::Zone.eq(zone.as_str()))
-        .filter(Column::SopUid.is_in(sops))
-        .into_tuple()
-        .all(connection)
-        .await
-        .map_err(CatalogError::during("look up an instance"))?;
-    let found = |(row, sop, object, sha256)| Found {
-        row,
-        sop,
-        known: KnownInstance { object: ObjectKey::from_catalogue(object), sha256 },
-    };
-    Ok(rows.into_iter().map(found).collect())
 }
 
 /// An instance among those of a batch: (institution, zone, SOP Instance UID).

@@ -26,9 +26,8 @@ use crate::control::WorkControl;
 use bucket::{Bucket, Kept};
 pub(crate) use bucket::{Moved, Reading};
 use bytes::Bytes;
-use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes};
+use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes, ObjectDigest};
 use segment::{Appended, Header, Provenance, Segments};
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -38,11 +37,11 @@ use uuid::Uuid;
 
 /// SHA-256 of an object's bytes from `from` on. Blocks on the store where they are not in memory.
 pub(crate) fn digest(object: &ObjectBytes, from: u64) -> io::Result<Sha256Digest> {
-    let mut digest = Sha256::new();
+    let mut digest = ObjectDigest::default();
     for piece in object.pieces(from) {
-        digest.update(piece?);
+        digest.update(&piece?);
     }
-    Ok(digest.finalize().into())
+    Ok(digest.finish())
 }
 
 /// So many objects are asked for before they are read.
@@ -254,7 +253,7 @@ impl Storage {
         let object = self.open_object(key)?;
         let bytes = object.read_vec(0..object.size())?;
         match key.sha256() {
-            Some(digest) if digest != Sha256Digest::from(Sha256::digest(&bytes)) => Err(StorageError::Corrupt),
+            Some(digest) if digest != ObjectDigest::of(&bytes) => Err(StorageError::Corrupt),
             _ => Ok(Bytes::from(bytes)),
         }
     }
@@ -266,12 +265,9 @@ impl Storage {
         }
         let file = self.open_object(key)?;
         let object = ObjectBytes::ByRange(Arc::new(file));
-        let mut digest = Sha256::new();
-        for piece in object.pieces(0) {
-            digest.update(piece.map_err(StorageError::during("read an object"))?);
-        }
+        let found = digest(&object, 0).map_err(StorageError::during("read an object"))?;
         match key.sha256() {
-            Some(sha256) if sha256 != Sha256Digest::from(digest.finalize()) => Err(StorageError::Corrupt),
+            Some(sha256) if sha256 != found => Err(StorageError::Corrupt),
             _ => Ok(object),
         }
     }

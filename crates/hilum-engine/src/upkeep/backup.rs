@@ -13,7 +13,6 @@ use crate::error::EngineError;
 use crate::keys::KeyPlace;
 use crate::storage::{StoragePlace, fill_bucket, segment};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -408,12 +407,12 @@ fn write_durably(path: &Path, content: &impl Serialize) -> Result<(), BackupErro
 
 fn digest(path: &Path) -> Result<String, BackupError> {
     let mut file = File::open(path).map_err(during("open", path))?;
-    let mut digest = Sha256::new();
+    let mut digest = hilum_dicom::ObjectDigest::default();
     let mut part = vec![0; 1 << 20];
     loop {
         let read = file.read(&mut part).map_err(during("read", path))?;
         if read == 0 {
-            return Ok(crate::storage::hex(&digest.finalize()));
+            return Ok(crate::storage::hex(&digest.finish()));
         }
         digest.update(&part[..read]);
     }

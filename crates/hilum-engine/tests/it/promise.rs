@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hilum_engine::routing::{Rule, Rules};
 use hilum_engine::upkeep::CheckOptions;
 use hilum_engine::views::StudySearch;
-use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Source, WorkControl, Zone};
+use hilum_engine::{Accepted, Engine, EngineConfig, Scope, Selection, Source, WorkControl, Zone};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
@@ -27,6 +27,28 @@ async fn whoever_asks_after_the_answer_finds_the_instance() {
         assert_eq!(from_peer(&engine, file).await, Accepted::AlreadyThere, "and it is known when it comes again");
     }
     assert_eq!(objects(data.path()).len(), 40);
+}
+
+#[tokio::test]
+async fn another_object_under_a_uid_that_has_just_come_is_put_aside_and_its_sender_told() {
+    let data = tempdir().unwrap();
+    let engine = Engine::open(config(data.path())).await.unwrap();
+    let files = Ct { slices: 12, ..Ct::default() }.files();
+    let others = Ct { slices: 12, name: "Other^One", ..Ct::default() }.files();
+    // Every other one first, so that those that come later lie between two that are known.
+    for first in [0, 1] {
+        for file in files.iter().skip(first).step_by(2) {
+            assert_eq!(from_peer(&engine, file).await, Accepted::Kept);
+        }
+        for other in others.iter().skip(first).step_by(2) {
+            assert!(matches!(from_peer(&engine, other).await, Accepted::Quarantined { .. }));
+        }
+    }
+    assert_eq!((objects(data.path()).len(), aside(data.path()).len()), (12, 12));
+    engine.delete(&Scope::local(), Zone::Clinical, &Selection::study(Ct::default().study_uid())).await.unwrap();
+    for file in &files {
+        assert_eq!(from_peer(&engine, file).await, Accepted::Kept, "what was deleted may come again");
+    }
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use super::client::Client;
 use super::{Begun, Bucket, header_of};
+use crate::storage::StorageError;
 use crate::storage::object_key::BucketPlace;
 use crate::storage::segment::HEADER;
-use crate::storage::{Sha256Digest, StorageError};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use sha2::{Digest as _, Sha256};
+use hilum_dicom::ObjectDigest;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,7 +93,7 @@ impl Bucket {
                 return Err(StorageError::Corrupt);
             }
             let object = bytes.slice(HEADER..);
-            let check = move || (Sha256Digest::from(Sha256::digest(&object)) == sha256).then_some(object);
+            let check = move || (ObjectDigest::of(&object) == sha256).then_some(object);
             let checked = tokio::task::spawn_blocking(check).await;
             checked.ok().flatten().ok_or(StorageError::Corrupt)
         })

@@ -3,9 +3,8 @@
 use super::client::PART;
 use crate::storage::{Sha256Digest, StorageError};
 use bytes::Bytes;
-use hilum_dicom::ObjectBytes;
+use hilum_dicom::{ObjectBytes, ObjectDigest};
 use object_store::PutPayload;
-use sha2::{Digest as _, Sha256};
 use std::io;
 
 /// Parts of [`PART`] bytes, the last one aside. An object that is not what its digest says ends in an error instead of its last part.
@@ -13,13 +12,13 @@ pub(super) struct Parts {
     pieces: Box<dyn Iterator<Item = io::Result<Bytes>> + Send>,
     rest: Bytes,
     /// Of an object that lies elsewhere: it can have changed since its digest was computed.
-    digest: Option<Sha256>,
+    digest: Option<ObjectDigest>,
     sha256: Sha256Digest,
 }
 
 impl Parts {
     pub(super) fn new(head: Bytes, object: &ObjectBytes, sha256: Sha256Digest) -> Self {
-        let digest = matches!(object, ObjectBytes::ByRange(_)).then(Sha256::new);
+        let digest = matches!(object, ObjectBytes::ByRange(_)).then(ObjectDigest::default);
         Self { pieces: Box::new(object.pieces(0)), rest: head, digest, sha256 }
     }
 
@@ -40,7 +39,7 @@ impl Parts {
                 digest.update(&self.rest);
             }
         }
-        if self.digest.take().is_some_and(|digest| Sha256Digest::from(digest.finalize()) != self.sha256) {
+        if self.digest.take().is_some_and(|digest| digest.finish() != self.sha256) {
             return Err(io::Error::other("the object changed while it was read"));
         }
         Ok(part)
@@ -65,7 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     fn digest(bytes: &[u8]) -> Sha256Digest {
-        Sha256::digest(bytes).into()
+        ObjectDigest::of(bytes)
     }
 
     #[test]

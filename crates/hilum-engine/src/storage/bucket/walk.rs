@@ -5,7 +5,7 @@ use super::client::{AT_A_TIME, Client};
 use crate::storage::segment::{HEADER, Header};
 use crate::storage::{Found, ObjectKey, Sha256Digest, StorageError};
 use futures::{StreamExt as _, TryStreamExt as _};
-use sha2::{Digest as _, Sha256};
+use hilum_dicom::ObjectDigest;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -60,7 +60,7 @@ async fn look(client: &Client, key: ObjectKey, size: u64, quick: bool) -> Result
 
 /// Reads an object once, a piece at a time.
 async fn is_whole(client: &Client, name: &str, sha256: &Sha256Digest) -> Result<bool, StorageError> {
-    let (mut head, mut digest) = (Vec::with_capacity(HEADER), Sha256::new());
+    let (mut head, mut digest) = (Vec::with_capacity(HEADER), ObjectDigest::default());
     let take = |piece: &[u8]| {
         let (of_head, of_object) = piece.split_at((HEADER - head.len()).min(piece.len()));
         head.extend_from_slice(of_head);
@@ -68,5 +68,5 @@ async fn is_whole(client: &Client, name: &str, sha256: &Sha256Digest) -> Result<
     };
     client.stream(name, take).await?;
     let header = head.first_chunk().and_then(|head| Header::read(head, name, 0));
-    Ok(header.is_some_and(|header| header.sha256 == *sha256) && Sha256Digest::from(digest.finalize()) == *sha256)
+    Ok(header.is_some_and(|header| header.sha256 == *sha256) && digest.finish() == *sha256)
 }

@@ -4,17 +4,18 @@
 //! finds the segments of a process that is gone and compares their records with the catalogue.
 
 mod record;
+mod reserve;
 mod scan;
 
 pub use record::{Header, Provenance, Purpose};
 pub use scan::{Record, Records};
 
 use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
-use hilum_dicom::ObjectBytes;
 use hilum_dicom::object_bytes::read_exact_at;
+use hilum_dicom::{ObjectBytes, ObjectDigest};
 pub(super) use record::HEADER;
 use record::{MAGIC, extent};
-use sha2::{Digest, Sha256};
+use reserve::{Reserved, give_back};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ struct Segment {
 struct State {
     /// Where the next record begins.
     end: u64,
+    /// Blocks that the file system has set aside.
+    reserved: Reserved,
     /// Records that were not taken back.
     live: u64,
     /// Records written so far, and how many of them are known to be durable.
@@ -98,6 +101,8 @@ impl Segments {
             let mut state = lock(&segment.state);
             let offset = state.end;
             state.end = offset.checked_add(size).ok_or_else(too_large)?;
+            let end = state.end;
+            state.reserved.reach(&segment.file, end);
             state.live += 1;
             offset
         };
@@ -161,19 +166,17 @@ impl Segment {
         let sha256 = match object {
             ObjectBytes::Held(bytes) => {
                 write_all_at(&self.file, bytes, start).map_err(failed())?;
-                begin_writing_back(&self.file, start, bytes.len());
-                // While the disk takes them.
-                promised.unwrap_or_else(|| Sha256::digest(bytes).into())
+                promised.unwrap_or_else(|| ObjectDigest::of(bytes))
             }
             ObjectBytes::ByRange(_) => {
-                let (mut digest, mut at) = (Sha256::new(), start);
+                let (mut digest, mut at) = (ObjectDigest::default(), start);
                 for piece in object.pieces(0) {
                     let piece = piece.map_err(failed())?;
                     write_all_at(&self.file, &piece, at).map_err(failed())?;
                     at += piece.len() as u64;
                     digest.update(&piece);
                 }
-                let found = digest.finalize().into();
+                let found = digest.finish();
                 // What lies elsewhere can have changed since its digest was computed.
                 if at - start != object.len() || promised.is_some_and(|promised| promised != found) {
                     return Err(failed()(io::Error::other("the object changed while it was read")));
@@ -231,6 +234,7 @@ impl Drop for Segment {
     fn drop(&mut self) {
         // Nobody holds an appended record any more: what has no row was taken back.
         let State { live, left, .. } = *lock(&self.state);
+        give_back(&self.file);
         if left {
             return;
         }
@@ -333,23 +337,6 @@ fn punch(file: &File, offset: u64, size: u64) -> io::Result<()> {
     let zeros = [0; HEADER];
     write_all_at(file, &zeros[..HEADER.min(size as usize)], offset)
 }
-
-/// Has the system begin to write what the synchronisation will wait for. A hint: that it failed is seen when it is waited for.
-#[cfg(target_os = "linux")]
-fn begin_writing_back(file: &File, offset: u64, length: usize) {
-    use std::os::fd::AsRawFd as _;
-    /// Less is written as soon as it is asked for.
-    const WORTH_IT: usize = 64 << 10;
-    if length >= WORTH_IT {
-        // SAFETY: the descriptor is open as long as `file` is borrowed, and no memory is passed.
-        let _hint = unsafe {
-            libc::sync_file_range(file.as_raw_fd(), offset as i64, length as i64, libc::SYNC_FILE_RANGE_WRITE)
-        };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn begin_writing_back(_file: &File, _offset: u64, _length: usize) {}
 
 #[cfg(unix)]
 fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

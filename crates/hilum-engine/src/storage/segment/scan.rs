@@ -1,9 +1,9 @@
 //! The records of a segment, one after another, from the file alone.
 
 use super::record::{BLOCK, HEADER, Header, extent};
-use crate::storage::{ObjectKey, Sha256Digest};
+use crate::storage::ObjectKey;
+use hilum_dicom::ObjectDigest;
 use hilum_dicom::object_bytes::read_exact_at;
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -66,7 +66,7 @@ impl Records {
 
     /// Whether the bytes of a record are those that its header promises.
     pub fn is_whole(&self, record: &Record) -> io::Result<bool> {
-        let mut digest = Sha256::new();
+        let mut digest = ObjectDigest::default();
         let mut at = record.offset + HEADER as u64;
         let end = at + record.header.length;
         let mut buffer = vec![0; 1 << 20];
@@ -76,7 +76,7 @@ impl Records {
             digest.update(&buffer[..part]);
             at += part as u64;
         }
-        Ok(Sha256Digest::from(digest.finalize()) == record.header.sha256)
+        Ok(digest.finish() == record.header.sha256)
     }
 
     /// The first block at or behind `from` that is not a hole.
