@@ -2,11 +2,7 @@
 
 use crate::error::EngineError;
 use crate::views::ReadingState;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::fmt;
-use std::marker::PhantomData;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Which studies the list shows, by what names no patient. What is left out shows all.
@@ -181,25 +177,7 @@ pub struct NewSavedFilter {
     )]
     pub name: String,
     /// What it shows.
-    #[serde(deserialize_with = "an_object")]
     pub filter: WorkFilter,
-}
-
-/// An object and no list: serde takes a list for the fields of a struct in their order, and one of nulls for a filter that shows all.
-fn an_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    struct Object<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
-        }
-    }
-    deserializer.deserialize_map(Object(PhantomData))
 }
 
 /// What changed in a study, for those who look at a list of them: no name, no number of a patient.
@@ -277,17 +255,6 @@ pub fn is_day(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_filter_is_an_object_and_no_list_of_its_fields() {
-        let read =
-            |filter: &str| serde_json::from_str::<NewSavedFilter>(&format!(r#"{{"name": "0", "filter": {filter}}}"#));
-        assert_eq!(read("{}").unwrap().filter, WorkFilter::default());
-        assert_eq!(read(r#"{"from": "2026-01-31"}"#).unwrap().filter.from.as_deref(), Some("2026-01-31"));
-        for wrong in ["[null, null]", "[]", "null", "0", r#"{"unknown": 1}"#] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_day_is_what_the_schema_calls_one() {

@@ -19,6 +19,7 @@ mod names;
 mod openapi;
 mod openid;
 mod outgoing;
+mod sent;
 mod server;
 mod site;
 mod stream;

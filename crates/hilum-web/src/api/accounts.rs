@@ -1,6 +1,6 @@
 //! Accounts, institutions, and one's own tokens.
 
-use axum::{Json, extract::rejection::JsonRejection};
+use axum::Json;
 use hilum_engine::accounts::{AccountPatch, AccountView, InstitutionView, NewAccount, TokenView};
 use hilum_engine::views::whole;
 use hilum_engine::{AccountId, Grant};
@@ -13,6 +13,7 @@ use crate::{
     error::ApiError,
     guard::Arrival,
     openapi::{Created, Done},
+    sent::Sent,
 };
 
 pub(super) async fn list(app: App) -> ApiResult<Vec<AccountView>> {
@@ -26,11 +27,7 @@ pub(super) struct Added {
     link: String,
 }
 
-pub(super) async fn add(
-    InPerson(app): InPerson,
-    new: Result<Json<NewAccount>, JsonRejection>,
-) -> Result<Created<Added>, ApiError> {
-    let Json(new) = new?;
+pub(super) async fn add(InPerson(app): InPerson, Sent(new): Sent<NewAccount>) -> Result<Created<Added>, ApiError> {
     let (account, link) = app.engine.add_account(&app.scope, &new).await?;
     Ok(Created(Added { account, link }))
 }
@@ -38,9 +35,8 @@ pub(super) async fn add(
 pub(super) async fn change(
     InPerson(app): InPerson,
     Number(id): Number,
-    patch: Result<Json<AccountPatch>, JsonRejection>,
+    Sent(patch): Sent<AccountPatch>,
 ) -> ApiResult<AccountView> {
-    let Json(patch) = patch?;
     Ok(Json(app.engine.change_account(&app.scope, AccountId(id), &patch).await?))
 }
 
@@ -59,9 +55,8 @@ pub(super) async fn institutions(app: App) -> ApiResult<Vec<InstitutionView>> {
 
 pub(super) async fn add_institution(
     InPerson(app): InPerson,
-    new: Result<Json<InstitutionView>, JsonRejection>,
+    Sent(new): Sent<InstitutionView>,
 ) -> Result<Created<InstitutionView>, ApiError> {
-    let Json(new) = new?;
     app.engine.add_institution(&app.scope, &new).await?;
     Ok(Created(new))
 }
@@ -103,9 +98,8 @@ pub(super) struct MadeToken {
 pub(super) async fn add_token(
     InPerson(app): InPerson,
     arrival: Arrival,
-    new: Result<Json<NewToken>, JsonRejection>,
+    Sent(NewToken { name, days, roles, code }): Sent<NewToken>,
 ) -> Result<Created<MadeToken>, ApiError> {
-    let Json(NewToken { name, days, roles, code }) = new?;
     app.engine.show_second_factor(&app.caller, code.as_deref(), arrival.whence).await?;
     let (token, view) = app.engine.add_token(&app.scope, app.caller.id, &name, &roles, days).await?;
     Ok(Created(MadeToken { token, view }))

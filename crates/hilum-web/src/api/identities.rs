@@ -2,10 +2,7 @@
 
 use axum::{
     Json,
-    extract::{
-        Path,
-        rejection::{JsonRejection, PathRejection},
-    },
+    extract::{Path, rejection::PathRejection},
     http::HeaderMap,
 };
 use hilum_engine::AccountId;
@@ -23,6 +20,7 @@ use crate::{
     error::ApiError,
     guard::Arrival,
     openapi::{Created, Done, Typed},
+    sent::Sent,
 };
 
 pub(super) async fn own(app: App) -> ApiResult<Vec<IdentityView>> {
@@ -42,9 +40,8 @@ pub(super) async fn begin_link(
     InPerson(app): InPerson,
     arrival: Arrival,
     headers: HeaderMap,
-    own: Result<Json<OwnIdentity>, JsonRejection>,
+    Sent(OwnIdentity { provider }): Sent<OwnIdentity>,
 ) -> Result<Typed<Json<Location>>, ApiError> {
-    let Json(OwnIdentity { provider }) = own?;
     let session = cookie::session(&headers).ok_or_else(crate::doors::not_signed_in)?;
     depart(&app.server, &provider, arrival, &headers, SETTINGS, Some((app.caller.id, session))).await
 }
@@ -75,9 +72,8 @@ pub(super) struct NewIdentity {
 pub(super) async fn link(
     InPerson(app): InPerson,
     Number(id): Number,
-    new: Result<Json<NewIdentity>, JsonRejection>,
+    Sent(NewIdentity { provider, subject }): Sent<NewIdentity>,
 ) -> Result<Created<IdentityView>, ApiError> {
-    let Json(NewIdentity { provider, subject }) = new?;
     let issuer = app.openid.find(&provider).ok_or_else(unknown_provider)?.settings.issuer.as_str().to_owned();
     let view = app.engine.link_identity(&app.scope, AccountId(id), &issuer, &subject).await?;
     Ok(Created(view))

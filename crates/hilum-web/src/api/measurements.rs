@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, rejection::JsonRejection},
+    extract::{FromRequestParts, Path},
     http::request::Parts,
 };
 use hilum_dicom::StudyUid;
@@ -15,6 +15,7 @@ use crate::{
     doors::App,
     error::ApiError,
     openapi::{Created, Done, Sketch, Takes},
+    sent::Sent,
 };
 
 /// A measurement of a study.
@@ -45,9 +46,8 @@ pub(super) async fn list(app: App, StudyPath(study): StudyPath) -> ApiResult<Vec
 pub(super) async fn add(
     app: App,
     StudyPath(study): StudyPath,
-    new: Result<Json<NewMeasurement>, JsonRejection>,
+    Sent(new): Sent<NewMeasurement>,
 ) -> Result<Created<MeasurementView>, ApiError> {
-    let Json(new) = new?;
     Ok(Created(app.engine.add_measurement(&app.scope, &study, &new).await?))
 }
 

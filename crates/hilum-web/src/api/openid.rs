@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{
         Path, Query, State,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -22,6 +22,7 @@ use crate::{
     guard::Arrival,
     openapi::Typed,
     openid::{Errand, OpenIdFault, Provider, is_own_page},
+    sent::Sent,
     server::Server,
 };
 
@@ -70,10 +71,9 @@ pub(super) async fn begin(
     provider: Result<Path<String>, PathRejection>,
     arrival: Arrival,
     headers: HeaderMap,
-    begin: Result<Json<Begin>, JsonRejection>,
+    Sent(Begin { return_to }): Sent<Begin>,
 ) -> Result<Typed<Json<Location>>, ApiError> {
     let Path(provider) = provider?;
-    let Json(Begin { return_to }) = begin?;
     let returns = return_to.unwrap_or_else(|| "/".to_owned());
     if !is_own_page(&returns) {
         return Err(ApiError::bad_request("return_to is no page of this server: expected a path like /studies/1.2.3"));

@@ -2,10 +2,7 @@
 
 use axum::{
     Json,
-    extract::{
-        FromRequestParts, Path, Query,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    extract::{FromRequestParts, Path, Query, rejection::QueryRejection},
     http::{StatusCode, request::Parts},
 };
 use hilum_dicom::AeTitle;
@@ -22,6 +19,7 @@ use crate::{
     doors::App,
     error::ApiError,
     openapi::{Created, Sketch, Takes},
+    sent::Sent,
     site::{
         EchoView, HealthFinding, NewRetrieval, NodeView, PeerMatches, PeerSearch, Retrieval, SamplesView, Site,
         SiteFault,
@@ -153,9 +151,8 @@ pub(super) async fn echo(app: App, PeerPath(peer): PeerPath) -> ApiResult<EchoVi
 pub(super) async fn search(
     app: App,
     PeerPath(peer): PeerPath,
-    search: Result<Json<PeerSearch>, JsonRejection>,
+    Sent(search): Sent<PeerSearch>,
 ) -> ApiResult<PeerMatches> {
-    let Json(search) = search?;
     check(&search)?;
     Ok(Json(site(&app)?.search(&app.scope, &peer, &search).await?))
 }
@@ -189,11 +186,7 @@ pub(super) async fn retrievals(app: App) -> ApiResult<Vec<Retrieval>> {
     Ok(Json(site(&app)?.retrievals(&app.scope)))
 }
 
-pub(super) async fn retrieve(
-    app: App,
-    new: Result<Json<NewRetrieval>, JsonRejection>,
-) -> Result<Created<Retrieval>, ApiError> {
-    let Json(new) = new?;
+pub(super) async fn retrieve(app: App, Sent(new): Sent<NewRetrieval>) -> Result<Created<Retrieval>, ApiError> {
     if !(1..=100).contains(&new.studies.len()) {
         return Err(ApiError::bad_request("studies has 1 to 100 Study Instance UIDs"));
     }

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    extract::{
-        FromRequestParts, Path, Query,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    extract::{FromRequestParts, Path, Query, rejection::QueryRejection},
     http::request::Parts,
     response::Response,
 };
@@ -36,6 +33,7 @@ use crate::{
     error::ApiError,
     guard::Arrival,
     openapi::{Created, Done, Sketch, Takes},
+    sent::Sent,
 };
 
 /// The parts of an address that names a version of a study's report.
@@ -136,39 +134,29 @@ pub(super) async fn review(app: App, path: VersionPath) -> ApiResult<ReviewView>
     Ok(Json(app.engine.review(&app.scope, &path.study, path.version).await?))
 }
 
-pub(super) async fn judge(
-    app: App,
-    path: VersionPath,
-    judgement: Result<Json<Judgement>, JsonRejection>,
-) -> ApiResult<ReviewView> {
-    let (Json(judgement), number) = (judgement?, path.finding()?);
+pub(super) async fn judge(app: App, path: VersionPath, Sent(judgement): Sent<Judgement>) -> ApiResult<ReviewView> {
+    let number = path.finding()?;
     Ok(Json(app.engine.judge(&app.scope, &path.study, path.version, number, &judgement).await?))
 }
 
-pub(super) async fn correct_mask(
-    app: App,
-    path: VersionPath,
-    mask: Result<Json<NewMask>, JsonRejection>,
-) -> ApiResult<ReviewView> {
-    let (Json(mask), number) = (mask?, path.finding()?);
+pub(super) async fn correct_mask(app: App, path: VersionPath, Sent(mask): Sent<NewMask>) -> ApiResult<ReviewView> {
+    let number = path.finding()?;
     Ok(Json(app.engine.correct_mask(&app.scope, &path.study, path.version, number, &mask).await?))
 }
 
 pub(super) async fn add_stone(
     app: App,
     path: VersionPath,
-    stone: Result<Json<NewStone>, JsonRejection>,
+    Sent(stone): Sent<NewStone>,
 ) -> Result<Created<ReviewView>, ApiError> {
-    let Json(stone) = stone?;
     Ok(Created(app.engine.add_stone(&app.scope, &path.study, path.version, &stone).await?))
 }
 
 pub(super) async fn conclude(
     app: App,
     path: VersionPath,
-    conclusion: Result<Json<NewConclusion>, JsonRejection>,
+    Sent(conclusion): Sent<NewConclusion>,
 ) -> ApiResult<ReviewView> {
-    let Json(conclusion) = conclusion?;
     Ok(Json(app.engine.conclude(&app.scope, &path.study, path.version, &conclusion).await?))
 }
 
@@ -199,9 +187,8 @@ pub(super) async fn sign(
     InPerson(app): InPerson,
     arrival: Arrival,
     path: VersionPath,
-    signing: Result<Json<SigningBody>, JsonRejection>,
+    Sent(SigningBody { revision, accept_rest, reason, password, code }): Sent<SigningBody>,
 ) -> Result<Created<ReportVersion>, ApiError> {
-    let Json(SigningBody { revision, accept_rest, reason, password, code }) = signing?;
     let proof = match (password, code) {
         (Some(password), None) => Proof::Password(password),
         (None, Some(code)) => Proof::Code(code),
@@ -222,9 +209,8 @@ pub(super) struct NewLabelUse {
 pub(super) async fn set_label_use(
     app: App,
     path: VersionPath,
-    new: Result<Json<NewLabelUse>, JsonRejection>,
+    Sent(NewLabelUse { label_use }): Sent<NewLabelUse>,
 ) -> ApiResult<ReportVersion> {
-    let Json(NewLabelUse { label_use }) = new?;
     Ok(Json(app.engine.set_label_use(&app.scope, &path.study, path.version, label_use).await?))
 }
 
@@ -236,11 +222,7 @@ pub(super) async fn quick_texts(app: App) -> ApiResult<Vec<QuickText>> {
     Ok(Json(app.engine.quick_texts(&app.scope, &app.caller).await?))
 }
 
-pub(super) async fn add_quick_text(
-    app: App,
-    new: Result<Json<NewQuickText>, JsonRejection>,
-) -> Result<Created<QuickText>, ApiError> {
-    let Json(new) = new?;
+pub(super) async fn add_quick_text(app: App, Sent(new): Sent<NewQuickText>) -> Result<Created<QuickText>, ApiError> {
     Ok(Created(app.engine.add_quick_text(&app.scope, &app.caller, &new).await?))
 }
 

@@ -1,17 +1,13 @@
 //! One's own second factor. All of it is for those who signed in: a program's token is no proof of its owner's presence.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::HeaderMap,
-};
+use axum::{Json, extract::State, http::HeaderMap};
 use hilum_engine::AccountId;
 use hilum_engine::accounts::NewAuthenticator;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ApiResult, Number, session::Credentials};
-use crate::{cookie, doors::InPerson, error::ApiError, guard::Arrival, openapi::Done, server::Server};
+use crate::{cookie, doors::InPerson, error::ApiError, guard::Arrival, openapi::Done, sent::Sent, server::Server};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,9 +31,8 @@ pub(super) struct RecoveryCodes {
 pub(super) async fn begin(
     InPerson(app): InPerson,
     arrival: Arrival,
-    body: Result<Json<Password>, JsonRejection>,
+    Sent(Password { password }): Sent<Password>,
 ) -> ApiResult<NewAuthenticator> {
-    let Json(Password { password }) = body?;
     Ok(Json(app.engine.begin_second_factor(&app.caller, &password, arrival.whence).await?))
 }
 
@@ -45,9 +40,8 @@ pub(super) async fn begin(
 pub(super) async fn begin_at_sign_in(
     State(server): State<Server>,
     arrival: Arrival,
-    body: Result<Json<Credentials>, JsonRejection>,
+    Sent(Credentials { login, password, code: _ }): Sent<Credentials>,
 ) -> ApiResult<NewAuthenticator> {
-    let Json(Credentials { login, password, code: _ }) = body?;
     Ok(Json(server.engine.begin_second_factor_at_sign_in(&login, &password, arrival.whence).await?))
 }
 
@@ -56,9 +50,8 @@ pub(super) async fn confirm(
     InPerson(app): InPerson,
     arrival: Arrival,
     headers: HeaderMap,
-    body: Result<Json<OwnCode>, JsonRejection>,
+    Sent(OwnCode { code }): Sent<OwnCode>,
 ) -> ApiResult<RecoveryCodes> {
-    let Json(OwnCode { code }) = body?;
     let session = cookie::session(&headers).unwrap_or_default();
     let recovery_codes = app.engine.confirm_second_factor(&app.caller, session, &code, arrival.whence).await?;
     Ok(Json(RecoveryCodes { recovery_codes }))
@@ -67,9 +60,8 @@ pub(super) async fn confirm(
 pub(super) async fn remove(
     InPerson(app): InPerson,
     arrival: Arrival,
-    body: Result<Json<OwnCode>, JsonRejection>,
+    Sent(OwnCode { code }): Sent<OwnCode>,
 ) -> Result<Done, ApiError> {
-    let Json(OwnCode { code }) = body?;
     app.engine.remove_second_factor(&app.caller, &code, arrival.whence).await?;
     Ok(Done)
 }
@@ -78,9 +70,8 @@ pub(super) async fn remove(
 pub(super) async fn renew_recovery_codes(
     InPerson(app): InPerson,
     arrival: Arrival,
-    body: Result<Json<OwnCode>, JsonRejection>,
+    Sent(OwnCode { code }): Sent<OwnCode>,
 ) -> ApiResult<RecoveryCodes> {
-    let Json(OwnCode { code }) = body?;
     let recovery_codes = app.engine.new_recovery_codes(&app.caller, &code, arrival.whence).await?;
     Ok(Json(RecoveryCodes { recovery_codes }))
 }

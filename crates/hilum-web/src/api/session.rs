@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use hilum_engine::accounts::{AccountError, Caller, LinkUsed, LinkView, SecondFactorView, Shown, Signed};
@@ -17,6 +17,7 @@ use crate::{
     error::ApiError,
     guard::Arrival,
     openapi::{Done, OneOf, Typed},
+    sent::Sent,
     server::Server,
 };
 
@@ -83,9 +84,8 @@ pub(super) struct Credentials {
 pub(super) async fn sign_in(
     State(server): State<Server>,
     arrival: Arrival,
-    credentials: Result<Json<Credentials>, JsonRejection>,
+    Sent(Credentials { login, password, code }): Sent<Credentials>,
 ) -> Result<Opened, ApiError> {
-    let Json(Credentials { login, password, code }) = credentials?;
     let signed = server.engine.sign_in(&login, &password, code.as_deref(), arrival.whence).await?;
     signed_in(&server, arrival, signed).await
 }
@@ -145,9 +145,8 @@ pub(super) struct NewPassword {
 pub(super) async fn change_password(
     InPerson(app): InPerson,
     arrival: Arrival,
-    passwords: Result<Json<NewPassword>, JsonRejection>,
+    Sent(NewPassword { old, new }): Sent<NewPassword>,
 ) -> Result<Opened, ApiError> {
-    let Json(NewPassword { old, new }) = passwords?;
     let signed = app.engine.change_password(&app.caller, &old, &new, arrival.whence).await?;
     signed_in(&app.server, arrival, signed).await
 }
@@ -158,11 +157,7 @@ pub(super) struct Link {
     link: String,
 }
 
-pub(super) async fn check_link(
-    State(server): State<Server>,
-    link: Result<Json<Link>, JsonRejection>,
-) -> ApiResult<LinkView> {
-    let Json(Link { link }) = link?;
+pub(super) async fn check_link(State(server): State<Server>, Sent(Link { link }): Sent<Link>) -> ApiResult<LinkView> {
     Ok(Json(server.engine.check_link(&link).await?))
 }
 
@@ -179,9 +174,8 @@ pub(super) struct UsedLink {
 pub(super) async fn use_link(
     State(server): State<Server>,
     arrival: Arrival,
-    link: Result<Json<UsedLink>, JsonRejection>,
+    Sent(UsedLink { link, login, name, password }): Sent<UsedLink>,
 ) -> Result<OneOf<Opened, Done>, ApiError> {
-    let Json(UsedLink { link, login, name, password }) = link?;
     let used = server.engine.use_link(&link, login.as_deref(), name.as_deref(), &password, arrival.whence).await?;
     match used {
         LinkUsed::Signed(signed) => Ok(OneOf::One(signed_in(&server, arrival, signed).await?)),

@@ -1,17 +1,13 @@
 //! The study list, one study, and its reading.
 
-use axum::{Json, extract::rejection::JsonRejection};
+use axum::Json;
 use hilum_engine::views::{Page, ReadingState, StudyDetail, StudySearch, StudySummary};
 
 use super::{ApiResult, StudyPath};
-use crate::doors::App;
+use crate::{doors::App, sent::Sent};
 
 /// POST, as names never stand in an address.
-pub(super) async fn search(
-    app: App,
-    search: Result<Json<StudySearch>, JsonRejection>,
-) -> ApiResult<Page<StudySummary>> {
-    let Json(search) = search?;
+pub(super) async fn search(app: App, Sent(search): Sent<StudySearch>) -> ApiResult<Page<StudySummary>> {
     Ok(Json(app.engine.studies(&app.scope, &search).await?))
 }
 

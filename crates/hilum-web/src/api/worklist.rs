@@ -1,6 +1,6 @@
 //! The worklist beyond the list itself: how urgent a study is, kept filters, how its series were taken, and what changes.
 
-use axum::{Json, extract::rejection::JsonRejection};
+use axum::Json;
 use hilum_engine::acquisition::Acquisition;
 use hilum_engine::views::{NewSavedFilter, Priority, SavedFilter, StudySummary};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use crate::{
     doors::App,
     error::ApiError,
     openapi::{Created, Done},
+    sent::Sent,
 };
 
 pub(super) async fn acquisition(app: App, StudyPath(study): StudyPath) -> ApiResult<Vec<Acquisition>> {
@@ -27,9 +28,8 @@ pub(super) struct NewPriority {
 pub(super) async fn set_priority(
     app: App,
     StudyPath(study): StudyPath,
-    new: Result<Json<NewPriority>, JsonRejection>,
+    Sent(NewPriority { priority }): Sent<NewPriority>,
 ) -> ApiResult<StudySummary> {
-    let Json(NewPriority { priority }) = new?;
     Ok(Json(app.engine.set_priority(&app.scope, &study, priority).await?))
 }
 
@@ -37,11 +37,7 @@ pub(super) async fn filters(app: App) -> ApiResult<Vec<SavedFilter>> {
     Ok(Json(app.engine.saved_filters(&app.scope, &app.caller).await?))
 }
 
-pub(super) async fn save_filter(
-    app: App,
-    new: Result<Json<NewSavedFilter>, JsonRejection>,
-) -> Result<Created<SavedFilter>, ApiError> {
-    let Json(new) = new?;
+pub(super) async fn save_filter(app: App, Sent(new): Sent<NewSavedFilter>) -> Result<Created<SavedFilter>, ApiError> {
     Ok(Created(app.engine.save_filter(&app.scope, &app.caller, &new).await?))
 }
 

@@ -5,13 +5,14 @@ use crate::{
     doors::{App, InPerson},
     error::ApiError,
     guard::Arrival,
+    sent::Sent,
     server::Server,
 };
 use axum::{
     Json,
     extract::{
         Extension, Path, Query, RawPathParams, Request, State,
-        rejection::{JsonRejection, PathRejection, QueryRejection, RawPathParamsRejection},
+        rejection::{PathRejection, QueryRejection, RawPathParamsRejection},
     },
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
@@ -89,7 +90,7 @@ impl Takes for InPerson {
     }
 }
 
-impl<T: ToSchema> Takes for Result<Json<T>, JsonRejection> {
+impl<T: ToSchema> Takes for Sent<T> {
     fn told(sketch: &mut Sketch) {
         let schema = sketch.schema_of::<T>();
         sketch.body.insert(JSON.to_owned(), json!({"schema": schema}));

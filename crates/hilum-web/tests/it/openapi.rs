@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hilum_engine::Role;
 use hilum_web::{Door, Needs};
 use serde_json::Value;
 
-use crate::client::{Running, start, start_fresh};
+use crate::access::session_of;
+use crate::client::{Running, start, start_fresh, token};
 
 const PINNED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
 
@@ -131,6 +133,30 @@ fn every_operation_says_what_it_takes_and_gives_and_who_may_ask() {
             assert!(parameter["schema"].is_object(), "{name}: {} has no schema", parameter["name"]);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_door_takes_a_list_for_an_object() {
+    let server = start().await;
+    token(&server.engine, "lister", &Role::ALL).await;
+    let (cookie, csrf) = session_of(&server, "lister").await;
+    let headers = [("Cookie", cookie.as_str()), ("X-Hilum-Csrf", csrf.as_str()), ("Content-Type", "application/json")];
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(PINNED).unwrap()).unwrap();
+    let mut tried = 0;
+    for operation in pinned() {
+        let Some(body) = operation.said.pointer("/requestBody/content/application~1json/schema/$ref") else { continue };
+        let schema = document.pointer(&body.as_str().unwrap()[1..]).unwrap();
+        let fields = schema["properties"].as_object().unwrap().len();
+        let path = operation.path.replace("{study_uid}", "1.2.3").replace("{peer}", "PACS");
+        let path: String = path.split(['{', '}']).enumerate().map(|(at, part)| [part, "1"][at % 2]).collect();
+        let list = serde_json::to_vec(&vec![Value::Null; fields]).unwrap();
+        let answer = server.send_bare(&operation.method, &path, &headers, &list).await;
+        let told = answer.json()["message"].to_string();
+        assert_eq!(answer.status, 422, "{}: {told}", operation.name());
+        assert!(told.contains("expected an object"), "{}: {told}", operation.name());
+        tried += 1;
+    }
+    assert!(tried > 25, "{tried}");
 }
 
 /// References that lead nowhere.
