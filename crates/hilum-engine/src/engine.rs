@@ -272,7 +272,20 @@ impl Engine {
         object: impl Into<Received>,
         source: Source,
     ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { received: object.into(), source, file_name: None, sender: None };
+        let incoming = Incoming { received: object.into(), source, file_name: None, sender: None, row_follows: false };
+        self.take(scope, zone, incoming).await
+    }
+
+    /// As [`Self::accept_instance`], of one of many that come in one request of STOW-RS: their rows follow together, and who answers the
+    /// request waits for them ([`Self::caught_up`]).
+    pub async fn accept_part(
+        &self,
+        scope: &Scope,
+        zone: Zone,
+        part: impl Into<Received>,
+    ) -> Result<Accepted, AcceptError> {
+        let received = part.into();
+        let incoming = Incoming { received, source: Source::Stow, file_name: None, sender: None, row_follows: true };
         self.take(scope, zone, incoming).await
     }
 
@@ -287,7 +300,8 @@ impl Engine {
         sender: Sender,
     ) -> Result<Accepted, AcceptError> {
         let received = received.into();
-        let incoming = Incoming { received, source: Source::Dimse, file_name: None, sender: Some(sender) };
+        let sender = Some(sender);
+        let incoming = Incoming { received, source: Source::Dimse, file_name: None, sender, row_follows: true };
         self.take(scope, zone, incoming).await
     }
 

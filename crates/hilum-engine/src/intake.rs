@@ -64,6 +64,8 @@ pub(crate) struct Incoming {
     pub(crate) file_name: Option<String>,
     /// Who sent it over DIMSE, and as what, if it came so.
     pub(crate) sender: Option<Sender>,
+    /// It is accepted once it is durable, and its row is promised ([`crate::promise`]).
+    pub(crate) row_follows: bool,
 }
 
 /// An application entity, and what its C-STORE said that the data set is (PS3.7 9.3.1.1).

@@ -15,7 +15,8 @@ use hilum_dicom::geometry::{SlicePlacement, check_stack};
 use hilum_dicom::{InstanceFacts, StudyUid};
 
 /// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success. Over DIMSE, where one
-///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised.
+///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised; so is that of a
+///    part of a STOW-RS request, whose answer waits for all rows at once.
 pub(crate) async fn accept_instance(
     engine: &Engine,
     scope: &Scope,
@@ -28,7 +29,7 @@ pub(crate) async fn accept_instance(
     if !scope.may(Permission::Store, scope.home()) {
         return Err(AcceptError::Forbidden);
     }
-    let Incoming { received, source, file_name, sender } = incoming;
+    let Incoming { received, source, file_name, sender, row_follows } = incoming;
     let new = intake::examine(received).await?;
     if sender.as_ref().is_some_and(|sender| (&sender.sop_class, &sender.sop) != (&new.facts.sop_class, &new.facts.sop))
     {
@@ -46,7 +47,7 @@ pub(crate) async fn accept_instance(
         return Ok(Receipt { accepted, study, institution: given_to });
     }
     let institution = engine.catalog().home(scope).await?;
-    let room = if sender.is_some() { Some(engine.room_for_a_promise().await?) } else { None };
+    let room = if row_follows { Some(engine.room_for_a_promise().await?) } else { None };
     let provenance = Provenance::now(Purpose::Instance, scope, zone, source, file_name.clone());
     let staged = append(engine, provenance.clone(), &new).await?;
     let subject = Subject::Instance(NewInstance {

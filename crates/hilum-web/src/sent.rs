@@ -267,7 +267,7 @@ mod tests {
     fn a_list_is_no_struct_wherever_it_stands() {
         for text in [
             "[]",
-            r#"[{}, null, [], [], {}]"#,
+            "[{}, null, [], [], {}]",
             r#"{"inner": []}"#,
             r#"{"inner": [null, 1]}"#,
             r#"{"maybe": [1, 1]}"#,

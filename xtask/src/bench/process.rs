@@ -31,14 +31,6 @@ pub fn usage(pid: u32) -> anyhow::Result<Usage> {
     Ok(Usage { wall: 0.0, cpu: (ticks(11) + ticks(12)) / 100.0, peak_mib: peak / 1024.0 })
 }
 
-/// User and system time (s) of all children of this process that have ended.
-pub fn usage_of_ended_children() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().context("stat")?.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    Ok((ticks(13) + ticks(14)) / 100.0)
-}
-
 /// Runs a command to its end, sampling what it uses every 10 ms.
 pub fn measured(command: &mut Command) -> anyhow::Result<Usage> {
     let start = Instant::now();

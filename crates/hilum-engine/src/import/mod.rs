@@ -162,8 +162,13 @@ pub(crate) async fn run(
                 let (engine, scope) = (engine.clone(), scope.clone());
                 on_the_way.tasks.spawn(async move {
                     let size = object.len();
-                    let incoming =
-                        Incoming { received: object.into(), source: Source::Import, file_name, sender: None };
+                    let incoming = Incoming {
+                        received: object.into(),
+                        source: Source::Import,
+                        file_name,
+                        sender: None,
+                        row_follows: false,
+                    };
                     let outcome = journey::accept_instance(&engine, &scope, zone, incoming).await;
                     drop(budget);
                     Arrived { path, uid, size, outcome }

@@ -144,7 +144,8 @@ pub(crate) async fn keep(engine: &Engine, due: &DueResults) -> Result<Option<u64
                 continue;
             }
             let received = ObjectBytes::from(bytes).into();
-            let incoming = Incoming { received, source: Source::Result, file_name: None, sender: None };
+            let incoming =
+                Incoming { received, source: Source::Result, file_name: None, sender: None, row_follows: false };
             let accepted = journey::accept_instance(engine, &scope, Zone::Clinical, incoming).await;
             accepted.map_err(|error| match error {
                 AcceptError::Storage(error) => EngineError::Storage(error),

@@ -16,6 +16,10 @@ const MAX_BOUNDARY: usize = 70;
 
 /// Most headers end within so much.
 const FIRST_BYTES: usize = 64 * 1024;
+/// Looked at at a time: a sender's chunk can be as long as it likes.
+const PIECE: usize = 256 * 1024;
+/// Taken at a time where headers and boundaries stand.
+const FEW: usize = 512;
 
 /// Why a body cannot be read further. The parts before are not affected.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub(super) enum PartBody {
 pub(super) struct Multipart<S> {
     stream: S,
     buffer: BytesMut,
-    /// What one network read brought beyond what is in `buffer`.
+    /// What came and has not been looked at.
     waiting: VecDeque<Bytes>,
     delimiter: memmem::Finder<'static>,
     read_timeout: Duration,
@@ -213,9 +217,8 @@ where
             let sure = (self.buffer.len() + 1).saturating_sub(self.delimiter.needle().len());
             let head = self.buffer.split_to(sure);
             self.take(&head, &mut lost).await;
-            if !self.fill().await? {
-                return Err(MultipartError::Truncated);
-            }
+            let Some(piece) = self.piece().await? else { return Err(MultipartError::Truncated) };
+            self.go_through(piece, &mut lost).await;
         }
         if self.body.has_spilled() && lost.is_none() {
             lost = self.spill().await;
@@ -228,6 +231,26 @@ where
             self.body.memory().reserve(bytes.len());
         }
         Ok(PartBody::Whole(whole))
+    }
+
+    /// Takes what a piece holds of the body, straight from where it was received. What may be a delimiter is left in `buffer`, which holds less
+    /// than one before.
+    async fn go_through(&mut self, mut piece: Bytes, lost: &mut Option<PartBody>) {
+        let (before, most) = (self.buffer.len(), self.delimiter.needle().len() - 1);
+        self.buffer.extend_from_slice(&piece[..piece.len().min(most)]);
+        if piece.len() <= most || self.delimiter.find(&self.buffer).is_some() {
+            piece.advance(piece.len().min(most));
+            self.give_back(piece);
+            return;
+        }
+        self.buffer.truncate(before);
+        let head = self.buffer.split();
+        self.take(&head, lost).await;
+        let at = self.delimiter.find(&piece).unwrap_or(piece.len() - most);
+        let head = piece.split_to(at);
+        self.take(&head, lost).await;
+        self.buffer.extend_from_slice(&piece.split_to(piece.len().min(most + 1)));
+        self.give_back(piece);
     }
 
     async fn take(&mut self, bytes: &[u8], lost: &mut Option<PartBody>) {
@@ -275,8 +298,17 @@ where
         }
     }
 
-    /// Appends one network read; false at the end of the body.
+    /// Appends a few of the next bytes; false at the end of the body.
     async fn fill(&mut self) -> Result<bool, MultipartError> {
+        let Some(mut piece) = self.piece().await? else { return Ok(false) };
+        let few = piece.split_to(piece.len().min(FEW));
+        self.buffer.extend_from_slice(&few);
+        self.give_back(piece);
+        Ok(true)
+    }
+
+    /// What comes next, in pieces however much one network read brought; None at the end of the body.
+    async fn piece(&mut self) -> Result<Option<Bytes>, MultipartError> {
         let next = match self.waiting.pop_front() {
             Some(bytes) => Some(bytes),
             None => match timeout(self.read_timeout, self.stream.next()).await {
@@ -286,14 +318,17 @@ where
                 Ok(None) => None,
             },
         };
-        let Some(mut bytes) = next else { return Ok(false) };
-        // A sender's chunk can be as long as it likes: it is looked at in pieces.
-        let piece = bytes.split_to(bytes.len().min(256 * 1024));
-        self.buffer.extend_from_slice(&piece);
+        let Some(mut bytes) = next else { return Ok(None) };
+        let piece = bytes.split_to(bytes.len().min(PIECE));
+        self.give_back(bytes);
+        Ok(Some(piece))
+    }
+
+    /// What has not been looked at comes again before what is waiting.
+    fn give_back(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.waiting.push_front(bytes);
         }
-        Ok(true)
     }
 }
 
@@ -382,10 +417,35 @@ mod tests {
         assert_eq!(parts, [(None, None), (None, Some(b"short".to_vec()))]);
     }
 
+    #[test]
+    fn a_delimiter_is_found_wherever_the_pieces_of_a_long_chunk_end() {
+        for length in PIECE - 80..PIECE + 80 {
+            let long: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let body = [b"--b\r\n\r\n", &long[..], b"\r\n--b\r\nX: y\r\n\r\n", &long, b"\r\n--b--"].concat();
+            let (parts, error) = read_in_chunks(&body, "b", body.len(), 1 << 20);
+            assert_eq!(error, None, "{length}");
+            assert!(parts.into_iter().map(|(_, body)| body.unwrap()).eq([long.clone(), long]), "{length}");
+        }
+    }
+
+    /// Bytes among which nearly a delimiter stands now and then.
+    fn like_delimiters() -> impl Strategy<Value = Vec<u8>> {
+        let delimiter = b"\r\n--boundary-of-this-test";
+        let piece = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..80),
+            (0..delimiter.len()).prop_map(move |end| delimiter[..end].to_vec()),
+            (1..delimiter.len()).prop_map(move |start| delimiter[start..].to_vec()),
+            Just([&delimiter[..], b"-"].concat()),
+        ];
+        // A letter between them, so that two halves are no delimiter, and before them, where the end of a line stands.
+        proptest::collection::vec(piece, 0..6)
+            .prop_map(|pieces| pieces.iter().flat_map(|piece| [b"x", &piece[..]].concat()).collect())
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_again(
-            bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..4),
+            bodies in proptest::collection::vec(like_delimiters(), 1..4),
             chunk in 1usize..400,
         ) {
             let mut written = Vec::new();

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use hilum_dicom::{InstanceFacts, ObjectBytes, SopUid, StudyUid, TransferSyntaxUid};
-use hilum_engine::{Accepted, Received, Source, Zone};
+use hilum_engine::{Accepted, Received, Zone};
 use memchr::memmem;
 use std::collections::VecDeque;
 use tokio::task::JoinHandle;
@@ -76,14 +76,14 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
                 storing.add(app, part);
             }
             Ok(None) => {
-                storing.finish(&mut response).await;
+                storing.finish(app, &mut response).await;
                 if response.is_empty() {
                     return Err(ApiError::bad_request("the request has no part; send one instance a part"));
                 }
                 return Ok(response);
             }
             Err(error) => {
-                storing.finish(&mut response).await;
+                storing.finish(app, &mut response).await;
                 // What was answered for the parts before stays true, so it is told.
                 if response.is_empty() {
                     return Err(broken(error));
@@ -136,10 +136,12 @@ impl Storing {
         }
     }
 
-    async fn finish(&mut self, response: &mut StoreResponse) {
+    /// Waits for all of them, and for their rows.
+    async fn finish(&mut self, app: &App, response: &mut StoreResponse) {
         while !self.parts.is_empty() {
             self.take_first(response).await;
         }
+        app.engine.caught_up().await;
     }
 
     async fn take_first(&mut self, response: &mut StoreResponse) {
@@ -247,7 +249,7 @@ async fn instance_of(study: Option<&StudyUid>, part: Part) -> Result<Incoming, S
 async fn store_instance(app: App, incoming: Incoming) -> Stored {
     let Incoming { reference, facts, object } = incoming;
     let received = Received { facts: Some(facts), ..object.into() };
-    match app.engine.accept_instance(&app.scope, Zone::Clinical, received, Source::Stow).await {
+    match app.engine.accept_part(&app.scope, Zone::Clinical, received).await {
         Ok(Accepted::Kept | Accepted::AlreadyThere) => Stored::Kept(reference),
         Ok(Accepted::Quarantined { .. }) => Stored::Quarantined(reference),
         Err(error) => {

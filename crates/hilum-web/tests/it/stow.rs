@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::Value;
 
 use crate::{
@@ -47,6 +48,27 @@ async fn a_series_is_stored_and_each_instance_is_named_in_the_answer() {
         server.send("POST", "/api/v1/studies/search", &[("Content-Type", "application/json")], b"{}").await.json();
     assert_eq!(listed["items"][0]["instance_count"], 3, "{listed}");
     assert_eq!(listed["items"][0]["patient"]["name_ideographic"], "洪^吉洞");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_comes_after_the_rows_so_that_another_process_finds_what_it_names() {
+    let server = start().await;
+    let catalogue = server.data().join("catalog.sqlite");
+    if !catalogue.exists() {
+        // On a PostgreSQL server: the same code, which only the connection tells apart.
+        return;
+    }
+    let database = Database::connect(format!("sqlite://{}?mode=ro", catalogue.display())).await.unwrap();
+    let counted = async || {
+        let count = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) FROM instance");
+        database.query_one_raw(count).await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
+    };
+    for study in 1..5_u32 {
+        let series = series(study.into(), 3, 40);
+        let files: Vec<&[u8]> = series.instances.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+        assert_eq!(store(&server, "/dicom-web/studies", &files).await.status, 200);
+        assert_eq!(counted().await, 3 * i64::from(study));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,4 @@
-//! What a processor has to do for an instance whoever receives it: take it out of the socket, compute its SHA-256, put it into a file, and
-//! have the file synchronised.
+//! What a processor has to do for an instance whoever receives it: take it out of the socket, compute its SHA-256, put it into a file.
 
 use std::fs::{File, read_to_string};
 use std::io::{Read, Write};
@@ -16,12 +15,9 @@ pub struct Floor {
     pub socket: f64,
     pub digest: f64,
     pub file: f64,
-    /// Of one synchronisation for each instance.
-    pub sync: f64,
 }
 
 impl Floor {
-    /// Without synchronisation: several instances may share one.
     pub fn sum(self) -> f64 {
         self.socket + self.digest + self.file
     }
@@ -51,12 +47,8 @@ pub fn measure(bytes: usize, scratch: &Path) -> anyhow::Result<Floor> {
     let path = scratch.join("floor");
     let mut kept = set_aside(&path, bytes)?;
     let file = spent(|| kept.write_all(&instance))?;
-    kept.sync_all()?;
-    kept = set_aside(&path, bytes)?;
-    let durable = spent(|| kept.write_all(&instance).and_then(|()| kept.sync_data()))?;
     std::fs::remove_file(&path)?;
-    let sync = durable - file;
-    Ok(Floor { socket, digest, file, sync })
+    Ok(Floor { socket, digest, file })
 }
 
 /// A new file. Blocks are set aside, as for whoever takes the least time; where that cannot be, they are found one by one.

@@ -4,6 +4,7 @@ mod awake;
 mod canned;
 pub(super) mod catalogue;
 mod floor;
+mod least;
 mod orthanc;
 mod receiving;
 mod system;
@@ -62,7 +63,7 @@ pub fn run(options: &Archive, runs: usize, write: bool) -> anyhow::Result<String
     );
     let wanted = |part| options.part.is_none_or(|only| only == part);
     if wanted(Part::Receiving) {
-        section.push_str(&receiving::section(&hilum, &study, &scratch, orthanc.as_deref(), runs)?);
+        section.push_str(&receiving::section(&hilum, &scratch, orthanc.as_deref(), runs)?);
     }
     if wanted(Part::Dicomweb) {
         let peer = orthanc.as_deref().filter(|_| orthanc::has_dicomweb());

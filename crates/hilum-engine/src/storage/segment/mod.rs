@@ -191,33 +191,34 @@ impl Segment {
 
     /// Waits until everything written so far is durable. One of those who wait synchronises for all of them.
     fn make_durable(&self) -> Result<(), StorageError> {
+        self.make_durable_by(|| self.file.sync_data())
+    }
+
+    fn make_durable_by(&self, synchronise: impl FnOnce() -> io::Result<()>) -> Result<(), StorageError> {
         let mut state = lock(&self.state);
         state.written += 1;
         let mine = state.written;
-        loop {
-            if state.failed {
-                return Err(StorageError::during("sync a segment")(io::Error::other("an earlier one failed")));
-            }
-            if state.durable >= mine {
-                return Ok(());
-            }
-            if state.syncing {
-                state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            state.syncing = true;
-            let up_to = state.written;
-            drop(state);
-            let outcome = self.file.sync_data();
-            state = lock(&self.state);
-            state.syncing = false;
-            match outcome {
-                Ok(()) => state.durable = state.durable.max(up_to),
-                Err(_) => state.failed = true,
-            }
-            self.synced.notify_all();
-            outcome.map_err(StorageError::during("sync a segment"))?;
+        while state.syncing && state.durable < mine {
+            state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        if state.failed {
+            return Err(StorageError::during("sync a segment")(io::Error::other("an earlier one failed")));
+        }
+        if state.durable >= mine {
+            return Ok(());
+        }
+        state.syncing = true;
+        let up_to = state.written;
+        drop(state);
+        let outcome = synchronise();
+        state = lock(&self.state);
+        state.syncing = false;
+        match outcome {
+            Ok(()) => state.durable = state.durable.max(up_to),
+            Err(_) => state.failed = true,
+        }
+        self.synced.notify_all();
+        outcome.map_err(StorageError::during("sync a segment"))
     }
 
     /// Frees the space of a record that did not become one. Its place is not used again: a copy that somebody makes meanwhile stays true
@@ -358,4 +359,76 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::thread;
+    use std::time::Duration;
+
+    fn segment() -> Segment {
+        let file = tempfile::tempfile().unwrap();
+        let (name, marker) = ("1.segment".to_owned(), PathBuf::from("/nowhere/incoming/1"));
+        // Something stays, so that nothing is cleared away at its end.
+        let state = Mutex::new(State { left: true, ..State::default() });
+        Segment { name, file, marker, state, synced: Condvar::new() }
+    }
+
+    #[test]
+    fn whoever_goes_on_was_written_before_a_synchronisation_began_that_has_ended() {
+        let segment = segment();
+        let (written, durable) = (Mutex::new(HashSet::new()), Mutex::new(HashSet::new()));
+        let synchronisations = Mutex::new(0);
+        let synchronise = || {
+            let before = lock(&written).clone();
+            thread::sleep(Duration::from_micros(200));
+            lock(&durable).extend(before);
+            *lock(&synchronisations) += 1;
+            Ok(())
+        };
+        thread::scope(|scope| {
+            for writer in 0..16 {
+                let (segment, written, durable) = (&segment, &written, &durable);
+                scope.spawn(move || {
+                    for record in 0..50 {
+                        lock(written).insert((writer, record));
+                        segment.make_durable_by(synchronise).unwrap();
+                        assert!(lock(durable).contains(&(writer, record)));
+                    }
+                });
+            }
+        });
+        let state = lock(&segment.state);
+        assert!(!state.syncing && state.durable == 800);
+        let synchronisations = *lock(&synchronisations);
+        assert!((50..400).contains(&synchronisations), "800 records shared {synchronisations}");
+    }
+
+    #[test]
+    fn nobody_is_told_success_once_a_synchronisation_has_failed() {
+        let segment = segment();
+        let (failing, fails) = std::sync::mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let segment = &segment;
+            let first = scope.spawn(move || {
+                segment.make_durable_by(|| {
+                    let _until = fails.recv();
+                    Err(io::Error::other("the disk is gone"))
+                })
+            });
+            while !lock(&segment.state).syncing {
+                thread::yield_now();
+            }
+            let others: Vec<_> = (0..8).map(|_| scope.spawn(move || segment.make_durable_by(|| Ok(())))).collect();
+            while lock(&segment.state).written < 9 {
+                thread::yield_now();
+            }
+            drop(failing);
+            assert!(first.join().unwrap().is_err());
+            assert!(others.into_iter().all(|other| other.join().unwrap().is_err()));
+        });
+        assert!(segment.make_durable_by(|| Ok(())).is_err());
+    }
 }
