@@ -78,7 +78,6 @@ fn receive(mut stream: TcpStream, path: &Path, room: u64) -> io::Result<()> {
     let _set_aside = Command::new("fallocate").args(["--keep-size", "--length", &room.to_string()]).arg(path).status();
     let (mut command, mut instance) = (Vec::new(), Vec::new());
     loop {
-        // Of a PDU of data its header and that of its first PDV, which is all that most hold.
         let mut start = [0; 6];
         stream.read_exact(&mut start)?;
         let mut left = be32(&start[2..]);

@@ -19,8 +19,8 @@ const ASSOCIATIONS: [(usize, f64); 2] = [(1, 3.0), (4, 6.0)];
 /// Share of the peer's processor time that is the aim.
 pub(super) const CPU_AIM: f64 = 0.2;
 
-/// So many studies are sent. A program that sends takes 17 ms of a processor before its first instance: among 300 instances by four of them that was more than half of
-/// what they took.
+/// So many studies are sent. A program that sends takes 17 ms of a processor before its first instance, which was about half of what four of
+/// them took for 300 instances.
 const STUDIES: &str = "4";
 
 /// What one system did.
