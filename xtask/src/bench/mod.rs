@@ -14,7 +14,7 @@ mod stones;
 mod ui;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{requirements, run};
@@ -87,9 +87,11 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Arguments of `hilum phantom`.
-const CT_OF_300_SLICES: [&str; 10] =
-    ["--seed", "300", "--studies", "1", "--stones", "3", "--thickness", "1.5", "--spacing", "1.3"];
+/// Writes synthetic CT studies of 300 slices each.
+fn phantom(hilum: &Path, to: &Path, studies: u32) -> anyhow::Result<()> {
+    let recipe = ["--seed", "300", "--stones", "3", "--thickness", "1.5", "--spacing", "1.3"];
+    run::status(Command::new(hilum).arg("phantom").arg(to).args(recipe).args(["--studies", &studies.to_string()]))
+}
 
 /// The server's section.
 fn server(runs: usize) -> anyhow::Result<String> {
@@ -101,7 +103,7 @@ fn server(runs: usize) -> anyhow::Result<String> {
     std::fs::create_dir_all(&scratch)?;
     let study = scratch.join("study");
     run::step("a synthetic CT of 300 slices");
-    run::status(Command::new(&hilum).arg("phantom").arg(&study).args(CT_OF_300_SLICES))?;
+    phantom(&hilum, &study, 1)?;
     let setting = Setting { hilum, study, scratch, runs };
     let mut figures = Vec::new();
     run::step("import");

@@ -45,16 +45,16 @@ pub fn measure(bytes: usize, scratch: &Path) -> anyhow::Result<Floor> {
         Ok(())
     })?;
     let path = scratch.join("floor");
-    let mut kept = set_aside(&path, bytes)?;
+    let mut kept = set_aside(&path, (bytes * INSTANCES) as u64)?;
     let file = spent(|| kept.write_all(&instance))?;
     std::fs::remove_file(&path)?;
     Ok(Floor { socket, digest, file })
 }
 
-/// A new file. Blocks are set aside, as for whoever takes the least time; where that cannot be, they are found one by one.
-fn set_aside(path: &Path, bytes: usize) -> anyhow::Result<File> {
+/// A new file. Blocks for so many bytes are set aside, as for whoever takes the least time; where that cannot be, they are found one by one.
+pub(super) fn set_aside(path: &Path, bytes: u64) -> std::io::Result<File> {
     let file = File::create(path)?;
-    let length = (bytes * INSTANCES).to_string();
+    let length = bytes.to_string();
     let _set_aside = Command::new("fallocate").args(["--keep-size", "--length", &length]).arg(path).status();
     Ok(file)
 }

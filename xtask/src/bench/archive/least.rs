@@ -3,17 +3,17 @@
 //! archive does beyond that is its own. The digest comes after the instance and not meanwhile: its rate is what a plain receiver reaches, its
 //! processor time nearly the least.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 use ring::digest;
+
+use super::floor::set_aside;
 
 /// As Hilum and storescp are told to take.
 const LARGEST_PDU: u32 = 131_072;
@@ -74,9 +74,7 @@ impl Least {
 
 fn receive(mut stream: TcpStream, path: &Path, room: u64) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut file = File::create(path)?;
-    // Where blocks cannot be set aside, they are found one by one.
-    let _set_aside = Command::new("fallocate").args(["--keep-size", "--length", &room.to_string()]).arg(path).status();
+    let mut file = set_aside(path, room)?;
     let (mut command, mut instance) = (Vec::new(), Vec::new());
     loop {
         let mut start = [0; 6];

@@ -11,8 +11,6 @@ mod system;
 pub(super) mod tiny;
 mod web;
 
-use std::process::Command;
-
 use super::{median, page};
 use crate::{requirements, run};
 
@@ -55,7 +53,7 @@ pub fn run(options: &Archive, runs: usize, write: bool) -> anyhow::Result<String
     std::fs::create_dir_all(&scratch)?;
     let study = scratch.join("study");
     run::step("a synthetic CT of 300 slices");
-    run::status(Command::new(&hilum).arg("phantom").arg(&study).args(super::CT_OF_300_SLICES))?;
+    super::phantom(&hilum, &study, 1)?;
     let orthanc = if options.without_orthanc { None } else { orthanc::version() };
     let mut section = format!(
         "## Archive\n\nWritten by `cargo xtask bench archive --studies {} --runs {runs} --write`. {{machine}}\n\n",

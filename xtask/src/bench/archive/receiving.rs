@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::least::Least;
 use super::system::System;
-use crate::bench::process;
 use crate::bench::receive::disk_limit;
+use crate::bench::{phantom, process};
 use crate::interop::checks::dicom_files;
 use crate::ports::free_address;
 use crate::run;
@@ -21,7 +21,7 @@ pub(super) const CPU_AIM: f64 = 0.2;
 
 /// So many studies are sent. A program that sends takes 17 ms of a processor before its first instance, which was about half of what four of
 /// them took for 300 instances.
-const STUDIES: &str = "4";
+const STUDIES: u32 = 4;
 
 /// What one system did.
 #[derive(Default)]
@@ -35,8 +35,7 @@ struct Samples {
 pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize) -> anyhow::Result<String> {
     run::step("synthetic CT studies");
     let studies = scratch.join("studies");
-    let recipe = ["--seed", "300", "--studies", STUDIES, "--stones", "3", "--thickness", "1.5", "--spacing", "1.3"];
-    run::status(Command::new(hilum).arg("phantom").arg(&studies).args(recipe))?;
+    phantom(hilum, &studies, STUDIES)?;
     let files = dicom_files(&studies);
     let limit = disk_limit(&files[0], scratch)?;
     let mut out = format!(
