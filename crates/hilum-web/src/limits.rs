@@ -123,11 +123,6 @@ pub(crate) async fn whole_body(State(server): State<Server>, request: Request, n
     }
     let (parts, body) = request.into_parts();
     match taken_whole(&server, body).await {
-        // serde would take the values of an object as a list, too.
-        Ok(bytes) if bytes.trim_ascii_start().starts_with(b"[") => {
-            let message = "the body is a list; expected an object with named members";
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message).into_response()
-        }
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Err(error) => error.into_response(),
     }
