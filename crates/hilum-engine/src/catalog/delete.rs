@@ -91,7 +91,9 @@ impl Catalog {
         for study in studies {
             deleted.studies += u64::from(after_deletion(&txn, study).await?);
         }
-        self.commit_told(txn, ACT, &events).await?;
+        let committed = self.commit_told(txn, ACT, &events).await;
+        self.at_hand.let_go();
+        committed?;
         Ok(deleted)
     }
 

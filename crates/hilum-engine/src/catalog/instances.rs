@@ -50,7 +50,7 @@ pub(super) struct InstanceRow {
     received_at: i64,
 }
 
-const ACT: &str = "look up instances";
+pub(super) const ACT: &str = "look up instances";
 
 impl Catalog {
     fn one_of(&self, column: &str) -> String {
@@ -99,29 +99,6 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(ACT))?;
         Ok(rows.into_iter().map(|row| SelectedSeries { row: row.id, instances: row.instances as u64 }).collect())
-    }
-
-    /// An instance that is named with its series and its study, once for each institution that keeps it.
-    pub(crate) async fn instance(
-        &self,
-        scope: &Scope,
-        zone: Zone,
-        [study, series, sop]: [&str; 3],
-    ) -> Result<Vec<StoredInstance>, CatalogError> {
-        let sql = format!(
-            "SELECT {} WHERE instance.sop_uid = ? AND series.series_uid = ? AND study.study_uid = ? \
-             AND instance.zone = ? AND study.zone = ? AND instance.institution_id IN ({1}) AND study.institution_id IN ({1}) \
-             ORDER BY study.id",
-            instance_columns(self.dialect()),
-            self.visible_list(scope).await?
-        );
-        let zone = zone.as_str();
-        let values: [Value; 5] = [sop.into(), series.into(), study.into(), zone.into(), zone.into()];
-        let rows = InstanceRow::find_by_statement(self.statement(&sql, values))
-            .all(&self.read)
-            .await
-            .map_err(CatalogError::during(ACT))?;
-        rows.into_iter().map(stored).collect()
     }
 
     /// The instances of a series by Instance Number, or those of them that are listed.

@@ -5,6 +5,7 @@
 //! lock), and `synchronous = FULL` or `synchronous_commit = on` makes a commit survive a power cut.
 
 mod accounts;
+mod at_hand;
 mod audit;
 mod commitment;
 mod connect;
@@ -78,6 +79,7 @@ pub(crate) use ups::{Changed, ReportWork, StudyWork, Subscribe, Which, WorkFilte
 
 use crate::access::{InstitutionCode, Permission, Scope};
 use crate::error::{EngineError, ErrorKind};
+use at_hand::AtHand;
 use connect::Connections;
 use dialect::Trouble;
 use entity::{data_folder, institution};
@@ -216,6 +218,7 @@ pub struct Catalog {
     read: DatabaseConnection,
     institutions: Arc<RwLock<HashMap<InstitutionCode, i64>>>,
     gaps: Gaps,
+    at_hand: AtHand,
     /// How many there were, and when they were counted.
     counted: Arc<RwLock<Option<(usize, Instant)>>>,
     writer: Arc<AuditWriter>,
@@ -234,6 +237,7 @@ impl Catalog {
             read,
             institutions: Arc::default(),
             gaps: Gaps::default(),
+            at_hand: AtHand::default(),
             counted: Arc::default(),
             writer: Arc::new(writer),
         };

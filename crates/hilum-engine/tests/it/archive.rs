@@ -1,9 +1,10 @@
 //! The reading side: what a selection names, in which order, and bytes by range.
 
-use crate::fixture::{Ct, change_object, engine, send};
+use crate::fixture::{Ct, change_object, engine, execute, send};
 use bytes::Bytes;
 use hilum_dicom::{SopUid, read_facts};
 use hilum_engine::{EngineError, InstitutionCode, PatientKey, Scope, Selection, Zone};
+use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 fn sop(file: &Bytes) -> SopUid {
@@ -98,4 +99,43 @@ async fn an_object_that_was_changed_where_it_lies_is_not_handed_out_as_if_it_wer
     assert_eq!(error.code(), "object_corrupt");
     change_object(data.path(), 0, |bytes| bytes.truncate(bytes.len() - 1));
     assert_eq!(engine.open_instance(&instance).await.unwrap_err().code(), "object_corrupt");
+}
+
+#[tokio::test]
+async fn going_through_a_series_shows_what_came_in_meanwhile_and_nothing_that_was_deleted_or_is_of_others() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let files = Ct { slices: 6, ..Ct::default() }.files();
+    send(&engine, &files[..4]).await;
+    let facts = read_facts(&files[0]).unwrap();
+    let (study, series) = (facts.study.uid, facts.series.uid);
+    let found = async |scope: &Scope, file: &Bytes| {
+        let named = Selection::instance(study.clone(), series.clone(), sop(file));
+        let found = engine.instances(scope, Zone::Clinical, &named).await.unwrap();
+        assert!(found.iter().all(|instance| instance.sop == sop(file) && instance.study == study));
+        found.len()
+    };
+    let (scope, elsewhere) = (Scope::local(), Scope::console("ELSEWHERE".parse().unwrap()));
+    for round in 0..3 {
+        for file in &files[..4] {
+            assert_eq!(found(&scope, file).await, 1, "{round}");
+            assert_eq!(found(&elsewhere, file).await, 0, "{round}");
+        }
+        assert_eq!(found(&scope, &files[4]).await, 0, "{round}");
+    }
+    send(&engine, &files[4..5]).await;
+    assert_eq!(found(&scope, &files[4]).await, 1);
+
+    let doomed = Selection::instance(study.clone(), series.clone(), sop(&files[1]));
+    engine.delete(&scope, Zone::Clinical, &doomed).await.unwrap();
+    assert_eq!(found(&scope, &files[1]).await, 0);
+    assert_eq!([found(&scope, &files[0]).await, found(&scope, &files[2]).await], [1, 1]);
+
+    // Another process deletes.
+    execute(data.path(), "DELETE FROM instance").await;
+    let start = Instant::now();
+    while found(&scope, &files[0]).await > 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "what another process deleted is there for long");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

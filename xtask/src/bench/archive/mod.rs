@@ -3,7 +3,6 @@
 mod awake;
 mod canned;
 pub(super) mod catalogue;
-mod floor;
 mod least;
 mod orthanc;
 mod receiving;

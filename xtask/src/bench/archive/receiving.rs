@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::least::Least;
+use super::least::dimse::Least;
 use super::system::System;
 use crate::bench::receive::disk_limit;
 use crate::bench::{phantom, process};
@@ -104,10 +104,8 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
     if !limits.is_empty() {
         writeln!(
             out,
-            "The least receiver takes an instance out of the association, computes its SHA-256, appends it to a file whose blocks are set aside, \
-             synchronises the file and answers: no data set is looked at, no row kept, nothing could be found again. Its digest comes \
-             after the instance and not meanwhile, so its rate is what a plain receiver reaches and no strict limit; its processor time is nearly the \
-             least.\n\n{limits}"
+            "The least receiver takes an instance out of the association, computes its SHA-256 while it comes in, appends it to a file whose blocks are \
+             set aside, synchronises the file and answers: no data set is looked at, no row kept, nothing could be found again.\n\n{limits}"
         )?;
     }
     Ok(out)
