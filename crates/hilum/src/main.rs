@@ -8,6 +8,7 @@ mod doctor;
 mod emr;
 mod failure;
 mod job_lock;
+mod memory;
 mod node;
 mod outbox;
 mod phantom_files;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    memory::keep_what_is_freed();
     let Cli { common, command } = Cli::parse();
     let done = Settings::load(&common).and_then(|settings| match command {
         Command::Serve(arguments) => commands::serve::run(settings, &arguments),
