@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::least::dimse::Least;
+use super::rest::Rest;
 use super::system::System;
 use crate::bench::receive::disk_limit;
 use crate::bench::{phantom, process};
@@ -37,12 +38,15 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
     let studies = scratch.join("studies");
     phantom(hilum, &studies, STUDIES)?;
     let files = dicom_files(&studies);
+    let bytes = files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum::<std::io::Result<u64>>()?;
+    let mut rest = Rest::between(bytes, scratch)?;
+    rest.come()?;
     let limit = disk_limit(&files[0], scratch)?;
     let mut out = format!(
         "### Receiving\n\n{} instances of 512x512, {STUDIES} studies, by dcmtk storescu, TCP_NODELAY on both sides, every instance durable before its response. The \
          disk's own limit in the same run: one file with fdatasync each {limit:.0}/s. Hilum: one segment, fdatasync, then the answer; rows follow, \
          many in a transaction (SQLite WAL, synchronous=FULL). What the client, the protocol and this machine allow: dcmtk's storescp, which discards \
-         what it gets. ",
+         what it gets. Before each run the disk comes to rest, and as much memory as it needs is touched. ",
         files.len()
     );
     match orthanc {
@@ -51,7 +55,6 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
     }
     out.push_str("| associations | system | instances/s | CPU-s per 1,000 | syncs per instance | peak MiB | Hilum is |\n|---|---|---|---|---|---|---|\n");
     let mut limits = String::new();
-    let bytes = files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum::<std::io::Result<u64>>()?;
     for (associations, aim) in ASSOCIATIONS {
         let parts = split(&files, associations, &scratch.join(format!("parts-{associations}")))?;
         let mut samples = [Samples::default(), Samples::default()];
@@ -67,6 +70,7 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
                 if round == runs {
                     samples.syncs = syncs(&system, &parts, files.len(), &scratch.join("strace"))?;
                 } else {
+                    rest.come()?;
                     let before = process::usage(system.pid())?;
                     let wall = send(system.dimse(), &parts)?;
                     let after = process::usage(system.pid())?;
@@ -79,7 +83,7 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
             }
         }
         let discarding = (0..runs).map(|_| discard(&parts, files.len())).collect::<anyhow::Result<Vec<_>>>()?;
-        let least = least(&parts, files.len(), bytes, scratch, runs)?;
+        let least = least(&parts, files.len(), bytes, scratch, &mut rest, runs)?;
         let [ours, peer] = samples;
         let our_rate = super::median(ours.rates.clone());
         let our_cpu = super::median(ours.cpu.clone());
@@ -143,29 +147,37 @@ fn told_limits(
 }
 
 /// What the least receiver does, in this process, whose own time is its.
-fn least(parts: &[PathBuf], instances: usize, bytes: u64, scratch: &Path, runs: usize) -> anyhow::Result<Samples> {
+fn least(
+    parts: &[PathBuf],
+    instances: usize,
+    bytes: u64,
+    scratch: &Path,
+    rest: &mut Rest,
+    runs: usize,
+) -> anyhow::Result<Samples> {
     let mut samples = Samples { syncs: Some(1.0), ..Samples::default() };
     for _ in 0..runs {
         let least = Least::start(&scratch.join("least"), bytes.div_ceil(parts.len() as u64))?;
+        rest.come()?;
         let before = process::usage(std::process::id())?;
         let wall = send(least.address, parts)?;
         let after = process::usage(std::process::id())?;
         least.end()?;
         samples.rates.push(instances as f64 / wall);
         samples.cpu.push(1000.0 * (after.cpu - before.cpu) / instances as f64);
-        samples.peak.push(after.peak_mib);
     }
     Ok(samples)
 }
 
 fn row(out: &mut String, associations: usize, system: &str, samples: &Samples, verdict: &str) -> std::fmt::Result {
     let syncs = samples.syncs.map_or("strace is not installed".to_owned(), |syncs| format!("{syncs:.2}"));
+    let peak =
+        if samples.peak.is_empty() { "-".to_owned() } else { format!("{:.0}", super::median(samples.peak.clone())) };
     writeln!(
         out,
-        "| {associations} | {system} | {:.0} | {:.2} | {syncs} | {:.0} | {verdict} |",
+        "| {associations} | {system} | {:.0} | {:.2} | {syncs} | {peak} | {verdict} |",
         super::median(samples.rates.clone()),
-        super::median(samples.cpu.clone()),
-        super::median(samples.peak.clone())
+        super::median(samples.cpu.clone())
     )
 }
 
