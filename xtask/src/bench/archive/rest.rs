@@ -1,9 +1,9 @@
 //! The machine between two runs.
 //!
 //! What the run before has deleted is given back to the disk for seconds after (`discard` of a mount), while synchronisations of whoever
-//! comes next take ten times as long. And a virtual machine gives memory back to its host that nobody uses for two seconds (free page reporting); the next to
-//! touch it waits for the host at each page. That is no property of who is measured, and took a receiver up to three times its processor time,
-//! in the kernel's copy of an instance into new pages of a file.
+//! comes next take ten times as long. And memory of a virtual machine that its host has not given yet, or has taken back, is waited for page by page
+//! when it is touched. Neither is a property of who is measured, and it took a receiver up to three times its processor time, in the
+//! kernel's copy of an instance into new pages of a file.
 
 use std::fs::{File, read_to_string};
 use std::io::Write as _;
