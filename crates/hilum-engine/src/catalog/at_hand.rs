@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A series stays at hand for so long.
-const LIFE: Duration = Duration::from_secs(1);
+const LIFE: Duration = Duration::from_secs(if cfg!(test) { 10 } else { 1 });
 /// So many series are at hand, about one for each viewer that is scrolled.
 const MOST: usize = 16;
 /// A longer series is not kept at hand.
