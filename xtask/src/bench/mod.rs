@@ -9,6 +9,7 @@ mod nn;
 mod page;
 mod process;
 mod receive;
+mod rest;
 mod sites;
 mod stones;
 mod ui;

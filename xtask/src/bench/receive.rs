@@ -1,11 +1,12 @@
 //! Instances a second, kept durably.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::process::{self, Usage};
+use super::rest::Rest;
 use super::{Figure, Setting, median};
 use crate::interop::checks::dicom_files;
 use crate::interop::server::Server;
@@ -32,8 +33,11 @@ pub fn import(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let slices = dicom_files(&setting.study);
     let count = slices.len() as f64;
     let (mut rates, mut cpu, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rest = rest(setting)?;
     for run in 0..setting.runs {
+        rest.come()?;
         limits.push(disk_limit(&slices[0], &setting.scratch)?);
+        rest.come()?;
         let usage = process::measured(
             Command::new(&setting.hilum)
                 .arg("import")
@@ -51,6 +55,16 @@ pub fn import(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
         value: format!("{rate:.0}/s, {:.2} CPU-s per 1,000", median(cpu)),
         beside: format!("one file with fdatasync each: {limit:.0}/s (ratio {:.2})", rate / limit),
     }])
+}
+
+/// Between runs that keep the study.
+fn rest(setting: &Setting) -> anyhow::Result<Rest> {
+    Rest::between(bytes(&dicom_files(&setting.study))?, &setting.scratch)
+}
+
+/// Bytes of files.
+pub fn bytes(files: &[PathBuf]) -> anyhow::Result<u64> {
+    files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum()
 }
 
 fn send(address: std::net::SocketAddr, setting: &Setting) -> anyhow::Result<f64> {
@@ -78,8 +92,10 @@ fn send(address: std::net::SocketAddr, setting: &Setting) -> anyhow::Result<f64>
 pub fn store(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let count = dicom_files(&setting.study).len() as f64;
     let (mut rates, mut cpu, mut peers) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rest = rest(setting)?;
     for run in 0..setting.runs {
         let server = Server::start_with(&setting.hilum, &setting.scratch.join(format!("store-{run}")))?;
+        rest.come()?;
         let before = process::usage(server.pid())?;
         let wall = send(server.dimse, setting)?;
         let after: Usage = process::usage(server.pid())?;

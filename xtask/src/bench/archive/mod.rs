@@ -6,7 +6,6 @@ pub(super) mod catalogue;
 mod least;
 mod orthanc;
 mod receiving;
-mod rest;
 mod system;
 pub(super) mod tiny;
 mod web;

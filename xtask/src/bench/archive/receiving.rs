@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::least::dimse::Least;
-use super::rest::Rest;
 use super::system::System;
-use crate::bench::receive::disk_limit;
+use crate::bench::receive::{bytes, disk_limit};
+use crate::bench::rest::Rest;
 use crate::bench::{phantom, process};
 use crate::interop::checks::dicom_files;
 use crate::ports::free_address;
@@ -38,7 +38,7 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
     let studies = scratch.join("studies");
     phantom(hilum, &studies, STUDIES)?;
     let files = dicom_files(&studies);
-    let bytes = files.iter().map(|file| Ok(std::fs::metadata(file)?.len())).sum::<std::io::Result<u64>>()?;
+    let bytes = bytes(&files)?;
     let mut rest = Rest::between(bytes, scratch)?;
     rest.come()?;
     let limit = disk_limit(&files[0], scratch)?;

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::awake::Awake;
 use super::receiving::CPU_AIM;
-use super::rest::Rest;
 use super::system::System;
 use super::tiny;
 use super::{canned, least};
 use crate::bench::process;
+use crate::bench::rest::Rest;
 use crate::http::Client;
 use crate::interop::checks::dicom_files;
 use crate::{oracles, run};

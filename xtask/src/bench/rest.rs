@@ -30,16 +30,23 @@ pub struct Rest {
     /// So much memory is touched, as pages of this file.
     bytes: u64,
     pages: PathBuf,
-    best: Option<Duration>,
+    /// The least that nine of ten synchronisations took.
+    best: Duration,
 }
 
 impl Rest {
-    /// For runs that keep so many bytes.
+    /// For runs that keep so many bytes. What the disk can do is the best of some seconds.
     pub fn between(bytes: u64, folder: &Path) -> anyhow::Result<Self> {
         let file = File::options().create(true).truncate(true).write(true).open(folder.join("disk-probe"))?;
         // They lie in pages of files, and once more in those of client and server.
         let bytes = (2 * bytes).min(available()? / 2);
-        Ok(Self { file, bytes, pages: folder.join("pages"), best: None })
+        file.sync_all()?;
+        let mut rest = Self { file, bytes, pages: folder.join("pages"), best: Duration::MAX };
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(5) {
+            rest.best = rest.best.min(rest.nine_of_ten()?);
+        }
+        Ok(rest)
     }
 
     /// Waits until the disk is at rest, and has the host give the memory that will be used.
@@ -56,25 +63,15 @@ impl Rest {
 
     /// Where it does not come to rest, that is told.
     fn disk(&mut self) -> anyhow::Result<()> {
-        self.file.sync_all()?;
         let start = Instant::now();
         loop {
             let took = self.nine_of_ten()?;
-            let Some(best) = self.best else {
-                // Nobody knows yet what it can do: the best of some seconds.
-                let mut best = took;
-                while start.elapsed() < Duration::from_secs(5) {
-                    best = best.min(self.nine_of_ten()?);
-                }
-                self.best = Some(best);
-                continue;
-            };
-            self.best = Some(best.min(took));
-            if took <= best.mul_f64(AT_REST) {
+            self.best = self.best.min(took);
+            if took <= self.best.mul_f64(AT_REST) {
                 return Ok(());
             }
             if start.elapsed() > LONGEST_WAIT {
-                eprintln!("the disk is not at rest: {took:?} for a synchronisation that took {best:?}");
+                eprintln!("the disk is not at rest: {took:?} for a synchronisation that took {:?}", self.best);
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(200));
