@@ -8,9 +8,10 @@
 //!
 //! ```text
 //! server       accept loop, limits, shutdown         association  one association of a caller, read top-down
-//! transport    TCP or TLS                            upper_layer  PDUs on it, time limits
-//! negotiation  A-ASSOCIATE-RQ, -AC, -RJ              messages     commands and data sets out of and into PDVs
-//! command      DIMSE command sets (PS3.7)            status       ONE table: outcome -> DIMSE status
+//! threads      one for each association              transport    TCP or TLS
+//! upper_layer  PDUs on it, time limits               messages     commands and data sets out of and into PDVs
+//! negotiation  A-ASSOCIATE-RQ, -AC, -RJ              command      DIMSE command sets (PS3.7)
+//! status       ONE table: outcome -> DIMSE status
 //! peers        who may call, and for what            service      the handlers of the binary
 //! receive      C-STORE in                            send         C-STORE out
 //! query        models, levels, identifiers           find, movement, get, commitment  the services as provider
@@ -37,6 +38,7 @@ mod server;
 mod service;
 mod sop_class;
 mod status;
+mod threads;
 mod transport;
 mod upper_layer;
 

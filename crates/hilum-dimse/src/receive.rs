@@ -15,6 +15,7 @@ use crate::{
     part10::{Meta, put_meta},
     service::{Caller, ReceivedInstance, StoreHandler},
     status::Status,
+    threads,
     upper_layer::UlError,
 };
 
@@ -86,6 +87,7 @@ impl<'a> Receiver<'a> {
                     part10: filled.object,
                     data_set_offset: filled.data_set_offset,
                     sha256: filled.sha256,
+                    may_block: threads::is_own(),
                 };
                 return Ok(self.hand_over(instance, handler).await);
             }

@@ -1,4 +1,4 @@
-//! The listening side: limits, one task per association, shutdown.
+//! The listening side: limits, one task and one thread per association, shutdown.
 
 use std::{
     future::Future,
@@ -11,7 +11,7 @@ use std::{
 use hilum_dicom::{AeTitle, SopClassUid, charset::SpecificCharacterSet};
 use thiserror::Error;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::timeout,
@@ -22,11 +22,14 @@ use crate::{
     peers::{Callers, RefusedCaller},
     requestor::ScuConfig,
     service::Services,
+    threads::OwnThread,
     transport::TlsServer,
 };
 
 /// How many connections above the limit are told so at the same time; more are dropped.
 const REFUSED_AT_ONCE: usize = 16;
+/// Associations that are cut are waited for as long as this.
+const CUT: Duration = Duration::from_secs(1);
 
 /// How the service class provider behaves.
 #[derive(Debug, Clone)]
@@ -157,7 +160,20 @@ impl Scp {
             };
             if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
                 let (shared, stopping) = (Arc::clone(&self.shared), stopping.clone());
-                associations.spawn(serve(socket, remote, shared, stopping, permit));
+                match OwnThread::take() {
+                    Some(own) => {
+                        let (thread, socket) = (own.handle().clone(), socket.into_std());
+                        let apart = async move {
+                            let _own = own;
+                            match socket.and_then(TcpStream::from_std) {
+                                Ok(socket) => serve(socket, remote, shared, stopping, permit).await,
+                                Err(error) => tracing::warn!(%error, "a connection was lost on the way to its thread"),
+                            }
+                        };
+                        associations.spawn_on(apart, &thread);
+                    }
+                    None => drop(associations.spawn(serve(socket, remote, shared, stopping, permit))),
+                }
             } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
                 tracing::warn!(limit = config.max_associations, "all associations are in use");
                 let pdu_timeout = config.pdu_timeout;
@@ -176,7 +192,8 @@ impl Scp {
         });
         if finished.await.is_err() {
             tracing::warn!(left = associations.len(), "associations cut at shutdown");
-            associations.shutdown().await;
+            // One that waits for a disk which does not answer hears nothing.
+            drop(timeout(CUT, associations.shutdown()).await);
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct ReceivedInstance {
     pub data_set_offset: usize,
     /// SHA-256 of `part10`, computed while it came in.
     pub sha256: [u8; 32],
+    /// [`StoreHandler::store`] is called on a thread that is the association's own: it may wait for the disk right there.
+    pub may_block: bool,
 }
 
 impl ReceivedInstance {

@@ -27,6 +27,8 @@ pub struct Received {
     pub transfer_syntax: Option<TransferSyntaxUid>,
     /// What its header says, where it was read already.
     pub facts: Option<Box<InstanceFacts>>,
+    /// The thread that accepts it is nobody else's: it may wait for the disk right there.
+    pub may_block: bool,
 }
 
 impl From<Bytes> for Received {
@@ -37,7 +39,7 @@ impl From<Bytes> for Received {
 
 impl From<ObjectBytes> for Received {
     fn from(object: ObjectBytes) -> Self {
-        Self { object, sha256: None, transfer_syntax: None, facts: None }
+        Self { object, sha256: None, transfer_syntax: None, facts: None, may_block: false }
     }
 }
 
@@ -97,6 +99,8 @@ pub(crate) struct Examined {
     /// Where it is known yet.
     pub(crate) sha256: Option<Sha256Digest>,
     pub(crate) object: ObjectBytes,
+    /// As its receiver said.
+    pub(crate) may_block: bool,
 }
 
 /// Reads the header and refuses what is no DICOM object or a damaged one.
@@ -108,13 +112,13 @@ pub(crate) async fn examine(received: Received) -> Result<Examined, AcceptError>
 }
 
 fn examine_now(received: Received) -> Result<Examined, AcceptError> {
-    let Received { object, sha256, facts, .. } = received;
+    let Received { object, sha256, facts, may_block, .. } = received;
     let facts = match facts {
         Some(facts) => facts,
         None => Box::new(object.facts().map_err(refusal)?),
     };
     check_pixel_data(&facts, object.len())?;
-    Ok(Examined { facts, sha256, object })
+    Ok(Examined { facts, sha256, object, may_block })
 }
 
 /// Its SHA-256, computed where nobody knew it yet.
@@ -239,7 +243,11 @@ pub(crate) async fn append(
     provenance: Provenance,
     new: &Examined,
 ) -> Result<(Staged, Sha256Digest), AcceptError> {
-    let (storage, object, sha256) = (engine.storage().clone(), new.object.clone(), new.sha256);
+    let storage = engine.storage();
+    if new.may_block && storage.is_folder() {
+        return Ok(storage.append(provenance, new.sha256, &new.object)?);
+    }
+    let (storage, object, sha256) = (Arc::clone(storage), new.object.clone(), new.sha256);
     let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &object));
     Ok(appended.await.map_err(AcceptError::aborted)??)
 }

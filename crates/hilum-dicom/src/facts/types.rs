@@ -1,5 +1,5 @@
 //! The facts themselves. Absent, empty and unreadable values are `None`; unreadable ones are named in
-//! [`InstanceFacts::findings`] besides.
+//! [`InstanceFacts::findings`] besides. In JSON, a row of the catalogue for each instance, what is not stated is left out.
 
 use std::fmt;
 
@@ -31,8 +31,10 @@ pub struct InstanceFacts {
     /// One entry a frame for enhanced multi-frame objects (PS3.3 C.7.6.16), empty for all others. Use
     /// [`InstanceFacts::frame`], which serves both. What the functional groups state stands in `image` too, as it holds for
     /// the first frame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<FrameFacts>,
     /// What could not be read, or only by guessing. Attributes are named, values are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<FactFinding>,
 }
 
@@ -58,16 +60,22 @@ impl InstanceFacts {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PatientFacts {
     /// Patient ID (0010,0020).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Issuer of Patient ID (0010,0021).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// Patient's Name (0010,0010), empty when not stated.
+    #[serde(default, skip_serializing_if = "PersonName::is_empty")]
     pub name: PersonName,
     /// Patient's Birth Date (0010,0030).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub birth_date: Option<Date>,
     /// Patient's Sex (0010,0040): `M`, `F`, `O`, or what the sender wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sex: Option<String>,
     /// Patient's Age (0010,1010) as written, for instance `063Y`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<String>,
 }
 
@@ -83,16 +91,22 @@ pub struct StudyFacts {
     /// Study Instance UID (0020,000D).
     pub uid: StudyUid,
     /// Study Date (0008,0020).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
     /// Study Time (0008,0030).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// Study Description (0008,1030).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Accession Number (0008,0050).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accession: Option<String>,
     /// Study ID (0020,0010).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Referring Physician's Name (0008,0090).
+    #[serde(default, skip_serializing_if = "PersonName::is_empty")]
     pub referring_physician: PersonName,
 }
 
@@ -108,26 +122,37 @@ pub struct SeriesFacts {
     /// Series Instance UID (0020,000E).
     pub uid: SeriesUid,
     /// Modality (0008,0060).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub modality: Option<String>,
     /// Series Number (0020,0011).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<i64>,
     /// Series Description (0008,103E).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Series Date (0008,0021).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
     /// Series Time (0008,0031).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// Body Part Examined (0018,0015).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub body_part: Option<String>,
     /// Laterality (0020,0060).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub laterality: Option<String>,
     /// Protocol Name (0018,1030).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Convolution Kernel (0018,1210), values joined by backslashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
     /// Contrast/Bolus Agent (0018,0010).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub contrast_agent: Option<String>,
     /// Patient Position (0018,5100), for instance `HFS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub patient_position: Option<String>,
 }
 
@@ -135,12 +160,16 @@ pub struct SeriesFacts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EquipmentFacts {
     /// Manufacturer (0008,0070).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub manufacturer: Option<String>,
     /// Manufacturer's Model Name (0008,1090).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Institution Name (0008,0080).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub institution: Option<String>,
     /// Station Name (0008,1010).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub station: Option<String>,
 }
 
@@ -148,50 +177,72 @@ pub struct EquipmentFacts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// Instance Number (0020,0013).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_number: Option<i64>,
     /// Acquisition Number (0020,0012).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acquisition_number: Option<i64>,
     /// Image Type (0008,0008), one entry a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_type: Vec<String>,
     /// Image Comments (0020,4000).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub comments: Option<String>,
     /// Rows (0028,0010): as stated, however large.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u16>,
     /// Columns (0028,0011): as stated, however large.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<u16>,
     /// Number of Frames (0028,0008), 1 when not stated.
     pub frames: u32,
     /// Samples per Pixel (0028,0002).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub samples_per_pixel: Option<u16>,
     /// Photometric Interpretation (0028,0004).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub photometric_interpretation: Option<String>,
     /// Bits Allocated (0028,0100).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_allocated: Option<u16>,
     /// Bits Stored (0028,0101).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_stored: Option<u16>,
     /// High Bit (0028,0102).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub high_bit: Option<u16>,
     /// Pixel Representation (0028,0103) is 1: samples are two's complement.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub signed: Option<bool>,
     /// Pixel Padding Value (0028,0120), by the sign of the samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_padding_value: Option<i32>,
     /// Pixel Padding Range Limit (0028,0121), by the sign of the samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_padding_range_limit: Option<i32>,
     /// Frame of Reference UID (0020,0052).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_of_reference: Option<FrameOfReferenceUid>,
     /// Image Orientation (Patient) (0020,0037): direction of a row's x, y, z, then of a column's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub orientation: Option<[f64; 6]>,
     /// Image Position (Patient) (0020,0032): x, y, z of the first voxel's centre, mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<[f64; 3]>,
     /// Pixel Spacing (0028,0030): between rows (y), between columns (x), mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_spacing: Option<[f64; 2]>,
     /// Slice Thickness (0018,0050), mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slice_thickness: Option<f64>,
     /// Spacing Between Slices (0018,0088), mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spacing_between_slices: Option<f64>,
     /// Gantry/Detector Tilt (0018,1120), degrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gantry_tilt: Option<f64>,
     /// Rescale Slope, Intercept and Type (0028,1053), (0028,1052), (0028,1054).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rescale: Option<Rescale>,
     /// Lossy Image Compression (0028,2110) is `01`.
     pub lossy: bool,
@@ -209,6 +260,7 @@ pub struct Rescale {
     /// Rescale Intercept (0028,1052).
     pub intercept: f64,
     /// Rescale Type (0028,1054): `HU` when not stated for CT.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }
 
@@ -216,14 +268,19 @@ pub struct Rescale {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FrameFacts {
     /// Image Orientation (Patient) (0020,0037).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub orientation: Option<[f64; 6]>,
     /// Image Position (Patient) (0020,0032), mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<[f64; 3]>,
     /// Pixel Spacing (0028,0030): between rows (y), between columns (x), mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pixel_spacing: Option<[f64; 2]>,
     /// Slice Thickness (0018,0050), mm.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slice_thickness: Option<f64>,
     /// Modality LUT of this frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rescale: Option<Rescale>,
 }
 

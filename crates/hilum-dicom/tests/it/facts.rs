@@ -38,6 +38,29 @@ fn the_same_facts_come_out_of_every_encoding() {
     assert_eq!(back, explicit);
 }
 
+/// The catalogue keeps this JSON for every instance, and has kept it with nulls before.
+#[test]
+fn what_is_not_stated_takes_no_room_and_is_read_as_before() {
+    let mut file = Bytes::new(Encoding::EXPLICIT_LE);
+    file.put(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.2")
+        .put(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.4")
+        .put(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+        .put(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1");
+    let facts = read_facts(&file.part_10(EXPLICIT)).unwrap();
+    let json = serde_json::to_string(&facts).unwrap();
+    assert!(["null", "[]", "\"\""].iter().all(|nothing| !json.contains(nothing)), "{json}");
+    let mut before: serde_json::Value = serde_json::from_str(&json).unwrap();
+    before["frames"] = serde_json::json!([]);
+    before["findings"] = serde_json::json!([]);
+    before["image"]["image_type"] = serde_json::json!([]);
+    before["patient"]["name"] = serde_json::json!({ "alphabetic": "" });
+    before["study"]["referring_physician"] = serde_json::json!({ "alphabetic": "" });
+    for (part, name) in [("patient", "issuer"), ("series", "kernel"), ("equipment", "model"), ("image", "rescale")] {
+        before[part][name] = serde_json::Value::Null;
+    }
+    assert_eq!(serde_json::from_value::<InstanceFacts>(before).unwrap(), facts);
+}
+
 #[test]
 fn an_unreadable_number_is_told_from_an_absent_one() {
     let facts = read_facts(&ct(Encoding::EXPLICIT_LE, 3, true).out).unwrap();

@@ -1,6 +1,7 @@
 //! Peers that lie, stall, break off or talk nonsense.
 
 use sha2::Digest as _;
+use std::sync::{Arc, atomic::Ordering};
 use std::time::{Duration, Instant};
 
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, read_pdu, write_pdu};
@@ -429,6 +430,72 @@ async fn a_peer_that_dribbles_is_cut_when_its_pdu_is_due_and_others_are_served_m
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!((again.len(), server.kept()), (2, 0));
+}
+
+fn store() -> Vec<u8> {
+    [pdv(1, 3, &store_request()), pdv(1, 2, &data_set(SOP, 10))].concat()
+}
+
+fn echo() -> Vec<u8> {
+    let request =
+        command(&[(0x0002, b"1.2.840.10008.1.1\0"), (0x0100, &[0x30, 0]), (0x0110, &[9, 0]), (0x0800, &[1, 1])]);
+    pdv(3, 3, &request)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn associations_that_wait_for_a_disk_hold_up_no_other() {
+    let mut patient = config();
+    patient.shutdown_grace = Duration::from_millis(100);
+    let mut server = start(patient).await;
+    let recorder = Arc::clone(&server.recorder);
+    recorder.stuck.store(true, Ordering::Relaxed);
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let mut socket = associate(&server).await;
+        socket.write_all(&store()).await.unwrap();
+        waiting.push(socket);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut other = associate(&server).await;
+    other.write_all(&echo()).await.unwrap();
+    assert_eq!((status(receive(&mut other).await), server.kept()), (0, 0));
+    recorder.stuck.store(false, Ordering::Relaxed);
+    for socket in &mut waiting {
+        assert_eq!(status(receive(socket).await), 0);
+    }
+    assert!(recorder.kept.lock().unwrap().iter().all(|instance| instance.may_block));
+    // Nor is the end of the server held up by a disk that never answers.
+    recorder.stuck.store(true, Ordering::Relaxed);
+    other.write_all(&store()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.stop();
+    timeout(Duration::from_secs(5), &mut server.task).await.expect("the grace has an end").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_associations_than_threads_are_served_all_the_same() {
+    let mut many = config();
+    many.max_associations = 80;
+    let server = start(many).await;
+    let mut sockets = Vec::new();
+    for _ in 0..70 {
+        sockets.push(associate(&server).await);
+    }
+    for socket in &mut sockets {
+        socket.write_all(&store()).await.unwrap();
+        assert_eq!(status(receive(socket).await), 0);
+    }
+    let on_own_thread = |server: &Running| {
+        let kept = server.recorder.kept.lock().unwrap();
+        kept.iter().filter(|instance| instance.may_block).count()
+    };
+    assert_eq!((server.kept(), on_own_thread(&server)), (70, 64));
+    // Threads that are free again are taken by others.
+    drop(sockets);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut again = associate(&server).await;
+    again.write_all(&store()).await.unwrap();
+    assert_eq!((status(receive(&mut again).await), on_own_thread(&server)), (0, 65));
 }
 
 #[tokio::test(flavor = "multi_thread")]

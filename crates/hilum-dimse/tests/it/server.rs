@@ -2,24 +2,37 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use hilum_dimse::{ReceivedInstance, Scp, ScpConfig, Services, StoreFuture, StoreHandler, StoreOutcome};
 use tokio::{sync::oneshot, task::JoinHandle};
+
+/// A disk that does not answer does so in the end: a test that waits for it fails instead of never ending.
+const STUCK: Duration = Duration::from_secs(20);
 
 /// Remembers instances; answers as told.
 pub struct Recorder {
     pub kept: Mutex<Vec<ReceivedInstance>>,
     pub outcome: Mutex<StoreOutcome>,
     pub delay: Duration,
+    /// The disk does not answer to those who may wait for it on their thread.
+    pub stuck: AtomicBool,
 }
 
 impl StoreHandler for Recorder {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
             tokio::time::sleep(self.delay).await;
+            let since = Instant::now();
+            while instance.may_block && self.stuck.load(Ordering::Relaxed) && since.elapsed() < STUCK {
+                thread::sleep(Duration::from_millis(5));
+            }
             self.kept.lock().unwrap().push(instance);
             *self.outcome.lock().unwrap()
         })
@@ -61,7 +74,8 @@ pub async fn start_with(config: ScpConfig, delay: Duration) -> Running {
 
 /// With more services than storing.
 pub async fn start_serving(config: ScpConfig, delay: Duration, more: impl FnOnce(Services) -> Services) -> Running {
-    let recorder = Arc::new(Recorder { kept: Mutex::new(Vec::new()), outcome: Mutex::new(StoreOutcome::Kept), delay });
+    let (kept, outcome) = (Mutex::new(Vec::new()), Mutex::new(StoreOutcome::Kept));
+    let recorder = Arc::new(Recorder { kept, outcome, delay, stuck: AtomicBool::new(false) });
     let services = more(Services::storing(Arc::clone(&recorder) as Arc<dyn StoreHandler>));
     let scp = Scp::bind(config, services).await.expect("port 0 is free");
     let address = scp.local_addr().unwrap();

@@ -270,7 +270,7 @@ mod tests {
         let catalogue = sqlite(&folder.path().join("catalog.sqlite"), 1).await.unwrap();
         let options = catalogue.query_all_raw(Dialect::Sqlite.statement("PRAGMA compile_options", [])).await.unwrap();
         let options: Vec<String> = options.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
-        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"] {
+        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPILL=1048576"] {
             assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
         }
     }

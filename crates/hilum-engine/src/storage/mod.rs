@@ -194,6 +194,11 @@ impl Storage {
         &self.root
     }
 
+    /// New objects go to the folder: keeping one waits for a disk, never for a network.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.bucket.is_none()
+    }
+
     fn bucket(&self) -> Result<&Arc<Bucket>, StorageError> {
         self.bucket.as_ref().ok_or(StorageError::BucketNotConfigured)
     }
