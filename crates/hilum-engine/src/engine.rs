@@ -7,11 +7,9 @@ use crate::audit::{Action, AuditEvent, Detail, Gatherer, Subject, Witness};
 use crate::catalog::{AuditWriter, Catalog, CataloguePlace, summary};
 use crate::control::WorkControl;
 use crate::deliveries::DeliveryRule;
-use crate::error::{AcceptError, EngineError};
+use crate::error::EngineError;
 use crate::find::Pages;
 use crate::import::{self, ImportSummary};
-use crate::intake::{Incoming, Receipt, Received, Sender};
-use crate::journey;
 use crate::keys::KeyPlace;
 use crate::live::Live;
 use crate::promise::Promises;
@@ -257,65 +255,6 @@ impl Engine {
         engine.remove_objects().await?;
         engine.name_missing_keys().await;
         Ok(engine)
-    }
-
-    /// Where an instance goes while it is received, if it is too long for memory.
-    pub fn spool_folder(&self) -> PathBuf {
-        self.storage().root().to_owned()
-    }
-
-    /// Takes one instance: a whole Part 10 file, or file meta and data set without preamble. Success means durable.
-    pub async fn accept_instance(
-        &self,
-        scope: &Scope,
-        zone: Zone,
-        object: impl Into<Received>,
-        source: Source,
-    ) -> Result<Accepted, AcceptError> {
-        let incoming = Incoming { received: object.into(), source, file_name: None, sender: None, row_follows: false };
-        self.take(scope, zone, incoming).await
-    }
-
-    /// As [`Self::accept_instance`], of one of many that come in one request of STOW-RS: their rows follow together, and who answers the
-    /// request waits for them ([`Self::caught_up`]).
-    pub async fn accept_part(
-        &self,
-        scope: &Scope,
-        zone: Zone,
-        part: impl Into<Received>,
-    ) -> Result<Accepted, AcceptError> {
-        let received = part.into();
-        let incoming = Incoming { received, source: Source::Stow, file_name: None, sender: None, row_follows: true };
-        self.take(scope, zone, incoming).await
-    }
-
-    /// As [`Self::accept_instance`], of what an application entity sent: it must be what the sender said it is, and the rules may give
-    /// it to another institution than the caller's. Its row may follow a moment after this returns; who asks this engine for it
-    /// waits that long.
-    pub async fn accept_from(
-        &self,
-        scope: &Scope,
-        zone: Zone,
-        received: impl Into<Received>,
-        sender: Sender,
-    ) -> Result<Accepted, AcceptError> {
-        let received = received.into();
-        let sender = Some(sender);
-        let incoming = Incoming { received, source: Source::Dimse, file_name: None, sender, row_follows: true };
-        self.take(scope, zone, incoming).await
-    }
-
-    async fn take(&self, scope: &Scope, zone: Zone, incoming: Incoming) -> Result<Accepted, AcceptError> {
-        let source = incoming.source;
-        let taken = journey::accept_instance(self, scope, zone, incoming).await;
-        let event = AuditEvent::by(scope, Action::Receive).of(scope.home().clone());
-        let Receipt { accepted, study, institution } = self.judged(event, Permission::Store, taken).await?;
-        let scope = institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
-        if let Err(error) = self.note_received(&scope, source, &study).await {
-            // It is durable here, and its sender is told so.
-            tracing::error!(code = error.code(), "a reception is not in the audit trail");
-        }
-        Ok(accepted)
     }
 
     /// Imports files, folders (recursively), zips and DICOMDIR. When it returns, its series are due to be settled at once.

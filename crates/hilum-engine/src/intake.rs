@@ -5,7 +5,7 @@ use crate::catalog::{KnownInstance, NewQuarantine, RecordRequest, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
 use crate::storage::segment::{Provenance, Purpose};
-use crate::storage::{Sha256Digest, Staged, Storage, StorageError, digest};
+use crate::storage::{NewObject, Sha256Digest, Staged, Storage, StorageError, digest};
 use bytes::Bytes;
 use hilum_dicom::facts::ImageFacts;
 use hilum_dicom::uid::PixelCoding;
@@ -237,19 +237,38 @@ fn same_data_set(a: &ObjectBytes, b: &ObjectBytes) -> io::Result<bool> {
     Ok(digest(a, of_a.data_set_offset)? == digest(b, of_b.data_set_offset)?)
 }
 
-/// Appends an examined object durably.
+/// Appends examined objects durably, those of a folder by one synchronisation.
 pub(crate) async fn append(
+    engine: &Engine,
+    objects: impl IntoIterator<Item = (Provenance, &Examined)>,
+) -> Vec<Result<(Staged, Sha256Digest), AcceptError>> {
+    let (mut may_block, mut new) = (true, Vec::new());
+    for (provenance, examined) in objects {
+        may_block &= examined.may_block;
+        new.push(NewObject { provenance, sha256: examined.sha256, object: examined.object.clone() });
+    }
+    let (storage, count) = (Arc::clone(engine.storage()), new.len());
+    let appended = if may_block && storage.is_folder() {
+        Ok(storage.append(&new))
+    } else {
+        tokio::task::spawn_blocking(move || storage.append(&new)).await
+    };
+    match appended {
+        Ok(appended) => appended.into_iter().map(|appended| Ok(appended?)).collect(),
+        Err(error) => {
+            let _logged = AcceptError::aborted(error);
+            (0..count).map(|_| Err(AcceptError::Aborted)).collect()
+        }
+    }
+}
+
+/// The same of one.
+async fn append_one(
     engine: &Engine,
     provenance: Provenance,
     new: &Examined,
 ) -> Result<(Staged, Sha256Digest), AcceptError> {
-    let storage = engine.storage();
-    if new.may_block && storage.is_folder() {
-        return Ok(storage.append(provenance, new.sha256, &new.object)?);
-    }
-    let (storage, object, sha256) = (Arc::clone(storage), new.object.clone(), new.sha256);
-    let appended = tokio::task::spawn_blocking(move || storage.append(provenance, sha256, &object));
-    Ok(appended.await.map_err(AcceptError::aborted)??)
+    append(engine, [(provenance, new)]).await.pop().ok_or(AcceptError::Aborted)?
 }
 
 /// What the recorder is asked to do with it.
@@ -279,7 +298,7 @@ pub(crate) async fn same_or_quarantined(
     }
     let (reason_code, reason) = comparison.reason();
     let institution = engine.catalog().home(scope).await?;
-    let staged = append(engine, Provenance::now(Purpose::Quarantine, scope, zone, source, None), new).await?;
+    let staged = append_one(engine, Provenance::now(Purpose::Quarantine, scope, zone, source, None), new).await?;
     let aside = NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() };
     let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
     engine.recorder().record(request).await?;

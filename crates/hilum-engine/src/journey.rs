@@ -1,6 +1,7 @@
 //! The main path: an instance arrives, its series settles, its study is read and reported, a physician signs. Read top-down.
 
-use crate::access::{Permission, Scope};
+use crate::access::Scope;
+use crate::admission::{self, Admission, Admitted};
 use crate::catalog::{Claim, NewInstance, NewSignature, Recorded, Subject};
 use crate::engine::{Accepted, Engine, Zone};
 use crate::error::{AcceptError, EngineError};
@@ -8,62 +9,66 @@ use crate::intake::{self, Incoming, Receipt, append, request};
 use crate::reading;
 use crate::results;
 use crate::review::{self, Draft};
-use crate::routing::Route;
-use crate::storage::segment::{Provenance, Purpose};
+use crate::storage::{Sha256Digest, Staged};
 use crate::tagging::{rank, tag_series};
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
 use hilum_dicom::{InstanceFacts, StudyUid};
 
 /// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success. Over DIMSE, where one
 ///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised; so is that of a
-///    part of a STOW-RS request, whose answer waits for all rows at once.
+///    part of a STOW-RS request, whose answer waits for all rows at once. Several that come together are made durable together.
+pub(crate) async fn accept_instances(
+    engine: &Engine,
+    scope: &Scope,
+    zone: Zone,
+    incoming: Vec<Incoming>,
+) -> Vec<Result<Receipt, AcceptError>> {
+    let looked_at = admission::admit(engine, scope, zone, incoming).await;
+    let new = admission::admitted(&looked_at).map(|admitted| (admitted.provenance.clone(), &admitted.new));
+    let mut kept = append(engine, new).await.into_iter();
+    let mut receipts = Vec::with_capacity(looked_at.len());
+    for outcome in looked_at {
+        receipts.push(match outcome {
+            Ok(Admission::New(admitted)) => match kept.next() {
+                Some(Ok(staged)) => record_instance(engine, zone, *admitted, staged).await,
+                Some(Err(error)) => Err(error),
+                None => Err(AcceptError::Aborted),
+            },
+            Ok(Admission::Known(receipt)) => Ok(receipt),
+            Err(error) => Err(error),
+        });
+    }
+    receipts
+}
+
+/// Step 1 for an instance that comes alone.
 pub(crate) async fn accept_instance(
     engine: &Engine,
     scope: &Scope,
     zone: Zone,
     incoming: Incoming,
 ) -> Result<Receipt, AcceptError> {
-    if zone == Zone::Research {
-        return Err(AcceptError::ResearchZoneNeedsDeidentification);
-    }
-    if !scope.may(Permission::Store, scope.home()) {
-        return Err(AcceptError::Forbidden);
-    }
-    let Incoming { received, source, file_name, sender, row_follows } = incoming;
-    let new = intake::examine(received).await?;
-    if sender.as_ref().is_some_and(|sender| (&sender.sop_class, &sender.sop) != (&new.facts.sop_class, &new.facts.sop))
-    {
-        return Err(AcceptError::NotAsAnnounced);
-    }
-    let title = sender.as_ref().map(|sender| &sender.ae_title);
-    let Route { institution, forward } = engine.route(source, title, &new.facts);
-    let given_to = institution.clone();
-    let scope = &institution.map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
-    let study = new.facts.study.uid.clone();
-    let sop = new.facts.sop.clone();
-    engine.settled(scope, zone, &sop).await;
-    if let Some(known) = engine.catalog().known_instance(scope, zone, &sop).await? {
-        let accepted = intake::same_or_quarantined(engine, scope, zone, source, &known, &new).await?;
-        return Ok(Receipt { accepted, study, institution: given_to });
-    }
-    let institution = engine.catalog().home(scope).await?;
-    let room = if row_follows { Some(engine.room_for_a_promise().await?) } else { None };
-    let provenance = Provenance::now(Purpose::Instance, scope, zone, source, file_name.clone());
-    let staged = append(engine, provenance.clone(), &new).await?;
-    let subject = Subject::Instance(NewInstance {
-        facts: new.facts.clone(),
-        quiet_after: engine.quiet_after(),
-        file_name,
-        forward,
-    });
+    accept_instances(engine, scope, zone, vec![incoming]).await.pop().unwrap_or(Err(AcceptError::Aborted))
+}
+
+async fn record_instance(
+    engine: &Engine,
+    zone: Zone,
+    admitted: Admitted,
+    staged: (Staged, Sha256Digest),
+) -> Result<Receipt, AcceptError> {
+    let Admitted { scope, institution, given_to, source, study, new, provenance, file_name, forward, room, .. } =
+        admitted;
+    let (facts, quiet_after) = (new.facts.clone(), engine.quiet_after());
+    let subject = Subject::Instance(NewInstance { facts, quiet_after, file_name, forward });
     let request = request(institution, zone, source, &new, staged, subject);
     if let Some(room) = room {
-        engine.promise(room, provenance, sop, request).await;
+        engine.promise(room, provenance, new.facts.sop.clone(), request).await;
         return Ok(Receipt { accepted: Accepted::Kept, study, institution: given_to });
     }
     let accepted = match engine.recorder().record(request).await? {
         Recorded::New => Accepted::Kept,
-        Recorded::Taken(known) => intake::same_or_quarantined(engine, scope, zone, source, &known, &new).await?,
+        Recorded::Taken(known) => intake::same_or_quarantined(engine, &scope, zone, source, &known, &new).await?,
         // The answer to what is put aside; an instance never gets it.
         Recorded::AsideBefore => return Err(AcceptError::Aborted),
     };

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod accounts;
 pub mod acquisition;
+mod admission;
 pub mod archive;
 pub mod audit;
 pub mod catalog;
@@ -30,6 +31,7 @@ mod promise;
 pub mod pseudonyms;
 mod pulling;
 mod reading;
+mod reception;
 mod recorder;
 mod recovery;
 pub mod report;

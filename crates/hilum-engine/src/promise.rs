@@ -73,11 +73,17 @@ pub(crate) struct Room {
 }
 
 impl Engine {
-    /// A place for one more promise; refused when the catalogue has not kept up for a while.
-    pub(crate) async fn room_for_a_promise(&self) -> Result<Room, AcceptError> {
-        let room = tokio::time::timeout(PATIENCE, Arc::clone(&self.promises().room).acquire_owned()).await;
-        let place = room.map_err(|_| AcceptError::CatalogueBehind)?.map_err(|_| AcceptError::ShuttingDown)?;
-        Ok(Room { _place: place })
+    /// Places for so many more promises; refused when the catalogue has not kept up for a while. All at once: who waited for another place
+    /// while it has one would wait for whoever waits for all.
+    pub(crate) async fn room_for_promises(&self, count: usize) -> Vec<Result<Room, AcceptError>> {
+        let places = Arc::clone(&self.promises().room).acquire_many_owned(count as u32);
+        let mut places = tokio::time::timeout(PATIENCE, places).await;
+        let mut place = || match &mut places {
+            Ok(Ok(places)) => places.split(1).map(|place| Room { _place: place }).ok_or(AcceptError::Aborted),
+            Ok(Err(_)) => Err(AcceptError::ShuttingDown),
+            Err(_) => Err(AcceptError::CatalogueBehind),
+        };
+        (0..count).map(|_| place()).collect()
     }
 
     /// Promises a durable object its row; when this returns, its sender may be told. The row follows whatever happens.

@@ -22,7 +22,7 @@ impl Storage {
         let (incoming, marker) = (name(), name());
         // From here on `staged` removes whatever a failure leaves.
         let way = Way::Folder { incoming: incoming.clone(), marker: marker.clone() };
-        let staged = Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) };
+        let staged = Staged::new(target, way);
         fs::create_dir(&marker).map_err(StorageError::during("mark a folder as incoming"))?;
         fs::create_dir(&incoming).map_err(StorageError::during("create an incoming folder"))?;
         for (name, bytes) in files {
@@ -43,7 +43,7 @@ impl Storage {
     ) -> Result<Staged, StorageError> {
         let marker = self.incoming.0.join(target.incoming_name(Uuid::new_v4()));
         let way = Way::Files { bucket: Arc::clone(bucket), marker: marker.clone(), placed: AtomicBool::new(false) };
-        let staged = Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) };
+        let staged = Staged::new(target, way);
         fs::create_dir(&marker).map_err(StorageError::during("mark a folder as incoming"))?;
         sync_folder(&self.incoming.0)?;
         bucket.put_files(&staged.target, files)?;

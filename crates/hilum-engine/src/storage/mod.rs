@@ -52,6 +52,17 @@ const FOLDER_ID: &str = "folder.id";
 /// SHA-256 of bytes as received.
 pub type Sha256Digest = [u8; 32];
 
+/// An object on its way into the store.
+#[derive(Clone, Debug)]
+pub struct NewObject {
+    /// Stays with it, for whoever finds it without a row.
+    pub provenance: Provenance,
+    /// SHA-256 of its bytes, where somebody knows it.
+    pub sha256: Option<Sha256Digest>,
+    /// Its bytes.
+    pub object: ObjectBytes,
+}
+
 /// The data folder of one running process.
 #[derive(Debug)]
 pub struct Storage {
@@ -110,6 +121,10 @@ enum Way {
 }
 
 impl Staged {
+    fn new(target: ObjectKey, way: Way) -> Self {
+        Self { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) }
+    }
+
     /// Where the bytes are, or will be.
     pub fn target(&self) -> &ObjectKey {
         &self.target
@@ -203,27 +218,23 @@ impl Storage {
         self.bucket.as_ref().ok_or(StorageError::BucketNotConfigured)
     }
 
-    /// Keeps an object durably, in a segment or in the bucket; its digest too is told, computed where nobody knew it. Blocks on the store.
-    pub fn append(
-        &self,
-        provenance: Provenance,
-        sha256: Option<Sha256Digest>,
-        object: &ObjectBytes,
-    ) -> Result<(Staged, Sha256Digest), StorageError> {
-        let (target, sha256, way) = match &self.bucket {
-            None => {
-                let appended = self.segments.append(provenance, sha256, object)?;
-                (appended.key.clone(), appended.sha256, Way::Record(appended))
-            }
-            Some(bucket) => {
-                let failed = StorageError::during("read a received object again");
-                let sha256 = sha256.map_or_else(|| digest(object, 0), Ok).map_err(failed)?;
-                let kept = bucket.keep(&Header { provenance, length: object.len(), sha256 }, object)?;
-                (kept.key.clone(), sha256, Way::Object(kept))
-            }
+    /// Keeps objects durably, in a segment or in the bucket; the digest of each is told too, computed where nobody knew it. Blocks on the store.
+    pub fn append(&self, objects: &[NewObject]) -> Vec<Result<(Staged, Sha256Digest), StorageError>> {
+        let Some(bucket) = &self.bucket else {
+            let staged = |record: Appended| {
+                let sha256 = record.sha256;
+                (Staged::new(record.key.clone(), Way::Record(record)), sha256)
+            };
+            return self.segments.append(objects).into_iter().map(|record| record.map(staged)).collect();
         };
-        let staged = Staged { target, way, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) };
-        Ok((staged, sha256))
+        let kept = objects.iter().map(|NewObject { provenance, sha256, object }| {
+            let failed = StorageError::during("read a received object again");
+            let sha256 = sha256.map_or_else(|| digest(object, 0), Ok).map_err(failed)?;
+            let header = Header { provenance: provenance.clone(), length: object.len(), sha256 };
+            let kept = bucket.keep(&header, object)?;
+            Ok((Staged::new(kept.key.clone(), Way::Object(kept)), sha256))
+        });
+        kept.collect()
     }
 
     /// Removes objects that have no row; says of each whether it is gone. That it was gone already is no failure.
@@ -319,7 +330,7 @@ impl Storage {
 
     /// A record that lies in a segment without a row, on its way to get one.
     pub(crate) fn adopt(key: ObjectKey) -> Staged {
-        Staged { target: key, way: Way::Found, recorded: AtomicBool::new(false), stays: AtomicBool::new(false) }
+        Staged::new(key, Way::Found)
     }
 }
 

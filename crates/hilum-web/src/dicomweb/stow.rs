@@ -7,7 +7,7 @@ use axum::{
 use hilum_dicom::{InstanceFacts, ObjectBytes, SopUid, StudyUid, TransferSyntaxUid};
 use hilum_engine::{Accepted, Received, Zone};
 use memchr::memmem;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -72,7 +72,7 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
         match multipart.next().await {
             Ok(Some(part)) => {
                 let part = instance_of(study.as_ref(), part).await;
-                storing.make_room(&part, &mut response).await;
+                storing.make_room(app, &part, &mut response).await;
                 storing.add(app, part);
             }
             Ok(None) => {
@@ -96,64 +96,106 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
     }
 }
 
-/// Parts are stored beside each other, so that they share synchronisations and transactions: so many at most,
-const PARTS_AT_ONCE: usize = 16;
+/// So many parts at most are on their way,
+const PARTS_AT_ONCE: usize = 32;
 /// and no more bytes than these beside the first.
 const BYTES_AT_ONCE: usize = 64 << 20;
+/// Parts are stored by groups, which share a synchronisation and a transaction; one of so many bytes waits for no more.
+const BYTES_OF_A_GROUP: usize = 8 << 20;
 
 /// Parts that are being stored, in the order in which they came. Should the request end, what has begun is still brought to its end.
 #[derive(Default)]
 struct Storing {
-    parts: VecDeque<Begun>,
-    bytes: usize,
+    begun: VecDeque<Begun>,
+    gathered: Vec<Result<Incoming, Stored>>,
 }
 
+/// A group that is being stored.
 struct Begun {
-    length: usize,
-    sop: Option<SopUid>,
-    stored: JoinHandle<Stored>,
+    group: Told,
+    stored: JoinHandle<Vec<Stored>>,
+}
+
+/// What is known of some parts without looking at them again.
+#[derive(Default)]
+struct Told {
+    parts: usize,
+    bytes: usize,
+    sops: Vec<SopUid>,
+}
+
+impl Told {
+    fn of<'a>(parts: impl IntoIterator<Item = &'a Result<Incoming, Stored>>) -> Self {
+        let mut told = Self::default();
+        for part in parts {
+            let (length, sop) = length_and_sop(part);
+            told.parts += 1;
+            told.bytes += length;
+            told.sops.extend(sop);
+        }
+        told
+    }
 }
 
 impl Storing {
     fn add(&mut self, app: &App, part: Result<Incoming, Stored>) {
-        let (length, sop) = told(&part);
-        let stored = match part {
-            Ok(incoming) => tokio::spawn(store_instance(app.clone(), incoming)),
-            Err(failed) => tokio::spawn(async { failed }),
-        };
-        self.bytes += length;
-        self.parts.push_back(Begun { length, sop, stored });
+        self.gathered.push(part);
+        let gathered = Told::of(&self.gathered);
+        if gathered.parts >= app.engine.parts_together() || gathered.bytes >= BYTES_OF_A_GROUP {
+            self.begin(app);
+        }
+    }
+
+    /// Stores what was gathered.
+    fn begin(&mut self, app: &App) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let parts = mem::take(&mut self.gathered);
+        let group = Told::of(&parts);
+        self.begun.push_back(Begun { group, stored: tokio::spawn(store_group(app.clone(), parts)) });
     }
 
     /// Waits until there is room for a part, and until those before it with the same SOP Instance UID are stored: the first one counts.
-    async fn make_room(&mut self, part: &Result<Incoming, Stored>, response: &mut StoreResponse) {
-        let (length, sop) = told(part);
-        while self.parts.len() >= PARTS_AT_ONCE
-            || (!self.parts.is_empty() && self.bytes.saturating_add(length) > BYTES_AT_ONCE)
-            || (sop.is_some() && self.parts.iter().any(|begun| begun.sop == sop))
-        {
+    async fn make_room(&mut self, app: &App, part: &Result<Incoming, Stored>, response: &mut StoreResponse) {
+        let (length, sop) = length_and_sop(part);
+        loop {
+            let gathered = Told::of(&self.gathered);
+            let on_their_way = || self.begun.iter().map(|begun| &begun.group).chain([&gathered]);
+            let parts: usize = on_their_way().map(|group| group.parts).sum();
+            let bytes: usize = on_their_way().map(|group| group.bytes).sum();
+            let comes_again = sop.as_ref().is_some_and(|sop| on_their_way().any(|group| group.sops.contains(sop)));
+            let crowded = parts >= PARTS_AT_ONCE || (parts > 0 && bytes.saturating_add(length) > BYTES_AT_ONCE);
+            if !crowded && !comes_again {
+                return;
+            }
+            if self.begun.is_empty() || comes_again {
+                self.begin(app);
+            }
             self.take_first(response).await;
         }
     }
 
     /// Waits for all of them, and for their rows.
     async fn finish(&mut self, app: &App, response: &mut StoreResponse) {
-        while !self.parts.is_empty() {
+        self.begin(app);
+        while !self.begun.is_empty() {
             self.take_first(response).await;
         }
         app.engine.caught_up().await;
     }
 
     async fn take_first(&mut self, response: &mut StoreResponse) {
-        let Some(Begun { length, stored, .. }) = self.parts.pop_front() else { return };
-        self.bytes -= length;
-        match stored.await {
-            Ok(Stored::Kept(reference)) => response.stored(&reference),
-            Ok(Stored::Quarantined(reference)) => response.quarantined(&reference),
-            Ok(Stored::Failed(reference, reason)) => response.failed(reference.as_ref(), reason),
-            Err(error) => {
-                tracing::error!(panic = error.is_panic(), "storing a part ended early");
-                response.failed(None, 0x0110);
+        let Some(Begun { group, stored }) = self.begun.pop_front() else { return };
+        let stored = stored.await.unwrap_or_else(|error| {
+            tracing::error!(panic = error.is_panic(), "storing parts ended early");
+            (0..group.parts).map(|_| Stored::Failed(None, 0x0110)).collect()
+        });
+        for stored in stored {
+            match stored {
+                Stored::Kept(reference) => response.stored(&reference),
+                Stored::Quarantined(reference) => response.quarantined(&reference),
+                Stored::Failed(reference, reason) => response.failed(reference.as_ref(), reason),
             }
         }
     }
@@ -207,7 +249,7 @@ struct Incoming {
 }
 
 /// How many bytes of a part are held, and which instance it is.
-fn told(part: &Result<Incoming, Stored>) -> (usize, Option<SopUid>) {
+fn length_and_sop(part: &Result<Incoming, Stored>) -> (usize, Option<SopUid>) {
     part.as_ref().map_or((0, None), |incoming| {
         let held = match &incoming.object {
             ObjectBytes::Held(bytes) => bytes.len(),
@@ -246,18 +288,27 @@ async fn instance_of(study: Option<&StudyUid>, part: Part) -> Result<Incoming, S
     Ok(Incoming { reference, facts: Box::new(facts), object })
 }
 
-async fn store_instance(app: App, incoming: Incoming) -> Stored {
-    let Incoming { reference, facts, object } = incoming;
-    let received = Received { facts: Some(facts), ..object.into() };
-    match app.engine.accept_part(&app.scope, Zone::Clinical, received).await {
-        Ok(Accepted::Kept | Accepted::AlreadyThere) => Stored::Kept(reference),
-        Ok(Accepted::Quarantined { .. }) => Stored::Quarantined(reference),
-        Err(error) => {
+/// Stores parts none of which has the SOP Instance UID of another; what became of each, in their order.
+async fn store_group(app: App, parts: Vec<Result<Incoming, Stored>>) -> Vec<Stored> {
+    let (mut outcomes, mut received) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+    for part in parts {
+        outcomes.push(part.map(|Incoming { reference, facts, object }| {
+            received.push(Received { facts: Some(facts), ..object.into() });
+            reference
+        }));
+    }
+    let mut accepted = app.engine.accept_parts(&app.scope, Zone::Clinical, received).await.into_iter();
+    let mut outcome = |reference| match accepted.next() {
+        Some(Ok(Accepted::Kept | Accepted::AlreadyThere)) => Stored::Kept(reference),
+        Some(Ok(Accepted::Quarantined { .. })) => Stored::Quarantined(reference),
+        Some(Err(error)) => {
             let (_, reason) = outside(error.kind());
             tracing::warn!(code = error.code(), reason, "instance of a STOW-RS request not kept");
             Stored::Failed(Some(reference), reason)
         }
-    }
+        None => Stored::Failed(Some(reference), 0x0110),
+    };
+    outcomes.into_iter().map(|part| part.map_or_else(|failed| failed, &mut outcome)).collect()
 }
 
 /// A header of this much is read in passing: to change threads would take longer.

@@ -10,7 +10,7 @@ mod scan;
 pub use record::{Header, Provenance, Purpose};
 pub use scan::{Record, Records};
 
-use super::{ObjectKey, Sha256Digest, StorageError, sync_folder};
+use super::{NewObject, ObjectKey, Sha256Digest, StorageError, sync_folder};
 use hilum_dicom::object_bytes::read_exact_at;
 use hilum_dicom::{ObjectBytes, ObjectDigest};
 pub(super) use record::HEADER;
@@ -71,7 +71,7 @@ struct State {
     failed: bool,
 }
 
-/// A record that is durable, and not yet one of the archive's.
+/// A record that is not yet one of the archive's; durable for whoever has it from [`Segments::append`].
 #[derive(Debug)]
 pub(super) struct Appended {
     segment: Arc<Segment>,
@@ -86,16 +86,30 @@ impl Segments {
         Self { folder: root.join(FOLDER), incoming, process, open: Mutex::default() }
     }
 
-    /// Appends an object; when this returns, it is durable. Its digest is computed here where nobody knows it yet. Blocks on the disk.
-    pub(super) fn append(
-        &self,
-        provenance: Provenance,
-        sha256: Option<Sha256Digest>,
-        object: &ObjectBytes,
-    ) -> Result<Appended, StorageError> {
+    /// Appends objects, synchronised together; those that this names are durable. A digest is computed here where nobody knows it yet. Blocks on
+    /// the disk.
+    pub(super) fn append(&self, objects: &[NewObject]) -> Vec<Result<Appended, StorageError>> {
+        let written: Vec<_> = objects.iter().map(|object| self.write(object)).collect();
+        let mut durable: Option<Arc<Segment>> = None;
+        let mut synchronised = |record: Appended| {
+            // A record before was written to the same segment, and all of them before the first synchronisation.
+            if !durable.as_ref().is_some_and(|segment| Arc::ptr_eq(segment, &record.segment)) {
+                if let Err(error) = record.segment.make_durable() {
+                    record.discard();
+                    return Err(error);
+                }
+                durable = Some(Arc::clone(&record.segment));
+            }
+            Ok(record)
+        };
+        written.into_iter().map(|record| synchronised(record?)).collect()
+    }
+
+    /// A record that is not durable yet.
+    fn write(&self, new: &NewObject) -> Result<Appended, StorageError> {
         let segment = self.segment()?;
         let too_large = || StorageError::during("append an object")(io::ErrorKind::FileTooLarge.into());
-        let length = object.len();
+        let length = new.object.len();
         let size = extent(length).ok_or_else(too_large)?;
         let offset = {
             let mut state = lock(&segment.state);
@@ -106,8 +120,7 @@ impl Segments {
             state.live += 1;
             offset
         };
-        let written = segment.write(provenance, sha256, object, offset);
-        match written.and_then(|sha256| segment.make_durable().map(|()| sha256)) {
+        match segment.write(new, offset) {
             Ok(sha256) => {
                 let key = ObjectKey::record(&segment.name, offset, length, &sha256);
                 Ok(Appended { segment, key, sha256, offset, length })
@@ -154,15 +167,10 @@ impl Segments {
 pub(crate) const MARKER: &str = "segment+";
 
 impl Segment {
-    fn write(
-        &self,
-        provenance: Provenance,
-        promised: Option<Sha256Digest>,
-        object: &ObjectBytes,
-        offset: u64,
-    ) -> Result<Sha256Digest, StorageError> {
+    fn write(&self, new: &NewObject, offset: u64) -> Result<Sha256Digest, StorageError> {
         let failed = || StorageError::during("append an object");
         let start = offset + HEADER as u64;
+        let NewObject { provenance, sha256: promised, object } = new;
         let sha256 = match object {
             ObjectBytes::Held(bytes) => {
                 write_all_at(&self.file, bytes, start).map_err(failed())?;
@@ -184,7 +192,7 @@ impl Segment {
                 found
             }
         };
-        let header = Header { provenance, length: object.len(), sha256 };
+        let header = Header { provenance: provenance.clone(), length: object.len(), sha256 };
         write_all_at(&self.file, &header.write(&self.name, offset), offset).map_err(failed())?;
         Ok(sha256)
     }

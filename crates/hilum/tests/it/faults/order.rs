@@ -78,6 +78,8 @@ async fn segment_folder_and_what_success_stands_for_are_synchronised_before_it_i
     receive(&mut socket).await;
     let (dimse, http) = (server.dimse.clone(), server.http.clone());
     assert_eq!(stow(&http, &[part10(2, 16)]).await.0, 200);
+    let several: Vec<_> = (3..11).map(|number| part10(number, 16)).collect();
+    assert_eq!(stow(&http, &several).await.0, 200);
     assert_eq!(server.signal("TERM"), Some(0));
     tokio::time::sleep(Duration::from_millis(200)).await;
     let text = std::fs::read_to_string(&trace).unwrap();
@@ -96,10 +98,12 @@ async fn segment_folder_and_what_success_stands_for_are_synchronised_before_it_i
     assert_eq!(dimse.len(), 4, "{text}");
     let http = answers(&http);
     let stored = http.first().copied().expect("an HTTP answer");
+    let answered = http.last().copied().expect("an HTTP answer");
     for (what, before) in [
         ("first C-STORE", &calls[dimse[0]..dimse[1]]),
         ("second C-STORE", &calls[dimse[1]..dimse[2]]),
         ("STOW-RS", &calls[dimse[3]..stored]),
+        ("STOW-RS of several", &calls[stored + 1..answered]),
     ] {
         let synced = synchronised(before);
         let at = |end: &str| synced.iter().position(|path| path.ends_with(end));
@@ -110,6 +114,9 @@ async fn segment_folder_and_what_success_stands_for_are_synchronised_before_it_i
         let last_write = before.iter().rposition(|call| is(call, "write"));
         let last_sync = before.iter().rposition(|call| is(call, "sync"));
         assert!(last_write.is_some() && last_write < last_sync, "{what}: {before:?}");
+        // Parts are made durable by groups, not each for itself.
+        let syncs = synced.iter().filter(|path| path.ends_with(".segment")).count();
+        assert!(syncs <= 2, "{what}: {synced:?}");
         match what {
             // A new segment is an entry of its folder, and that folder one of the data folder.
             "first C-STORE" => {
@@ -117,7 +124,7 @@ async fn segment_folder_and_what_success_stands_for_are_synchronised_before_it_i
                 assert!(folders.0.is_some() && folders.1.is_some(), "{what}: {synced:?}");
             }
             // Who stores by STOW-RS waits for the row too; a peer's row follows, made of the record where a crash comes first.
-            "STOW-RS" => {
+            "STOW-RS" | "STOW-RS of several" => {
                 let catalogue = synced.iter().rposition(|path| path.ends_with("catalog.sqlite-wal"));
                 assert!(segment < catalogue, "the bytes come before the row that names them: {synced:?}");
             }
