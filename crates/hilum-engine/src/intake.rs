@@ -244,7 +244,8 @@ pub(crate) async fn append(
 ) -> Vec<Result<(Staged, Sha256Digest), AcceptError>> {
     let (mut may_block, mut new) = (true, Vec::new());
     for (provenance, examined) in objects {
-        may_block &= examined.may_block;
+        // One that is too long for memory takes its time, and a connection of the catalogue may belong to this thread.
+        may_block &= examined.may_block && matches!(examined.object, ObjectBytes::Held(_));
         new.push(NewObject { provenance, sha256: examined.sha256, object: examined.object.clone() });
     }
     let (storage, count) = (Arc::clone(engine.storage()), new.len());

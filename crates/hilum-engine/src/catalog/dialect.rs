@@ -85,6 +85,19 @@ impl Dialect {
         }
     }
 
+    /// A table of numbers, made of one value.
+    pub(super) fn numbers<const N: usize>(self, columns: [&str; N], rows: &[[i64; N]]) -> (String, Value) {
+        let of = |(at, column): (usize, &&str)| match self {
+            Self::Sqlite => format!("json_extract(value, '$[{at}]') AS {column}"),
+            Self::Postgres => format!("CAST(value ->> {at} AS BIGINT) AS {column}"),
+        };
+        let columns = columns.iter().enumerate().map(of).collect::<Vec<_>>().join(", ");
+        let each = self.either("json_each(?)", "json_array_elements(CAST(? AS json)) AS value");
+        let row = |row: &[i64; N]| format!("[{}]", row.map(|number| number.to_string()).join(","));
+        let rows = rows.iter().map(row).collect::<Vec<_>>().join(",");
+        (format!("(SELECT {columns} FROM {each})"), format!("[{rows}]").into())
+    }
+
     /// A table of these rows alone, and the one value that names them. They are found by their numbers before anything else is asked:
     /// PostgreSQL would walk the index of an order instead and look into the list at each of its rows.
     pub(super) fn only_rows(self, table: &str, rows: &[i64]) -> (String, Value) {

@@ -1,5 +1,6 @@
 //! Recording instances: rows and "this series is unsettled, revision n" in one transaction, a batch of instances at a time.
 
+use super::dialect::Dialect;
 use super::entity::{instance, quarantine, series, study};
 use super::forward::record_forwards;
 use super::known::{Found, KnownInstance, find_instances};
@@ -11,7 +12,7 @@ use crate::engine::{Source, Zone};
 use crate::storage::{Sha256Digest, Staged, hex};
 use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, NotSet, QueryFilter, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, Set};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ impl Catalog {
         });
         let _recording = self.gaps.recording(instances);
         let txn = self.begin(ACT).await?;
-        let mut cache = RowCache::default();
+        let mut cache = known_rows(&txn, batch).await?;
         let mut touched: BTreeMap<i64, Touched> = BTreeMap::new();
         let outcomes = record_all(&txn, &mut cache, &mut touched, batch).await?;
         raise_revisions(&txn, &cache, &touched).await?;
@@ -150,6 +151,21 @@ async fn known_of(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<
         }
     }
     Ok(known)
+}
+
+/// What is there of the studies of a batch.
+async fn known_rows(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<RowCache, CatalogError> {
+    let mut of: HashMap<(i64, Zone), Vec<&InstanceFacts>> = HashMap::new();
+    for request in batch {
+        if let Subject::Instance(new) = &request.subject {
+            of.entry((request.institution, request.zone)).or_default().push(&new.facts);
+        }
+    }
+    let mut cache = RowCache::default();
+    for ((institution, zone), facts) in of {
+        cache.learn(txn, institution, zone, &facts).await?;
+    }
+    Ok(cache)
 }
 
 /// Rows of one statement: few lengths, so that each is prepared once.
@@ -276,41 +292,43 @@ struct Touched {
     to_read: bool,
 }
 
-/// "This series is unsettled, revision n", its study has changed, and both hold more than before.
+/// "This series is unsettled, revision n", its study has changed, and both hold more than before. One statement for all series and one for
+/// all studies of a batch.
 async fn raise_revisions(
     txn: &DatabaseTransaction,
     cache: &RowCache,
     touched: &BTreeMap<i64, Touched>,
 ) -> Result<(), CatalogError> {
+    if touched.is_empty() {
+        return Ok(());
+    }
+    let dialect = Dialect::of(txn);
     let mut studies: BTreeMap<i64, (i64, bool)> = BTreeMap::new();
+    let mut rows = Vec::with_capacity(touched.len());
     for (series_row, touched) in touched {
-        series::Entity::update_many()
-            .col_expr(series::Column::Revision, Expr::col(series::Column::Revision).add(1))
-            .col_expr(series::Column::QuietAt, Expr::value(touched.quiet_at))
-            .col_expr(series::Column::InstanceCount, Expr::col(series::Column::InstanceCount).add(touched.instances))
-            .col_expr(series::Column::FrameCount, Expr::col(series::Column::FrameCount).add(touched.frames))
-            .filter(series::Column::Id.eq(*series_row))
-            .exec(txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
+        rows.push([*series_row, touched.quiet_at, touched.instances, touched.frames]);
         let (instances, to_read) = studies.entry(touched.study_row).or_default();
         *instances += touched.instances;
         *to_read |= touched.to_read;
     }
-    for (study_row, (instances, to_read)) in studies {
-        study::Entity::update_many()
-            .col_expr(study::Column::Revision, Expr::col(study::Column::Revision).add(i64::from(to_read)))
-            .col_expr(
-                study::Column::SeriesCount,
-                Expr::col(study::Column::SeriesCount).add(cache.new_series(study_row)),
-            )
-            .col_expr(study::Column::InstanceCount, Expr::col(study::Column::InstanceCount).add(instances))
-            .col_expr(study::Column::UpdatedAt, Expr::value(now()))
-            .filter(study::Column::Id.eq(study_row))
-            .exec(txn)
-            .await
-            .map_err(CatalogError::during(ACT))?;
-    }
+    let (more, rows) = dialect.numbers(["id", "quiet_at", "instances", "frames"], &rows);
+    let series = format!(
+        "UPDATE series SET revision = series.revision + 1, quiet_at = more.quiet_at, \
+         instance_count = series.instance_count + more.instances, frame_count = series.frame_count + more.frames \
+         FROM {more} AS more WHERE series.id = more.id"
+    );
+    txn.execute_raw(dialect.statement(&series, [rows])).await.map_err(CatalogError::during(ACT))?;
+    let rows: Vec<_> = studies
+        .into_iter()
+        .map(|(row, (instances, to_read))| [row, i64::from(to_read), cache.new_series(row), instances])
+        .collect();
+    let (more, rows) = dialect.numbers(["id", "revisions", "series", "instances"], &rows);
+    let study = format!(
+        "UPDATE study SET revision = study.revision + more.revisions, series_count = study.series_count + more.series, \
+         instance_count = study.instance_count + more.instances, updated_at = ? \
+         FROM {more} AS more WHERE study.id = more.id"
+    );
+    txn.execute_raw(dialect.statement(&study, [now().into(), rows])).await.map_err(CatalogError::during(ACT))?;
     Ok(())
 }
 

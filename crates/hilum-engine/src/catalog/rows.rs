@@ -2,27 +2,80 @@
 //!
 //! The first object decides what a row says; what later objects say differently is kept as a conflict and shown.
 
+use super::dialect::Dialect;
 use super::entity::{patient, series, study, study_conflict};
 use super::{CatalogError, now, work};
 use crate::engine::Zone;
 use hilum_dicom::InstanceFacts;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, Set, Value,
+};
 use std::collections::{HashMap, HashSet};
 use time::macros::format_description;
 
 /// Rows already looked up in this transaction.
 #[derive(Default)]
 pub(super) struct RowCache {
-    patients: HashMap<(i64, String, String, String), patient::Model>,
-    studies: HashMap<(i64, String), study::Model>,
+    patients: HashMap<(i64, Zone, String, String, String), patient::Model>,
+    studies: HashMap<(i64, Zone, String), study::Model>,
     series: HashMap<(i64, String), i64>,
+    /// Series that were there before, with what modality they say.
+    before: HashMap<(i64, String), (i64, Option<String>)>,
     conflicts: HashSet<(i64, &'static str)>,
     new_series: HashMap<i64, i64>,
     to_index: HashSet<i64>,
 }
 
 impl RowCache {
+    /// Looks up what is there of the studies, patients and series of some instances: a question for each of the three, however many those are.
+    pub(super) async fn learn(
+        &mut self,
+        txn: &DatabaseTransaction,
+        institution: i64,
+        zone: Zone,
+        facts: &[&InstanceFacts],
+    ) -> Result<(), CatalogError> {
+        let dialect = Dialect::of(txn);
+        let list = |uids: HashSet<&str>| Value::from(serde_json::json!(uids).to_string());
+        let of_these = dialect.in_json_list("study_uid");
+        let statement = dialect.statement(
+            &format!("SELECT * FROM study WHERE institution_id = ? AND zone = ? AND {of_these}"),
+            [
+                institution.into(),
+                zone.as_str().into(),
+                list(facts.iter().map(|facts| facts.study.uid.as_str()).collect()),
+            ],
+        );
+        let studies =
+            study::Entity::find().from_raw_sql(statement).all(txn).await.map_err(CatalogError::during(ACT))?;
+        if studies.is_empty() {
+            return Ok(());
+        }
+        let (of_these, rows) =
+            dialect.is_one_of("id", &studies.iter().map(|study| study.patient_row).collect::<Vec<_>>());
+        let statement = dialect.statement(&format!("SELECT * FROM patient WHERE {of_these}"), [rows]);
+        let patients = patient::Entity::find().from_raw_sql(statement).all(txn).await;
+        for patient in patients.map_err(CatalogError::during(ACT))? {
+            let key =
+                (institution, zone, patient.issuer.clone(), patient.patient_id.clone(), patient.only_study_uid.clone());
+            self.patients.insert(key, patient);
+        }
+        let (of_these, rows) =
+            dialect.is_one_of("study_row", &studies.iter().map(|study| study.id).collect::<Vec<_>>());
+        let uids = list(facts.iter().map(|facts| facts.series.uid.as_str()).collect());
+        let statement = dialect.statement(
+            &format!("SELECT * FROM series WHERE {of_these} AND {}", dialect.in_json_list("series_uid")),
+            [rows, uids],
+        );
+        let series = series::Entity::find().from_raw_sql(statement).all(txn).await;
+        for series in series.map_err(CatalogError::during(ACT))? {
+            self.before.insert((series.study_row, series.series_uid), (series.id, series.modality));
+        }
+        self.studies.extend(studies.into_iter().map(|study| ((institution, zone, study.study_uid.clone()), study)));
+        Ok(())
+    }
+
     /// New series by study row.
     pub(super) fn new_series(&self, study_row: i64) -> i64 {
         self.new_series.get(&study_row).copied().unwrap_or(0)
@@ -78,7 +131,7 @@ async fn patient_row(
     let id = stated.id.clone().unwrap_or_default();
     let issuer = stated.issuer.clone().unwrap_or_default();
     let only_study = if id.is_empty() { facts.study.uid.to_string() } else { String::new() };
-    let key = (institution, issuer.clone(), id.clone(), only_study.clone());
+    let key = (institution, zone, issuer.clone(), id.clone(), only_study.clone());
     if let Some(row) = cache.patients.get(&key) {
         return Ok(row.clone());
     }
@@ -123,7 +176,7 @@ async fn study_row(
     patient: &patient::Model,
     facts: &InstanceFacts,
 ) -> Result<study::Model, CatalogError> {
-    let key = (institution, facts.study.uid.to_string());
+    let key = (institution, zone, facts.study.uid.to_string());
     if let Some(row) = cache.studies.get(&key) {
         return Ok(row.clone());
     }
@@ -204,20 +257,21 @@ async fn series_row(
     if let Some(row) = cache.series.get(&key) {
         return Ok(*row);
     }
+    let differ = "Instances of one series state different modalities; the first one is shown.";
+    if let Some((row, modality)) = cache.before.remove(&key) {
+        if modality != facts.series.modality {
+            conflict(txn, cache, institution, study_row, "modalities_differ", differ).await?;
+        }
+        cache.series.insert(key, row);
+        return Ok(row);
+    }
+    // What is there of this study is known: those are of others.
     let same_uid = series::Entity::find()
         .filter(series::Column::InstitutionId.eq(institution))
         .filter(series::Column::SeriesUid.eq(facts.series.uid.as_str()))
         .all(txn)
         .await
         .map_err(CatalogError::during(ACT))?;
-    if let Some(row) = same_uid.iter().find(|row| row.study_row == study_row) {
-        if row.modality != facts.series.modality {
-            let text = "Instances of one series state different modalities; the first one is shown.";
-            conflict(txn, cache, institution, study_row, "modalities_differ", text).await?;
-        }
-        cache.series.insert(key, row.id);
-        return Ok(row.id);
-    }
     for other in &same_uid {
         let shares = study::Entity::find_by_id(other.study_row)
             .filter(study::Column::Zone.eq(zone.as_str()))

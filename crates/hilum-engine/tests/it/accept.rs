@@ -4,7 +4,7 @@ use crate::fixture::{Ct, aside, dcmtk, engine, files, number, objects, on_the_wa
 use bytes::Bytes;
 use hilum_dicom::write::SeriesKind;
 use hilum_engine::views::StudySearch;
-use hilum_engine::{AcceptError, Accepted, ErrorKind, Scope, Source, Zone};
+use hilum_engine::{AcceptError, Accepted, ErrorKind, Received, Scope, Source, Zone};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -208,6 +208,48 @@ async fn a_study_sent_for_two_patients_is_kept_and_flagged() {
     assert_eq!(study.summary.series_count, 2);
     assert_eq!(study.conflicts.iter().map(|note| note.code.as_str()).collect::<Vec<_>>(), ["study_of_two_patients"]);
     assert_eq!(rows(data.path()).await["patient"], 2);
+}
+
+#[tokio::test]
+async fn instances_of_one_series_that_state_different_modalities_are_kept_and_flagged() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let series = Ct { slices: 2, ..Ct::default() };
+    let [first, second] = series.files().try_into().unwrap();
+    let modality = b"\x08\x00\x60\x00CS\x02\x00";
+    let at = second.windows(modality.len()).position(|bytes| bytes == modality).unwrap() + modality.len();
+    let mut other = second.to_vec();
+    other[at..at + 2].copy_from_slice(b"MR");
+    for file in [first, other.into()] {
+        assert_eq!(send(&engine, &[file]).await, [Accepted::Kept]);
+    }
+    let study = engine.study(&Scope::local(), &series.study_uid()).await.unwrap();
+    assert_eq!(study.conflicts.iter().map(|note| note.code.as_str()).collect::<Vec<_>>(), ["modalities_differ"]);
+    assert_eq!((study.summary.series_count, study.summary.modalities.as_slice()), (1, &["CT".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn studies_and_series_that_come_together_are_counted_each_for_itself() {
+    let data = tempdir().unwrap();
+    let engine = engine(data.path()).await;
+    let series = |study, series| Ct { study, series, slices: 4, ..Ct::default() };
+    let all: Vec<_> = [(1, 1), (1, 2), (2, 1), (3, 1)].map(|(a, b)| series(a, b).files()).to_vec();
+    // Two slices of each at first, then one more of the first two studies.
+    let slices = |of: &[usize], slices: std::ops::Range<usize>| {
+        let parts = of.iter().flat_map(|at| all[*at][slices.clone()].to_vec());
+        parts.map(Received::from).collect::<Vec<_>>()
+    };
+    for parts in [slices(&[0, 1, 2, 3], 0..2), slices(&[0, 1, 2], 2..3)] {
+        let accepted = engine.accept_parts(&Scope::local(), Zone::Clinical, parts).await;
+        assert!(accepted.into_iter().all(|one| one.unwrap() == Accepted::Kept));
+        engine.caught_up().await;
+    }
+    let told = "SELECT concat(s.series_count, ' ', s.instance_count, ' ', string_agg(concat(e.instance_count, '/', e.frame_count), ' ')) \
+                FROM study s JOIN (SELECT * FROM series ORDER BY id) e ON e.study_row = s.id GROUP BY s.id ORDER BY s.id";
+    assert_eq!(texts(data.path(), told).await, ["2 6 3/3 3/3", "1 3 3/3", "1 2 2/2"]);
+    let behind =
+        "SELECT count(*) FROM study s JOIN series e ON e.study_row = s.id WHERE s.revision = 0 OR e.revision = 0";
+    assert_eq!(number(data.path(), behind).await, 0);
 }
 
 #[tokio::test]
