@@ -6,10 +6,7 @@
 use std::{
     cell::Cell,
     io,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -19,8 +16,12 @@ use tokio::runtime::{Builder, Handle};
 const MOST: usize = 64;
 
 /// They last as long as the process, not as long as a server: whatever was begun on one (a connection of a pool, a task) goes on.
-static IDLE: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
-static STARTED: AtomicUsize = AtomicUsize::new(0);
+static THREADS: Mutex<Threads> = Mutex::new(Threads { idle: Vec::new(), started: 0 });
+
+struct Threads {
+    idle: Vec<Handle>,
+    started: usize,
+}
 
 thread_local! {
     static IS_OWN: Cell<bool> = const { Cell::new(false) };
@@ -37,19 +38,23 @@ pub(crate) struct OwnThread(Handle);
 impl OwnThread {
     /// An idle one, or a new one; `None` where all are in use, or the system has none.
     pub(crate) fn take() -> Option<Self> {
-        if let Some(handle) = idle().pop() {
+        let mut threads = threads();
+        if let Some(handle) = threads.idle.pop() {
             return Some(Self(handle));
         }
-        let place =
-            STARTED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < MOST).then_some(count + 1));
-        place.ok()?;
-        start()
-            .map(Self)
-            .map_err(|error| {
-                STARTED.fetch_sub(1, Ordering::Relaxed);
+        if threads.started == MOST {
+            return None;
+        }
+        match start() {
+            Ok(handle) => {
+                threads.started += 1;
+                Some(Self(handle))
+            }
+            Err(error) => {
                 tracing::warn!(kind = ?error.kind(), "no thread for an association; it shares those that there are");
-            })
-            .ok()
+                None
+            }
+        }
     }
 
     /// Where its tasks are started.
@@ -60,12 +65,12 @@ impl OwnThread {
 
 impl Drop for OwnThread {
     fn drop(&mut self) {
-        idle().push(self.0.clone());
+        threads().idle.push(self.0.clone());
     }
 }
 
-fn idle() -> MutexGuard<'static, Vec<Handle>> {
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn start() -> io::Result<Handle> {
