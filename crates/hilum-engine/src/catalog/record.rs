@@ -135,18 +135,23 @@ impl Catalog {
 /// An instance among those of a batch: (institution, zone, SOP Instance UID).
 type Key = (i64, Zone, String);
 
-/// What the catalogue knows under the SOP Instance UIDs of a batch.
-async fn known_of(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<HashMap<Key, Found>, CatalogError> {
-    let mut asked: HashMap<(i64, Zone), Vec<&str>> = HashMap::new();
+/// The instances of a batch, by institution and zone.
+fn by_place(batch: &[RecordRequest]) -> HashMap<(i64, Zone), Vec<&InstanceFacts>> {
+    let mut by_place: HashMap<_, Vec<_>> = HashMap::new();
     for request in batch {
         if let Subject::Instance(new) = &request.subject {
-            asked.entry((request.institution, request.zone)).or_default().push(new.facts.sop.as_str());
+            by_place.entry((request.institution, request.zone)).or_default().push(&*new.facts);
         }
     }
+    by_place
+}
+
+/// What the catalogue knows under the SOP Instance UIDs of a batch.
+async fn known_of(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<HashMap<Key, Found>, CatalogError> {
     let mut known = HashMap::new();
-    for ((institution, zone), sops) in asked {
-        for sops in sops.chunks(ROWS_AT_ONCE) {
-            let found = find_instances(txn, institution, zone, sops.iter().copied()).await?;
+    for ((institution, zone), facts) in by_place(batch) {
+        for facts in facts.chunks(ROWS_AT_ONCE) {
+            let found = find_instances(txn, institution, zone, facts.iter().map(|facts| facts.sop.as_str())).await?;
             known.extend(found.into_iter().map(|found| ((institution, zone, found.sop.clone()), found)));
         }
     }
@@ -155,14 +160,8 @@ async fn known_of(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<
 
 /// What is there of the studies of a batch.
 async fn known_rows(txn: &DatabaseTransaction, batch: &[RecordRequest]) -> Result<RowCache, CatalogError> {
-    let mut of: HashMap<(i64, Zone), Vec<&InstanceFacts>> = HashMap::new();
-    for request in batch {
-        if let Subject::Instance(new) = &request.subject {
-            of.entry((request.institution, request.zone)).or_default().push(&new.facts);
-        }
-    }
     let mut cache = RowCache::default();
-    for ((institution, zone), facts) in of {
+    for ((institution, zone), facts) in by_place(batch) {
         cache.learn(txn, institution, zone, &facts).await?;
     }
     Ok(cache)
