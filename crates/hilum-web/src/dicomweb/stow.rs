@@ -108,40 +108,32 @@ const BYTES_OF_A_GROUP: usize = 8 << 20;
 struct Storing {
     begun: VecDeque<Begun>,
     gathered: Vec<Result<Incoming, Stored>>,
+    /// What is known of those.
+    group: Group,
 }
 
 /// A group that is being stored.
 struct Begun {
-    group: Told,
+    group: Group,
     stored: JoinHandle<Vec<Stored>>,
 }
 
 /// What is known of some parts without looking at them again.
 #[derive(Default)]
-struct Told {
+struct Group {
     parts: usize,
     bytes: usize,
     sops: Vec<SopUid>,
 }
 
-impl Told {
-    fn of<'a>(parts: impl IntoIterator<Item = &'a Result<Incoming, Stored>>) -> Self {
-        let mut told = Self::default();
-        for part in parts {
-            let (length, sop) = length_and_sop(part);
-            told.parts += 1;
-            told.bytes += length;
-            told.sops.extend(sop);
-        }
-        told
-    }
-}
-
 impl Storing {
     fn add(&mut self, app: &App, part: Result<Incoming, Stored>) {
+        let (length, sop) = length_and_sop(&part);
+        self.group.parts += 1;
+        self.group.bytes += length;
+        self.group.sops.extend(sop);
         self.gathered.push(part);
-        let gathered = Told::of(&self.gathered);
-        if gathered.parts >= app.engine.parts_together() || gathered.bytes >= BYTES_OF_A_GROUP {
+        if self.group.parts >= app.engine.parts_together() || self.group.bytes >= BYTES_OF_A_GROUP {
             self.begin(app);
         }
     }
@@ -151,17 +143,15 @@ impl Storing {
         if self.gathered.is_empty() {
             return;
         }
-        let parts = mem::take(&mut self.gathered);
-        let group = Told::of(&parts);
-        self.begun.push_back(Begun { group, stored: tokio::spawn(store_group(app.clone(), parts)) });
+        let stored = tokio::spawn(store_group(app.clone(), mem::take(&mut self.gathered)));
+        self.begun.push_back(Begun { group: mem::take(&mut self.group), stored });
     }
 
     /// Waits until there is room for a part, and until those before it with the same SOP Instance UID are stored: the first one counts.
     async fn make_room(&mut self, app: &App, part: &Result<Incoming, Stored>, response: &mut StoreResponse) {
         let (length, sop) = length_and_sop(part);
         loop {
-            let gathered = Told::of(&self.gathered);
-            let on_their_way = || self.begun.iter().map(|begun| &begun.group).chain([&gathered]);
+            let on_their_way = || self.begun.iter().map(|begun| &begun.group).chain([&self.group]);
             let parts: usize = on_their_way().map(|group| group.parts).sum();
             let bytes: usize = on_their_way().map(|group| group.bytes).sum();
             let comes_again = sop.as_ref().is_some_and(|sop| on_their_way().any(|group| group.sops.contains(sop)));
