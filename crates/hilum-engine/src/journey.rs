@@ -29,10 +29,9 @@ pub(crate) async fn accept_instances(
     let mut receipts = Vec::with_capacity(looked_at.len());
     for outcome in looked_at {
         receipts.push(match outcome {
-            Ok(Admission::New(admitted)) => match kept.next() {
-                Some(Ok(staged)) => record_instance(engine, zone, *admitted, staged).await,
-                Some(Err(error)) => Err(error),
-                None => Err(AcceptError::Aborted),
+            Ok(Admission::New(admitted)) => match kept.next().unwrap_or(Err(AcceptError::Aborted)) {
+                Ok(staged) => record_instance(engine, zone, *admitted, staged).await,
+                Err(error) => Err(error),
             },
             Ok(Admission::Known(receipt)) => Ok(receipt),
             Err(error) => Err(error),
