@@ -130,37 +130,6 @@ impl ObjectBytes {
     }
 }
 
-/// SHA-256 of an object's bytes, as they come. ring's, which takes half as long as sha2 where a processor has no instructions for it
-/// (ARCHITECTURE.md).
-pub struct ObjectDigest(ring::digest::Context);
-
-impl Default for ObjectDigest {
-    fn default() -> Self {
-        Self(ring::digest::Context::new(&ring::digest::SHA256))
-    }
-}
-
-impl ObjectDigest {
-    /// Of one piece that is all there is.
-    pub fn of(bytes: &[u8]) -> [u8; 32] {
-        let mut digest = Self::default();
-        digest.update(bytes);
-        digest.finish()
-    }
-
-    /// Goes on with the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The digest of all that came.
-    pub fn finish(self) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(self.0.finish().as_ref());
-        out
-    }
-}
-
 /// Why an object's header does not say what it has to.
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
@@ -370,20 +339,6 @@ mod tests {
             assert!(object.read_at(0..length as u64 + 1).is_err());
         }
     }
-
-    #[test]
-    fn a_digest_is_that_of_the_standard_however_the_bytes_come() {
-        // FIPS 180-4, example of two blocks, and sha2 for what is longer.
-        let two_blocks = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
-        assert_eq!(ObjectDigest::of(two_blocks)[..4], [0x24, 0x8d, 0x6a, 0x61]);
-        let bytes: Vec<u8> = (0..300_001_u32).map(|at| (at * 7 % 251) as u8).collect();
-        for size in [1, 63, 64, 65, 4096, 131_060, 300_001] {
-            let mut digest = ObjectDigest::default();
-            bytes.chunks(size).for_each(|piece| digest.update(piece));
-            assert_eq!(digest.finish(), <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
-        }
-    }
-
     #[test]
     fn another_head_stands_before_the_same_data_set() {
         let long: Vec<u8> = (0..LARGEST_IN_MEMORY as usize + 10).map(|at| (at % 241) as u8).collect();

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use hilum_dicom::{ObjectBytes, ObjectDigest, SopClassUid, SopUid, Spool};
+use hilum_dicom::{ObjectBytes, ObjectDigest, ObjectHasher, SopClassUid, SopUid, Spool};
 
 use crate::{
     command::CommandSet,
@@ -45,7 +45,7 @@ pub(crate) struct Receiver<'a> {
 struct Filled {
     object: ObjectBytes,
     data_set_offset: usize,
-    sha256: [u8; 32],
+    digest: ObjectDigest,
 }
 
 impl Drop for Receiver<'_> {
@@ -86,7 +86,7 @@ impl<'a> Receiver<'a> {
                     transfer_syntax: context.transfer_syntax.clone(),
                     part10: filled.object,
                     data_set_offset: filled.data_set_offset,
-                    sha256: filled.sha256,
+                    digest: filled.digest,
                     may_block: threads::is_own(),
                 };
                 return Ok(self.hand_over(instance, handler).await);
@@ -118,11 +118,11 @@ impl<'a> Receiver<'a> {
             },
         );
         let data_set_offset = self.spool.memory().len();
-        let mut digest = ObjectDigest::default();
-        digest.update(self.spool.memory());
+        // What the memory holds was taken up to here.
+        let (mut hasher, mut taken) = (ObjectHasher::default(), 0);
         while let Some(added) = messages.fragment_into(self.spool.memory()).await? {
             let memory = self.spool.memory();
-            digest.update(&memory[memory.len() - added..]);
+            taken += hasher.take(&memory[taken..]);
             let added = added as u64;
             let all = self.in_flight.fetch_add(added, Ordering::Relaxed) + added;
             self.counted += added;
@@ -130,15 +130,18 @@ impl<'a> Receiver<'a> {
                 return self.give_up(messages).await;
             }
             let crowded = all > self.limits.bytes_in_flight && self.spool.held() >= WORTH_SPILLING;
-            if (crowded || self.spool.is_full())
-                && let Err(error) = self.spill().await
-            {
-                return self.no_room(&error, messages).await;
+            if crowded || self.spool.is_full() {
+                hasher.update(&self.spool.memory()[taken..]);
+                taken = 0;
+                if let Err(error) = self.spill().await {
+                    return self.no_room(&error, messages).await;
+                }
             }
         }
+        hasher.update(&self.spool.memory()[taken..]);
         let finished = if self.spool.has_spilled() { self.spill().await } else { Ok(()) };
         match finished.and_then(|()| self.spool.take()) {
-            Ok(object) => Ok(Some(Filled { object, data_set_offset, sha256: digest.finish() })),
+            Ok(object) => Ok(Some(Filled { object, data_set_offset, digest: hasher.finish() })),
             Err(error) => self.no_room(&error, messages).await,
         }
     }

@@ -5,7 +5,7 @@ use std::{future::Future, io, net::IpAddr, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use hilum_dicom::{
-    AeTitle, DataSet, ObjectBytes, SopClassUid, SopUid, TransferSyntaxUid,
+    AeTitle, DataSet, ObjectBytes, ObjectDigest, SopClassUid, SopUid, TransferSyntaxUid,
     matching::{Level, QueryOptions},
 };
 
@@ -30,8 +30,8 @@ pub struct ReceivedInstance {
     pub part10: ObjectBytes,
     /// Where the data set starts in `part10`.
     pub data_set_offset: usize,
-    /// SHA-256 of `part10`, computed while it came in.
-    pub sha256: [u8; 32],
+    /// Digest of `part10`, computed while it came in.
+    pub digest: ObjectDigest,
     /// [`StoreHandler::store`] is called on a thread that is the association's own: it may wait for the disk right there.
     pub may_block: bool,
 }

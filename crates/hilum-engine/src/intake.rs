@@ -5,15 +5,16 @@ use crate::catalog::{KnownInstance, NewQuarantine, RecordRequest, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
 use crate::storage::segment::{Provenance, Purpose};
-use crate::storage::{NewObject, Sha256Digest, Staged, Storage, StorageError, digest};
+use crate::storage::{NewObject, Staged, Storage, StorageError, digest_by};
 use bytes::Bytes;
 use hilum_dicom::facts::ImageFacts;
 use hilum_dicom::uid::PixelCoding;
 use hilum_dicom::{
-    AeTitle, DicomError, FactsError, HeaderError, InstanceFacts, ObjectBytes, Outline, SopClassUid, SopUid, StudyUid,
-    TransferSyntaxUid, data_set_digest,
+    AeTitle, DicomError, FactsError, HeaderError, InstanceFacts, ObjectBytes, ObjectDigest, ObjectHasher, Outline,
+    SopClassUid, SopUid, StudyUid, TransferSyntaxUid, data_set_digest,
 };
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 /// Bytes as received, and what their receiver found out on the way.
@@ -21,8 +22,8 @@ use std::sync::Arc;
 pub struct Received {
     /// A whole Part 10 file, or file meta and data set without preamble.
     pub object: ObjectBytes,
-    /// Their SHA-256, where somebody knows it; else it is computed while the disk takes them.
-    pub sha256: Option<Sha256Digest>,
+    /// Their digest, where somebody knows it; else it is computed while the disk takes them.
+    pub digest: Option<ObjectDigest>,
     /// The transfer syntax, where it was agreed on beforehand.
     pub transfer_syntax: Option<TransferSyntaxUid>,
     /// What its header says, where it was read already.
@@ -39,7 +40,7 @@ impl From<Bytes> for Received {
 
 impl From<ObjectBytes> for Received {
     fn from(object: ObjectBytes) -> Self {
-        Self { object, sha256: None, transfer_syntax: None, facts: None, may_block: false }
+        Self { object, digest: None, transfer_syntax: None, facts: None, may_block: false }
     }
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct Receipt {
 pub(crate) struct Examined {
     pub(crate) facts: Box<InstanceFacts>,
     /// Where it is known yet.
-    pub(crate) sha256: Option<Sha256Digest>,
+    pub(crate) digest: Option<ObjectDigest>,
     pub(crate) object: ObjectBytes,
     /// As its receiver said.
     pub(crate) may_block: bool,
@@ -112,23 +113,26 @@ pub(crate) async fn examine(received: Received) -> Result<Examined, AcceptError>
 }
 
 fn examine_now(received: Received) -> Result<Examined, AcceptError> {
-    let Received { object, sha256, facts, may_block, .. } = received;
+    let Received { object, digest, facts, may_block, .. } = received;
     let facts = match facts {
         Some(facts) => facts,
         None => Box::new(object.facts().map_err(refusal)?),
     };
     check_pixel_data(&facts, object.len())?;
-    Ok(Examined { facts, sha256, object, may_block })
+    Ok(Examined { facts, digest, object, may_block })
 }
 
-/// Its SHA-256, computed where nobody knew it yet.
-pub(crate) async fn sha256_of(new: &Examined) -> Result<Sha256Digest, AcceptError> {
-    if let Some(sha256) = new.sha256 {
-        return Ok(sha256);
+/// Whether its bytes have this digest.
+async fn has_digest(new: &Examined, digest: ObjectDigest) -> Result<bool, AcceptError> {
+    if let Some(known) = new.digest
+        && mem::discriminant(&known) == mem::discriminant(&digest)
+    {
+        return Ok(known == digest);
     }
     let object = new.object.clone();
-    let read = tokio::task::spawn_blocking(move || digest(&object, 0)).await.map_err(AcceptError::aborted)?;
-    read.map_err(|error| refusal(FactsError::Read(error)))
+    let compute = move || digest_by(digest.hasher(), &object, 0);
+    let found = tokio::task::spawn_blocking(compute).await.map_err(AcceptError::aborted)?;
+    Ok(found.map_err(|error| refusal(FactsError::Read(error)))? == digest)
 }
 
 fn refusal(error: FactsError) -> AcceptError {
@@ -204,7 +208,9 @@ pub(crate) async fn compare(
     known: &KnownInstance,
     new: &Examined,
 ) -> Result<Comparison, AcceptError> {
-    if known.sha256 == crate::storage::hex(&sha256_of(new).await?) {
+    if let Ok(digest) = known.digest.parse()
+        && has_digest(new, digest).await?
+    {
         return Ok(Comparison::Same);
     }
     let (storage, key, new) = (Arc::clone(storage), known.object.clone(), new.object.clone());
@@ -234,6 +240,7 @@ fn same_data_set(a: &ObjectBytes, b: &ObjectBytes) -> io::Result<bool> {
     if of_a.transfer_syntax() != of_b.transfer_syntax() || length(a, &of_a) != length(b, &of_b) {
         return Ok(false);
     }
+    let digest = |object, from| digest_by(ObjectHasher::default(), object, from);
     Ok(digest(a, of_a.data_set_offset)? == digest(b, of_b.data_set_offset)?)
 }
 
@@ -241,12 +248,12 @@ fn same_data_set(a: &ObjectBytes, b: &ObjectBytes) -> io::Result<bool> {
 pub(crate) async fn append(
     engine: &Engine,
     objects: impl IntoIterator<Item = (Provenance, &Examined)>,
-) -> Vec<Result<(Staged, Sha256Digest), AcceptError>> {
+) -> Vec<Result<(Staged, ObjectDigest), AcceptError>> {
     let (mut may_block, mut new) = (true, Vec::new());
     for (provenance, examined) in objects {
         // One that is too long for memory takes its time, and a connection of the catalogue may belong to this thread.
         may_block &= examined.may_block && matches!(examined.object, ObjectBytes::Held(_));
-        new.push(NewObject { provenance, sha256: examined.sha256, object: examined.object.clone() });
+        new.push(NewObject { provenance, digest: examined.digest, object: examined.object.clone() });
     }
     let (storage, count) = (Arc::clone(engine.storage()), new.len());
     let appended = if may_block && storage.is_folder() {
@@ -268,7 +275,7 @@ async fn append_one(
     engine: &Engine,
     provenance: Provenance,
     new: &Examined,
-) -> Result<(Staged, Sha256Digest), AcceptError> {
+) -> Result<(Staged, ObjectDigest), AcceptError> {
     append(engine, [(provenance, new)]).await.pop().ok_or(AcceptError::Aborted)?
 }
 
@@ -278,10 +285,10 @@ pub(crate) fn request(
     zone: Zone,
     source: Source,
     new: &Examined,
-    (staged, sha256): (Staged, Sha256Digest),
+    (staged, digest): (Staged, ObjectDigest),
     subject: Subject,
 ) -> RecordRequest {
-    RecordRequest { institution, zone, source, sha256, bytes: new.object.len(), staged, subject }
+    RecordRequest { institution, zone, source, digest, bytes: new.object.len(), staged, subject }
 }
 
 /// The same data set again is one copy; a different one under the same UID is kept aside and shown.

@@ -9,10 +9,10 @@ use crate::intake::{self, Incoming, Receipt, append, request};
 use crate::reading;
 use crate::results;
 use crate::review::{self, Draft};
-use crate::storage::{Sha256Digest, Staged};
+use crate::storage::Staged;
 use crate::tagging::{rank, tag_series};
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
-use hilum_dicom::{InstanceFacts, StudyUid};
+use hilum_dicom::{InstanceFacts, ObjectDigest, StudyUid};
 
 /// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success. Over DIMSE, where one
 ///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised; so is that of a
@@ -54,7 +54,7 @@ async fn record_instance(
     engine: &Engine,
     zone: Zone,
     admitted: Admitted,
-    staged: (Staged, Sha256Digest),
+    staged: (Staged, ObjectDigest),
 ) -> Result<Receipt, AcceptError> {
     let Admitted { scope, institution, given_to, source, study, new, provenance, file_name, forward, room, .. } =
         admitted;

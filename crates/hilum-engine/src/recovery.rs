@@ -5,7 +5,7 @@ use crate::access::Scope;
 use crate::catalog::{NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 use crate::engine::{Engine, Source};
 use crate::error::{AcceptError, EngineError};
-use crate::intake::{self, Comparison, Examined};
+use crate::intake::{self, Comparison, Examined, Received};
 use crate::storage::segment::{Provenance, Purpose};
 use crate::storage::{ObjectKey, Storage, StorageError};
 use hilum_dicom::{AeTitle, Instance, ObjectBytes, ReadAt};
@@ -78,7 +78,10 @@ pub(crate) async fn take_up(
     lost: Lost,
 ) -> Result<(), AcceptError> {
     let scope = Scope::system(provenance.institution.clone());
-    let new = intake::examine(read(engine.storage(), object).await?.into()).await?;
+    // Read, so its bytes have the digest that its key promises.
+    let digest = object.digest().ok_or(StorageError::Corrupt)?;
+    let bytes = read(engine.storage(), object).await?;
+    let new = intake::examine(Received { digest: Some(digest), ..bytes.into() }).await?;
     let institution = engine.catalog().home(&scope).await?;
     loop {
         let known = engine.catalog().known_instance(&scope, provenance.zone, &new.facts.sop).await?;
@@ -97,7 +100,7 @@ pub(crate) async fn take_up(
             institution,
             zone: provenance.zone,
             source: provenance.source,
-            sha256: intake::sha256_of(&new).await?,
+            digest,
             bytes: new.object.len(),
             staged: Storage::adopt(object.clone()),
             subject,

@@ -1,10 +1,10 @@
 //! Peers that lie, stall, break off or talk nonsense.
 
-use sha2::Digest as _;
 use std::sync::{Arc, atomic::Ordering};
 use std::time::{Duration, Instant};
 
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, read_pdu, write_pdu};
+use hilum_dicom::ObjectDigest;
 use hilum_dimse::{BindError, Scp, Services};
 use proptest::prelude::*;
 use tokio::{
@@ -175,7 +175,7 @@ proptest! {
                 let kept = server.recorder.kept.lock().unwrap()[index].clone();
                 assert!(kept.data_set().unwrap() == bytes);
                 let whole = kept.part10.to_memory().unwrap();
-                assert_eq!(kept.sha256, <[u8; 32]>::from(sha2::Sha256::digest(&whole)));
+                assert_eq!(kept.digest, ObjectDigest::of(&whole));
             }
         });
     }
@@ -321,8 +321,7 @@ async fn what_others_leave_no_memory_for_is_received_into_a_file() {
     assert_eq!(in_files, [true, true, false]);
     assert_eq!(kept[0].data_set().unwrap(), bytes);
     for instance in kept.iter() {
-        let digest = <[u8; 32]>::from(sha2::Sha256::digest(instance.part10.to_memory().unwrap()));
-        assert_eq!(instance.sha256, digest);
+        assert_eq!(instance.digest, ObjectDigest::of(&instance.part10.to_memory().unwrap()));
     }
 }
 

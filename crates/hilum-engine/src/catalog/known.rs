@@ -27,8 +27,8 @@ const MOST: usize = 64;
 pub struct KnownInstance {
     /// Where its bytes lie.
     pub object: ObjectKey,
-    /// SHA-256 of its bytes, hexadecimal.
-    pub sha256: String,
+    /// Digest of its bytes, as it is written.
+    pub digest: String,
 }
 
 /// What the catalogue says of an instance that is there.
@@ -39,7 +39,7 @@ pub(super) struct Found {
 }
 
 /// The one of this UID or the last before it, and the first behind it.
-const NEIGHBOURS: &str = "SELECT * FROM (SELECT sop_uid, object_key, sha256 FROM instance \
+const NEIGHBOURS: &str = "SELECT * FROM (SELECT sop_uid, object_key, digest FROM instance \
      WHERE institution_id = ? AND zone = ? AND sop_uid <= ? ORDER BY sop_uid DESC LIMIT 1) \
      UNION ALL SELECT * FROM (SELECT sop_uid, '', '' FROM instance \
      WHERE institution_id = ? AND zone = ? AND sop_uid > ? ORDER BY sop_uid LIMIT 1)";
@@ -48,7 +48,7 @@ const NEIGHBOURS: &str = "SELECT * FROM (SELECT sop_uid, object_key, sha256 FROM
 struct Neighbour {
     sop_uid: String,
     object_key: String,
-    sha256: String,
+    digest: String,
 }
 
 impl Catalog {
@@ -72,9 +72,9 @@ impl Catalog {
         let statement = self.statement(NEIGHBOURS, at().into_iter().chain(at()));
         let found = Neighbour::find_by_statement(statement).all(&self.read).await;
         let (mut below, mut above) = (None, None);
-        for Neighbour { sop_uid, object_key, sha256 } in found.map_err(CatalogError::during("look up an instance"))? {
+        for Neighbour { sop_uid, object_key, digest } in found.map_err(CatalogError::during("look up an instance"))? {
             if sop_uid == sop.as_str() {
-                return Ok(Some(KnownInstance { object: ObjectKey::from_catalogue(object_key), sha256 }));
+                return Ok(Some(KnownInstance { object: ObjectKey::from_catalogue(object_key), digest }));
             }
             let end = if sop_uid.as_str() < sop.as_str() { &mut below } else { &mut above };
             *end = Some(sop_uid);
@@ -93,7 +93,7 @@ pub(super) async fn find_instances(
     use instance::Column;
     let rows: Vec<(i64, String, String, String)> = instance::Entity::find()
         .select_only()
-        .columns([Column::Id, Column::SopUid, Column::ObjectKey, Column::Sha256])
+        .columns([Column::Id, Column::SopUid, Column::ObjectKey, Column::Digest])
         .filter(Column::InstitutionId.eq(institution))
         .filter(Column::Zone.eq(zone.as_str()))
         .filter(Column::SopUid.is_in(sops))
@@ -101,10 +101,10 @@ pub(super) async fn find_instances(
         .all(connection)
         .await
         .map_err(CatalogError::during("look up an instance"))?;
-    let found = |(row, sop, object, sha256)| Found {
+    let found = |(row, sop, object, digest)| Found {
         row,
         sop,
-        known: KnownInstance { object: ObjectKey::from_catalogue(object), sha256 },
+        known: KnownInstance { object: ObjectKey::from_catalogue(object), digest },
     };
     Ok(rows.into_iter().map(found).collect())
 }

@@ -9,8 +9,8 @@ use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::engine::{Source, Zone};
-use crate::storage::{Sha256Digest, Staged, hex};
-use hilum_dicom::{AeTitle, InstanceFacts, SopUid};
+use crate::storage::Staged;
+use hilum_dicom::{AeTitle, InstanceFacts, ObjectDigest, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, Set};
 use std::collections::{BTreeMap, HashMap};
@@ -59,7 +59,7 @@ pub struct RecordRequest {
     /// How it came in.
     pub source: Source,
     /// Digest of the bytes as received.
-    pub sha256: Sha256Digest,
+    pub digest: ObjectDigest,
     /// Number of bytes.
     pub bytes: u64,
     /// The durable bytes.
@@ -194,7 +194,7 @@ async fn record_all(
         }
         let place = place_of(txn, cache, request.institution, request.zone, &new.facts).await?;
         rows.push(row_of(request, new, place.series_row)?);
-        let known = KnownInstance { object: request.staged.target().clone(), sha256: hex(&request.sha256) };
+        let known = KnownInstance { object: request.staged.target().clone(), digest: request.digest.to_string() };
         taken.insert(key, known);
         new_ones.push((at, new, place));
         outcomes.push(Recorded::New);
@@ -231,7 +231,7 @@ fn row_of(request: &RecordRequest, new: &NewInstance, series_row: i64) -> Result
         sop_class_uid: Set(facts.sop_class.to_string()),
         transfer_syntax_uid: Set(facts.transfer_syntax.to_string()),
         object_key: Set(request.staged.target().as_str().to_owned()),
-        sha256: Set(hex(&request.sha256)),
+        digest: Set(request.digest.to_string()),
         bytes: Set(request.bytes as i64),
         frames: Set(i64::from(facts.image.frames)),
         source: Set(request.source.as_str().to_owned()),
@@ -261,7 +261,7 @@ async fn quarantine_one(
         zone: Set(request.zone.as_str().to_owned()),
         sop_uid: Set(new.sop.to_string()),
         object_key: Set(request.staged.target().as_str().to_owned()),
-        sha256: Set(hex(&request.sha256)),
+        digest: Set(request.digest.to_string()),
         bytes: Set(request.bytes as i64),
         source: Set(request.source.as_str().to_owned()),
         reason_code: Set(new.reason_code.to_owned()),
@@ -270,7 +270,7 @@ async fn quarantine_one(
         ..Default::default()
     })
     .on_conflict(
-        OnConflict::columns([Column::InstitutionId, Column::Zone, Column::SopUid, Column::Sha256])
+        OnConflict::columns([Column::InstitutionId, Column::Zone, Column::SopUid, Column::Digest])
             .do_nothing()
             .to_owned(),
     )

@@ -19,8 +19,8 @@ pub struct SeriesInstance {
     pub facts: InstanceFacts,
     /// Where its bytes lie.
     pub object: ObjectKey,
-    /// SHA-256 of its bytes, hexadecimal.
-    pub sha256: String,
+    /// Digest of its bytes, as it is written.
+    pub digest: String,
     /// Name of the file it came in, if it was imported.
     pub file_name: Option<String>,
 }
@@ -93,7 +93,7 @@ impl Catalog {
                 Ok(SeriesInstance {
                     facts: serde_json::from_str(&row.facts).map_err(|_| CatalogError::Corrupt { what: "header" })?,
                     object: ObjectKey::from_catalogue(row.object_key),
-                    sha256: row.sha256,
+                    digest: row.digest,
                     file_name: row.file_name,
                 })
             })

@@ -4,10 +4,10 @@ use super::ExportError;
 use crate::archive::{InstanceBytes, StoredInstance};
 use crate::error::EngineError;
 use crate::storage::StorageError;
+use hilum_dicom::ObjectHasher;
 use hilum_dicom::dicomdir::{self, FileId};
 use hilum_dicom::header::Instance;
 use hilum_dicom::part10::{IMPLEMENTATION_CLASS_UID, missing_prefix};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -170,16 +170,17 @@ fn each_part(
     bytes: &InstanceBytes,
     mut take: impl FnMut(&[u8]) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
-    let mut digest = Sha256::new();
+    let kept = instance.object.digest();
+    let mut hasher = kept.map_or_else(ObjectHasher::default, |kept| kept.hasher());
     let mut at = 0;
     while at < bytes.len() {
         let part = bytes.read_blocking(at..(at + PART).min(bytes.len()))?;
-        digest.update(&part);
+        hasher.update(&part);
         take(&part)?;
         at += part.len() as u64;
     }
-    match instance.object.sha256() {
-        Some(kept) if kept[..] != digest.finalize()[..] => Err(EngineError::from(StorageError::Corrupt).into()),
+    match kept {
+        Some(kept) if kept != hasher.finish() => Err(EngineError::from(StorageError::Corrupt).into()),
         _ => Ok(()),
     }
 }

@@ -84,7 +84,7 @@ impl Stack {
     pub(crate) fn input_hash(&self) -> String {
         let mut hasher = Sha256::new();
         for (instance, frame) in &self.slices {
-            hasher.update(self.instances[*instance].sha256.as_bytes());
+            hasher.update(self.instances[*instance].digest.as_bytes());
             hasher.update(frame.to_le_bytes());
         }
         hex(&hasher.finalize())

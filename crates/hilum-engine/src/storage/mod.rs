@@ -26,7 +26,7 @@ use crate::control::WorkControl;
 use bucket::{Bucket, Kept};
 pub(crate) use bucket::{Moved, Reading};
 use bytes::Bytes;
-use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes, ObjectDigest};
+use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes, ObjectDigest, ObjectHasher};
 use segment::{Appended, Header, Provenance, Segments};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -35,13 +35,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
-/// SHA-256 of an object's bytes from `from` on. Blocks on the store where they are not in memory.
-pub(crate) fn digest(object: &ObjectBytes, from: u64) -> io::Result<Sha256Digest> {
-    let mut digest = ObjectDigest::default();
+/// Digest of an object's bytes from `from` on. Blocks on the store where they are not in memory.
+pub(crate) fn digest_by(mut hasher: ObjectHasher, object: &ObjectBytes, from: u64) -> io::Result<ObjectDigest> {
     for piece in object.pieces(from) {
-        digest.update(&piece?);
+        hasher.update(&piece?);
     }
-    Ok(digest.finish())
+    Ok(hasher.finish())
 }
 
 /// So many objects are asked for before they are read.
@@ -49,16 +48,13 @@ const AHEAD: usize = 8;
 /// The file that names the data folder.
 const FOLDER_ID: &str = "folder.id";
 
-/// SHA-256 of bytes as received.
-pub type Sha256Digest = [u8; 32];
-
 /// An object on its way into the store.
 #[derive(Clone, Debug)]
 pub struct NewObject {
     /// Stays with it, for whoever finds it without a row.
     pub provenance: Provenance,
-    /// SHA-256 of its bytes, where somebody knows it.
-    pub sha256: Option<Sha256Digest>,
+    /// Digest of its bytes, where somebody knows it.
+    pub digest: Option<ObjectDigest>,
     /// Its bytes.
     pub object: ObjectBytes,
 }
@@ -219,20 +215,20 @@ impl Storage {
     }
 
     /// Keeps objects durably, in a segment or in the bucket; the digest of each is told too, computed where nobody knew it. Blocks on the store.
-    pub fn append(&self, objects: &[NewObject]) -> Vec<Result<(Staged, Sha256Digest), StorageError>> {
+    pub fn append(&self, objects: &[NewObject]) -> Vec<Result<(Staged, ObjectDigest), StorageError>> {
         let Some(bucket) = &self.bucket else {
             let staged = |record: Appended| {
-                let sha256 = record.sha256;
-                (Staged::new(record.key.clone(), Way::Record(record)), sha256)
+                let digest = record.digest;
+                (Staged::new(record.key.clone(), Way::Record(record)), digest)
             };
             return self.segments.append(objects).into_iter().map(|record| record.map(staged)).collect();
         };
-        let kept = objects.iter().map(|NewObject { provenance, sha256, object }| {
+        let kept = objects.iter().map(|NewObject { provenance, digest, object }| {
             let failed = StorageError::during("read a received object again");
-            let sha256 = sha256.map_or_else(|| digest(object, 0), Ok).map_err(failed)?;
-            let header = Header { provenance: provenance.clone(), length: object.len(), sha256 };
+            let digest = digest.map_or_else(|| digest_by(ObjectHasher::default(), object, 0), Ok).map_err(failed)?;
+            let header = Header { provenance: provenance.clone(), length: object.len(), digest };
             let kept = bucket.keep(&header, object)?;
-            Ok((Staged::new(kept.key.clone(), Way::Object(kept)), sha256))
+            Ok((Staged::new(kept.key.clone(), Way::Object(kept)), digest))
         });
         kept.collect()
     }
@@ -268,8 +264,8 @@ impl Storage {
         }
         let object = self.open_object(key)?;
         let bytes = object.read_vec(0..object.size())?;
-        match key.sha256() {
-            Some(digest) if digest != ObjectDigest::of(&bytes) => Err(StorageError::Corrupt),
+        match key.digest() {
+            Some(digest) if !digest.is_of(&bytes) => Err(StorageError::Corrupt),
             _ => Ok(Bytes::from(bytes)),
         }
     }
@@ -281,11 +277,9 @@ impl Storage {
         }
         let file = self.open_object(key)?;
         let object = ObjectBytes::ByRange(Arc::new(file));
-        let found = digest(&object, 0).map_err(StorageError::during("read an object"))?;
-        match key.sha256() {
-            Some(sha256) if sha256 != found => Err(StorageError::Corrupt),
-            _ => Ok(object),
-        }
+        let Some(digest) = key.digest() else { return Ok(object) };
+        let found = digest_by(digest.hasher(), &object, 0).map_err(StorageError::during("read an object"))?;
+        if found == digest { Ok(object) } else { Err(StorageError::Corrupt) }
     }
 
     /// Says which objects are about to be read, in this order; those of a bucket are asked for, several at a time. Does not block.

@@ -1,13 +1,13 @@
 //! Where an object lies, under the data folder or in the bucket.
 
-use super::Sha256Digest;
 use super::segment::{FOLDER, Place};
+use hilum_dicom::ObjectDigest;
 use std::fmt::Write;
 use uuid::Uuid;
 
-/// Names made of hashes, numbers and row ids only: `objects/<segment>/<offset>-<length>-<SHA-256>` for an object,
+/// Names made of hashes, numbers and row ids only: `objects/<segment>/<offset>-<length>-<digest>` for an object,
 /// `reports/<institution>/<number>` for the folder of a report, `metadata/<institution>/<number>` for that of packed metadata. In the
-/// bucket, `s3:objects/<process>/<UUID>-<length>-<SHA-256>`, `s3:reports/...` and `s3:metadata/...`; what stands behind `s3:` is the name there.
+/// bucket, `s3:objects/<process>/<UUID>-<length>-<digest>`, `s3:reports/...` and `s3:metadata/...`; what stands behind `s3:` is the name there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
@@ -21,7 +21,7 @@ pub(super) struct BucketPlace<'a> {
     pub(super) name: &'a str,
     /// Bytes as received.
     pub(super) length: u64,
-    pub(super) sha256: Sha256Digest,
+    pub(super) digest: ObjectDigest,
 }
 
 impl ObjectKey {
@@ -29,8 +29,8 @@ impl ObjectKey {
     pub(super) const BUCKET_FOLDER: &str = FOLDER;
 
     /// An object in the bucket.
-    pub(super) fn in_bucket(process: Uuid, uuid: Uuid, length: u64, sha256: &Sha256Digest) -> Self {
-        Self(format!("{IN_BUCKET}{}/{uuid}-{length}-{}", Self::bucket_folder_of(process), hex(sha256)))
+    pub(super) fn in_bucket(process: Uuid, uuid: Uuid, length: u64, digest: ObjectDigest) -> Self {
+        Self(format!("{IN_BUCKET}{}/{uuid}-{length}-{digest}", Self::bucket_folder_of(process)))
     }
 
     /// The folder in the bucket of what a process kept.
@@ -55,9 +55,9 @@ impl ObjectKey {
         let (process, record) = name.strip_prefix(FOLDER)?.strip_prefix('/')?.split_once('/')?;
         // A UUID has 36 characters.
         let (uuid, rest) = record.split_at_checked(36)?;
-        let (length, sha256) = rest.strip_prefix('-')?.split_once('-')?;
+        let (length, digest) = rest.strip_prefix('-')?.split_once('-')?;
         (process.parse::<Uuid>().is_ok() && uuid.parse::<Uuid>().is_ok()).then_some(())?;
-        Some(BucketPlace { name, length: length.parse().ok()?, sha256: digest(sha256)? })
+        Some(BucketPlace { name, length: length.parse().ok()?, digest: digest.parse().ok()? })
     }
 
     /// The folder of the bucket that it names.
@@ -72,8 +72,8 @@ impl ObjectKey {
     }
 
     /// An object in a segment.
-    pub(super) fn record(segment: &str, offset: u64, length: u64, sha256: &Sha256Digest) -> Self {
-        Self(format!("{FOLDER}/{segment}/{offset}-{length}-{}", hex(sha256)))
+    pub(super) fn record(segment: &str, offset: u64, length: u64, digest: ObjectDigest) -> Self {
+        Self(format!("{FOLDER}/{segment}/{offset}-{length}-{digest}"))
     }
 
     /// Where in which segment the object lies; `None` for what is a file or folder of its own.
@@ -84,8 +84,13 @@ impl ObjectKey {
             return None;
         }
         let mut parts = record.splitn(3, '-');
-        let (offset, length, sha256) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Place { segment, offset: offset.parse().ok()?, length: length.parse().ok()?, sha256: digest(sha256)? })
+        let (offset, length, digest) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Place {
+            segment,
+            offset: offset.parse().ok()?,
+            length: length.parse().ok()?,
+            digest: digest.parse().ok()?,
+        })
     }
 
     /// A new place for the files of a report.
@@ -114,8 +119,8 @@ impl ObjectKey {
     }
 
     /// The digest that the name promises; folders promise none.
-    pub fn sha256(&self) -> Option<Sha256Digest> {
-        self.place().map(|place| place.sha256).or_else(|| self.in_bucket_as().map(|place| place.sha256))
+    pub fn digest(&self) -> Option<ObjectDigest> {
+        self.place().map(|place| place.digest).or_else(|| self.in_bucket_as().map(|place| place.digest))
     }
 
     /// The name under `incoming/<process>/`, from which [`Self::from_incoming_name`] reads the place.
@@ -134,14 +139,6 @@ fn is_folder(name: &str) -> bool {
     (name.starts_with("reports/") || name.starts_with("metadata/")) && !name.contains("..")
 }
 
-fn digest(hexadecimal: &str) -> Option<Sha256Digest> {
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(hexadecimal.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    (hexadecimal.len() == 64).then_some(digest)
-}
-
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -154,6 +151,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const BLAKE3: ObjectDigest = ObjectDigest::Blake3([0xab; 32]);
+
     #[test]
     fn an_incoming_name_leads_back_to_its_place_and_never_out_of_the_data_folder() {
         let key = ObjectKey::report(7);
@@ -165,11 +164,11 @@ mod tests {
 
     #[test]
     fn a_name_in_the_bucket_is_one_of_ours_or_no_key() {
-        let key = ObjectKey::in_bucket(Uuid::new_v4(), Uuid::new_v4(), 528_080, &[0xab; 32]);
+        let key = ObjectKey::in_bucket(Uuid::new_v4(), Uuid::new_v4(), 528_080, BLAKE3);
         let place = key.in_bucket_as().unwrap();
-        assert_eq!((place.length, place.sha256), (528_080, [0xab; 32]));
+        assert_eq!((place.length, place.digest), (528_080, BLAKE3));
         assert_eq!(ObjectKey::from_bucket(place.name), Some(key.clone()));
-        assert_eq!((key.place(), key.in_bucket_folder(), key.sha256()), (None, None, Some([0xab; 32])));
+        assert_eq!((key.place(), key.in_bucket_folder(), key.digest()), (None, None, Some(BLAKE3)));
         for wrong in [
             "objects/a/b",
             "archive.id",
@@ -187,10 +186,12 @@ mod tests {
 
     #[test]
     fn a_record_is_found_by_its_key_and_nothing_outside_the_segments_is() {
-        let key = ObjectKey::record("0b-1.segment", 8192, 528_080, &[0xab; 32]);
-        let place = key.place().unwrap();
-        assert_eq!((place.segment, place.offset, place.length), ("0b-1.segment", 8192, 528_080));
-        assert_eq!(key.sha256(), Some([0xab; 32]));
+        for digest in [BLAKE3, ObjectDigest::Sha256([0xab; 32])] {
+            let key = ObjectKey::record("0b-1.segment", 8192, 528_080, digest);
+            let place = key.place().unwrap();
+            assert_eq!((place.segment, place.offset, place.length), ("0b-1.segment", 8192, 528_080));
+            assert_eq!(key.digest(), Some(digest));
+        }
         let digest = "ab".repeat(32);
         for wrong in ["../x.segment/0-1", "a/../../x.segment/0-1", "..segment/0-1", "a.segment/0", "a.segment/-1-1"] {
             assert_eq!(ObjectKey::from_catalogue(format!("objects/{wrong}-{digest}")).place(), None, "{wrong}");

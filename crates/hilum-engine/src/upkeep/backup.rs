@@ -13,6 +13,7 @@ use crate::error::EngineError;
 use crate::keys::KeyPlace;
 use crate::storage::{StoragePlace, fill_bucket, segment};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -405,14 +406,15 @@ fn write_durably(path: &Path, content: &impl Serialize) -> Result<(), BackupErro
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(during("write", path))
 }
 
+/// SHA-256, so that `sha256sum` tells the same.
 fn digest(path: &Path) -> Result<String, BackupError> {
     let mut file = File::open(path).map_err(during("open", path))?;
-    let mut digest = hilum_dicom::ObjectDigest::default();
+    let mut digest = Sha256::new();
     let mut part = vec![0; 1 << 20];
     loop {
         let read = file.read(&mut part).map_err(during("read", path))?;
         if read == 0 {
-            return Ok(crate::storage::hex(&digest.finish()));
+            return Ok(crate::storage::hex(&digest.finalize()));
         }
         digest.update(&part[..read]);
     }

@@ -4,10 +4,10 @@ use crate::fixture::{
     Ct, config, lock, lose_catalogue, number, objects, on_the_way, place, rows, sender_of, texts, tiny_model,
 };
 use crate::s3_server as s3;
+use hilum_dicom::ObjectDigest;
 use hilum_engine::audit::verify;
 use hilum_engine::upkeep::CheckOptions;
 use hilum_engine::{Accepted, Engine, EngineConfig, ReportPart, Scope, Selection, Source, WorkControl, Zone};
-use hilum_infer::model::sha256_hex;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -67,7 +67,7 @@ async fn accept(data: &Path, promised: bool) {
         let (engine, lane) = (engine.clone(), lane.to_vec());
         senders.spawn(async move {
             for bytes in lane {
-                let digest = sha256_hex(&bytes);
+                let digest = ObjectDigest::of(&bytes).to_string();
                 let outcome = if promised {
                     let sender = sender_of("CT1", &bytes);
                     engine.accept_from(&Scope::local(), Zone::Clinical, bytes, sender).await
@@ -197,7 +197,7 @@ async fn killed_between_the_answer_to_a_peer_and_the_row_nothing_acknowledged_is
 async fn killed_while_receiving(role: &str) -> usize {
     let data = tempdir().unwrap();
     let mut without_row = 0;
-    let expected: Vec<String> = sent().files().iter().map(|bytes| sha256_hex(bytes)).collect();
+    let expected: Vec<String> = sent().files().iter().map(|bytes| ObjectDigest::of(bytes).to_string()).collect();
     let mut acknowledged: Vec<String> = Vec::new();
     let mut rounds_cut_short = 0;
     for round in 0..14 {
@@ -226,15 +226,15 @@ async fn killed_while_receiving(role: &str) -> usize {
         if let Some(locked) = locked {
             locked.close().await.unwrap();
         }
-        let before = texts(data.path(), "SELECT sha256 FROM instance").await;
+        let before = texts(data.path(), "SELECT digest FROM instance").await;
         without_row += acknowledged.iter().filter(|digest| !before.contains(digest)).count();
         // The next start clears up; then rows and files agree, and all that was acknowledged is there.
         drop(Engine::open(config(data.path())).await.unwrap());
-        let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
+        let rows = texts(data.path(), "SELECT digest FROM instance").await;
         let stored = objects(data.path());
         assert_eq!(stored.len(), rows.len(), "round {round}: as many objects as rows");
         for object in &stored {
-            let digest = sha256_hex(object);
+            let digest = ObjectDigest::of(object).to_string();
             assert!(
                 rows.contains(&digest) && expected.contains(&digest),
                 "round {round}: every object is whole and has a row"
@@ -285,7 +285,7 @@ async fn killed_and_then_its_catalogue_lost_or_put_back_from_a_backup_what_was_a
         let report = engine.check(repair, &WorkControl::new()).await.unwrap();
         assert_eq!(report.faults, [], "from a backup: {from_backup}");
         assert_eq!(report.rows_restored, 0, "the start has restored them already");
-        let rows = texts(data.path(), "SELECT sha256 FROM instance").await;
+        let rows = texts(data.path(), "SELECT digest FROM instance").await;
         for digest in acknowledged.iter().filter_map(|line| line.strip_prefix("ack ")) {
             assert!(
                 rows.iter().any(|row| row == digest),

@@ -6,6 +6,7 @@ mod archive;
 mod audit;
 mod crash;
 mod delete;
+mod digests;
 mod emr;
 mod export;
 mod find;

@@ -165,12 +165,12 @@ async fn what_was_deleted_before_a_crash_does_not_come_back() {
     number(data.path(), note).await;
     number(data.path(), "DELETE FROM instance WHERE id = 1 RETURNING 1").await;
     // And one whose row was not written yet.
-    let lost = texts(data.path(), "SELECT sha256 FROM instance WHERE id = 2").await;
+    let lost = texts(data.path(), "SELECT digest FROM instance WHERE id = 2").await;
     number(data.path(), "DELETE FROM instance WHERE id = 2 RETURNING 1").await;
 
     let engine = Engine::open(config(data.path())).await.unwrap();
     assert_eq!((rows(data.path()).await["instance"], objects(data.path()).len()), (3, 3));
-    assert!(texts(data.path(), "SELECT sha256 FROM instance").await.contains(&lost[0]));
+    assert!(texts(data.path(), "SELECT digest FROM instance").await.contains(&lost[0]));
     assert_eq!(number(data.path(), "SELECT count(*) FROM removal").await, 0);
     drop(engine);
     assert_eq!(on_the_way(data.path()), 0);

@@ -19,7 +19,7 @@ async fn check(engine: &Engine, options: CheckOptions) -> CheckReport {
 async fn catalogue(data: &Path) -> Vec<String> {
     texts(
         data,
-        "SELECT i.sop_uid || i.object_key || i.sha256 || i.source || COALESCE(i.file_name, '') || i.facts || se.series_uid || s.study_uid \
+        "SELECT i.sop_uid || i.object_key || i.digest || i.source || COALESCE(i.file_name, '') || i.facts || se.series_uid || s.study_uid \
          || p.patient_id || p.name_alphabetic || s.modalities || s.instance_count || ins.code FROM instance i \
          JOIN series se ON se.id = i.series_row JOIN study s ON s.id = se.study_row JOIN patient p ON p.id = s.patient_row \
          JOIN institution ins ON ins.id = i.institution_id ORDER BY i.sop_uid, ins.code",

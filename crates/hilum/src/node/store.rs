@@ -9,12 +9,12 @@ impl StoreHandler for Node {
     fn store(&self, instance: ReceivedInstance) -> StoreFuture<'_> {
         Box::pin(async move {
             let scope = self.peers.scope_of(&instance.calling_ae, instance.address);
-            let ReceivedInstance { calling_ae, sop_class, sop, transfer_syntax, part10, sha256, may_block, .. } =
+            let ReceivedInstance { calling_ae, sop_class, sop, transfer_syntax, part10, digest, may_block, .. } =
                 instance;
             let sender = Sender { ae_title: calling_ae.clone(), sop_class, sop };
             let received = Received {
                 object: part10,
-                sha256: Some(sha256),
+                digest: Some(digest),
                 transfer_syntax: Some(transfer_syntax),
                 facts: None,
                 may_block,

@@ -108,7 +108,7 @@ pub fn section(hilum: &Path, scratch: &Path, orthanc: Option<&str>, runs: usize)
     if !limits.is_empty() {
         writeln!(
             out,
-            "The least receiver takes an instance out of the association, computes its SHA-256 while it comes in, appends it to a file whose blocks are \
+            "The least receiver takes an instance out of the association, computes its digest (BLAKE3, as Hilum) while it comes in, appends it to a file whose blocks are \
              set aside, synchronises the file and answers: no data set is looked at, no row kept, nothing could be found again.\n\n{limits}"
         )?;
     }

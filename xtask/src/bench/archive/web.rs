@@ -136,7 +136,7 @@ fn storing(
     let aim =
         cpu.get(1).map_or(String::new(), |theirs| format!("; {CPU_AIM} of the peer's is {:.2}", CPU_AIM * theirs));
     Ok(format!(
-        "- The least receiver of the same requests, which is told where their parts lie, computes each SHA-256 while the part comes in, appends it to a \
+        "- The least receiver of the same requests, which is told where their parts lie, computes each digest (BLAKE3, as Hilum) while the part comes in, appends it to a \
          file and synchronises that once a request, comes to {least_rate:.0}/s and {least_cpu:.2} ms of a processor for an instance{aim}. It looks for no \
          boundary, at no data set, keeps no row and could find nothing again.\n"
     ))

@@ -20,7 +20,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub object_key: String,
     #[sea_orm(column_type = "Text")]
-    pub sha256: String,
+    pub digest: String,
     pub bytes: i64,
     pub frames: i64,
     #[sea_orm(column_type = "Text")]

@@ -21,6 +21,7 @@ mod m0018_worklist;
 mod m0019_viewer;
 mod m0020_unread_by_stones;
 mod m0021_state_in_orders;
+mod m0022_digests;
 
 use sea_orm_migration::prelude::*;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_viewer::Viewer),
             Box::new(m0020_unread_by_stones::UnreadByStones),
             Box::new(m0021_state_in_orders::StateInOrders),
+            Box::new(m0022_digests::Digests),
         ]
     }
 }

@@ -25,11 +25,11 @@ pub(super) use walk::Walk;
 
 use super::object_key::BucketPlace;
 use super::segment::{HEADER, Header};
-use super::{FOLDER_ID, ObjectKey, Sha256Digest, StorageError, folder_id, sync_folder};
+use super::{FOLDER_ID, ObjectKey, StorageError, folder_id, sync_folder};
 use bytes::Bytes;
 use client::{AT_A_TIME, Client};
 use futures::{StreamExt as _, TryStreamExt as _};
-use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes};
+use hilum_dicom::{LARGEST_IN_MEMORY, ObjectBytes, ObjectDigest};
 use keys::Keys;
 use object_store::PutPayload;
 use parts::Parts;
@@ -121,7 +121,7 @@ impl Bucket {
     /// Keeps an object; when this returns, it is durable.
     pub(super) fn keep(self: &Arc<Self>, header: &Header, object: &ObjectBytes) -> Result<Kept, StorageError> {
         let uuid = self.keys.begin()?;
-        let key = ObjectKey::in_bucket(self.process, uuid, header.length, &header.sha256);
+        let key = ObjectKey::in_bucket(self.process, uuid, header.length, header.digest);
         let kept = Kept { bucket: Arc::clone(self), uuid, key };
         let name = kept.key.in_bucket_as().map(|place| place.name.to_owned()).ok_or(StorageError::Corrupt)?;
         let head = Bytes::copy_from_slice(&header.write(&name, 0));
@@ -130,7 +130,7 @@ impl Bucket {
                 let (client, payload) = (self.client.clone(), PutPayload::from_iter([head, bytes.clone()]));
                 self.wait(async move { client.put(&name, payload).await })
             }
-            object => self.put_in_parts(name, head, object, header.sha256),
+            object => self.put_in_parts(name, head, object, header.digest),
         };
         match outcome {
             Ok(()) => Ok(kept),
@@ -147,13 +147,13 @@ impl Bucket {
         name: String,
         head: Bytes,
         object: &ObjectBytes,
-        sha256: Sha256Digest,
+        digest: ObjectDigest,
     ) -> Result<(), StorageError> {
         let (client, named) = (self.client.clone(), name.clone());
         let upload = self.wait(async move { client.begin_parts(&named).await })?;
         let marker = self.incoming.join(format!("{UPLOAD}{}", Uuid::new_v4()));
         note_upload(&marker, &name, &upload)?;
-        let (client, parts) = (self.client.clone(), Parts::new(head, object, sha256));
+        let (client, parts) = (self.client.clone(), Parts::new(head, object, digest));
         let (outcome, ended) = self.wait(async move {
             let outcome = client.put_parts(&name, &upload, parts).await;
             let ended = outcome.is_ok() || client.abort_parts(&name, &upload).await.is_ok();

@@ -7,7 +7,6 @@ use crate::storage::object_key::BucketPlace;
 use crate::storage::segment::HEADER;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use hilum_dicom::ObjectDigest;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,11 +68,11 @@ impl Bucket {
     }
 
     pub(super) fn ask_for_beginning(&self, place: &BucketPlace<'_>) -> Begun<Near> {
-        let (client, name, length, sha256) = (self.client.clone(), place.name.to_owned(), place.length, place.sha256);
+        let (client, name, length, digest) = (self.client.clone(), place.name.to_owned(), place.length, place.digest);
         self.begin(async move {
             let whole = HEADER as u64 + length;
             let got = client.get(&name, Some(0..whole.min(HEADER as u64 + Near::LEAST))).await?;
-            let promised = header_of(&name, &got.bytes).is_some_and(|header| header.sha256 == sha256);
+            let promised = header_of(&name, &got.bytes).is_some_and(|header| header.digest == digest);
             if got.size != whole || !promised {
                 return Err(StorageError::Corrupt);
             }
@@ -82,7 +81,7 @@ impl Bucket {
     }
 
     pub(super) fn ask_for_whole(&self, place: &BucketPlace<'_>) -> Begun<Bytes> {
-        let (client, name, length, sha256) = (self.client.clone(), place.name.to_owned(), place.length, place.sha256);
+        let (client, name, length, digest) = (self.client.clone(), place.name.to_owned(), place.length, place.digest);
         self.begin(async move {
             let bytes = if length <= PIECE {
                 client.get(&name, None).await?.bytes
@@ -93,7 +92,7 @@ impl Bucket {
                 return Err(StorageError::Corrupt);
             }
             let object = bytes.slice(HEADER..);
-            let check = move || (ObjectDigest::of(&object) == sha256).then_some(object);
+            let check = move || digest.is_of(&object).then_some(object);
             let checked = tokio::task::spawn_blocking(check).await;
             checked.ok().flatten().ok_or(StorageError::Corrupt)
         })

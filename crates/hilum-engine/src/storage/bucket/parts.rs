@@ -1,9 +1,9 @@
 //! A large object in parts, read as they are sent: no more than those under way are in memory.
 
 use super::client::PART;
-use crate::storage::{Sha256Digest, StorageError};
+use crate::storage::StorageError;
 use bytes::Bytes;
-use hilum_dicom::{ObjectBytes, ObjectDigest};
+use hilum_dicom::{ObjectBytes, ObjectDigest, ObjectHasher};
 use object_store::PutPayload;
 use std::io;
 
@@ -12,14 +12,14 @@ pub(super) struct Parts {
     pieces: Box<dyn Iterator<Item = io::Result<Bytes>> + Send>,
     rest: Bytes,
     /// Of an object that lies elsewhere: it can have changed since its digest was computed.
-    digest: Option<ObjectDigest>,
-    sha256: Sha256Digest,
+    hasher: Option<ObjectHasher>,
+    digest: ObjectDigest,
 }
 
 impl Parts {
-    pub(super) fn new(head: Bytes, object: &ObjectBytes, sha256: Sha256Digest) -> Self {
-        let digest = matches!(object, ObjectBytes::ByRange(_)).then(ObjectDigest::default);
-        Self { pieces: Box::new(object.pieces(0)), rest: head, digest, sha256 }
+    pub(super) fn new(head: Bytes, object: &ObjectBytes, digest: ObjectDigest) -> Self {
+        let hasher = matches!(object, ObjectBytes::ByRange(_)).then(|| digest.hasher());
+        Self { pieces: Box::new(object.pieces(0)), rest: head, hasher, digest }
     }
 
     fn part(&mut self) -> io::Result<Vec<Bytes>> {
@@ -35,11 +35,11 @@ impl Parts {
             }
             let Some(piece) = self.pieces.next() else { break };
             self.rest = piece?;
-            if let Some(digest) = &mut self.digest {
-                digest.update(&self.rest);
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&self.rest);
             }
         }
-        if self.digest.take().is_some_and(|digest| digest.finish() != self.sha256) {
+        if self.hasher.take().is_some_and(|hasher| hasher.finish() != self.digest) {
             return Err(io::Error::other("the object changed while it was read"));
         }
         Ok(part)
@@ -63,10 +63,6 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    fn digest(bytes: &[u8]) -> Sha256Digest {
-        ObjectDigest::of(bytes)
-    }
-
     #[test]
     fn parts_are_of_one_size_but_the_last_and_hold_every_byte_once() {
         let bytes: Vec<u8> = (0..PART * 2).map(|at| (at / 7) as u8).collect();
@@ -76,7 +72,7 @@ mod tests {
             [ObjectBytes::from(bytes.clone()), ObjectBytes::ByRange(Arc::new(ObjectBytes::from(bytes.clone())))]
         {
             let parts: Vec<PutPayload> =
-                Parts::new(head.clone(), &object, digest(&bytes)).collect::<Result<_, _>>().unwrap();
+                Parts::new(head.clone(), &object, ObjectDigest::of(&bytes)).collect::<Result<_, _>>().unwrap();
             assert_eq!(parts.iter().map(PutPayload::content_length).collect::<Vec<_>>(), [PART, PART, 512]);
             let sent: Vec<u8> = parts.iter().flat_map(|part| part.iter().flatten().copied()).collect();
             assert!(sent == all, "{object:?}");
@@ -86,7 +82,7 @@ mod tests {
     #[test]
     fn an_object_that_changed_since_its_digest_was_computed_is_not_sent_to_its_end() {
         let object = ObjectBytes::ByRange(Arc::new(ObjectBytes::from(vec![0; PART])));
-        let parts: Vec<_> = Parts::new(Bytes::from_static(&[1; 512]), &object, digest(b"another")).collect();
+        let parts: Vec<_> = Parts::new(Bytes::from_static(&[1; 512]), &object, ObjectDigest::of(b"another")).collect();
         assert!(parts[0].is_ok() && parts.iter().any(Result::is_err));
     }
 }

@@ -3,7 +3,7 @@
 use super::Bucket;
 use super::client::{AT_A_TIME, Client};
 use crate::storage::segment::{HEADER, Header};
-use crate::storage::{Found, ObjectKey, Sha256Digest, StorageError};
+use crate::storage::{Found, ObjectKey, StorageError};
 use futures::{StreamExt as _, TryStreamExt as _};
 use hilum_dicom::ObjectDigest;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Walk {
 async fn look(client: &Client, key: ObjectKey, size: u64, quick: bool) -> Result<Option<Found>, StorageError> {
     let Some(place) = key.in_bucket_as() else { return Ok(None) };
     let (length, fits) = (place.length, size == HEADER as u64 + place.length);
-    let whole = if quick || !fits { Ok(fits) } else { is_whole(client, place.name, &place.sha256).await };
+    let whole = if quick || !fits { Ok(fits) } else { is_whole(client, place.name, place.digest).await };
     match whole {
         Err(StorageError::Gone) => Ok(None),
         whole => Ok(Some(Found { key, length, whole: whole? })),
@@ -59,14 +59,14 @@ async fn look(client: &Client, key: ObjectKey, size: u64, quick: bool) -> Result
 }
 
 /// Reads an object once, a piece at a time.
-async fn is_whole(client: &Client, name: &str, sha256: &Sha256Digest) -> Result<bool, StorageError> {
-    let (mut head, mut digest) = (Vec::with_capacity(HEADER), ObjectDigest::default());
+async fn is_whole(client: &Client, name: &str, digest: ObjectDigest) -> Result<bool, StorageError> {
+    let (mut head, mut hasher) = (Vec::with_capacity(HEADER), digest.hasher());
     let take = |piece: &[u8]| {
         let (of_head, of_object) = piece.split_at((HEADER - head.len()).min(piece.len()));
         head.extend_from_slice(of_head);
-        digest.update(of_object);
+        hasher.update(of_object);
     };
     client.stream(name, take).await?;
     let header = head.first_chunk().and_then(|head| Header::read(head, name, 0));
-    Ok(header.is_some_and(|header| header.sha256 == *sha256) && digest.finish() == *sha256)
+    Ok(header.is_some_and(|header| header.digest == digest) && hasher.finish() == digest)
 }

@@ -10,9 +10,9 @@ mod scan;
 pub use record::{Header, Provenance, Purpose};
 pub use scan::{Record, Records};
 
-use super::{NewObject, ObjectKey, Sha256Digest, StorageError, sync_folder};
+use super::{NewObject, ObjectKey, StorageError, sync_folder};
 use hilum_dicom::object_bytes::read_exact_at;
-use hilum_dicom::{ObjectBytes, ObjectDigest};
+use hilum_dicom::{ObjectBytes, ObjectDigest, ObjectHasher};
 pub(super) use record::HEADER;
 use record::{MAGIC, extent};
 use reserve::{Reserved, give_back};
@@ -76,7 +76,7 @@ struct State {
 pub(super) struct Appended {
     segment: Arc<Segment>,
     pub(super) key: ObjectKey,
-    pub(super) sha256: Sha256Digest,
+    pub(super) digest: ObjectDigest,
     offset: u64,
     length: u64,
 }
@@ -121,9 +121,9 @@ impl Segments {
             offset
         };
         match segment.write(new, offset) {
-            Ok(sha256) => {
-                let key = ObjectKey::record(&segment.name, offset, length, &sha256);
-                Ok(Appended { segment, key, sha256, offset, length })
+            Ok(digest) => {
+                let key = ObjectKey::record(&segment.name, offset, length, digest);
+                Ok(Appended { segment, key, digest, offset, length })
             }
             Err(error) => {
                 segment.take_back(offset, size);
@@ -167,24 +167,25 @@ impl Segments {
 pub(crate) const MARKER: &str = "segment+";
 
 impl Segment {
-    fn write(&self, new: &NewObject, offset: u64) -> Result<Sha256Digest, StorageError> {
+    fn write(&self, new: &NewObject, offset: u64) -> Result<ObjectDigest, StorageError> {
         let failed = || StorageError::during("append an object");
         let start = offset + HEADER as u64;
-        let NewObject { provenance, sha256: promised, object } = new;
-        let sha256 = match object {
+        let NewObject { provenance, digest: promised, object } = new;
+        let digest = match object {
             ObjectBytes::Held(bytes) => {
                 write_all_at(&self.file, bytes, start).map_err(failed())?;
                 promised.unwrap_or_else(|| ObjectDigest::of(bytes))
             }
             ObjectBytes::ByRange(_) => {
-                let (mut digest, mut at) = (ObjectDigest::default(), start);
+                let (mut hasher, mut at) =
+                    (promised.map_or_else(ObjectHasher::default, |promised| promised.hasher()), start);
                 for piece in object.pieces(0) {
                     let piece = piece.map_err(failed())?;
                     write_all_at(&self.file, &piece, at).map_err(failed())?;
                     at += piece.len() as u64;
-                    digest.update(&piece);
+                    hasher.update(&piece);
                 }
-                let found = digest.finish();
+                let found = hasher.finish();
                 // What lies elsewhere can have changed since its digest was computed.
                 if at - start != object.len() || promised.is_some_and(|promised| promised != found) {
                     return Err(failed()(io::Error::other("the object changed while it was read")));
@@ -192,9 +193,9 @@ impl Segment {
                 found
             }
         };
-        let header = Header { provenance: provenance.clone(), length: object.len(), sha256 };
+        let header = Header { provenance: provenance.clone(), length: object.len(), digest };
         write_all_at(&self.file, &header.write(&self.name, offset), offset).map_err(failed())?;
-        Ok(sha256)
+        Ok(digest)
     }
 
     /// Waits until everything written so far is durable. One of those who wait synchronises for all of them.
@@ -273,13 +274,13 @@ impl Appended {
     }
 }
 
-/// A record by its key: `objects/<segment>/<offset>-<length>-<SHA-256>`.
+/// A record by its key: `objects/<segment>/<offset>-<length>-<digest>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place<'a> {
     pub(super) segment: &'a str,
     pub(super) offset: u64,
     pub(super) length: u64,
-    pub(super) sha256: Sha256Digest,
+    pub(super) digest: ObjectDigest,
 }
 
 impl Place<'_> {
@@ -295,7 +296,7 @@ impl Place<'_> {
     /// Whether the record's header lies there and promises the same object.
     pub(super) fn is_there(&self, root: &Path) -> io::Result<bool> {
         let header = self.header(root)?;
-        Ok(header.is_some_and(|header| header.length == self.length && header.sha256 == self.sha256))
+        Ok(header.is_some_and(|header| header.length == self.length && header.digest == self.digest))
     }
 
     /// The record's header, where one lies there and the file reaches over the object.

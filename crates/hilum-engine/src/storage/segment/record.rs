@@ -6,7 +6,7 @@
 
 use crate::access::{InstitutionCode, Scope};
 use crate::engine::{Source, Zone};
-use crate::storage::Sha256Digest;
+use hilum_dicom::ObjectDigest;
 use sha2::{Digest, Sha256};
 
 /// Records begin at multiples of this many bytes: the block of the usual file systems, so that one record can be punched out.
@@ -15,7 +15,9 @@ pub(super) const BLOCK: u64 = 4096;
 pub(in crate::storage) const HEADER: usize = 512;
 const SEALED: usize = HEADER - 32;
 pub(super) const MAGIC: &[u8; 8] = b"HILUMOBJ";
-const VERSION: u32 = 1;
+/// Versions of a header, which differ in what the digest of the object is.
+const SHA256: u32 = 1;
+const BLAKE3: u32 = 2;
 const NAME_AT: usize = 102;
 
 /// Why an object was kept.
@@ -59,8 +61,8 @@ pub struct Header {
     pub provenance: Provenance,
     /// Bytes of the object.
     pub length: u64,
-    /// SHA-256 of the object.
-    pub sha256: Sha256Digest,
+    /// Digest of the object.
+    pub digest: ObjectDigest,
 }
 
 /// Bytes that a record takes up, padding included; `None` beyond what a file can hold.
@@ -73,10 +75,14 @@ impl Header {
         let Provenance { purpose, zone, institution, source, received_at, file_name } = &self.provenance;
         let mut out = [0; HEADER];
         out[..8].copy_from_slice(MAGIC);
-        out[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        let version = match self.digest {
+            ObjectDigest::Sha256(_) => SHA256,
+            ObjectDigest::Blake3(_) => BLAKE3,
+        };
+        out[8..12].copy_from_slice(&version.to_le_bytes());
         out[12..16].copy_from_slice(&(HEADER as u32).to_le_bytes());
         out[16..24].copy_from_slice(&self.length.to_le_bytes());
-        out[24..56].copy_from_slice(&self.sha256);
+        out[24..56].copy_from_slice(self.digest.as_bytes());
         out[56] = match purpose {
             Purpose::Instance => 1,
             Purpose::Quarantine => 2,
@@ -108,9 +114,11 @@ impl Header {
         if &bytes[..8] != MAGIC || bytes[SEALED..] != seal(segment, offset, &bytes[..SEALED]) {
             return None;
         }
-        if u32::from_le_bytes(bytes[8..12].try_into().ok()?) != VERSION {
-            return None;
-        }
+        let digest = match u32::from_le_bytes(bytes[8..12].try_into().ok()?) {
+            SHA256 => ObjectDigest::Sha256,
+            BLAKE3 => ObjectDigest::Blake3,
+            _ => return None,
+        };
         let purpose = match bytes[56] {
             1 => Purpose::Instance,
             2 => Purpose::Quarantine,
@@ -141,7 +149,7 @@ impl Header {
                 file_name: (!name.is_empty()).then(|| name.to_owned()),
             },
             length: u64::from_le_bytes(bytes[16..24].try_into().ok()?),
-            sha256: bytes[24..56].try_into().ok()?,
+            digest: digest(bytes[24..56].try_into().ok()?),
         })
     }
 }
@@ -178,7 +186,7 @@ mod tests {
                 file_name: Some("영상.dcm".into()),
             },
             length: 528_080,
-            sha256: [7; 32],
+            digest: ObjectDigest::Blake3([7; 32]),
         }
     }
 
@@ -192,6 +200,15 @@ mod tests {
             let mut damaged = bytes;
             damaged[at] ^= 1;
             assert_eq!(Header::read(&damaged, "a.segment", 4096), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_header_says_which_digest_its_object_has() {
+        for (digest, version) in [(ObjectDigest::Sha256([7; 32]), 1), (ObjectDigest::Blake3([7; 32]), 2)] {
+            let bytes = Header { digest, ..header() }.write("a.segment", 0);
+            assert_eq!((bytes[8], &bytes[24..56]), (version, &[7; 32][..]));
+            assert_eq!(Header::read(&bytes, "a.segment", 0).unwrap().digest, digest);
         }
     }
 

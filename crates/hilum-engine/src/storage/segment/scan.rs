@@ -2,7 +2,6 @@
 
 use super::record::{BLOCK, HEADER, Header, extent};
 use crate::storage::ObjectKey;
-use hilum_dicom::ObjectDigest;
 use hilum_dicom::object_bytes::read_exact_at;
 use std::fs::File;
 use std::io;
@@ -53,7 +52,7 @@ impl Records {
             let size = extent(header.length).ok_or(io::ErrorKind::InvalidData)?;
             self.at = offset + size;
             self.end = offset + HEADER as u64 + header.length;
-            let key = ObjectKey::record(&self.name, offset, header.length, &header.sha256);
+            let key = ObjectKey::record(&self.name, offset, header.length, header.digest);
             return Ok(Some(Record { key, header, offset }));
         }
         Ok(None)
@@ -66,17 +65,17 @@ impl Records {
 
     /// Whether the bytes of a record are those that its header promises.
     pub fn is_whole(&self, record: &Record) -> io::Result<bool> {
-        let mut digest = ObjectDigest::default();
+        let mut hasher = record.header.digest.hasher();
         let mut at = record.offset + HEADER as u64;
         let end = at + record.header.length;
         let mut buffer = vec![0; 1 << 20];
         while at < end {
             let part = (end - at).min(buffer.len() as u64) as usize;
             read_exact_at(&self.file, &mut buffer[..part], at)?;
-            digest.update(&buffer[..part]);
+            hasher.update(&buffer[..part]);
             at += part as u64;
         }
-        Ok(digest.finish() == record.header.sha256)
+        Ok(hasher.finish() == record.header.digest)
     }
 
     /// The first block at or behind `from` that is not a hole.
