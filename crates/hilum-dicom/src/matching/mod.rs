@@ -14,7 +14,7 @@ use dicom_core::VR;
 
 pub use level::Level;
 pub use pattern::Pattern;
-pub use person_name::{NameKey, compose_hangul, fuzzy_words, name_matches_fuzzily};
+pub use person_name::{NameKey, fuzzy_words, name_matches_fuzzily, unified};
 pub use query::{Query, QueryError, QueryOptions};
 pub use temporal::{Range, TemporalError};
 

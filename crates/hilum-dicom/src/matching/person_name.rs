@@ -1,6 +1,9 @@
 //! Person names (PS3.4 C.2.2.2.1.1): case-insensitive, by component group, with wild cards; and fuzzily.
 
 use super::Pattern;
+use std::borrow::Cow;
+use std::iter;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// What is asked of a person name.
 ///
@@ -55,44 +58,37 @@ fn group_matches(pattern: &Pattern, group: &str) -> bool {
     pattern.matches(group) || pattern.matches(&format!("{group}{}", "^".repeat(missing)))
 }
 
-/// Lower case, composed Hangul, no spaces around components, no empty components at the end.
+/// Lower case, [`unified`], no spaces around components, no empty components at the end.
 fn fold(group: &str) -> String {
-    let composed = compose_hangul(group).to_lowercase();
-    let components: Vec<&str> = composed.split('^').map(|component| component.trim_matches([' ', '\0'])).collect();
+    let unified = unified(group).to_lowercase();
+    let components: Vec<&str> = unified.split('^').map(|component| component.trim_matches([' ', '\0'])).collect();
     let end = components.iter().rposition(|component| !component.is_empty()).map_or(0, |last| last + 1);
     components[..end].join("^")
 }
 
-/// Conjoining jamo become syllables (Unicode 3.12): some systems write names decomposed.
-pub fn compose_hangul(text: &str) -> String {
-    const SYLLABLES: u32 = 0xAC00;
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let last = out.chars().next_back().map(u32::from);
-        let composed = match (last, u32::from(c)) {
-            (Some(lead @ 0x1100..=0x1112), vowel @ 0x1161..=0x1175) => {
-                Some(SYLLABLES + ((lead - 0x1100) * 21 + (vowel - 0x1161)) * 28)
-            }
-            (Some(syllable @ 0xAC00..=0xD7A3), tail @ 0x11A8..=0x11C2) if (syllable - SYLLABLES).is_multiple_of(28) => {
-                Some(syllable + (tail - 0x11A7))
-            }
-            _ => None,
-        };
-        match composed.and_then(char::from_u32) {
-            Some(syllable) => {
-                out.pop();
-                out.push(syllable);
-            }
-            None => out.push(c),
-        }
+/// Characters that are written in several ways as one of them (Unicode NFKC): conjoining jamo become syllables, full-width letters
+/// and half-width kana their usual forms, ideographs that KS X 1001 has once for each reading the one they are. What would become
+/// a wild card or a delimiter stays as it is.
+pub fn unified(text: &str) -> Cow<'_, str> {
+    if is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        return Cow::Borrowed(text);
     }
-    out
+    let has_meaning =
+        |c: char| !c.is_ascii() && iter::once(c).nfkc().any(|c| matches!(c, '*' | '?' | '^' | '=' | '\\'));
+    let pieces = text.split_inclusive(has_meaning).map(|piece| match piece.chars().next_back() {
+        Some(last) if has_meaning(last) => {
+            let before = &piece[..piece.len() - last.len_utf8()];
+            before.nfkc().chain([last]).collect()
+        }
+        _ => piece.nfkc().collect::<String>(),
+    });
+    Cow::Owned(pieces.collect())
 }
 
-/// The words of a name for fuzzy matching: lower case, accents of Latin letters removed, split at delimiters and spaces; wild
+/// The words of a name for fuzzy matching: [`unified`], lower case, accents of Latin letters removed, split at delimiters and spaces; wild
 /// cards are left out.
 pub fn fuzzy_words(name: &str) -> Vec<String> {
-    let plain: String = compose_hangul(name).to_lowercase().chars().map(without_accent).collect();
+    let plain: String = unified(name).to_lowercase().chars().map(without_accent).collect();
     plain
         .split(['^', '=', ' ', ',', '.', '-', '\\'])
         .map(|word| word.chars().filter(|c| !matches!(c, '*' | '?' | '\'')).collect::<String>())
@@ -181,9 +177,33 @@ mod tests {
     #[test]
     fn decomposed_hangul_is_the_same_name() {
         let decomposed = "\u{1112}\u{1169}\u{11BC}^\u{1100}\u{1175}\u{11AF}\u{1103}\u{1169}\u{11BC}";
-        assert_eq!(compose_hangul(decomposed), "홍^길동");
+        assert_eq!(unified(decomposed), "홍^길동");
         assert!(NameKey::read(decomposed).matches(KOREAN));
         assert!(NameKey::read("홍^길?").matches(decomposed));
+    }
+
+    #[test]
+    fn width_and_compatibility_forms_are_the_same_name() {
+        // Half-width kana with a sound mark, full-width letters, and 金 and 李 as KS X 1001 has them for their other readings.
+        for (known, asked) in
+            [("ﾔﾏﾀﾞ^ﾀﾛｳ", "ヤマダ^タロウ"), ("Hong^Gildong", "ＨＯＮＧ^Ｇildong"), ("\u{F90A}^\u{F9E1}", "金^李")]
+        {
+            for (known, asked) in [(known, asked), (asked, known)] {
+                assert!(NameKey::read(asked).matches(known), "{asked} in {known}");
+                let begins = format!("{}*", asked.split('^').next().unwrap());
+                assert!(NameKey::read(&begins).matches(known), "{begins} in {known}");
+                assert!(name_matches_fuzzily(asked, known), "{asked} in {known}");
+            }
+        }
+        assert!(!NameKey::read("ハマダ*").matches("ﾔﾏﾀﾞ^ﾀﾛｳ"));
+    }
+
+    #[test]
+    fn nothing_becomes_a_wild_card_or_a_delimiter() {
+        let (full_width, small) = ("＊？＾＝＼", "\u{FE61}\u{FE56}\u{2047}");
+        assert_eq!(unified(full_width), full_width);
+        assert_eq!(unified(&format!("Ａ{small}ﾔﾞＢ")), format!("A{small}ヤ\u{3099}B"));
+        assert!(!NameKey::read("＊").matches("Hong") && NameKey::read("＊").matches("＊"));
     }
 
     #[test]

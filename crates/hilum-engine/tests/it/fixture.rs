@@ -86,8 +86,11 @@ impl Ct {
 
     /// The same of another volume.
     pub fn files_of(&self, volume: &Volume) -> Vec<Bytes> {
+        // KS X 1001 has no half-width kana.
+        let in_korean = !self.name.chars().any(|c| ('\u{FF61}'..='\u{FF9F}').contains(&c));
+        let character_set = if in_korean { SpecificCharacterSet::korean() } else { SpecificCharacterSet::utf8() };
         let identity = CtSeriesIdentity {
-            character_set: SpecificCharacterSet::korean(),
+            character_set,
             patient_name: PersonName::from_groups(self.name),
             patient_id: self.patient_id.into(),
             birth_date: None,

@@ -14,6 +14,7 @@ mod fixture;
 mod import;
 mod journey;
 mod keys;
+mod names;
 mod nifti;
 mod node;
 #[path = "../../../hilum-dimse/tests/ports/mod.rs"]

@@ -68,8 +68,14 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
             .map_err(broken)?;
     let mut response = StoreResponse::new(base);
     let mut storing = Storing::default();
-    loop {
+    for number in 0.. {
         match multipart.next().await {
+            Ok(Some(_)) if number == MOST_PARTS => {
+                tracing::warn!("a STOW-RS request has more than {MOST_PARTS} parts; those behind them are not taken");
+                storing.finish(app, &mut response).await;
+                response.failed(None, 0xA700);
+                break;
+            }
             Ok(Some(part)) => {
                 let part = instance_of(study.as_ref(), part).await;
                 storing.make_room(app, &part, &mut response).await;
@@ -80,7 +86,7 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
                 if response.is_empty() {
                     return Err(ApiError::bad_request("the request has no part; send one instance a part"));
                 }
-                return Ok(response);
+                break;
             }
             Err(error) => {
                 storing.finish(app, &mut response).await;
@@ -90,11 +96,15 @@ async fn receive(app: &App, study: Option<StudyUid>, request: Request) -> Result
                 }
                 tracing::info!(%error, "STOW-RS body broke off");
                 response.failed(None, 0xC000);
-                return Ok(response);
+                break;
             }
         }
     }
+    Ok(response)
 }
+
+/// A request may have so many parts: what became of each is held until the last one came.
+const MOST_PARTS: usize = 20_000;
 
 /// So many parts at most are on their way,
 const PARTS_AT_ONCE: usize = 32;
@@ -211,7 +221,8 @@ pub(super) fn uncompressed(headers: &HeaderMap) -> Result<(), ApiError> {
 /// The boundary, when request and wanted response are of the types that are spoken here.
 fn boundary_of(headers: &HeaderMap) -> Result<String, ApiError> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    if text(header::ACCEPT).is_some_and(|accept| !accepts(accept, DICOM_JSON)) {
+    let taken = |accept| [DICOM_JSON, "application/json"].into_iter().any(|essence| accepts(accept, essence));
+    if text(header::ACCEPT).is_some_and(|accept| !taken(accept)) {
         let message = format!("the response to a store request comes as {DICOM_JSON} only");
         return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message));
     }

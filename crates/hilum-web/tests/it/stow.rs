@@ -196,6 +196,31 @@ async fn a_compressed_body_is_not_inflated_and_a_part_that_inflates_without_end_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn parts_without_end_are_taken_up_to_a_limit_and_the_answer_says_so() {
+    let server = start().await;
+    let one = series(1, 1, 40).instances.remove(0).1;
+    let mut body = multipart("bound", &[&one]);
+    body.truncate(body.len() - "--bound--\r\n".len());
+    body.extend("--bound\r\n\r\n\r\n".repeat(30_000).as_bytes());
+    let answer = server.send("POST", "/dicom-web/studies", &[("Content-Type", RELATED)], &body).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let (json, all) = (answer.json(), 20_000);
+    assert_eq!(values(&json, "00081199", "00081155").len(), 1);
+    let others = values(&json, "0008119A", "00081197");
+    // All that is no instance among the first, and one for those behind them.
+    assert_eq!((others.len(), others[0].as_u64(), others[all - 1].as_u64()), (all, Some(0xC000), Some(0xA700)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_be_asked_for_as_json() {
+    let server = start().await;
+    let one = series(1, 1, 40).instances.remove(0).1;
+    let headers = [("Content-Type", RELATED), ("Accept", "application/json")];
+    let answer = server.send("POST", "/dicom-web/studies", &headers, &multipart("bound", &[&one])).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_above_the_limit_is_read_past_and_the_next_one_is_stored() {
     let server = start_with(|config| config.max_instance_bytes = 50_000).await;
     let series = series(1, 1, 40);

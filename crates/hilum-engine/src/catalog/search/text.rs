@@ -8,7 +8,7 @@
 use super::index;
 use crate::catalog::dialect::Dialect;
 use crate::storage::hex;
-use hilum_dicom::matching::fuzzy_words;
+use hilum_dicom::matching::{fuzzy_words, unified};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
 /// What the index holds of a study; to be followed by a condition on `s`.
@@ -56,10 +56,10 @@ pub(in crate::catalog) struct StudyText {
     name_alphabetic: String,
     name_ideographic: Option<String>,
     name_phonetic: Option<String>,
-    patient_id: String,
+    pub(in crate::catalog) patient_id: String,
     sex: Option<String>,
     accession: Option<String>,
-    description: Option<String>,
+    pub(in crate::catalog) description: Option<String>,
     study_date: Option<String>,
     modalities: String,
     body_parts: String,
@@ -70,10 +70,20 @@ pub(in crate::catalog) struct StudyText {
 }
 
 impl StudyText {
+    /// The component groups of the patient's name.
+    pub(in crate::catalog) fn names(&self) -> [Option<&str>; 3] {
+        [Some(&self.name_alphabetic), self.name_ideographic.as_deref(), self.name_phonetic.as_deref()]
+    }
+
+    /// Whether no text has a character that [`unified`] changes.
+    pub(in crate::catalog) fn is_unified(&self) -> bool {
+        let others = [Some(self.patient_id.as_str()), self.accession.as_deref(), self.description.as_deref()];
+        self.names().into_iter().chain(others).flatten().all(|text| unified(text) == text)
+    }
+
     fn marks(&self) -> Vec<String> {
         let mut marks = vec![institution_mark(self.institution_id)];
-        let names = [Some(&self.name_alphabetic), self.name_ideographic.as_ref(), self.name_phonetic.as_ref()];
-        for group in names.into_iter().flatten() {
+        for group in self.names().into_iter().flatten() {
             push_pieces(&mut marks, Field::Name, &joined_name(group));
         }
         push_pieces(&mut marks, Field::PatientId, &fold(&self.patient_id));
@@ -251,9 +261,9 @@ fn joined_name(group: &str) -> String {
     fuzzy_words(group).concat()
 }
 
-/// Lower case, Hangul composed; without blanks at either end.
+/// Lower case, [`unified`]; without blanks at either end.
 pub(in crate::catalog) fn fold(text: &str) -> String {
-    hilum_dicom::matching::compose_hangul(text.trim_matches([' ', '\0'])).to_lowercase()
+    unified(text).trim_matches([' ', '\0']).to_lowercase()
 }
 
 fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
