@@ -43,6 +43,22 @@ impl Picture {
         Some(Self { width: right - left, height: bottom - top, samples: self.samples, bytes })
     }
 
+    /// Mirrored from left to right, and upside down.
+    pub fn mirrored(mut self, across: bool, down: bool) -> Self {
+        let row = self.width as usize * self.samples;
+        if across {
+            for row in self.bytes.chunks_exact_mut(row) {
+                // The samples of a pixel come in their order again.
+                row.reverse();
+                row.chunks_exact_mut(self.samples).for_each(<[u8]>::reverse);
+            }
+        }
+        if down {
+            self.bytes = self.bytes.chunks_exact(row).rev().flatten().copied().collect();
+        }
+        self
+    }
+
     /// As large as fits into `width` x `height` (at least 1 each), the ratio kept.
     pub fn fitted(&self, width: u32, height: u32) -> Self {
         let scale = (f64::from(width) / f64::from(self.width)).min(f64::from(height) / f64::from(self.height));

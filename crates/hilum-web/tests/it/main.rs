@@ -9,6 +9,7 @@ mod guard;
 mod hostile;
 mod https;
 mod limits;
+mod mixed;
 mod native_model;
 mod openapi;
 mod openid;

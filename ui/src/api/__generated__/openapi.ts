@@ -9012,6 +9012,7 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                    "application/pdf": string;
                     "multipart/related; type=\"application/octet-stream\"": string;
                 };
             };

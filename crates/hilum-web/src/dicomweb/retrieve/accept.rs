@@ -41,12 +41,17 @@ pub(super) struct Range {
     /// Media type of what is wanted, of the parts where they are several: lower case, with its wildcards.
     pub(super) essence: String,
     pub(super) syntax: Syntax,
+    /// What the header refuses by a weight of 0, where the range has wildcards.
+    refused: Vec<String>,
 }
 
 impl Range {
     /// Whether a media type is within the range.
     pub(super) fn takes(&self, essence: &str) -> bool {
         let family = essence.split('/').next().unwrap_or_default();
+        if self.refused.iter().any(|refused| refused == essence) {
+            return false;
+        }
         self.essence == "*/*" || self.essence == essence || self.essence == format!("{family}/*")
     }
 }
@@ -58,7 +63,7 @@ pub(in super::super) struct Accept(pub(super) Vec<Range>);
 impl Accept {
     /// From an Accept header; none and an empty one take everything.
     pub(super) fn read(text: &str) -> Result<Self, ApiError> {
-        let mut weighted = Vec::new();
+        let (mut weighted, mut refused) = (Vec::new(), Vec::new());
         for part in split(text) {
             let media_type = MediaType::read(part).ok_or_else(|| {
                 ApiError::bad_request(
@@ -86,11 +91,17 @@ impl Accept {
                 Some(uid) => Syntax::Uid(uid.to_owned()),
             };
             if weight > 0.0 {
-                weighted.push((weight, Range { form, essence, syntax }));
+                weighted.push((weight, Range { form, essence, syntax, refused: Vec::new() }));
+            } else if syntax == Syntax::Default {
+                refused.push(essence);
             }
         }
         if weighted.is_empty() && text.trim().is_empty() {
-            weighted.push((1.0, Range { form: Form::Any, essence: "*/*".to_owned(), syntax: Syntax::Default }));
+            let (form, essence, syntax) = (Form::Any, "*/*".to_owned(), Syntax::Default);
+            weighted.push((1.0, Range { form, essence, syntax, refused: Vec::new() }));
+        }
+        for (_, range) in weighted.iter_mut().filter(|(_, range)| wildcards(range) > 0) {
+            range.refused.clone_from(&refused);
         }
         // Of equal weight, the one named first; a range without wildcards before one with (RFC 9110 12.5.1).
         weighted.sort_by(|(a, x), (b, y)| b.total_cmp(a).then(wildcards(x).cmp(&wildcards(y))));
@@ -167,6 +178,8 @@ mod tests {
         assert_eq!(read(""), [(Form::Any, "*/*".into(), Syntax::Default)]);
         assert_eq!(read("image/*, image/png")[0].1, "image/png", "a type before its family");
         assert_eq!(read("image/png;q=0"), [], "weight 0 is a refusal");
+        let all_but_one = &Accept::read("image/jpeg;q=0, image/*;q=0.5, */*;q=0.1").unwrap().0;
+        assert!(all_but_one.iter().all(|range| range.takes("image/png") && !range.takes("image/jpeg")));
         assert!(Accept::read("image/png;q=2").is_err());
         assert!(Accept::read("dicom").is_err());
     }

@@ -5,13 +5,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dicom_core::Tag;
+use dicom_dictionary_std::tags;
 use hilum_dicom::outline::PixelSpans;
 use hilum_dicom::{Instance, Outline, ReadAt};
 use hilum_engine::InstanceBytes;
 
 use super::accept::{Accept, Form};
 use super::body::{PIECE, Parts, Stopped, channel};
-use super::frames::location;
+use super::frames::{Frames, location};
 use super::{Resource, aside, not_acceptable};
 use crate::{
     doors::App,
@@ -21,29 +22,28 @@ use crate::{
 
 const OCTETS: &str = "application/octet-stream";
 
-/// `GET .../bulkdata/{path}`: the value in little endian. Compressed pixel data come as a part a fragment.
+/// `GET .../bulkdata/{path}`: the value in little endian. Compressed pixel data come decoded, or as they are kept in a part a frame.
 pub(super) async fn bulk_data(app: App, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
     let path = resource.bulk.clone().unwrap_or_default();
     let steps = steps(&path)?;
     let instance = resource.instance(&app).await?;
     let location = format!("{}/bulkdata/{path}", location(&instance));
     let bytes = app.engine.open_instance(&instance).await?;
-    let form = accept.0.iter().find(|range| range.takes(OCTETS)).map(|range| range.form);
-    let form = form.ok_or_else(|| not_acceptable("application/octet-stream, alone or within multipart/related"))?;
-    let bulk = aside(move || Bulk::find(bytes, &steps)).await?;
+    let (bulk, form) = aside(move || Bulk::find(bytes, &steps, &accept)).await?;
     let (sender, body) = channel();
     let parts = Parts::new();
+    let content_type = bulk.content_type();
     let response = if form == Form::Single {
-        ([(header::CONTENT_TYPE, OCTETS)], body).into_response()
+        ([(header::CONTENT_TYPE, content_type.clone())], body).into_response()
     } else {
-        parts.response(OCTETS, body)
+        parts.response(bulk.essence(), body)
     };
     tokio::spawn(async move {
         let writing = sender.clone();
         let sent = tokio::task::spawn_blocking(move || {
             for piece in 0..bulk.count() {
                 if form != Form::Single {
-                    writing.send(parts.start(OCTETS, &location))?;
+                    writing.send(parts.start(&content_type, &location))?;
                 }
                 bulk.each(piece, |bytes| writing.send(bytes))?;
             }
@@ -61,6 +61,7 @@ pub(super) fn said() -> Said {
     Said::from("A bulk value, as a BulkDataURI of the metadata names it (PS3.18 10.4.1.1.5)")
         .gives(200, "multipart/related; type=\"application/octet-stream\"", bytes())
         .gives(200, OCTETS, bytes())
+        .gives(200, "application/pdf", bytes())
 }
 
 /// Tags, with the item of each sequence between them.
@@ -85,44 +86,82 @@ fn steps(path: &str) -> Result<(Vec<(Tag, usize)>, Tag), ApiError> {
 
 /// A value on its way out.
 enum Bulk {
-    Value(Vec<u8>),
-    Pixels { outline: Box<Outline>, bytes: InstanceBytes },
+    Value { value: Vec<u8>, essence: String },
+    Native { outline: Box<Outline>, bytes: InstanceBytes },
+    Compressed(Box<Frames>),
 }
 
 impl Bulk {
-    fn find(bytes: InstanceBytes, (sequences, tag): &(Vec<(Tag, usize)>, Tag)) -> Result<Self, ApiError> {
+    fn find(
+        bytes: InstanceBytes,
+        (sequences, tag): &(Vec<(Tag, usize)>, Tag),
+        accept: &Accept,
+    ) -> Result<(Self, Form), ApiError> {
         let outline = Outline::read(&bytes)?;
-        let pixels = outline.pixel_data.as_ref().is_some_and(|pixels| pixels.tag == *tag && sequences.is_empty());
-        if pixels {
-            return Ok(Self::Pixels { outline: Box::new(outline), bytes });
+        let pixels = outline.pixel_data.as_ref().filter(|pixels| pixels.tag == *tag && sequences.is_empty());
+        if pixels.is_some_and(|pixels| matches!(pixels.spans, PixelSpans::Encapsulated { .. })) {
+            let frames = Frames::of(bytes, outline, accept, None)?;
+            let form = frames.form;
+            return Ok((Self::Compressed(Box::new(frames)), form));
         }
         let instance = outline.instance()?;
+        let document = (*tag == tags::ENCAPSULATED_DOCUMENT).then(|| media_type_of_document(&instance)).flatten();
+        let offers = [OCTETS].into_iter().chain(document.as_deref());
+        let agreed = accept.0.iter().find_map(|range| {
+            let essence = offers.clone().find(|essence| range.takes(essence))?;
+            Some((essence.to_owned(), range.form))
+        });
+        let (essence, form) = agreed.ok_or_else(|| {
+            let document = document.iter().map(|essence| format!("{essence}, ")).collect::<String>();
+            not_acceptable(&format!("{document}application/octet-stream, alone or within multipart/related"))
+        })?;
+        if pixels.is_some() {
+            return Ok((Self::Native { outline: Box::new(outline), bytes }, form));
+        }
         let value = value(&instance, sequences, *tag)?;
         let value = value.ok_or(hilum_engine::EngineError::NotFound { what: "bulk value" })?;
-        Ok(Self::Value(value))
+        Ok((Self::Value { value, essence }, form))
     }
 
-    fn count(&self) -> usize {
+    fn essence(&self) -> &str {
         match self {
-            Self::Pixels { outline, .. } => match outline.pixel_data.as_ref().map(|pixels| &pixels.spans) {
-                Some(PixelSpans::Encapsulated { fragments, .. }) => fragments.len(),
-                _ => 1,
-            },
-            Self::Value(_) => 1,
+            Self::Value { essence, .. } => essence,
+            Self::Native { .. } => OCTETS,
+            Self::Compressed(frames) => frames.essence,
         }
     }
 
-    fn each(&self, piece: usize, send: impl Fn(Vec<u8>) -> Result<(), Stopped>) -> Result<(), Stopped> {
+    fn content_type(&self) -> String {
+        match self {
+            Self::Compressed(frames) => frames.content_type(),
+            Self::Value { .. } | Self::Native { .. } => self.essence().to_owned(),
+        }
+    }
+
+    /// Parts: what is coded is a part a frame.
+    fn count(&self) -> u32 {
+        match self {
+            Self::Compressed(frames) if !frames.are_samples() => frames.count(),
+            Self::Value { .. } | Self::Native { .. } | Self::Compressed(_) => 1,
+        }
+    }
+
+    fn each(&self, piece: u32, send: impl Fn(Vec<u8>) -> Result<(), Stopped>) -> Result<(), Stopped> {
         let (outline, bytes) = match self {
-            Self::Value(value) => return send(value.clone()),
-            Self::Pixels { outline, bytes } => (outline, bytes),
+            Self::Value { value, .. } => return send(value.clone()),
+            Self::Compressed(frames) => {
+                let these = if frames.are_samples() { 0..frames.count() } else { piece..piece + 1 };
+                for frame in these {
+                    send(frames.read(frame)?)?;
+                }
+                return Ok(());
+            }
+            Self::Native { outline, bytes } => (outline, bytes),
         };
         let inflated = outline.inflated.as_deref();
         let source: &dyn ReadAt = inflated.as_ref().map_or(bytes, |inflated| inflated);
-        let span = match outline.pixel_data.as_ref().map(|pixels| &pixels.spans) {
-            Some(PixelSpans::Native(span)) => span.clone(),
-            Some(PixelSpans::Encapsulated { fragments, .. }) => fragments[piece].clone(),
-            None => return Ok(()),
+        let Some(PixelSpans::Native(span)) = outline.pixel_data.as_ref().map(|pixels| &pixels.spans) else {
+            return Ok(());
         };
         let instance = outline.instance()?;
         let vr = outline.pixel_data.as_ref().map_or(dicom_core::VR::OB, |pixels| pixels.vr);
@@ -136,6 +175,17 @@ impl Bulk {
         }
         Ok(())
     }
+}
+
+/// What an encapsulated document says that it is (PS3.3 C.24.2), where that is a media type: a header of the answer repeats it.
+fn media_type_of_document(instance: &Instance<'_>) -> Option<String> {
+    let element = instance.header().element(tags::MIME_TYPE_OF_ENCAPSULATED_DOCUMENT)?;
+    let text = str::from_utf8(element.value.of(instance.bytes())).ok()?.trim_matches([' ', '\0']).to_ascii_lowercase();
+    let token = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'))
+    };
+    let (family, kind) = text.split_once('/')?;
+    (token(family) && token(kind)).then_some(text)
 }
 
 fn value(instance: &Instance<'_>, sequences: &[(Tag, usize)], tag: Tag) -> Result<Option<Vec<u8>>, ApiError> {

@@ -105,20 +105,31 @@ enum Coding {
 }
 
 /// The frames of one instance, in the representation that was agreed on.
-struct Frames {
+pub(super) struct Frames {
     bytes: InstanceBytes,
     outline: Outline,
     description: ImageDescription,
     coding: Coding,
-    form: Form,
-    essence: &'static str,
+    pub(super) form: Form,
+    pub(super) essence: &'static str,
     syntax: TransferSyntaxUid,
 }
 
 impl Frames {
     fn open(bytes: InstanceBytes, accept: &Accept, count: usize) -> Result<Self, ApiError> {
         let outline = Outline::read(&bytes)?;
+        Self::of(bytes, outline, accept, Some(count))
+    }
+
+    /// So many of the frames; all of them where no count is given.
+    pub(super) fn of(
+        bytes: InstanceBytes,
+        outline: Outline,
+        accept: &Accept,
+        count: Option<usize>,
+    ) -> Result<Self, ApiError> {
         let description = ImageDescription::of(&outline.instance()?)?;
+        let count = count.unwrap_or(description.frames as usize);
         let kept = outline.transfer_syntax();
         let native = kept.pixel_coding() == PixelCoding::Native;
         let agreed =
@@ -147,11 +158,21 @@ impl Frames {
         }
     }
 
-    fn content_type(&self) -> String {
+    pub(super) fn content_type(&self) -> String {
         format!("{}; transfer-syntax={}", self.essence, self.syntax)
     }
 
-    fn read(&self, frame: u32) -> Result<Vec<u8>, ApiError> {
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        self.description.frames
+    }
+
+    /// Whether they leave as the bytes of their samples, and so as one value.
+    pub(super) fn are_samples(&self) -> bool {
+        self.coding == Coding::Decoded
+    }
+
+    pub(super) fn read(&self, frame: u32) -> Result<Vec<u8>, ApiError> {
         let coded = self.description.read(&self.outline, frame, &self.bytes)?;
         let kept = self.outline.transfer_syntax();
         if self.coding == Coding::Kept {

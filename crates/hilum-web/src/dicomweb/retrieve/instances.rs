@@ -10,7 +10,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::accept::{Accept, Form, Syntax};
 use super::body::{Parts, Sender, Stopped, channel};
-use super::transcode::{can_become, prepare};
+use super::transcode::{Prepared, can_become, prepare};
 use super::{Resource, aside, not_acceptable};
 use crate::{doors::App, error::ApiError, openapi::Done};
 
@@ -22,27 +22,33 @@ const OFFERED: &str = "multipart/related; type=\"application/dicom\"; transfer-s
 pub(super) async fn retrieve(app: App, accept: Accept, resource: Resource) -> Result<Response, ApiError> {
     let mut selected = app.engine.select(&app.scope, Zone::Clinical, &resource.selection).await?;
     let Some(first) = selected.next_series().await? else { return Err(resource.not_found()) };
-    let ranges: Vec<_> = accept
+    let wanted: Vec<(Form, Syntax)> = accept
         .0
-        .iter()
+        .into_iter()
         .filter(|range| range.takes(DICOM) && (range.form != Form::Single || resource.is_instance()))
+        .map(|range| (range.form, range.syntax))
         .collect();
-    let form = ranges.first().ok_or_else(|| not_acceptable(OFFERED))?.form;
-    let wanted: Vec<Syntax> =
-        ranges.iter().filter(|range| range.form == form).map(|range| range.syntax.clone()).collect();
     // Every instance is asked for before the first byte leaves: afterwards there is no status left to give.
-    if !first.iter().all(|instance| syntax_for(instance, &wanted).is_some()) {
+    let syntaxes: Vec<Syntax> = wanted.iter().map(|(_, syntax)| syntax.clone()).collect();
+    if !first.iter().all(|instance| !transfer_syntaxes(instance, &syntaxes).is_empty()) {
         return Err(not_acceptable(OFFERED));
     }
-    if form == Form::Single {
-        let instance = first.into_iter().next().ok_or_else(|| resource.not_found())?;
-        return alone(&app, instance, &wanted).await;
+    let mut rest = VecDeque::from(first);
+    let Some(instance) = rest.pop_front() else { return Err(resource.not_found()) };
+    let prepared = prepared(&app, instance.clone(), &syntaxes).await?;
+    // The form of the range that it was prepared for, the first one with its transfer syntax.
+    let form = wanted
+        .into_iter()
+        .find_map(|(form, syntax)| transfer_syntaxes(&instance, &[syntax]).contains(prepared.syntax()).then_some(form));
+    if form == Some(Form::Single) {
+        return Ok(alone(prepared));
     }
     let (sender, body) = channel();
     let parts = Parts::new();
     let response = parts.response(DICOM, body);
+    let series = Series { prepared: Some(prepared), rest };
     tokio::spawn(async move {
-        if let Err(Stopped::Failed(error)) = send_all(&app, first, selected, wanted, parts, &sender).await {
+        if let Err(Stopped::Failed(error)) = send_all(&app, series, selected, syntaxes, parts, &sender).await {
             sender.cut(&error).await;
         }
     });
@@ -58,9 +64,16 @@ pub(super) async fn delete(app: App, resource: Resource) -> Result<Done, ApiErro
     }
 }
 
+/// What is to be sent of a series.
+struct Series {
+    /// The first one of all.
+    prepared: Option<Prepared>,
+    rest: VecDeque<StoredInstance>,
+}
+
 async fn send_all(
     app: &App,
-    first: Vec<StoredInstance>,
+    first: Series,
     mut selected: SelectedInstances,
     wanted: Vec<Syntax>,
     parts: Parts,
@@ -73,26 +86,31 @@ async fn send_all(
         // One thread for all of them: changing threads for each costs more than reading it.
         let sent = tokio::task::spawn_blocking(move || send_series(&engine, instances, &wanted, &parts, &sender));
         sent.await.map_err(ended_early)??;
-        series = selected.next_series().await?;
+        series = selected.next_series().await?.map(|instances| Series { prepared: None, rest: instances.into() });
     }
     sender.push(parts.end()).await
 }
 
 fn send_series(
     engine: &Engine,
-    instances: Vec<StoredInstance>,
+    Series { prepared, mut rest }: Series,
     wanted: &[Syntax],
     parts: &Parts,
     sender: &Sender,
 ) -> Result<(), Stopped> {
-    let mut rest = VecDeque::from(instances);
+    let mut next = prepared;
     loop {
         engine.will_read(&rest);
-        let Some(instance) = rest.pop_front() else { return Ok(()) };
-        // The peer hears from the part what it is in; of a later series it may be something else than was wanted.
-        let (syntax, or_kept) = syntax_for(&instance, wanted)
-            .map_or_else(|| (instance.transfer_syntax.clone(), true), |syntax| (syntax, leaves_open(wanted)));
-        let prepared = prepare(engine, instance, syntax, or_kept)?;
+        let prepared = match next.take() {
+            Some(prepared) => prepared,
+            None => {
+                let Some(instance) = rest.pop_front() else { return Ok(()) };
+                let mut syntaxes = transfer_syntaxes(&instance, wanted);
+                // The peer hears from the part what it is in, which may be something else than was wanted.
+                syntaxes.push(instance.transfer_syntax.clone());
+                prepare(engine, instance, &syntaxes)?.ok_or_else(|| not_acceptable(OFFERED))?
+            }
+        };
         let start = parts.start(&format!("{DICOM}; transfer-syntax={}", prepared.syntax()), "");
         prepared.send(&start, sender)?;
     }
@@ -102,11 +120,14 @@ fn ended_early(error: tokio::task::JoinError) -> EngineError {
     EngineError::Internal(format!("sending instances ended early: {error}"))
 }
 
+/// An instance in the first wanted transfer syntax that it is in or can be brought into.
+pub(super) async fn prepared(app: &App, instance: StoredInstance, wanted: &[Syntax]) -> Result<Prepared, ApiError> {
+    let (engine, syntaxes) = (app.engine.clone(), transfer_syntaxes(&instance, wanted));
+    aside(move || prepare(&engine, instance, &syntaxes)).await?.ok_or_else(|| not_acceptable(OFFERED))
+}
+
 /// One instance as the whole body.
-pub(super) async fn alone(app: &App, instance: StoredInstance, wanted: &[Syntax]) -> Result<Response, ApiError> {
-    let syntax = syntax_for(&instance, wanted).ok_or_else(|| not_acceptable(OFFERED))?;
-    let (engine, or_kept) = (app.engine.clone(), leaves_open(wanted));
-    let prepared = aside(move || prepare(&engine, instance, syntax, or_kept)).await?;
+pub(super) fn alone(prepared: Prepared) -> Response {
     let content_type = format!("{DICOM}; transfer-syntax={}", prepared.syntax());
     let (sender, body) = channel();
     tokio::spawn(async move {
@@ -116,26 +137,25 @@ pub(super) async fn alone(app: &App, instance: StoredInstance, wanted: &[Syntax]
             sender.cut(&error).await;
         }
     });
-    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
-/// Whether the peer may be given what is kept where the wanted transfer syntax cannot be made.
-fn leaves_open(wanted: &[Syntax]) -> bool {
-    wanted.iter().any(|syntax| matches!(syntax, Syntax::Default | Syntax::Kept))
-}
-
-/// The first wanted transfer syntax that the instance is in or can be brought into.
-fn syntax_for(instance: &StoredInstance, wanted: &[Syntax]) -> Option<TransferSyntaxUid> {
+/// The transfer syntaxes that an instance may be given in, the most wanted first; whether its pixels fit them is not known yet.
+fn transfer_syntaxes(instance: &StoredInstance, wanted: &[Syntax]) -> Vec<TransferSyntaxUid> {
     let kept = &instance.transfer_syntax;
-    wanted.iter().find_map(|syntax| match syntax {
-        Syntax::Kept => Some(kept.clone()),
-        Syntax::Default => {
-            let default = TransferSyntaxUid::explicit_little_endian();
-            Some(if can_become(kept, &default) { default } else { kept.clone() })
+    let mut syntaxes: Vec<TransferSyntaxUid> = Vec::new();
+    for syntax in wanted {
+        let these = match syntax {
+            Syntax::Kept => vec![kept.clone()],
+            // What cannot be brought into it goes as it is.
+            Syntax::Default => vec![TransferSyntaxUid::explicit_little_endian(), kept.clone()],
+            Syntax::Uid(uid) => uid.parse().into_iter().collect(),
+        };
+        for uid in these {
+            if can_become(kept, &uid) && !syntaxes.contains(&uid) {
+                syntaxes.push(uid);
+            }
         }
-        Syntax::Uid(uid) => {
-            let uid: TransferSyntaxUid = uid.parse().ok()?;
-            (uid == *kept || can_become(kept, &uid)).then_some(uid)
-        }
-    })
+    }
+    syntaxes
 }

@@ -6,10 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hilum_dicom::Outline;
+use hilum_dicom::dicomdir::RecordType;
 use hilum_dicom::pixels::ImageDescription;
 use hilum_dicom::render::{Picture, VoiFunction, VoiWindow, render};
 use hilum_dicom::uid::PixelCoding;
-use hilum_engine::InstanceBytes;
+use hilum_engine::{InstanceBytes, StoredInstance};
 
 use super::super::query::Parameters;
 use super::accept::{Accept, Form};
@@ -88,9 +89,7 @@ async fn picture(
             .and_then(|number| number.checked_sub(1))
             .ok_or_else(|| ApiError::bad_request("the address names no frame; expected one number from 1"))?,
     };
-    let mut instances = resource.instances(app).await?;
-    let middle = instances.len() / 2;
-    let instance = instances.swap_remove(middle);
+    let instance = shown(resource.instances(app).await?);
     let engine = app.engine.clone();
     let file = aside(move || {
         let bytes = engine.open_instance_blocking(&instance)?;
@@ -103,6 +102,15 @@ async fn picture(
         return Ok(parts.response(essence, body));
     }
     Ok(([(header::CONTENT_TYPE, essence)], Body::from(file)).into_response())
+}
+
+/// The instance in the middle of those that are images, where there are any.
+fn shown(instances: Vec<StoredInstance>) -> StoredInstance {
+    // Whether it has pixels is known to be false of documents and the like only.
+    let is_image = |instance: &StoredInstance| RecordType::of(&instance.sop_class, true) == RecordType::Image;
+    let (mut images, mut others): (Vec<_>, Vec<_>) = instances.into_iter().partition(is_image);
+    let from = if images.is_empty() { &mut others } else { &mut images };
+    from.swap_remove(from.len() / 2)
 }
 
 /// A frame (from 0) as a picture.
@@ -186,35 +194,68 @@ fn window(text: &str) -> Result<VoiWindow, ApiError> {
 pub(super) struct Viewport {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Left, top, width and height of the part of the image that is shown.
-    pub(super) part: Option<[u32; 4]>,
+    /// The part of the image that is shown.
+    pub(super) part: Option<Part>,
+}
+
+/// A part of an image, mirrored or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    left: u32,
+    top: u32,
+    /// To the image's end where none is given, like the height.
+    width: Option<u32>,
+    height: Option<u32>,
+    mirrored: [bool; 2],
 }
 
 impl Viewport {
     fn read(text: &str) -> Result<Self, ApiError> {
         let expected = || {
             ApiError::bad_request(format!(
-                "parameter viewport cannot be read; expected width,height or width,height,left,top,width,height in pixels, sides from 1 to {LARGEST_SIDE}"
+                "parameter viewport cannot be read; expected width,height or width,height,left,top,width,height in pixels, sides from 1 to \
+                 {LARGEST_SIDE}, the last four empty for all of the image, the last two negative to mirror it"
             ))
         };
-        let numbers: Option<Vec<u32>> = text.split(',').map(|part| whole(part.trim())).collect();
-        let (width, height, part) = match numbers.as_deref() {
-            Some(&[width, height]) => (width, height, None),
-            Some(&[width, height, left, top, across, down]) => (width, height, Some([left, top, across, down])),
+        let texts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let (width, height, part) = match texts[..] {
+            [width, height] => (width, height, None),
+            [width, height, left, top, across, down] => (width, height, Some([left, top, across, down])),
             _ => return Err(expected()),
         };
-        let side = 1..=LARGEST_SIDE;
-        if side.contains(&width) && side.contains(&height) { Ok(Self { width, height, part }) } else { Err(expected()) }
+        let side = |text| whole(text).filter(|side| (1..=LARGEST_SIDE).contains(side)).ok_or_else(expected);
+        // What is empty has its default.
+        let given = |text: &str| if text.is_empty() { Ok(None) } else { whole(text).map(Some).ok_or_else(expected) };
+        let part = match part {
+            None => None,
+            Some([left, top, across, down]) => {
+                let ((across, mirrored_across), (down, mirrored_down)) =
+                    (length_and_sign(across), length_and_sign(down));
+                Some(Part {
+                    left: given(left)?.unwrap_or(0),
+                    top: given(top)?.unwrap_or(0),
+                    width: given(across)?,
+                    height: given(down)?,
+                    mirrored: [mirrored_across, mirrored_down],
+                })
+            }
+        };
+        Ok(Self { width: side(width)?, height: side(height)?, part })
     }
 
     pub(super) fn of(self, picture: &Picture) -> Result<Picture, ApiError> {
-        let cut = match self.part {
-            None => return Ok(picture.fitted(self.width, self.height)),
-            Some([left, top, width, height]) => picture.cut(left, top, width, height),
+        let Some(Part { left, top, width, height, mirrored: [across, down] }) = self.part else {
+            return Ok(picture.fitted(self.width, self.height));
         };
+        let cut = picture.cut(left, top, width.unwrap_or(picture.width), height.unwrap_or(picture.height));
         let cut = cut.ok_or_else(|| ApiError::bad_request("parameter viewport names no part of the image"))?;
-        Ok(cut.fitted(self.width, self.height))
+        Ok(cut.fitted(self.width, self.height).mirrored(across, down))
     }
+}
+
+/// A length, and whether it is negative.
+fn length_and_sign(text: &str) -> (&str, bool) {
+    text.strip_prefix('-').map_or((text, false), |length| (length, true))
 }
 
 /// Some clients write pixels with a decimal point.
@@ -235,8 +276,12 @@ mod tests {
             assert!(window(bad).is_err(), "{bad}");
         }
         assert_eq!(Viewport::read("256,256").unwrap(), Viewport { width: 256, height: 256, part: None });
-        assert_eq!(Viewport::read("8,8,1,2,3,4").unwrap().part, Some([1, 2, 3, 4]));
-        for bad in ["", "256", "0,1", "9000,1", "1,2,3", "-1,5", "a,b"] {
+        let part = Part { left: 1, top: 2, width: Some(3), height: Some(4), mirrored: [false; 2] };
+        assert_eq!(Viewport::read("8,8,1,2,3,4").unwrap().part, Some(part));
+        assert_eq!(Viewport::read("8,8,1,2,-3,4").unwrap().part, Some(Part { mirrored: [true, false], ..part }));
+        let all = Part { left: 0, top: 0, width: None, height: Some(4), mirrored: [false, true] };
+        assert_eq!(Viewport::read("8,8,,,,-4").unwrap().part, Some(all));
+        for bad in ["", "256", "0,1", "9000,1", "1,2,3", "-1,5", "a,b", "8,8,-1,0,1,1", "8,8,0,0,--1,1", ",,,,,"] {
             assert!(Viewport::read(bad).is_err(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
 //! One instance as a Part 10 file: as it is kept, or in another transfer syntax, frame by frame.
 
+use axum::http::StatusCode;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use hilum_dicom::outline::PixelSpans;
@@ -42,27 +43,31 @@ enum Pixels {
     JpegLs(ImageDescription, Vec<u8>),
 }
 
-/// Opens an instance and does what may fail: header and first frame. With `or_kept`, what cannot be brought into `wanted` goes as it is.
-/// Waits for the disk.
+/// Opens an instance and does what may fail, header and first frame, in the first of the transfer syntaxes that it can be brought into.
+/// `None` where that is none of them: the pixels do not fit it, or cannot be decoded here. Waits for the disk.
 pub(super) fn prepare(
     engine: &Engine,
     instance: StoredInstance,
-    wanted: TransferSyntaxUid,
-    or_kept: bool,
-) -> Result<Prepared, ApiError> {
+    wanted: &[TransferSyntaxUid],
+) -> Result<Option<Prepared>, ApiError> {
     let bytes = engine.open_instance_blocking(&instance)?;
-    let kept = instance.transfer_syntax.clone();
-    if wanted == kept {
-        return Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept });
-    }
-    match rewritten(&instance, &bytes, &wanted) {
-        Ok(way) => Ok(Prepared { instance, bytes, syntax: wanted, way }),
-        Err(error) if or_kept => {
-            tracing::info!(code = error.code, "an instance is given as it is kept");
-            Ok(Prepared { instance, bytes, syntax: kept, way: Way::AsKept })
+    let mut damaged = None;
+    for syntax in wanted {
+        if *syntax == instance.transfer_syntax {
+            return Ok(Some(Prepared { instance, bytes, syntax: syntax.clone(), way: Way::AsKept }));
         }
-        Err(error) => Err(error),
+        match rewritten(&instance, &bytes, syntax) {
+            Ok(way) => return Ok(Some(Prepared { instance, bytes, syntax: syntax.clone(), way })),
+            Err(error) => {
+                tracing::info!(
+                    code = error.code,
+                    "an instance cannot be brought into a transfer syntax that was asked for"
+                );
+                damaged = damaged.or((error.status != StatusCode::NOT_ACCEPTABLE).then_some(error));
+            }
+        }
     }
+    damaged.map_or(Ok(None), Err)
 }
 
 impl Prepared {

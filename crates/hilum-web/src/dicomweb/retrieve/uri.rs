@@ -5,13 +5,14 @@ use axum::{
     http::{HeaderMap, Uri, header},
     response::{IntoResponse, Response},
 };
+use hilum_dicom::dicomdir::RecordType;
 use hilum_dicom::render::{VoiFunction, VoiWindow};
 use hilum_dicom::{TransferSyntaxUid, UidError};
 use hilum_engine::{Selection, StoredInstance};
 
 use super::super::query::Parameters;
 use super::accept::{Accept, Syntax};
-use super::instances::alone;
+use super::instances::{alone, prepared};
 use super::rendered::{LARGEST_SIDE, QUALITY, Viewport, encoded, picture_of};
 use super::{Resource, aside, not_acceptable};
 use crate::{
@@ -46,9 +47,6 @@ pub(in super::super) async fn retrieve(app: App, headers: HeaderMap, uri: Uri) -
         Some(list) => Accept::read(list)?,
         None => Accept::read(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default())?,
     };
-    let offers = ["image/jpeg", "image/png", "application/dicom"];
-    let essence = wanted.0.iter().find_map(|range| offers.into_iter().find(|offer| range.takes(offer)));
-    let essence = essence.ok_or_else(|| not_acceptable(OFFERED))?;
     // What cannot be read is refused, whether it matters for what is given or not.
     let (window, viewport) = (window(&parameters)?, viewport(&parameters)?);
     let quality = match parameters.number("imageQuality")? {
@@ -64,6 +62,14 @@ pub(in super::super) async fn retrieve(app: App, headers: HeaderMap, uri: Uri) -
             .ok_or_else(|| ApiError::bad_request("parameter frameNumber is out of range; expected a number from 1"))?,
     };
     let instance = resource.instance(&app).await?;
+    // What is no image comes as it is, where the request leaves that open (PS3.18 9.1.2.1.1).
+    let is_image = RecordType::of(&instance.sop_class, true) == RecordType::Image;
+    let mut offers = ["image/jpeg", "image/png", "application/dicom"];
+    if !is_image {
+        offers.reverse();
+    }
+    let essence = wanted.0.iter().find_map(|range| offers.into_iter().find(|offer| range.takes(offer)));
+    let essence = essence.ok_or_else(|| not_acceptable(OFFERED))?;
     if essence == "application/dicom" {
         return dicom(&app, &parameters, instance).await;
     }
@@ -107,7 +113,7 @@ async fn dicom(app: &App, parameters: &Parameters, instance: StoredInstance) -> 
             Syntax::Uid(uid.to_string())
         }
     };
-    alone(app, instance, &[wanted]).await
+    Ok(alone(prepared(app, instance, &[wanted]).await?))
 }
 
 fn no_uid(parameter: &str, error: UidError) -> ApiError {
