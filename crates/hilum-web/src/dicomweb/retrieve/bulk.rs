@@ -112,8 +112,8 @@ impl Bulk {
             Some((essence.to_owned(), range.form))
         });
         let (essence, form) = agreed.ok_or_else(|| {
-            let document = document.iter().map(|essence| format!("{essence}, ")).collect::<String>();
-            not_acceptable(&format!("{document}application/octet-stream, alone or within multipart/related"))
+            let offered: Vec<&str> = offers.clone().collect();
+            not_acceptable(&format!("{}, alone or within multipart/related", offered.join(" and ")))
         })?;
         if pixels.is_some() {
             return Ok((Self::Native { outline: Box::new(outline), bytes }, form));

@@ -101,15 +101,14 @@ fn send_series(
     let mut next = prepared;
     loop {
         engine.will_read(&rest);
-        let prepared = match next.take() {
-            Some(prepared) => prepared,
-            None => {
-                let Some(instance) = rest.pop_front() else { return Ok(()) };
-                let mut syntaxes = transfer_syntaxes(&instance, wanted);
-                // The peer hears from the part what it is in, which may be something else than was wanted.
-                syntaxes.push(instance.transfer_syntax.clone());
-                prepare(engine, instance, &syntaxes)?.ok_or_else(|| not_acceptable(OFFERED))?
-            }
+        let prepared = if let Some(prepared) = next.take() {
+            prepared
+        } else {
+            let Some(instance) = rest.pop_front() else { return Ok(()) };
+            let mut syntaxes = transfer_syntaxes(&instance, wanted);
+            // The peer hears from the part what it is in, which may be something else than was wanted.
+            syntaxes.push(instance.transfer_syntax.clone());
+            prepare(engine, instance, &syntaxes)?.ok_or_else(|| not_acceptable(OFFERED))?
         };
         let start = parts.start(&format!("{DICOM}; transfer-syntax={}", prepared.syntax()), "");
         prepared.send(&start, sender)?;
