@@ -2,6 +2,7 @@
 
 mod archive;
 mod dcmtk;
+mod fuzz;
 mod misbehaviour;
 mod policy;
 #[path = "../ports/mod.rs"]

@@ -15,13 +15,13 @@ use tokio::{
 
 use crate::server::{CT, EXPLICIT, Running, config, data_set, start, start_with};
 
-const SOP: &str = "1.2.826.0.1.3680043.8.498.900";
+pub const SOP: &str = "1.2.826.0.1.3680043.8.498.900";
 
 async fn connect(server: &Running) -> TcpStream {
     TcpStream::connect(server.address).await.unwrap()
 }
 
-fn association_request() -> Vec<u8> {
+pub fn association_request() -> Vec<u8> {
     let request = Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: "RAW".into(),
@@ -63,7 +63,7 @@ async fn receive(socket: &mut TcpStream) -> Option<Pdu> {
     .expect("the server answers or closes")
 }
 
-fn pdv(context: u8, control: u8, data: &[u8]) -> Vec<u8> {
+pub fn pdv(context: u8, control: u8, data: &[u8]) -> Vec<u8> {
     let mut out = vec![4, 0];
     out.extend((data.len() as u32 + 6).to_be_bytes());
     out.extend((data.len() as u32 + 2).to_be_bytes());
@@ -72,7 +72,7 @@ fn pdv(context: u8, control: u8, data: &[u8]) -> Vec<u8> {
     out
 }
 
-fn command(elements: &[(u16, &[u8])]) -> Vec<u8> {
+pub fn command(elements: &[(u16, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (element, value) in elements {
         out.extend([0, 0]);
@@ -83,7 +83,7 @@ fn command(elements: &[(u16, &[u8])]) -> Vec<u8> {
     out
 }
 
-fn store_request() -> Vec<u8> {
+pub fn store_request() -> Vec<u8> {
     let class = format!("{CT}\0");
     let sop = if SOP.len().is_multiple_of(2) { SOP.to_owned() } else { format!("{SOP}\0") };
     command(&[
