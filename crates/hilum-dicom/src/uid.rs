@@ -180,6 +180,11 @@ impl TransferSyntaxUid {
         Self("1.2.840.10008.1.2.1.99".to_owned())
     }
 
+    /// JPEG Lossless, process 14, selection value 1 (PS3.5 A.4.1).
+    pub fn jpeg_lossless_sv1() -> Self {
+        Self("1.2.840.10008.1.2.4.70".to_owned())
+    }
+
     /// JPEG-LS Lossless (PS3.5 A.4.3).
     pub fn jpeg_ls_lossless() -> Self {
         Self("1.2.840.10008.1.2.4.80".to_owned())

@@ -51,7 +51,10 @@ pub(super) fn decode(
     // A decoder gives the value in the low bits. A signed JPEG 2000 sample comes out sign-extended, any other as
     // `precision` bits, which the header's sign applies to.
     let stored = if shape.signed { allocated } else { attributes.bits.stored.min(shape.precision) };
-    let bits = SampleBits { allocated, stored, high_bit: stored - 1, signed: attributes.bits.signed };
+    // Codes as wide as the words hold them as they are, wherever the stored bits lie.
+    let whole_words = !shape.signed && shape.precision == attributes.bits.allocated;
+    let high_bit = if whole_words { attributes.bits.high_bit } else { stored - 1 };
+    let bits = SampleBits { allocated, stored, high_bit, signed: attributes.bits.signed };
     Ok(DecodedFrame { samples, bits })
 }
 

@@ -10,6 +10,8 @@ pub(super) struct CodestreamShape {
     pub precision: u16,
     /// JPEG 2000 alone knows signed samples.
     pub signed: bool,
+    /// The lossless process of JPEG, which turns no colours.
+    pub lossless_jpeg: bool,
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -50,6 +52,7 @@ fn jpeg(bytes: &[u8]) -> Option<CodestreamShape> {
                     columns: u16_at(bytes, at + 7)?.into(),
                     components: (*bytes.get(at + 9)?).into(),
                     signed: false,
+                    lossless_jpeg: matches!(marker, 0xC3 | 0xC7 | 0xCB | 0xCF),
                 });
             }
             0x01 | 0xD0..=0xD8 => {
@@ -75,5 +78,6 @@ fn jpeg_2000(bytes: &[u8]) -> Option<CodestreamShape> {
         components,
         precision: u16::from(depth & 0x7F) + 1,
         signed: depth & 0x80 != 0,
+        lossless_jpeg: false,
     })
 }

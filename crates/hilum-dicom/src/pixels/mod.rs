@@ -9,6 +9,7 @@ mod codestream;
 mod error;
 mod fragments;
 mod jpeg_extended;
+mod jpeg_lossless;
 mod jpeg_ls;
 mod modality;
 mod read;

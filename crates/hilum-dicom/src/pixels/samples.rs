@@ -44,7 +44,7 @@ pub struct ImageDescription {
 pub struct FrameSamples {
     /// The samples.
     pub bytes: Vec<u8>,
-    /// What they mean: decoding turns the YBR of JPEG and JPEG 2000 into RGB.
+    /// What they mean: decoding turns the YBR of lossy JPEG and of JPEG 2000 into RGB.
     pub photometric: String,
 }
 
@@ -202,8 +202,7 @@ impl ImageDescription {
         }
         let colour_jpeg = samples == 3 && is_jpeg(codestream);
         if colour_jpeg {
-            let bytes = self.colour_jpeg(syntax, codestream)?;
-            return Ok(FrameSamples { bytes: self.widened(bytes), photometric: "RGB".to_owned() });
+            return self.colour_jpeg(syntax, codestream);
         }
         let attributes = PixelAttributes {
             rows: self.rows,
@@ -236,8 +235,9 @@ impl ImageDescription {
         Ok(FrameSamples { bytes, photometric })
     }
 
-    /// Three components by the photometric interpretation, unless the codestream says itself what they are (Adobe's APP14).
-    fn colour_jpeg(&self, syntax: &TransferSyntaxUid, codestream: &[u8]) -> Result<Vec<u8>, PixelError> {
+    /// Three components by the photometric interpretation, unless the codestream says itself what they are (Adobe's APP14). The
+    /// lossless process leaves them what they are.
+    fn colour_jpeg(&self, syntax: &TransferSyntaxUid, codestream: &[u8]) -> Result<FrameSamples, PixelError> {
         let refused = |reason: String| PixelError::Codec { syntax: syntax.clone(), reason };
         let shape = shape_of(codestream).ok_or_else(|| refused("it does not begin as a JPEG image".to_owned()))?;
         let (rows, columns) = (self.rows, self.columns);
@@ -259,7 +259,8 @@ impl ImageDescription {
         if bytes.len() != expected && bytes.len() != expected * self.width() {
             return Err(PixelError::Truncated { expected: expected as u64, found: bytes.len() as u64 });
         }
-        Ok(bytes)
+        let photometric = if shape.lossless_jpeg { self.photometric.clone() } else { "RGB".to_owned() };
+        Ok(FrameSamples { bytes: self.widened(bytes), photometric })
     }
 
     /// Bytes as samples of Bits Allocated; what has them already stays.

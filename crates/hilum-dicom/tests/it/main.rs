@@ -8,6 +8,7 @@ mod facts;
 mod fuzz;
 mod geometry;
 mod header;
+mod jpeg_lossless;
 mod json;
 mod objects;
 mod oracle;
