@@ -147,34 +147,6 @@ fn start_pixel_data(out: &mut Vec<u8>, tag: Tag, new: NewPixelData) -> Result<()
     Ok(())
 }
 
-/// The value of encapsulated pixel data, an item a frame (PS3.5 A.4): the basic offset table, the frames' items, their delimiter.
-/// The table is empty where an offset would need more than 32 bits.
-pub fn encapsulated(frames: &[Vec<u8>]) -> Vec<u8> {
-    let ends = frames.iter().scan(0, |end, frame| {
-        *end += 8 + frame.len().next_multiple_of(2);
-        Some(*end)
-    });
-    let starts: Vec<usize> = std::iter::once(0).chain(ends).take(frames.len()).collect();
-    let table: Option<Vec<[u8; 4]>> =
-        starts.iter().map(|start| u32::try_from(*start).ok().map(u32::to_le_bytes)).collect();
-    let mut out = Vec::new();
-    item(&mut out, &table.unwrap_or_default().concat());
-    for frame in frames {
-        item(&mut out, frame);
-    }
-    out.extend([0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
-    out
-}
-
-/// An item of a value, padded to even length.
-fn item(out: &mut Vec<u8>, value: &[u8]) {
-    let length = value.len().next_multiple_of(2);
-    out.extend([0xFE, 0xFF, 0x00, 0xE0]);
-    out.extend((length as u32).to_le_bytes());
-    out.extend(value);
-    out.resize(out.len() + length - value.len(), 0);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,17 +164,6 @@ mod tests {
         let mut text = String::new();
         crate::json::write(&outline.instance().unwrap(), "", &mut text);
         assert_eq!(text, r#"{"7FE00010":{"vr":"OW","BulkDataURI":"7FE00010"}}"#);
-    }
-
-    #[test]
-    fn offsets_count_from_the_first_frames_item_and_odd_frames_are_padded() {
-        let expected = [
-            &b"\xFE\xFF\x00\xE0\x08\0\0\0\0\0\0\0\x0C\0\0\0"[..],
-            b"\xFE\xFF\x00\xE0\x04\0\0\0\x01\x02\x03\0",
-            b"\xFE\xFF\x00\xE0\x02\0\0\0\x04\x05",
-            b"\xFE\xFF\xDD\xE0\0\0\0\0",
-        ];
-        assert_eq!(encapsulated(&[vec![1, 2, 3], vec![4, 5]]), expected.concat());
     }
 
     #[test]

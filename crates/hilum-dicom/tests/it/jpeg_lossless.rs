@@ -6,7 +6,7 @@ use std::process::Command;
 use dicom_core::{Tag, VR};
 use hilum_dicom::data_set_digest;
 use hilum_dicom::header::Encoding;
-use hilum_dicom::part10::{NewPixelData, encapsulated, rewrite};
+use hilum_dicom::part10::{NewPixelData, rewrite};
 use hilum_dicom::pixels::{FrameSamples, ImageDescription, PixelError, read_hu};
 use hilum_dicom::uid::PixelCoding;
 use hilum_dicom::{Outline, TransferSyntaxUid};
@@ -199,6 +199,20 @@ fn in_jpeg(file: &[u8]) -> Vec<u8> {
     let changes = description.jpeg_lossless_changes(&samples[0]);
     let rewritten = rewrite(&outline, &class, &sop, &jpeg(), Some(NewPixelData::Encapsulated), &changes).unwrap();
     [rewritten.head, encapsulated(&coded), rewritten.tail].concat()
+}
+
+/// Pixel data of an item a frame behind an empty offset table (PS3.5 A.4).
+fn encapsulated(frames: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = vec![0xFE, 0xFF, 0x00, 0xE0, 0, 0, 0, 0];
+    for frame in frames {
+        let length = frame.len().next_multiple_of(2);
+        out.extend([0xFE, 0xFF, 0x00, 0xE0]);
+        out.extend((length as u32).to_le_bytes());
+        out.extend(frame);
+        out.resize(out.len() + length - frame.len(), 0);
+    }
+    out.extend([0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
+    out
 }
 
 /// Objects of every kind that can be encoded, of odd sizes.

@@ -11,6 +11,7 @@ use crate::{
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
 const CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+const JPEG_LOSSLESS: &str = "1.2.840.10008.1.2.4.70";
 const PDF: &str = "1.2.840.10008.5.1.4.1.1.104.1";
 const REPORT: &str = "1.2.840.10008.5.1.4.1.1.88.11";
 
@@ -128,6 +129,32 @@ async fn the_next_of_a_list_is_given_where_the_first_cannot_be() {
     let in_jpeg_ls = syntaxes.iter().filter(|syntax| syntax.ends_with(JPEG_LS)).count();
     // The slice and what has no pixels.
     assert_eq!((syntaxes.len(), in_jpeg_ls), (6, 5), "{syntaxes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colour_and_grey_come_in_jpeg_lossless_without_a_pixel_changed() {
+    let (server, study, picture, _, (slice, file)) = kept().await;
+    let grey = &file[file.len() - 16 * 16 * 2..];
+    let decoded = |of: &[u8], coded: &[u8]| {
+        let description = hilum_dicom::pixels::ImageDescription::of(&Instance::parse(of).unwrap()).unwrap();
+        description.decode(&TransferSyntaxUid::jpeg_lossless_sv1(), coded).unwrap().bytes
+    };
+    let as_kept = server.get_as(&picture, "application/dicom").await.body;
+    for (address, kept, pixels) in [(&slice, &file, grey), (&picture, &as_kept, &[255, 0, 0, 0, 0, 255][..])] {
+        for accept in ["image/jpeg".to_owned(), format!("image/jpeg; transfer-syntax={JPEG_LOSSLESS}")] {
+            let frame = server.get_as(&format!("{address}/frames/1"), &accept).await;
+            assert_eq!(frame.header("content-type"), Some(&*format!("image/jpeg; transfer-syntax={JPEG_LOSSLESS}")));
+            assert_eq!(decoded(kept, &frame.body), pixels);
+        }
+        let whole = server.get_as(address, &format!("application/dicom; transfer-syntax={JPEG_LOSSLESS}")).await;
+        assert_eq!(read_facts(&whole.body).unwrap().transfer_syntax.as_str(), JPEG_LOSSLESS);
+        let outline = hilum_dicom::Outline::read(&whole.body.as_slice()).unwrap();
+        let description = hilum_dicom::pixels::ImageDescription::of(&outline.instance().unwrap()).unwrap();
+        let coded = description.read(&outline, 0, &whole.body.as_slice()).unwrap();
+        assert_eq!(decoded(&whole.body, &coded), pixels);
+    }
+    let all = server.get_as(&study, &related(JPEG_LOSSLESS)).await.parts();
+    assert!(all.len() == 6 && all.iter().all(|(content_type, _)| content_type.ends_with(JPEG_LOSSLESS)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Frames: `.../frames/1,2` (PS3.18 10.4.1.1.6), as they are kept, decoded, or encoded in JPEG-LS.
+//! Frames: `.../frames/1,2` (PS3.18 10.4.1.1.6), as they are kept, decoded, or encoded without loss.
 
 use axum::{
     body::Body,
@@ -12,6 +12,7 @@ use hilum_engine::InstanceBytes;
 
 use super::accept::{Accept, Form, Range, Syntax};
 use super::body::{Parts, Stopped, channel, pieces};
+use super::encoder::Encoder;
 use super::{Resource, aside, not_acceptable};
 use crate::{
     doors::App,
@@ -76,6 +77,7 @@ pub(super) fn said() -> Said {
         .gives(200, "multipart/related; type=\"application/octet-stream\"", bytes())
         .gives(200, OCTETS, bytes())
         .gives(200, "image/jls", bytes())
+        .gives(200, "image/jpeg", bytes())
 }
 
 /// The path of an instance below the service's address: what Content-Location says.
@@ -101,7 +103,7 @@ enum Coding {
     /// Its bytes as they are kept; native ones in little endian.
     Kept,
     Decoded,
-    JpegLs,
+    Encoded(Encoder),
 }
 
 /// The frames of one instance, in the representation that was agreed on.
@@ -132,15 +134,16 @@ impl Frames {
         let count = count.unwrap_or(description.frames as usize);
         let kept = outline.transfer_syntax();
         let native = kept.pixel_coding() == PixelCoding::Native;
-        let agreed =
-            accept.0.iter().filter(|range| range.form != Form::Single || count == 1).find_map(|range| {
-                offers(range, kept, native, description.fits_jpeg_ls()).map(|offer| (range.form, offer))
-            });
-        let (form, (coding, essence)) = agreed.ok_or_else(|| not_acceptable(&offered(kept, native)))?;
+        let agreed = accept
+            .0
+            .iter()
+            .filter(|range| range.form != Form::Single || count == 1)
+            .find_map(|range| offers(range, kept, native, &description).map(|offer| (range.form, offer)));
+        let (form, (coding, essence)) = agreed.ok_or_else(|| not_acceptable(&offered(kept, native, &description)))?;
         let syntax = match coding {
             Coding::Kept if !native => kept.clone(),
             Coding::Kept | Coding::Decoded => TransferSyntaxUid::explicit_little_endian(),
-            Coding::JpegLs => TransferSyntaxUid::jpeg_ls_lossless(),
+            Coding::Encoded(encoder) => encoder.syntax(),
         };
         // Whoever takes both gets parts, which say their transfer syntax.
         let form = if form == Form::Single { form } else { Form::Multipart };
@@ -183,14 +186,21 @@ impl Frames {
         } else {
             self.description.decode(kept, &coded)?
         };
-        Ok(if self.coding == Coding::JpegLs { self.description.encode_jpeg_ls(&samples)? } else { samples.bytes })
+        Ok(match self.coding {
+            Coding::Encoded(encoder) => encoder.encode(&self.description, &samples)?,
+            Coding::Kept | Coding::Decoded => samples.bytes,
+        })
     }
 }
 
 /// What can be given within a range: how, and under which media type.
-fn offers(range: &Range, kept: &TransferSyntaxUid, native: bool, fits_jpeg_ls: bool) -> Option<(Coding, &'static str)> {
+fn offers(
+    range: &Range,
+    kept: &TransferSyntaxUid,
+    native: bool,
+    description: &ImageDescription,
+) -> Option<(Coding, &'static str)> {
     let explicit = TransferSyntaxUid::explicit_little_endian();
-    let jpeg_ls = TransferSyntaxUid::jpeg_ls_lossless();
     let names = |uid: &TransferSyntaxUid| matches!(&range.syntax, Syntax::Uid(own) if own == uid.as_str());
     let own_type = media_type(kept);
     let kept_is_wanted = range.syntax == Syntax::Kept || names(kept);
@@ -211,9 +221,12 @@ fn offers(range: &Range, kept: &TransferSyntaxUid, native: bool, fits_jpeg_ls: b
     {
         return Some((Coding::Kept, own));
     }
-    let lossless = names(&jpeg_ls) || range.syntax != Syntax::Kept && !matches!(range.syntax, Syntax::Uid(_));
-    (takes_image(range, "image/jls") && lossless && fits_jpeg_ls && kept.is_decodable())
-        .then_some((Coding::JpegLs, "image/jls"))
+    let encoder = Encoder::ALL.into_iter().find(|encoder| {
+        let is_wanted = range.syntax == Syntax::Default || names(&encoder.syntax());
+        takes_image(range, encoder.media_type()) && is_wanted && encoder.fits(description)
+    });
+    let encoder = encoder.filter(|_| kept.is_decodable())?;
+    Some((Coding::Encoded(encoder), encoder.media_type()))
 }
 
 /// The media type of a compressed frame (PS3.18 Table 8.7.3-2).
@@ -242,10 +255,13 @@ fn takes_image(range: &Range, essence: &str) -> bool {
     range.takes(essence) || range.essence == older
 }
 
-fn offered(kept: &TransferSyntaxUid, native: bool) -> String {
+fn offered(kept: &TransferSyntaxUid, native: bool, description: &ImageDescription) -> String {
     let mut offers = Vec::new();
     if kept.is_decodable() {
         offers.push(format!("{OCTETS}; transfer-syntax=1.2.840.10008.1.2.1"));
+        for encoder in Encoder::ALL.into_iter().filter(|encoder| encoder.fits(description)) {
+            offers.push(format!("{}; transfer-syntax={}", encoder.media_type(), encoder.syntax()));
+        }
     }
     if let Some(own) = media_type(kept) {
         offers.push(format!("{own}; transfer-syntax={kept}"));

@@ -15,8 +15,8 @@ use super::{Resource, aside, not_acceptable};
 use crate::{doors::App, error::ApiError, openapi::Done};
 
 const DICOM: &str = "application/dicom";
-const OFFERED: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=* (as kept), 1.2.840.10008.1.2.1 or \
-     1.2.840.10008.1.2.4.80, and application/dicom for one instance";
+const OFFERED: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=* (as kept), 1.2.840.10008.1.2.1, \
+     1.2.840.10008.1.2.4.80 (one sample) or 1.2.840.10008.1.2.4.70, and application/dicom for one instance";
 
 /// `GET .../studies/{}`, `.../series/{}`, `.../instances/{}`
 pub(super) async fn retrieve(app: App, accept: Accept, resource: Resource) -> Result<Response, ApiError> {

@@ -3,6 +3,7 @@
 mod accept;
 mod body;
 mod bulk;
+mod encoder;
 mod frames;
 mod instances;
 mod metadata;

@@ -11,14 +11,14 @@ use hilum_dicom::{Outline, ReadAt, TransferSyntaxUid};
 use hilum_engine::{Engine, InstanceBytes, StoredInstance};
 
 use super::body::{PIECE, Sender, Stopped};
+use super::encoder::Encoder;
 use crate::error::ApiError;
 
 /// Whether instances kept in one transfer syntax can be given in the other.
 pub(super) fn can_become(kept: &TransferSyntaxUid, wanted: &TransferSyntaxUid) -> bool {
     kept == wanted
         || kept.is_decodable()
-            && (*wanted == TransferSyntaxUid::explicit_little_endian()
-                || *wanted == TransferSyntaxUid::jpeg_ls_lossless())
+            && (*wanted == TransferSyntaxUid::explicit_little_endian() || Encoder::of(wanted).is_some())
 }
 
 /// An instance of which it is certain that it can be given, and in which transfer syntax.
@@ -40,7 +40,7 @@ enum Pixels {
     Native,
     /// With the first frame.
     Decoded(ImageDescription, FrameSamples),
-    JpegLs(ImageDescription, Vec<u8>),
+    Encoded(Encoder, ImageDescription, Vec<u8>),
 }
 
 /// Opens an instance and does what may fail, header and first frame, in the first of the transfer syntaxes that it can be brought into.
@@ -119,11 +119,13 @@ fn rewritten(instance: &StoredInstance, bytes: &InstanceBytes, wanted: &Transfer
         let rewritten = write(None, &[])?;
         return Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::None });
     };
-    if *wanted == TransferSyntaxUid::jpeg_ls_lossless() {
+    if let Some(encoder) = Encoder::of(wanted) {
         let description = ImageDescription::of(&outline.instance()?)?;
-        let first = description.encode_jpeg_ls(&samples(&description, &outline, bytes, 0)?)?;
-        let rewritten = write(Some(NewPixelData::Encapsulated), &[])?;
-        return Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::JpegLs(description, first) });
+        let first = samples(&description, &outline, bytes, 0)?;
+        let changes = encoder.changes(&description, &first);
+        let first = encoder.encode(&description, &first)?;
+        let rewritten = write(Some(NewPixelData::Encapsulated), &changes)?;
+        return Ok(Way::Rewritten { outline, rewritten, pixels: Pixels::Encoded(encoder, description, first) });
     }
     if let PixelSpans::Native(span) = &pixel_data.spans {
         let rewritten = write(Some(NewPixelData::Native(pixel_data.vr, span.end - span.start)), &[])?;
@@ -182,7 +184,7 @@ impl Image<'_> {
         let length = match pixels {
             Pixels::None => 0,
             Pixels::Native => self.native()?,
-            Pixels::JpegLs(description, first) => self.jpeg_ls(&description, first)?,
+            Pixels::Encoded(encoder, description, first) => self.encoded(encoder, &description, first)?,
             Pixels::Decoded(description, first) => {
                 self.sender.send(first.bytes)?;
                 for frame in 1..description.frames {
@@ -229,13 +231,13 @@ impl Image<'_> {
     }
 
     /// Items of one fragment a frame behind an empty offset table, and their delimiter (PS3.5 A.4).
-    fn jpeg_ls(&self, description: &ImageDescription, first: Vec<u8>) -> Result<u64, Stopped> {
+    fn encoded(&self, encoder: Encoder, description: &ImageDescription, first: Vec<u8>) -> Result<u64, Stopped> {
         self.sender.send(&[0xFE_u8, 0xFF, 0x00, 0xE0, 0, 0, 0, 0][..])?;
         let mut first = Some(first);
         for frame in 0..description.frames {
             let mut coded = match first.take() {
                 Some(coded) => coded,
-                None => description.encode_jpeg_ls(&samples(description, self.outline, self.bytes, frame)?)?,
+                None => encoder.encode(description, &samples(description, self.outline, self.bytes, frame)?)?,
             };
             if coded.len() % 2 == 1 {
                 coded.push(0);
