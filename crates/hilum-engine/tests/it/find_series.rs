@@ -46,7 +46,7 @@ impl Object {
     }
 
     /// With items of Request Attributes Sequence: Scheduled Procedure Step ID, Requested Procedure ID.
-    fn requested(mut self, requests: &[(&str, &str)]) -> Self {
+    pub fn requested(mut self, requests: &[(&str, &str)]) -> Self {
         let item = |(step, procedure): &(&str, &str)| request(&[(STEP, step), (PROCEDURE, procedure)]);
         self.0.set_items(REQUESTS, requests.iter().map(item).collect());
         self

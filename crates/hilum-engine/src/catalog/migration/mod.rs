@@ -22,6 +22,7 @@ mod m0019_viewer;
 mod m0020_unread_by_stones;
 mod m0021_state_in_orders;
 mod m0022_digests;
+mod m0024_series_keys;
 
 use sea_orm_migration::prelude::*;
 
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_unread_by_stones::UnreadByStones),
             Box::new(m0021_state_in_orders::StateInOrders),
             Box::new(m0022_digests::Digests),
+            Box::new(m0024_series_keys::SeriesKeys),
         ]
     }
 }

@@ -5,8 +5,10 @@
 //! the archive holds.
 
 mod answer;
+pub(in crate::catalog) mod dates;
 pub(in crate::catalog) mod index;
 mod select;
+mod series_marks;
 pub(in crate::catalog) mod text;
 pub(in crate::catalog) mod words;
 
