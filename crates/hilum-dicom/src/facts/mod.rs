@@ -7,6 +7,6 @@ mod value;
 
 pub use read::{DicomError, read_facts, read_sop_uid};
 pub use types::{
-    Attribute, EquipmentFacts, FactFinding, FactProblem, FrameFacts, ImageFacts, InstanceFacts, PatientFacts, Rescale,
-    SeriesFacts, StudyFacts,
+    Attribute, EquipmentFacts, FactFinding, FactProblem, FrameFacts, ImageFacts, InstanceFacts, PatientFacts,
+    RequestFacts, Rescale, SeriesFacts, StudyFacts,
 };

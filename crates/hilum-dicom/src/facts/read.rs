@@ -6,7 +6,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::frames::{functional_groups, rescale};
-use super::types::{EquipmentFacts, ImageFacts, InstanceFacts, PatientFacts, SeriesFacts, StudyFacts};
+use super::types::{EquipmentFacts, ImageFacts, InstanceFacts, PatientFacts, RequestFacts, SeriesFacts, StudyFacts};
 use super::value::{DataSet, Findings};
 use crate::header::{Completeness, HeaderError, Instance};
 use crate::uid::{SopUid, UidError};
@@ -130,7 +130,20 @@ fn series(data_set: &DataSet<'_>) -> Result<SeriesFacts, DicomError> {
         kernel: data_set.text(tags::CONVOLUTION_KERNEL),
         contrast_agent: data_set.text(tags::CONTRAST_BOLUS_AGENT),
         patient_position: data_set.text(tags::PATIENT_POSITION),
+        performed_date: data_set.date(tags::PERFORMED_PROCEDURE_STEP_START_DATE),
+        performed_time: data_set.time(tags::PERFORMED_PROCEDURE_STEP_START_TIME),
+        requests: requests(data_set),
     })
+}
+
+/// A series may answer several requests; items that name neither step nor procedure say nothing here.
+fn requests(data_set: &DataSet<'_>) -> Vec<RequestFacts> {
+    let items = data_set.items(tags::REQUEST_ATTRIBUTES_SEQUENCE).into_iter();
+    let of = |item: DataSet<'_>| RequestFacts {
+        step: item.text(tags::SCHEDULED_PROCEDURE_STEP_ID),
+        procedure: item.text(tags::REQUESTED_PROCEDURE_ID),
+    };
+    items.map(of).filter(|request| *request != RequestFacts::default()).collect()
 }
 
 fn equipment(data_set: &DataSet<'_>) -> EquipmentFacts {

@@ -154,6 +154,26 @@ pub struct SeriesFacts {
     /// Patient Position (0018,5100), for instance `HFS`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patient_position: Option<String>,
+    /// Performed Procedure Step Start Date (0040,0244).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performed_date: Option<Date>,
+    /// Performed Procedure Step Start Time (0040,0245).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performed_time: Option<Time>,
+    /// Request Attributes Sequence (0040,0275): the items that name a step or a procedure, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestFacts>,
+}
+
+/// What a series was asked for by: an item of Request Attributes Sequence (0040,0275).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestFacts {
+    /// Scheduled Procedure Step ID (0040,0009).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Requested Procedure ID (0040,1001).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub procedure: Option<String>,
 }
 
 /// The device.

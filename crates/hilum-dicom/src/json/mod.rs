@@ -45,14 +45,17 @@ pub fn write_data_set(data_set: &DataSet, out: &mut String) {
         }
         match value {
             Value::Text(texts) => write_attribute(tag, vr, texts.iter().map(String::as_str), out),
-            Value::Items(items) => {
-                start_attribute(tag, vr, out);
-                if !items.is_empty() {
-                    values(items, out, write_data_set);
-                }
-                out.push('}');
-            }
+            Value::Items(items) => write_items(tag, items, out),
         }
+    }
+    out.push('}');
+}
+
+/// Appends a sequence, its name before it: a member of the object of a data set.
+pub fn write_items(tag: Tag, items: &[DataSet], out: &mut String) {
+    start_attribute(tag, VR::SQ, out);
+    if !items.is_empty() {
+        values(items, out, write_data_set);
     }
     out.push('}');
 }

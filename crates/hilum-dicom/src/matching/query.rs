@@ -9,13 +9,14 @@ use crate::data_set::{DataSet, Value};
 const NOT_KEYS: [Tag; 3] = [Tag(0x0008, 0x0005), Tag(0x0008, 0x0052), Tag(0x0008, 0x0201)];
 
 /// Dates with the times that belong to them, for combined matching (PS3.4 C.2.2.2.5.4): study, series, acquisition, content,
-/// scheduled procedure step.
-const DATE_AND_TIME: [(Tag, Tag); 5] = [
+/// scheduled procedure step, start of the performed procedure step.
+const DATE_AND_TIME: [(Tag, Tag); 6] = [
     (Tag(0x0008, 0x0020), Tag(0x0008, 0x0030)),
     (Tag(0x0008, 0x0021), Tag(0x0008, 0x0031)),
     (Tag(0x0008, 0x0022), Tag(0x0008, 0x0032)),
     (Tag(0x0008, 0x0023), Tag(0x0008, 0x0033)),
     (Tag(0x0040, 0x0002), Tag(0x0040, 0x0003)),
+    (Tag(0x0040, 0x0244), Tag(0x0040, 0x0245)),
 ];
 
 /// What both sides agreed on beyond the baseline (PS3.4 C.5.1.1, Table C.5-1).

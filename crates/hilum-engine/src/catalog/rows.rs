@@ -7,11 +7,12 @@ use super::entity::{patient, series, study, study_conflict};
 use super::{CatalogError, now, work};
 use crate::engine::Zone;
 use hilum_dicom::InstanceFacts;
+use hilum_dicom::facts::RequestFacts;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, Set, Value,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use time::macros::format_description;
 
 /// Rows already looked up in this transaction.
@@ -297,6 +298,10 @@ async fn series_row(
         revision: Set(0),
         settled_revision: Set(0),
         contrast: Set(-1),
+        body_part: Set(facts.series.body_part.as_deref().map(work::body_part).filter(|part| !part.is_empty())),
+        performed_date: Set(facts.series.performed_date.map(|date| date.to_string())),
+        step_ids: Set(ids(facts, |request| request.step.as_deref())),
+        procedure_ids: Set(ids(facts, |request| request.procedure.as_deref())),
         metadata_revision: Set(0),
         quiet_at: Set(0),
         created_at: Set(now()),
@@ -306,6 +311,8 @@ async fn series_row(
     .await
     .map_err(CatalogError::during(ACT))?;
     cache.series.insert(key, row.id);
+    // The index has what a series says at its study.
+    cache.to_index.insert(study_row);
     *cache.new_series.entry(study_row).or_default() += 1;
     note_modality(txn, cache, study_row, facts.series.modality.as_deref().unwrap_or_default()).await?;
     Ok(row.id)
@@ -365,6 +372,12 @@ async fn conflict(
 fn patient_differs(row: &patient::Model, facts: &InstanceFacts) -> bool {
     let stated = &facts.patient;
     row.name_alphabetic != stated.name.alphabetic || row.birth_date != birth_date(facts) || row.sex != stated.sex
+}
+
+/// IDs of the requests that a series was made for, joined by backslashes.
+fn ids(facts: &InstanceFacts, id: impl Fn(&RequestFacts) -> Option<&str>) -> Option<String> {
+    let ids: BTreeSet<&str> = facts.series.requests.iter().filter_map(id).collect();
+    (!ids.is_empty()).then(|| ids.into_iter().collect::<Vec<_>>().join("\\"))
 }
 
 fn referring_physician(facts: &InstanceFacts) -> Option<String> {

@@ -8,6 +8,7 @@
 
 use super::dialect::Dialect;
 use super::listing::{FEWEST_ROWS, StudyRow, StudySelect, summary};
+use super::search::dates::Calendar;
 use super::search::text::{self, Condition, Field, Fragment};
 use super::search::words::Words;
 use super::{Catalog, CatalogError, paging, rows_a_page};
@@ -67,7 +68,7 @@ impl Ordered {
             letter.is_ascii_alphanumeric() || matches!(letter, '\u{AC00}'..='\u{D7A3}' | '\u{4E00}'..='\u{9FFF}');
         let (mut bytes, field) = ([0; 4], self.field.filter(|_| told)?);
         let start = Fragment { text: letter.encode_utf8(&mut bytes), at_start: true, at_end: false };
-        if field == Field::Name { text::named(start) } else { text::holding(field, start) }
+        if field == Field::Name { text::named(field, start) } else { text::holding(field, start) }
     }
 
     /// The end of a letter in this order.
@@ -124,7 +125,7 @@ impl Asked {
         let filter = &self.filter;
         let anywhere = |text| Fragment { text, at_start: false, at_end: false };
         let mut all: Vec<Condition> = self.words.condition().into_iter().collect();
-        all.extend(self.name.as_deref().and_then(text::named_fuzzily));
+        all.extend(self.name.as_deref().and_then(|name| text::named_fuzzily(Field::Name, name)));
         all.extend(self.patient_id.as_deref().and_then(|id| text::holding(Field::PatientId, anywhere(id.trim()))));
         let described = filter.description.as_deref().map(str::trim);
         all.extend(described.and_then(|text| text::holding(Field::Description, anywhere(text))));
@@ -132,7 +133,7 @@ impl Asked {
             let digits = |date: &Option<String>, open: &str| {
                 date.as_ref().map_or_else(|| open.to_owned(), |date| date.replace('-', ""))
             };
-            all.push(text::dated(&digits(&filter.from, "00000000"), &digits(&filter.to, "99999999")));
+            all.push(Calendar::STUDY.between(&digits(&filter.from, "00000000"), &digits(&filter.to, "99999999")));
         }
         let mut any = |marks: Vec<Condition>| all.extend((!marks.is_empty()).then_some(Condition::Any(marks)));
         any(filter.modality.iter().map(|modality| text::of_modality(modality.trim())).collect());

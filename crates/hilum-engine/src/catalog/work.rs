@@ -47,12 +47,16 @@ pub(super) struct SeriesMarks {
 impl SeriesMarks {
     /// Body Part Examined (0018,0015) as it was sent, in capitals, and what the tags say of contrast.
     pub(super) fn of(tags: &SeriesTags, body_part: Option<&str>) -> Self {
-        let body_part = body_part.map(|part| part.trim().to_uppercase().replace('\\', " "));
         Self {
-            body_part: body_part.filter(|part| !part.is_empty()),
+            body_part: body_part.map(self::body_part).filter(|part| !part.is_empty()),
             contrast: tags.contrast.value.map_or(-1, i64::from),
         }
     }
+}
+
+/// A body part in capitals, as one text.
+pub(super) fn body_part(sent: &str) -> String {
+    sent.trim().to_uppercase().replace('\\', " ")
 }
 
 /// Body parts of a study, and whether contrast was given in one of its series.

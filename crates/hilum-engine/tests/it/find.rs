@@ -65,7 +65,7 @@ async fn filled(data: &std::path::Path) -> Engine {
     engine
 }
 
-fn ask(level: Level, keys: &[(Tag, &str)]) -> Find {
+pub fn ask(level: Level, keys: &[(Tag, &str)]) -> Find {
     let mut wanted = DataSet::new();
     for (tag, value) in keys {
         wanted.set_all(*tag, value.split('\\').map(str::to_owned).collect());
@@ -74,15 +74,15 @@ fn ask(level: Level, keys: &[(Tag, &str)]) -> Find {
 }
 
 /// Every entity of the level that the matching rules let through, one after another.
-fn data_sets(found: &Found) -> Vec<DataSet> {
+pub fn data_sets(found: &Found) -> Vec<DataSet> {
     found.answers.iter().map(|answer| answer.data_set().unwrap()).collect()
 }
 
-async fn found(engine: &Engine, find: &Find) -> Vec<DataSet> {
+pub async fn found(engine: &Engine, find: &Find) -> Vec<DataSet> {
     data_sets(&engine.find(&Scope::local(), find).await.unwrap())
 }
 
-async fn by_looking_at_all(engine: &Engine, find: &Find) -> Vec<DataSet> {
+pub async fn by_looking_at_all(engine: &Engine, find: &Find) -> Vec<DataSet> {
     let everything = Find { keys: DataSet::new(), options: QueryOptions::default(), ..find.clone() };
     let query = Query::read(&find.keys, find.options).unwrap();
     let all = found(engine, &everything).await;

@@ -10,6 +10,8 @@ mod digests;
 mod emr;
 mod export;
 mod find;
+mod find_keys;
+mod find_series;
 mod fixture;
 mod heal;
 mod import;

@@ -55,16 +55,14 @@ async fn names_of_another_width_or_of_compatibility_ideographs_are_found() {
 }
 
 #[tokio::test]
-async fn names_that_were_kept_before_are_found_too() {
+async fn names_that_were_kept_before_get_their_keys_anew() {
     let data = tempdir().unwrap();
     drop(filled(data.path()).await);
     let keys = "SELECT name_key FROM study ORDER BY id";
     let now = texts(data.path(), keys).await;
-    for sql in [
-        "UPDATE study SET name_key = 'before'",
-        "DELETE FROM study_text",
-        "DELETE FROM seaql_migrations WHERE version = 'm0023_unified_texts'",
-    ] {
+    for sql in
+        ["UPDATE study SET name_key = 'before'", "DELETE FROM seaql_migrations WHERE version = 'm0023_unified_texts'"]
+    {
         execute(data.path(), sql).await;
     }
     let engine = Engine::open(config(data.path())).await.unwrap();

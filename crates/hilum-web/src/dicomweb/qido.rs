@@ -223,6 +223,9 @@ fn write(level: Level, shown: &[Shown], answer: &Answer, base: &str, out: &mut S
             out.push(',');
         }
         match shown {
+            Shown::Attribute(attribute) if attribute.vr == VR::SQ => {
+                json::write_items(attribute.tag, &values.items(attribute)?, out);
+            }
             Shown::Attribute(attribute) => {
                 let text = values.of(attribute)?;
                 json::write_attribute(attribute.tag, attribute.vr, attribute.split(&text), out);
@@ -244,13 +247,16 @@ fn write(level: Level, shown: &[Shown], answer: &Answer, base: &str, out: &mut S
 
 /// PS3.18 Tables 10.6.3-3 to 10.6.3-5. What the address names already is left out, its UIDs aside.
 fn is_default(level: Level, below: &[Tag], tag: Tag) -> bool {
-    const SERIES: [Tag; 6] = [
+    const SERIES: [Tag; 9] = [
         tags::MODALITY,
         tags::SERIES_DESCRIPTION,
         tags::SERIES_INSTANCE_UID,
         tags::SERIES_NUMBER,
         tags::NUMBER_OF_SERIES_RELATED_INSTANCES,
         tags::BODY_PART_EXAMINED,
+        tags::PERFORMED_PROCEDURE_STEP_START_DATE,
+        tags::PERFORMED_PROCEDURE_STEP_START_TIME,
+        tags::REQUEST_ATTRIBUTES_SEQUENCE,
     ];
     const IMAGE: [Tag; 8] = [
         tags::SOP_CLASS_UID,

@@ -1,5 +1,12 @@
 //! Clients that nobody here wrote: python dicomweb-client with all its methods, and OHIF's requests as it sends them.
 
+use dicom_dictionary_std::tags;
+use hilum_dicom::charset::SpecificCharacterSet;
+use hilum_dicom::data_set::{DataSet, Stated};
+use hilum_dicom::header::Instance;
+use hilum_dicom::part10::file_meta;
+use serde_json::json;
+
 use crate::{client::start, oracle, synthetic::series};
 
 /// Every method of dicomweb-client, checked by the script itself; `cargo xtask interop` runs it against the built program.
@@ -87,6 +94,50 @@ async fn what_ohif_asks_is_answered() {
     let whole = format!("{under}/{series}/instances/{}", one.instances[0].0);
     let answer = server.get_as(&whole, "multipart/related; type=\"application/dicom\"").await;
     assert!(answer.parts()[0].1 == one.instances[0].1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series_are_searched_by_the_performed_step_and_by_their_requests() {
+    let server = start().await;
+    let made = series(1, 1, 40).instances.remove(0).1;
+    let facts = hilum_dicom::read_facts(&made).unwrap();
+    let mut data_set = DataSet::from_instance(&Instance::parse(&made).unwrap()).unwrap();
+    data_set.set(tags::PERFORMED_PROCEDURE_STEP_START_DATE, "20200101");
+    let request = |step: &str, procedure: &str| {
+        let mut item = DataSet::new();
+        item.set(tags::SCHEDULED_PROCEDURE_STEP_ID, step).set(tags::REQUESTED_PROCEDURE_ID, procedure);
+        item
+    };
+    data_set.set_items(tags::REQUEST_ATTRIBUTES_SEQUENCE, vec![request("S1", "R1"), request("S2", "복부")]);
+    let mut file = file_meta(&facts.sop_class, &facts.sop, &"1.2.840.10008.1.2.1".parse().unwrap());
+    file.extend(data_set.write(true, &SpecificCharacterSet::utf8(), Stated::Always).unwrap());
+    server.store(&[&file]).await;
+    server.store(&[&series(2, 1, 40).instances[0].1]).await;
+
+    let requests = "RequestAttributesSequence";
+    for (keys, count) in [
+        ("PerformedProcedureStepStartDate=20200101".to_owned(), 1),
+        ("PerformedProcedureStepStartDate=20200102-".to_owned(), 0),
+        (format!("{requests}.ScheduledProcedureStepID=S*"), 1),
+        (format!("{requests}.ScheduledProcedureStepID=S1&{requests}.RequestedProcedureID=R1"), 1),
+        (format!("{requests}.ScheduledProcedureStepID=S2&{requests}.RequestedProcedureID=R1"), 0),
+        ("00400275.00401001=%EB%B3%B5%EB%B6%80".to_owned(), 1),
+    ] {
+        let answer = server.get(&format!("/dicom-web/series?{keys}")).await;
+        assert_eq!(answer.header("warning"), None, "{keys}");
+        assert_eq!(answer.status, if count == 0 { 204 } else { 200 }, "{keys}");
+        assert!(count == 0 || answer.json().as_array().unwrap().len() == count, "{keys}");
+    }
+    let found = server.get("/dicom-web/series").await.json();
+    // PS3.18 Table 10.6.3-4; the series received last first.
+    assert_eq!((&found[0]["00400275"], &found[0]["00400244"]), (&json!({"vr": "SQ"}), &json!({"vr": "DA"})));
+    assert_eq!(found[1]["00400244"]["Value"], json!(["20200101"]));
+    assert_eq!(found[1]["00400245"], json!({"vr": "TM"}));
+    let id = |value: &str| json!({"vr": "SH", "Value": [value]});
+    let items = json!([{"00400009": id("S1"), "00401001": id("R1")}, {"00400009": id("S2"), "00401001": id("복부")}]);
+    assert_eq!(found[1]["00400275"], json!({"vr": "SQ", "Value": items}));
+    let warned = server.get("/dicom-web/series?RequestAttributesSequence.AccessionNumber=A1").await;
+    assert!(warned.header("warning").unwrap().contains("00080050"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

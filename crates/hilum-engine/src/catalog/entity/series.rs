@@ -31,11 +31,19 @@ pub(crate) struct Model {
     pub metadata_key: Option<String>,
     pub metadata_revision: i64,
     pub created_at: i64,
-    /// Body Part Examined, in capitals.
+    /// Body Part Examined, in capitals: of the first instance, and once the series has settled of the first one that says it.
     #[sea_orm(column_type = "Text", nullable)]
     pub body_part: Option<String>,
     /// 1 given, 0 not given, -1 nothing says.
     pub contrast: i64,
+    /// Performed Procedure Step Start Date, `YYYY-MM-DD`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub performed_date: Option<String>,
+    /// Scheduled Procedure Step IDs and Requested Procedure IDs of Request Attributes Sequence, joined by backslashes.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub step_ids: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub procedure_ids: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

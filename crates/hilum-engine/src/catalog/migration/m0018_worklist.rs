@@ -2,7 +2,6 @@
 //! what an account keeps of its filters.
 
 use crate::catalog::dialect::Dialect;
-use crate::catalog::search::text::{self, StudyText};
 use crate::catalog::work::{SeriesMarks, dated, folded, name_key, of_series};
 use crate::tagging::SeriesTags;
 use hilum_dicom::InstanceFacts;
@@ -116,7 +115,7 @@ struct Settled {
     facts: Option<String>,
 }
 
-/// What is there already gets its keys, its tags and its marks in the index of words.
+/// What is there already gets its keys and its tags; the index of words is made by the migration that last changed what it holds.
 async fn fill(connection: &SchemaManagerConnection<'_>, dialect: Dialect) -> Result<(), DbErr> {
     let mut after = 0;
     loop {
@@ -149,10 +148,6 @@ async fn fill(connection: &SchemaManagerConnection<'_>, dialect: Dialect) -> Res
             );
             connection.execute_raw(dialect.statement(&sql, values)).await?;
         }
-        let sql = format!("{} WHERE s.id > ? AND s.id <= ? ORDER BY s.id", text::SELECT);
-        let statement = dialect.statement(&sql, [Value::from(after), Value::from(last)]);
-        let texts = StudyText::find_by_statement(statement).all(connection).await?;
-        connection.execute_raw(text::insert(dialect, &texts)).await?;
         after = last;
     }
 }

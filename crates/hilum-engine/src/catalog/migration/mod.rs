@@ -23,6 +23,7 @@ mod m0020_unread_by_stones;
 mod m0021_state_in_orders;
 mod m0022_digests;
 mod m0023_unified_texts;
+mod m0024_series_keys;
 
 use sea_orm_migration::prelude::*;
 
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_state_in_orders::StateInOrders),
             Box::new(m0022_digests::Digests),
             Box::new(m0023_unified_texts::UnifiedTexts),
+            Box::new(m0024_series_keys::SeriesKeys),
         ]
     }
 }

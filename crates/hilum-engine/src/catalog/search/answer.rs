@@ -8,6 +8,7 @@ use super::Cursor;
 use crate::catalog::CatalogError;
 use crate::error::EngineError;
 use dicom_core::{Tag, VR};
+use hilum_dicom::facts::RequestFacts;
 use hilum_dicom::header::dictionary_vr;
 use hilum_dicom::matching::Level;
 use hilum_dicom::{DataSet, InstanceFacts, PersonName};
@@ -209,6 +210,8 @@ enum Source {
     /// An attribute of multi-frame objects only; one frame is no news.
     Frames,
     ImageType,
+    /// Request Attributes Sequence.
+    Requests,
     Facts(fn(&InstanceFacts) -> Option<String>),
 }
 
@@ -241,7 +244,7 @@ const STUDY: [(Tag, Source); 10] = [
     (Tag(0x0020, 0x1208), S::Column(C::StudyInstances)),     // Number of Study Related Instances
 ];
 
-const SERIES: [(Tag, Source); 15] = [
+const SERIES: [(Tag, Source); 18] = [
     (Tag(0x0008, 0x0021), S::Facts(|facts| facts.series.date.map(|date| digits(&date.to_string()).into_owned()))), // Series Date
     (Tag(0x0008, 0x0031), S::Facts(|facts| facts.series.time.map(clock))), // Series Time
     (Tag(0x0008, 0x0060), S::Column(C::Modality)),                         // Modality
@@ -257,7 +260,16 @@ const SERIES: [(Tag, Source); 15] = [
     (Tag(0x0020, 0x0011), S::Column(C::SeriesNumber)),                     // Series Number
     (Tag(0x0020, 0x0060), S::Facts(|facts| facts.series.laterality.clone())), // Laterality
     (Tag(0x0020, 0x1209), S::Column(C::SeriesInstances)),                  // Number of Series Related Instances
+    (
+        Tag(0x0040, 0x0244),
+        S::Facts(|facts| facts.series.performed_date.map(|date| digits(&date.to_string()).into_owned())),
+    ), // Performed Procedure Step Start Date
+    (Tag(0x0040, 0x0245), S::Facts(|facts| facts.series.performed_time.map(clock))), // Performed Procedure Step Start Time
+    (Tag(0x0040, 0x0275), S::Requests),                                              // Request Attributes Sequence
 ];
+
+/// Scheduled Procedure Step ID and Requested Procedure ID: what is known of an item of Request Attributes Sequence.
+pub(super) const OF_REQUEST: [Tag; 2] = [Tag(0x0040, 0x0009), Tag(0x0040, 0x1001)];
 
 const IMAGE: [(Tag, Source); 11] = [
     (Tag(0x0008, 0x0008), S::ImageType),                 // Image Type
@@ -371,6 +383,10 @@ impl Answer {
         let values = self.values();
         let mut data_set = DataSet::new();
         for attribute in attributes(self.level).iter().filter(|attribute| wanted(attribute.tag)) {
+            if attribute.vr == VR::SQ {
+                data_set.set_items(attribute.tag, values.known_items(attribute)?);
+                continue;
+            }
             let text = values.known(attribute)?;
             let texts = if text.is_empty() { Vec::new() } else { attribute.split(&text).map(str::to_owned).collect() };
             data_set.insert(attribute.tag, attribute.vr, hilum_dicom::data_set::Value::Text(texts));
@@ -407,6 +423,26 @@ impl<'a> Values<'a> {
         Ok(self.known(attribute)?)
     }
 
+    /// The items of a sequence; none where nothing is known, and of an attribute that is none.
+    pub fn items(&self, attribute: &Attribute) -> Result<Vec<DataSet>, EngineError> {
+        Ok(self.known_items(attribute)?)
+    }
+
+    fn known_items(&self, attribute: &Attribute) -> Result<Vec<DataSet>, CatalogError> {
+        if !matches!(attribute.source, S::Requests) {
+            return Ok(Vec::new());
+        }
+        let requests = self.facts()?.map(|facts| facts.series.requests.as_slice()).unwrap_or_default();
+        let item = |request: &RequestFacts| {
+            let mut item = DataSet::new();
+            for (tag, text) in OF_REQUEST.into_iter().zip([&request.step, &request.procedure]) {
+                item.set(tag, text.as_deref().unwrap_or_default());
+            }
+            item
+        };
+        Ok(requests.iter().map(item).collect())
+    }
+
     fn known(&self, attribute: &Attribute) -> Result<Cow<'a, str>, CatalogError> {
         Ok(match attribute.source {
             S::Online => "ONLINE".into(),
@@ -415,6 +451,7 @@ impl<'a> Values<'a> {
             S::Name => self.name(),
             S::Frames => Some(self.column(C::Frames)).filter(|frames| *frames != "1").unwrap_or_default().into(),
             S::ImageType => self.facts()?.map(|facts| facts.image.image_type.join("\\")).unwrap_or_default().into(),
+            S::Requests => Cow::default(),
             S::Facts(read) => self.facts()?.and_then(read).unwrap_or_default().into(),
         })
     }

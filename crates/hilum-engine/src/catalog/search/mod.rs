@@ -5,8 +5,10 @@
 //! the archive holds.
 
 mod answer;
+pub(in crate::catalog) mod dates;
 pub(in crate::catalog) mod index;
 mod select;
+mod series_marks;
 pub(in crate::catalog) mod text;
 pub(in crate::catalog) mod words;
 
@@ -16,9 +18,10 @@ use super::{Catalog, CatalogError};
 use crate::access::Scope;
 use crate::engine::Zone;
 use crate::error::EngineError;
-use answer::Page;
-use dicom_core::Tag;
+use answer::{OF_REQUEST, Page};
+use dicom_core::{Tag, VR};
 use hilum_dicom::DataSet;
+use hilum_dicom::data_set::Value;
 use hilum_dicom::matching::{Level, Query, QueryOptions};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use select::Select;
@@ -72,15 +75,7 @@ const STUDIES: usize = 128;
 impl Catalog {
     /// A page of what matches in the caller's institutions.
     pub async fn find(&self, scope: &Scope, find: &Find) -> Result<Found, EngineError> {
-        let known = |tag| attributes(find.level).iter().any(|attribute| attribute.tag == tag);
-        let mut keys = find.keys.clone();
-        let mut unsupported = Vec::new();
-        for (tag, _, value) in find.keys.iter().filter(|(tag, ..)| !known(*tag)) {
-            keys.remove(tag);
-            if !value.is_empty() && !QUESTION.contains(&tag) {
-                unsupported.push(tag);
-            }
-        }
+        let (keys, unsupported) = known_keys(find);
         if let Some((tag, ..)) = keys.iter().find(|(tag, ..)| keys.texts(*tag).len() > MOST_VALUES) {
             return Err(EngineError::BadQuery(format!("{tag}: at most {MOST_VALUES} values can be asked for at once")));
         }
@@ -187,6 +182,42 @@ impl Catalog {
         *self.counted.write().unwrap_or_else(PoisonError::into_inner) = Some((count, Instant::now()));
         Ok(count == visible.len())
     }
+}
+
+/// The keys that can be matched at the level, and the tags of the others that have a value, those within sequences too.
+fn known_keys(find: &Find) -> (DataSet, Vec<Tag>) {
+    let mut keys = DataSet::new();
+    let mut unsupported = Vec::new();
+    for (tag, vr, value) in find.keys.iter() {
+        let known = attributes(find.level).iter().any(|attribute| attribute.tag == tag);
+        match value {
+            Value::Items(items) if known && vr == VR::SQ => {
+                let items = items.iter().map(|item| of_request(item, &mut unsupported)).collect();
+                keys.set_items(tag, items);
+            }
+            // A sequence is asked for by its items, or whether it has any.
+            Value::Text(_)
+                if known && (vr != VR::SQ || find.options.empty_values && find.keys.texts(tag) == ["\"\""]) =>
+            {
+                keys.insert(tag, vr, value.clone());
+            }
+            value if !value.is_empty() && !QUESTION.contains(&tag) => unsupported.push(tag),
+            _ => {}
+        }
+    }
+    (keys, unsupported)
+}
+
+fn of_request(item: &DataSet, unsupported: &mut Vec<Tag>) -> DataSet {
+    let mut known = DataSet::new();
+    for (tag, vr, value) in item.iter() {
+        if OF_REQUEST.contains(&tag) {
+            known.insert(tag, vr, value.clone());
+        } else if !value.is_empty() {
+            unsupported.push(tag);
+        }
+    }
+    known
 }
 
 const COUNTED_FOR: Duration = Duration::from_mins(1);

@@ -2,6 +2,8 @@
 
 use super::Cursor;
 use super::answer::{self, COLUMN_END, Column, Holds, ROW_END};
+use super::dates::{Calendar, clock};
+use super::series_marks;
 use super::text::{self, Condition, Field, Fragment};
 use crate::catalog::dialect::Dialect;
 use crate::catalog::id_list;
@@ -71,14 +73,14 @@ impl Select {
     /// Adds what the keys ask for, as far as an index can tell; everything is matched again afterwards.
     pub(super) fn narrow(&mut self, keys: &DataSet, options: QueryOptions) {
         for (tag, vr, _) in keys.iter() {
-            let values: Vec<&str> =
-                keys.texts(tag).iter().map(|value| value.trim_matches([' ', '\0'])).filter(|v| !v.is_empty()).collect();
+            let values = said(keys, tag);
             let wild = vr != VR::UI && values.iter().any(|value| value.contains(['*', '?']));
             if values.is_empty() || options.empty_values && values.contains(&"\"\"") {
                 continue;
             }
             match tag {
-                PATIENT_NAME => self.narrow_names(&values, options.fuzzy_names),
+                PATIENT_NAME => self.narrow_names(Field::Name, &values, options.fuzzy_names),
+                REFERRER => self.narrow_names(Field::Referrer, &values, options.fuzzy_names),
                 PATIENT_ID if !wild => self.one_of("p.patient_id", &values, Start::Patient),
                 PATIENT_ID => self.narrow_text(Field::PatientId, &values),
                 ACCESSION if !wild && self.level != Level::Patient => self.one_of("s.accession", &values, Start::Study),
@@ -88,16 +90,52 @@ impl Select {
                 SERIES_UID => self.one_of("se.series_uid", &values, Start::Series),
                 SOP_UID => self.one_of("i.sop_uid", &values, Start::Instance),
                 SOP_CLASS => self.one_of("i.sop_class_uid", &values, Start::Newest),
-                STUDY_DATE => self.narrow_date(values[0], options.local_offset),
+                STUDY_ID => self.narrow_text(Field::StudyId, &values),
+                STUDY_DATE => self.narrow_date(values[0], |first, last| Calendar::STUDY.between(first, last)),
+                BIRTH_DATE => self.narrow_date(values[0], |first, last| Calendar::BIRTH.between(first, last)),
+                // Together with a date, a time is the end of a range of days.
+                STUDY_TIME if !(options.combined_date_times && keys.text(STUDY_DATE).is_some()) => {
+                    self.narrow_time(values[0]);
+                }
                 MODALITIES if !wild => self.any_word(values.iter().map(|value| text::of_modality(value)).collect()),
-                MODALITY if !wild => {
+                MODALITIES | MODALITY if wild => self.narrow_text(Field::Modality, &values),
+                MODALITY => {
                     self.any_word(values.iter().map(|value| text::of_modality(value)).collect());
                     self.one_of("se.modality", &values, Start::Newest);
                 }
                 SEX if !wild && self.level != Level::Patient => {
                     self.any_word(values.iter().map(|value| text::of_sex(value)).collect());
                 }
+                SERIES_NUMBER => {
+                    let number = |value: &&str| series_marks::numbered(value.parse().unwrap_or(f64::NAN));
+                    self.any_word(values.iter().map(number).collect());
+                }
+                SERIES_DESCRIPTION => self.narrow_series(Field::SeriesDescription, &values),
                 _ => {}
+            }
+        }
+        if self.level == Level::Series {
+            self.narrow_by_first_instance(keys, options);
+        }
+    }
+
+    /// Of a series these are what its first instance says; an instance is asked for by what it says itself.
+    fn narrow_by_first_instance(&mut self, keys: &DataSet, options: QueryOptions) {
+        let of_request = keys.items(REQUESTS).first();
+        let asked = [
+            (of_request, STEP, Some(Field::Step)),
+            (of_request, PROCEDURE, Some(Field::Procedure)),
+            (Some(keys), BODY_PART, Some(Field::BodyPart)),
+            (Some(keys), PERFORMED_DATE, None),
+        ];
+        for (keys, tag, field) in asked {
+            let values = keys.map(|keys| said(keys, tag)).unwrap_or_default();
+            if values.is_empty() || options.empty_values && values.contains(&"\"\"") {
+                continue;
+            }
+            match field {
+                Some(field) => self.narrow_series(field, &values),
+                None => self.narrow_date(values[0], series_marks::performed),
             }
         }
     }
@@ -238,10 +276,10 @@ impl Select {
         self.start = self.start.max(index);
     }
 
-    fn narrow_names(&mut self, values: &[&str], fuzzy: bool) {
+    fn narrow_names(&mut self, field: Field, values: &[&str], fuzzy: bool) {
         let alternatives = values.iter().map(|value| -> Option<Condition> {
             if fuzzy {
-                return text::named_fuzzily(value);
+                return text::named_fuzzily(field, value);
             }
             let parts: Vec<Condition> = value
                 .split('=')
@@ -249,7 +287,7 @@ impl Select {
                     let pieces: Vec<&str> = group.split(['*', '?']).collect();
                     let last = pieces.len() - 1;
                     let of = |(index, piece): (usize, &str)| {
-                        text::named(Fragment { text: piece, at_start: index == 0, at_end: index == last })
+                        text::named(field, Fragment { text: piece, at_start: index == 0, at_end: index == last })
                     };
                     pieces.into_iter().enumerate().filter_map(of).collect::<Vec<_>>()
                 })
@@ -260,28 +298,44 @@ impl Select {
     }
 
     fn narrow_text(&mut self, field: Field, values: &[&str]) {
-        let alternatives = values.iter().map(|value| {
-            let pieces: Vec<&str> = value.split(['*', '?']).collect();
-            let parts: Vec<Condition> = pieces
-                .iter()
-                .enumerate()
-                .filter(|(_, piece)| !piece.is_empty())
-                .filter_map(|(index, piece)| {
-                    let fragment = Fragment { text: piece, at_start: index == 0, at_end: index + 1 == pieces.len() };
-                    text::holding(field, fragment)
-                })
-                .collect();
-            (!parts.is_empty()).then_some(Condition::All(parts))
-        });
-        self.any_of(alternatives.collect());
+        self.any_of(values.iter().map(|value| pieces(value, |fragment| text::holding(field, fragment))).collect());
     }
 
-    fn narrow_date(&mut self, value: &str, local_offset: i32) {
-        let Ok(range) = Range::read(VR::DA, value, local_offset) else { return };
+    fn narrow_series(&mut self, field: Field, values: &[&str]) {
+        let asked = values.iter().map(|value| series_marks::asked(field, value));
+        let of = |value: String| pieces(&value, |fragment| series_marks::of_series(field, fragment));
+        self.any_of(asked.map(of).collect());
+    }
+
+    /// A date has no offset from UTC.
+    fn narrow_date(&mut self, value: &str, between: impl Fn(&str, &str) -> Condition) {
+        let Ok(range) = Range::read(VR::DA, value, 0) else { return };
         let digits =
             |microseconds: Option<i64>, open: &str| microseconds.and_then(day).unwrap_or_else(|| open.to_owned());
-        self.add_words(text::dated(&digits(range.first, "00000000"), &digits(range.last, "99999999")));
+        self.add_words(between(&digits(range.first, "00000000"), &digits(range.last, "99999999")));
     }
+
+    fn narrow_time(&mut self, value: &str) {
+        let Ok(range) = Range::read(VR::TM, value, 0) else { return };
+        self.add_words(clock::between(range.first, range.last));
+    }
+}
+
+/// What a key asks for, without padding.
+fn said(keys: &DataSet, tag: Tag) -> Vec<&str> {
+    let values = keys.texts(tag).iter().map(|value| value.trim_matches([' ', '\0']));
+    values.filter(|value| !value.is_empty()).collect()
+}
+
+/// The pieces of a value between its wildcards, all of them; `None` where they say nothing.
+fn pieces(value: &str, holding: impl Fn(Fragment<'_>) -> Option<Condition>) -> Option<Condition> {
+    let pieces: Vec<&str> = value.split(['*', '?']).collect();
+    let of = |(index, piece): (usize, &&str)| {
+        holding(Fragment { text: piece, at_start: index == 0, at_end: index + 1 == pieces.len() })
+    };
+    let parts: Vec<Condition> =
+        pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()).filter_map(of).collect();
+    (!parts.is_empty()).then_some(Condition::All(parts))
 }
 
 /// `YYYYMMDD` of microseconds since 1970; `None` beyond the years that four digits can say.
@@ -308,13 +362,24 @@ fn columns(level: Level, cleaned: bool) -> String {
 
 const PATIENT_NAME: Tag = Tag(0x0010, 0x0010);
 const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
+const BIRTH_DATE: Tag = Tag(0x0010, 0x0030);
 const SEX: Tag = Tag(0x0010, 0x0040);
 const ACCESSION: Tag = Tag(0x0008, 0x0050);
 const STUDY_DATE: Tag = Tag(0x0008, 0x0020);
+const STUDY_TIME: Tag = Tag(0x0008, 0x0030);
+const STUDY_ID: Tag = Tag(0x0020, 0x0010);
+const REFERRER: Tag = Tag(0x0008, 0x0090);
 const STUDY_DESCRIPTION: Tag = Tag(0x0008, 0x1030);
 const MODALITIES: Tag = Tag(0x0008, 0x0061);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
 const STUDY_UID: Tag = Tag(0x0020, 0x000D);
+const SERIES_NUMBER: Tag = Tag(0x0020, 0x0011);
+const SERIES_DESCRIPTION: Tag = Tag(0x0008, 0x103E);
+const BODY_PART: Tag = Tag(0x0018, 0x0015);
+const PERFORMED_DATE: Tag = Tag(0x0040, 0x0244);
+const REQUESTS: Tag = Tag(0x0040, 0x0275);
+const STEP: Tag = Tag(0x0040, 0x0009);
+const PROCEDURE: Tag = Tag(0x0040, 0x1001);
 const SERIES_UID: Tag = Tag(0x0020, 0x000E);
 const SOP_UID: Tag = Tag(0x0008, 0x0018);
 const SOP_CLASS: Tag = Tag(0x0008, 0x0016);

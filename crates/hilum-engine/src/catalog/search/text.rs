@@ -1,11 +1,12 @@
 //! The index of words: which studies hold a piece of text in a name, ID, description or accession number.
 //!
 //! Every text is folded and cut into overlapping pieces of one, two and three characters (identifiers, whose digits repeat, into five
-//! besides) with padding at both ends, each marked by the attribute it comes from; modalities, sex and parts of the study date are
-//! marks of their own. [`super::index`] keeps them and hands studies out; marks are asked for whole, for a beginning of marks would be
+//! besides) with padding at both ends, each marked by the attribute it comes from; modalities, sex and parts of dates and times are
+//! marks of their own. What its series say is marked at the study ([`super::series_marks`]). [`super::index`] keeps them and hands studies out; marks are asked for whole, for a beginning of marks would be
 //! merged first. Pieces prove nothing: what the index finds is checked against the rows by [`hilum_dicom::matching`].
 
-use super::index;
+use super::dates::{Calendar, clock};
+use super::{index, series_marks};
 use crate::catalog::dialect::Dialect;
 use crate::storage::hex;
 use hilum_dicom::matching::{fuzzy_words, unified};
@@ -13,36 +14,61 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
 /// What the index holds of a study; to be followed by a condition on `s`.
 pub(in crate::catalog) const SELECT: &str = "SELECT s.id, s.institution_id, p.name_alphabetic, p.name_ideographic, \
-    p.name_phonetic, p.patient_id, p.sex, s.accession, s.description, s.study_date, s.modalities, s.body_parts, s.contrast, s.priority, s.workflow, s.stones \
+    p.name_phonetic, p.patient_id, p.birth_date, p.sex, s.accession, s.description, s.study_date, s.study_time, s.study_id, \
+    s.referring_physician, s.modalities, s.body_parts, s.contrast, s.priority, s.workflow, s.stones, \
+    COALESCE((SELECT string_agg(concat_ws('\x1f', COALESCE(CAST(number AS TEXT), ''), COALESCE(performed_date, ''), \
+    replace(replace(COALESCE(step_ids, ''), '\x1e', ' '), '\x1f', ' '), \
+    replace(replace(COALESCE(procedure_ids, ''), '\x1e', ' '), '\x1f', ' '), \
+    replace(replace(COALESCE(body_part, ''), '\x1e', ' '), '\x1f', ' '), \
+    replace(replace(COALESCE(description, ''), '\x1e', ' '), '\x1f', ' ')), '\x1e') \
+    FROM series WHERE study_row = s.id), '') AS series \
     FROM study s JOIN patient p ON p.id = s.patient_row";
 
 /// Which attribute a piece of text comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::catalog) enum Field {
     Name,
     PatientId,
     Accession,
     Description,
+    StudyId,
+    Referrer,
+    /// A modality of the study; the whole one has a mark besides.
+    Modality,
+    SeriesDescription,
+    /// Of a series, in capitals.
+    BodyPart,
+    /// Scheduled Procedure Step IDs of a series.
+    Step,
+    /// Requested Procedure IDs of a series.
+    Procedure,
 }
 
 impl Field {
-    fn mark(self) -> char {
+    fn mark(self) -> &'static str {
         match self {
-            Self::Name => 'n',
-            Self::PatientId => 'p',
-            Self::Accession => 'a',
-            Self::Description => 'd',
+            Self::Name => "n",
+            Self::PatientId => "p",
+            Self::Accession => "a",
+            Self::Description => "d",
+            Self::StudyId => "k",
+            Self::Referrer => "o",
+            Self::Modality => "v",
+            Self::SeriesDescription => "l",
+            Self::BodyPart => "j",
+            Self::Step => "gs",
+            Self::Procedure => "gp",
         }
     }
 
     /// Digits of identifiers repeat: three in a row say little.
     fn has_long_pieces(self) -> bool {
-        matches!(self, Self::PatientId | Self::Accession)
+        matches!(self, Self::PatientId | Self::Accession | Self::StudyId | Self::Step | Self::Procedure)
     }
 }
 
 /// A text is in the index up to here: the standard allows 64 characters, and what PostgreSQL indexes of a study has to stay below 1 MB.
-const MOST_UNITS: usize = 2048;
+pub(super) const MOST_UNITS: usize = 2048;
 /// Length of the long pieces.
 const LONG: usize = 5;
 const START: u16 = 2;
@@ -56,49 +82,51 @@ pub(in crate::catalog) struct StudyText {
     name_alphabetic: String,
     name_ideographic: Option<String>,
     name_phonetic: Option<String>,
-    pub(in crate::catalog) patient_id: String,
+    patient_id: String,
+    birth_date: Option<String>,
     sex: Option<String>,
     accession: Option<String>,
-    pub(in crate::catalog) description: Option<String>,
+    description: Option<String>,
     study_date: Option<String>,
+    study_time: Option<String>,
+    study_id: Option<String>,
+    referring_physician: Option<String>,
     modalities: String,
     body_parts: String,
     contrast: i64,
     priority: i64,
     workflow: i64,
     stones: i64,
+    /// What [`series_marks`] marks of each series, divided by control characters.
+    series: String,
 }
 
 impl StudyText {
-    /// The component groups of the patient's name.
-    pub(in crate::catalog) fn names(&self) -> [Option<&str>; 3] {
-        [Some(&self.name_alphabetic), self.name_ideographic.as_deref(), self.name_phonetic.as_deref()]
-    }
-
-    /// Whether no text has a character that [`unified`] changes.
-    pub(in crate::catalog) fn is_unified(&self) -> bool {
-        let others = [Some(self.patient_id.as_str()), self.accession.as_deref(), self.description.as_deref()];
-        self.names().into_iter().chain(others).flatten().all(|text| unified(text) == text)
-    }
-
     fn marks(&self) -> Vec<String> {
         let mut marks = vec![institution_mark(self.institution_id)];
-        for group in self.names().into_iter().flatten() {
+        let names = [Some(&self.name_alphabetic), self.name_ideographic.as_ref(), self.name_phonetic.as_ref()];
+        for group in names.into_iter().flatten() {
             push_pieces(&mut marks, Field::Name, &joined_name(group));
         }
         push_pieces(&mut marks, Field::PatientId, &fold(&self.patient_id));
         push_pieces(&mut marks, Field::Accession, &fold(self.accession.as_deref().unwrap_or_default()));
         push_pieces(&mut marks, Field::Description, &fold(self.description.as_deref().unwrap_or_default()));
-        marks.extend(self.modalities.split('\\').filter(|modality| !modality.is_empty()).map(modality_mark));
+        push_pieces(&mut marks, Field::StudyId, &fold(self.study_id.as_deref().unwrap_or_default()));
+        for group in self.referring_physician.iter().flat_map(|name| name.split('=')) {
+            push_pieces(&mut marks, Field::Referrer, &joined_name(group));
+        }
+        for modality in self.modalities.split('\\').filter(|modality| !modality.is_empty()) {
+            marks.push(modality_mark(modality));
+            push_pieces(&mut marks, Field::Modality, &fold(modality));
+        }
         marks.extend(self.sex.as_deref().filter(|sex| !sex.is_empty()).map(sex_mark));
         marks.extend(self.body_parts.split('\\').filter(|part| !part.is_empty()).map(body_part_mark));
         marks.extend((self.contrast >= 0).then(|| contrast_mark(self.contrast)));
         marks.extend([priority_mark(self.priority), workflow_mark(self.workflow), stones_mark(self.stones)]);
-        let digits: String =
-            self.study_date.iter().flat_map(|date| date.chars()).filter(char::is_ascii_digit).collect();
-        if digits.len() == 8 {
-            marks.extend([format!("y{}", &digits[..4]), format!("q{}", &digits[..6]), format!("t{digits}")]);
-        }
+        Calendar::STUDY.push(&mut marks, self.study_date.as_deref());
+        Calendar::BIRTH.push(&mut marks, self.birth_date.as_deref());
+        clock::push(&mut marks, self.study_time.as_deref());
+        series_marks::push(&mut marks, &self.series);
         marks.sort_unstable();
         marks.dedup();
         marks
@@ -194,66 +222,18 @@ pub(in crate::catalog) fn holding(field: Field, fragment: Fragment<'_>) -> Optio
     Some(Condition::All(marks.into_iter().map(Condition::Mark).collect()))
 }
 
-/// Studies with a name that holds this piece of one, in any spelling of its delimiters.
-pub(in crate::catalog) fn named(fragment: Fragment<'_>) -> Option<Condition> {
+/// Studies with a name in this field that holds this piece of one, in any spelling of its delimiters.
+pub(in crate::catalog) fn named(field: Field, fragment: Fragment<'_>) -> Option<Condition> {
     let text = joined_name(fragment.text);
-    if text.is_empty() { None } else { holding(Field::Name, Fragment { text: &text, ..fragment }) }
+    if text.is_empty() { None } else { holding(field, Fragment { text: &text, ..fragment }) }
 }
 
 /// Studies with names that hold every word of a text, in any order.
-pub(in crate::catalog) fn named_fuzzily(text: &str) -> Option<Condition> {
+pub(in crate::catalog) fn named_fuzzily(field: Field, text: &str) -> Option<Condition> {
     let words = fuzzy_words(text);
-    let of = |word: &String| holding(Field::Name, Fragment { text: word, at_start: false, at_end: false });
+    let of = |word: &String| holding(field, Fragment { text: word, at_start: false, at_end: false });
     let parts: Vec<Condition> = words.iter().filter_map(of).collect();
     (!parts.is_empty()).then_some(Condition::All(parts))
-}
-
-/// Studies of a date between two, both included, each `YYYYMMDD` (digits only, as they may be open: `00000000`, `99999999`).
-pub(in crate::catalog) fn dated(first: &str, last: &str) -> Condition {
-    // Ends of months and years are made whole ones.
-    let whole = |text: &str, ends: [(&str, &str); 2]| {
-        ends.iter().fold(text.to_owned(), |text, (end, whole)| match text.strip_suffix(end) {
-            Some(start) => format!("{start}{whole}"),
-            None => text,
-        })
-    };
-    let first = whole(first, [("01", "00"), ("0100", "0000")]);
-    let last = whole(last, [("31", "99"), ("1299", "9999")]);
-    let mut marks = Vec::new();
-    cover(&mut marks, &mut String::new(), first.as_bytes(), last.as_bytes());
-    Condition::Any(marks.into_iter().map(Condition::Mark).collect())
-}
-
-/// The marks of years, months and days that together are the range. Decades in which nobody took an image are asked for as a whole.
-fn cover(marks: &mut Vec<String>, prefix: &mut String, first: &[u8], last: &[u8]) {
-    let depth = prefix.len();
-    let lowest = [prefix.as_bytes(), &b"00000000"[depth..]].concat();
-    let highest = [prefix.as_bytes(), &b"99999999"[depth..]].concat();
-    let number = |from: usize| prefix.get(from..).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0);
-    let no_date = match depth {
-        5 | 6 => number(4) > if depth == 5 { 1 } else { 12 },
-        7 | 8 => number(6) > if depth == 7 { 3 } else { 31 },
-        _ => false,
-    };
-    if no_date || highest.as_slice() < first || lowest.as_slice() > last {
-        return;
-    }
-    if lowest.as_slice() >= first && highest.as_slice() <= last {
-        let by_year =
-            ["", "1", "19", "2", "20"].contains(&prefix.as_str()) || ("197".."205").contains(&prefix.as_str());
-        match depth {
-            0..4 if !by_year => return marks.push(format!("y{prefix}*")),
-            4 => return marks.push(format!("y{prefix}")),
-            6 => return marks.push(format!("q{prefix}")),
-            8 => return marks.push(format!("t{prefix}")),
-            _ => {}
-        }
-    }
-    for digit in '0'..='9' {
-        prefix.push(digit);
-        cover(marks, prefix, first, last);
-        prefix.pop();
-    }
 }
 
 /// The words of one component group as one, so that 홍길동 and 홍^길동 are alike.
@@ -266,7 +246,7 @@ pub(in crate::catalog) fn fold(text: &str) -> String {
     unified(text).trim_matches([' ', '\0']).to_lowercase()
 }
 
-fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
+pub(super) fn push_pieces(marks: &mut Vec<String>, field: Field, folded: &str) {
     if folded.is_empty() {
         return;
     }
@@ -336,22 +316,31 @@ mod tests {
             name_ideographic: Some("洪^吉洞".into()),
             name_phonetic: Some("홍^길동".into()),
             patient_id: "KR0001".into(),
+            birth_date: Some("1961-07-09".into()),
             sex: Some("M".into()),
             accession: Some("A-17".into()),
             description: Some("조영 복부 CT".into()),
             study_date: Some("2026-01-05".into()),
+            study_time: Some("07:30:00".into()),
+            study_id: Some("S-77".into()),
+            referring_physician: Some("Park^Dr=朴^醫師".into()),
             modalities: "CT\\SR".into(),
             body_parts: "ABDOMEN\\복부".into(),
             contrast: 1,
             priority: 2,
             workflow: 0,
             stones: 3,
+            series: "3\x1f2026-01-06\x1fST1\\ST2\x1fR9\x1fABDOMEN\x1f동맥기 1.0\x1e-4\x1f\x1f\x1f\x1f\x1fDose".into(),
         }
     }
 
     /// What the index answers for one study.
     fn holds(condition: &Condition) -> bool {
-        let marks = study().marks();
+        holds_of(&study(), condition)
+    }
+
+    fn holds_of(study: &StudyText, condition: &Condition) -> bool {
+        let marks = study.marks();
         let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
         fn met(condition: &Condition, marks: &[&str]) -> bool {
             match condition {
@@ -371,9 +360,9 @@ mod tests {
         for (text, expected) in
             [("홍", true), ("길동", true), ("홍길동", true), ("hong gil", true), ("김", false), ("동길", false)]
         {
-            assert_eq!(holds(&named_fuzzily(text).unwrap()), expected, "{text}");
+            assert_eq!(holds(&named_fuzzily(Field::Name, text).unwrap()), expected, "{text}");
         }
-        let whole = |text, at_start, at_end| holds(&named(Fragment { text, at_start, at_end }).unwrap());
+        let whole = |text, at_start, at_end| holds(&named(Field::Name, Fragment { text, at_start, at_end }).unwrap());
         assert!(whole("홍^길동", true, true) && whole("hong^gil", true, false) && whole("^길동", false, true));
         assert!(!whole("홍^길", true, true) && !whole("길동", true, true));
         let piece =
@@ -389,26 +378,51 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_dates_is_covered_exactly() {
-        for (first, last, expected) in [
-            ("20260105", "20260105", true),
-            ("20260106", "20260131", false),
-            ("20251231", "20260105", true),
-            ("20250101", "20260104", false),
-            ("00000000", "20260105", true),
-            ("00000000", "20260104", false),
-            ("20260105", "99999999", true),
-            ("20260106", "99999999", false),
-            ("20200101", "20291231", true),
-            ("20251202", "20260131", true),
-            ("20251202", "20251231", false),
-            ("20260201", "20260228", false),
-            ("20260101", "20260105", true),
+    fn a_study_has_the_marks_of_its_referrer_its_id_and_its_times() {
+        let piece =
+            |field, text, at_start, at_end| holds(&holding(field, Fragment { text, at_start, at_end }).unwrap());
+        assert!(piece(Field::StudyId, "s-77", true, true) && !piece(Field::StudyId, "77", true, true));
+        let of = |text, at_end| holds(&named(Field::Referrer, Fragment { text, at_start: true, at_end }).unwrap());
+        assert!(of("park^", false) && of("朴^醫師", true) && !of("hong", false));
+        assert!(piece(Field::Modality, "c", true, false) && piece(Field::Modality, "r", false, true));
+        assert!(!piece(Field::Modality, "t", true, false));
+        assert!(holds(&Calendar::BIRTH.between("19610101", "19611231")));
+        assert!(!holds(&Calendar::STUDY.between("19610101", "19611231")));
+        let minute = |minute: i64| holds(&clock::between(Some(minute * 60_000_000), Some(minute * 60_000_000)));
+        assert!(minute(450) && !minute(449));
+    }
+
+    #[test]
+    fn a_study_has_the_marks_of_its_series_and_one_for_those_beyond() {
+        let piece = |study: &StudyText, field, text| {
+            let fragment = Fragment { text, at_start: true, at_end: true };
+            holds_of(study, &series_marks::of_series(field, fragment).unwrap())
+        };
+        let mut study = study();
+        for (field, text, expected) in [
+            (Field::SeriesDescription, "동맥기 1.0", true),
+            (Field::SeriesDescription, "dose", true),
+            (Field::SeriesDescription, "동맥기", false),
+            (Field::BodyPart, "abdomen", true),
+            (Field::Step, "st2", true),
+            (Field::Step, "R9", false),
+            (Field::Procedure, "R9", true),
         ] {
-            let condition = dated(first, last);
-            assert_eq!(holds(&condition), expected, "{first}-{last}");
-            assert!(index::fts5(&condition).len() < 2000, "{first}-{last}");
+            assert_eq!(piece(&study, field, text), expected, "{field:?} {text}");
         }
+        let number = |study: &StudyText, number| holds_of(study, &series_marks::numbered(number));
+        assert!(number(&study, 3.0) && number(&study, -4.0) && !number(&study, 4.0) && !number(&study, 3.5));
+        assert!(holds(&series_marks::performed("20260106", "20260106")));
+        assert!(!holds(&series_marks::performed("20260105", "20260105")));
+        // More series than PostgreSQL takes the marks of: any may be among them.
+        study.series = (0..2000)
+            .map(|number| format!("{number}\x1f\x1f\x1f\x1f\x1fdescription {number:07}"))
+            .collect::<Vec<_>>()
+            .join("\x1e");
+        assert!(piece(&study, Field::SeriesDescription, "nobody") && number(&study, 5000.0));
+        assert!(study.marks().join(" ").len() < 1_000_000);
+        study.series = format!("1\x1f\x1f\x1f\x1f\x1f{}", "x".repeat(3000));
+        assert!(piece(&study, Field::SeriesDescription, "nobody"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The search field of the study list: words, each somewhere in a name, ID, description, accession number, date or modality.
 
+use super::dates::Calendar;
 use super::text::{self, Condition, Field, Fragment, fold};
 use hilum_dicom::matching::fuzzy_words;
 
@@ -63,9 +64,11 @@ fn anywhere(word: &str) -> Condition {
     let fields = [Field::PatientId, Field::Accession, Field::Description];
     let fragment = Fragment { text: word, at_start: false, at_end: false };
     let mut places: Vec<Condition> = fields.into_iter().filter_map(|field| text::holding(field, fragment)).collect();
-    places.extend(text::named_fuzzily(word));
+    places.extend(text::named_fuzzily(Field::Name, word));
     places.push(text::of_modality(word));
-    places.extend(date_digits(word).map(|digits| text::dated(&format!("{digits:0<8}"), &format!("{digits:9<8}"))));
+    places.extend(
+        date_digits(word).map(|digits| Calendar::STUDY.between(&format!("{digits:0<8}"), &format!("{digits:9<8}"))),
+    );
     Condition::Any(places)
 }
 

@@ -57,6 +57,20 @@ fn every_kind_of_key_finds_what_it_should_at_every_level() {
     let one = format!("0020,000d={}", uids[0]);
     let series = server.finds("VIEWER", "-S", &["0008,0052=SERIES", &one, "0020,000e", "0008,0060"]);
     assert_eq!(series.len(), 1);
+    for (key, expected) in [
+        ("0040,0244=20261120", 1),
+        ("0040,0244=20261121-", 0),
+        ("0040,0275[0].0040,0009=STEP-KR000?", 1),
+        ("0040,0275[0].0040,1001=KR0004", 0),
+    ] {
+        let found = server.finds("VIEWER", "-S", &["0008,0052=SERIES", &one, key]);
+        assert_eq!(found.len(), expected, "{key}: {found:?}");
+    }
+    let whole = server.finds("VIEWER", "-S", &["0008,0052=SERIES", &one, "0040,0275"]);
+    assert!(
+        whole[0].contains("(0040,0009) SH [STEP-KR0003") && whole[0].contains("(0040,1001) SH [KR0003"),
+        "{whole:?}"
+    );
     let its = format!("0020,000e={}", uid_of(&series[0], "(0020,000e)"));
     assert_eq!(server.finds("VIEWER", "-S", &["0008,0052=IMAGE", &one, &its, "0008,0018"]).len(), 1);
 }

@@ -101,6 +101,9 @@ impl Made {
             format!("(0008,1030)={}", self.description),
             format!("(0008,103e)={}", self.description),
             format!("(0008,0050)={}", self.accession),
+            format!("(0040,0244)={}", self.date),
+            format!("(0040,0275)[0].(0040,0009)=STEP-{}", self.patient_id),
+            format!("(0040,0275)[0].(0040,1001)={}", self.patient_id),
         ];
         let file_name = file.display().to_string();
         let mut arguments = vec!["-nb", "-gst", "-gse", "-gin"];
