@@ -1,6 +1,7 @@
 //! The service over real sockets: the peers' own tools, and peers that misbehave.
 
 mod archive;
+mod breaking;
 mod dcmtk;
 mod misbehaviour;
 mod policy;

@@ -108,7 +108,23 @@ async fn a_refusal_is_tried_again_ever_later_and_given_up_and_a_peer_that_is_awa
         number(data.path(), &format!("SELECT next_at - updated_at FROM forward WHERE id = {row}")).await
     };
     let mut pauses = Vec::new();
-    for _ in 0..25 {
+    let state = async |state| {
+        let search = ForwardSearch { state: Some(state), ..ForwardSearch::default() };
+        engine.forwards(&Scope::local(), &search).await.unwrap().items.into_iter().map(|f| f.id).collect::<Vec<_>>()
+    };
+    // What did not reach the peer counts against no later refusal.
+    let away_again = async || {
+        let end = ForwardEnd { row: refused, outcome: ForwardOutcome::NotReached { reason: "no".to_owned() } };
+        for _ in 0..25 {
+            engine.end_forwards(std::slice::from_ref(&end)).await.unwrap();
+        }
+    };
+    away_again().await;
+    for round in 0..25 {
+        if round == 18 {
+            away_again().await;
+            assert_eq!(state(ForwardState::Failed).await, [0_i64; 0]);
+        }
         let reason = || "no".to_owned();
         let ends = [
             ForwardEnd { row: refused, outcome: ForwardOutcome::Refused { reason: reason() } },
@@ -120,10 +136,6 @@ async fn a_refusal_is_tried_again_ever_later_and_given_up_and_a_peer_that_is_awa
     assert_eq!(pauses[..4], [30, 60, 120, 240]);
     assert_eq!(pauses[24], 3600);
     assert!(engine.peers_with_due_forwards().await.unwrap().is_empty());
-    let state = async |state| {
-        let search = ForwardSearch { state: Some(state), ..ForwardSearch::default() };
-        engine.forwards(&Scope::local(), &search).await.unwrap().items.into_iter().map(|f| f.id).collect::<Vec<_>>()
-    };
     assert_eq!((state(ForwardState::Failed).await, state(ForwardState::Waiting).await), (vec![refused], vec![away]));
     assert_eq!(engine.retry_forwards(&Scope::local(), Some(&title("PACS"))).await.unwrap(), 1);
     assert_eq!(engine.peers_with_due_forwards().await.unwrap(), [title("PACS")]);
