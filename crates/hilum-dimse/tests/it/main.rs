@@ -2,6 +2,7 @@
 
 mod archive;
 mod breaking;
+mod crowding;
 mod dcmtk;
 mod misbehaviour;
 mod policy;
