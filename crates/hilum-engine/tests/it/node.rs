@@ -214,7 +214,7 @@ async fn a_result_of_storage_commitment_is_taken_from_whom_it_was_asked_and_told
     let asked = Untold::Asked { asked: outcome.committed.clone() };
     engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &asked).await.unwrap();
     engine.keep_untold_commitment(&scope, "1.2.78", &title("CT1"), &asked).await.unwrap();
-    assert!(engine.untold_commitments().await.unwrap().is_empty());
+    assert!(engine.peers_with_untold_commitments().await.unwrap().is_empty());
     engine.commitment_told(&scope, "1.2.78", &title("CT2")).await.unwrap();
     assert_eq!(number(data.path(), "SELECT count(*) FROM commitment WHERE role = 'told'").await, 2);
     engine.commitment_told(&scope, "1.2.78", &title("CT1")).await.unwrap();
@@ -223,10 +223,12 @@ async fn a_result_of_storage_commitment_is_taken_from_whom_it_was_asked_and_told
     for _ in 0..2 {
         engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &result).await.unwrap();
     }
-    let untold = engine.untold_commitments().await.unwrap();
+    assert_eq!(engine.peers_with_untold_commitments().await.unwrap(), [title("CT1")]);
+    assert!(engine.untold_commitments(&title("CT2")).await.unwrap().is_empty());
+    let untold = engine.untold_commitments(&title("CT1")).await.unwrap();
     assert_eq!((untold.len(), &untold[0].what, &untold[0].peer), (1, &result, &title("CT1")));
     engine.end_untold_commitment(untold[0].row, false).await.unwrap();
-    assert!(engine.untold_commitments().await.unwrap().is_empty(), "its pause is not over");
+    assert!(engine.peers_with_untold_commitments().await.unwrap().is_empty(), "its pause is not over");
     engine.end_untold_commitment(untold[0].row, true).await.unwrap();
     assert_eq!(number(data.path(), "SELECT count(*) FROM commitment WHERE role = 'told' AND state = 'open'").await, 0);
 }
