@@ -9,11 +9,7 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use hilum_dicom::matching::QueryOptions;
-use tokio::{
-    net::TcpStream,
-    sync::{OwnedSemaphorePermit, watch},
-    time::timeout,
-};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 
 use crate::{
     command::{CommandSet, Operation},
@@ -23,6 +19,7 @@ use crate::{
     movement,
     negotiation::{Agreement, Context, Negotiated, calling_ae, local_limit_exceeded, negotiate, read_request},
     peers::RefusedCaller,
+    places::{AtTheDoor, Place, Places},
     query::{InformationModel, MAX_IDENTIFIER},
     receive::{Limits, Receiver},
     server::ScpConfig,
@@ -37,32 +34,27 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) config: ScpConfig,
     pub(crate) services: Services,
+    pub(crate) places: Arc<Places>,
     /// Bytes of data sets that are being received now, all associations together.
     pub(crate) in_flight: AtomicU64,
 }
 
-/// Serves one connection until its end; every end is logged here, none is an error of the server. `place` is its share of the
-/// associations at the same time.
+/// Serves one connection until its end; every end is logged here, none is an error of the server. `seat` is where it stands before its
+/// association is accepted.
 pub(crate) async fn serve(
     socket: TcpStream,
     remote: IpAddr,
     shared: Arc<Shared>,
     shutdown: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
+    mut seat: AtTheDoor,
 ) {
-    let config = &shared.config;
-    // The TLS handshake is part of what must come in time.
-    let transport = match timeout(config.pdu_timeout, Transport::accept(socket, config.tls.as_ref())).await {
-        Ok(Ok(transport)) => transport,
-        Ok(Err(error)) => return tracing::debug!(%error, "connection lost before the association"),
-        Err(_) => return tracing::debug!("no TLS handshake in time"),
+    let entered = tokio::select! {
+        biased;
+        entered = enter(socket, remote, &shared) => entered,
+        () = seat.sent_away() => return tracing::info!(%remote, "a connection without an association made room for another one"),
     };
-    let mut stream = PduStream::new(transport, Side::Acceptor, config.pdu_timeout);
-    let agreement = match establish(&mut stream, remote, &shared).await {
-        Ok(Some(agreement)) => agreement,
-        Ok(None) => return stream.close().await,
-        Err(error) => return end(stream, error).await,
-    };
+    drop(seat);
+    let Some((stream, agreement, place)) = entered else { return };
     let caller = Caller {
         calling_ae: agreement.calling_ae.clone(),
         called_ae: agreement.called_ae.clone(),
@@ -91,6 +83,30 @@ pub(crate) async fn serve(
     }
 }
 
+/// From the connection to an accepted association; `None` where there is none, which the caller was told.
+async fn enter(socket: TcpStream, remote: IpAddr, shared: &Shared) -> Option<(PduStream, Agreement, Place)> {
+    let config = &shared.config;
+    // The TLS handshake is part of what must come in time.
+    let transport = match timeout(config.pdu_timeout, Transport::accept(socket, config.tls.as_ref())).await {
+        Ok(Ok(transport)) => transport,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "connection lost before the association");
+            return None;
+        }
+        Err(_) => {
+            tracing::debug!("no TLS handshake in time");
+            return None;
+        }
+    };
+    let mut stream = PduStream::new(transport, Side::Acceptor, config.pdu_timeout);
+    match establish(&mut stream, remote, shared).await {
+        Ok(Some((agreement, place))) => return Some((stream, agreement, place)),
+        Ok(None) => stream.close().await,
+        Err(error) => end(stream, error).await,
+    }
+    None
+}
+
 async fn end(stream: PduStream, error: UlError) {
     tracing::info!(%error, "association ended without release");
     match error {
@@ -102,22 +118,11 @@ async fn end(stream: PduStream, error: UlError) {
     }
 }
 
-/// Tells a connection above the limit to come back later.
-pub(crate) async fn refuse(socket: TcpStream, pdu_timeout: Duration) {
-    let refused = async {
-        let mut stream = PduStream::new(Transport::plain(socket)?, Side::Acceptor, pdu_timeout);
-        stream.wait(pdu_timeout).await?;
-        stream.read().await?;
-        stream.write_pdu(&local_limit_exceeded()).await?;
-        stream.close().await;
-        Ok::<_, UlError>(())
-    };
-    if let Err(error) = refused.await {
-        tracing::debug!(%error, "connection above the limit went away");
-    }
-}
-
-async fn establish(stream: &mut PduStream, remote: IpAddr, shared: &Shared) -> Result<Option<Agreement>, UlError> {
+async fn establish(
+    stream: &mut PduStream,
+    remote: IpAddr,
+    shared: &Shared,
+) -> Result<Option<(Agreement, Place)>, UlError> {
     stream.wait(shared.config.pdu_timeout).await?;
     let raw = stream.read().await?;
     if raw.kind == PduType::Abort {
@@ -140,9 +145,14 @@ async fn establish(stream: &mut PduStream, remote: IpAddr, shared: &Shared) -> R
     };
     match negotiate(request, &shared.config, &shared.services, allowed)? {
         Negotiated::Accepted(agreement, ac) => {
+            let Ok(place) = shared.places.take(&agreement.calling_ae) else {
+                tracing::warn!(calling_ae = %agreement.calling_ae, "no association left for this caller");
+                stream.write_pdu(&local_limit_exceeded()).await?;
+                return Ok(None);
+            };
             stream.write_pdu(&ac).await?;
             tracing::info!(calling_ae = %agreement.calling_ae, contexts = agreement.contexts.len(), "association accepted");
-            Ok(Some(agreement))
+            Ok(Some((agreement, place)))
         }
         Negotiated::Rejected(rj) => {
             stream.write_pdu(&rj).await?;

@@ -13,6 +13,7 @@
 //! negotiation  A-ASSOCIATE-RQ, -AC, -RJ              command      DIMSE command sets (PS3.7)
 //! status       ONE table: outcome -> DIMSE status
 //! peers        who may call, and for what            service      the handlers of the binary
+//! places       how many at a time, and of one caller
 //! receive      C-STORE in                            send         C-STORE out
 //! query        models, levels, identifiers           find, movement, get, commitment  the services as provider
 //! requestor    an association that we request        scu          the services as user
@@ -29,6 +30,7 @@ mod movement;
 mod negotiation;
 mod part10;
 mod peers;
+mod places;
 mod query;
 mod receive;
 mod requestor;

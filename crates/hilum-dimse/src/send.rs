@@ -24,11 +24,14 @@ use crate::{
     requestor::{Requestor, ScuConfig, ScuError},
     service::{InstanceSource, StoredInstance},
     status::StatusClass,
-    upper_layer::UlError,
+    upper_layer::{AbortReason, UlError},
 };
 
 /// Presentation contexts of one association: ids are odd and one byte (PS3.8 9.3.2.2).
 const CONTEXTS: usize = 128;
+
+/// A peer that breaks off so many objects one after another is sent no more of them now.
+const MOST_BROKEN_IN_A_ROW: u32 = 3;
 
 /// What became of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +52,12 @@ pub enum SentOutcome {
     ContextNotAccepted,
     /// The object cannot be read, or is not what it was said to be.
     NotReadable,
-    /// The association did not come about, or ended before.
+    /// The association broke off while the peer was receiving the object; it may have it or not.
+    BrokenOff {
+        /// Why, without identity.
+        reason: String,
+    },
+    /// The association did not come about, or ended before the object was begun.
     NotSent,
 }
 
@@ -73,7 +81,7 @@ impl SentOutcome {
 pub struct StoreReport {
     /// What became of each object, in the order given.
     pub outcomes: Vec<SentOutcome>,
-    /// Why objects are [`SentOutcome::NotSent`]; the last reason where there are several.
+    /// Why objects are [`SentOutcome::NotSent`] or [`SentOutcome::BrokenOff`]; the last reason where there are several.
     pub error: Option<ScuError>,
 }
 
@@ -108,46 +116,70 @@ pub(crate) struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Sends all; `progress` hears of each object as it is settled. Objects left because of `stop` are [`SentOutcome::NotSent`]
-    /// and not told.
+    /// Sends all; `progress` hears of each object as it is settled. One that an association breaks on is left behind, and the others go
+    /// over a new one. Objects left because of `stop` are [`SentOutcome::NotSent`] and not told.
     pub(crate) async fn run(&self, mut progress: impl FnMut(usize, &SentOutcome) + Send) -> StoreReport {
         let mut report = StoreReport { outcomes: vec![SentOutcome::NotSent; self.instances.len()], error: None };
+        let mut broken_in_a_row = 0;
         for batch in batches(self.instances) {
-            if self.stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let mut left = batch.indices.iter().copied();
-            if let Err(error) = self.send_batch(&batch, &mut left, &mut report.outcomes, &mut progress).await {
-                tracing::info!(peer = %self.peer.ae_title, %error, "objects not sent");
-                report.error = Some(error);
-                for index in left {
-                    progress(index, &SentOutcome::NotSent);
+            let mut left = batch.indices.iter().copied().peekable();
+            while left.peek().is_some() && !self.stop.load(Ordering::Relaxed) {
+                let opened = if broken_in_a_row < MOST_BROKEN_IN_A_ROW {
+                    Some(Requestor::open(self.config, self.peer, &batch.proposals, None).await)
+                } else {
+                    None
+                };
+                let requestor = match opened {
+                    Some(Ok(requestor)) => requestor,
+                    not_opened => {
+                        if let Some(Err(error)) = not_opened {
+                            tracing::info!(peer = %self.peer.ae_title, %error, "objects not sent");
+                            report.error = Some(error);
+                        }
+                        left.by_ref().for_each(|index| progress(index, &SentOutcome::NotSent));
+                        break;
+                    }
+                };
+                let settled = |index: usize, outcome: SentOutcome| {
+                    match outcome {
+                        SentOutcome::BrokenOff { .. } => broken_in_a_row += 1,
+                        _ => broken_in_a_row = 0,
+                    }
+                    progress(index, &outcome);
+                    report.outcomes[index] = outcome;
+                };
+                if let Err(error) = self.send_over(requestor, &mut left, settled).await {
+                    tracing::info!(peer = %self.peer.ae_title, %error, "an association broke off in the middle of an object");
+                    report.error = Some(error);
                 }
             }
         }
         report
     }
 
-    /// One association.
-    async fn send_batch(
+    /// One association: as many of `left` as it takes.
+    async fn send_over(
         &self,
-        batch: &Batch,
+        mut requestor: Requestor,
         left: &mut (impl Iterator<Item = usize> + Send),
-        outcomes: &mut [SentOutcome],
-        progress: &mut (impl FnMut(usize, &SentOutcome) + Send),
+        mut settled: impl FnMut(usize, SentOutcome) + Send,
     ) -> Result<(), ScuError> {
-        let mut requestor = Requestor::open(self.config, self.peer, &batch.proposals, None).await?;
         while !self.stop.load(Ordering::Relaxed) {
             let Some(index) = left.next() else { break };
-            let instance = &self.instances[index];
-            match self.send_one(&mut requestor, instance).await {
-                Ok(outcome) => outcomes[index] = outcome,
+            match self.send_one(&mut requestor, &self.instances[index]).await {
+                Ok(outcome) => settled(index, outcome),
+                // A message that has begun cannot be taken back otherwise.
+                Err(UlError::Unreadable) => {
+                    settled(index, SentOutcome::NotReadable);
+                    requestor.messages.stream.abort(AbortReason::NotSpecified).await;
+                    return Ok(());
+                }
                 Err(error) => {
-                    progress(index, &SentOutcome::NotSent);
-                    return requestor.finish(Err(error.into())).await;
+                    let error = ScuError::from(error);
+                    settled(index, SentOutcome::BrokenOff { reason: error.to_string() });
+                    return requestor.finish(Err(error)).await;
                 }
             }
-            progress(index, &outcomes[index]);
         }
         requestor.release().await;
         Ok(())

@@ -12,22 +12,21 @@ use hilum_dicom::{AeTitle, SopClassUid, charset::SpecificCharacterSet};
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
 
 use crate::{
-    association::{Shared, refuse, serve},
+    association::{Shared, serve},
     peers::{Callers, RefusedCaller},
+    places::{Door, Places},
     requestor::ScuConfig,
     service::Services,
     threads::OwnThread,
     transport::TlsServer,
 };
 
-/// How many connections above the limit are told so at the same time; more are dropped.
-const REFUSED_AT_ONCE: usize = 16;
 /// Associations that are cut are waited for as long as this.
 const CUT: Duration = Duration::from_secs(1);
 
@@ -40,7 +39,8 @@ pub struct ScpConfig {
     pub ae_title: AeTitle,
     /// Refuse associations that call another AE title than ours.
     pub check_called_ae: bool,
-    /// Associations at the same time; one more is rejected as transient (local limit exceeded).
+    /// Associations at the same time; one more is rejected as transient (local limit exceeded). Where several peers are known, one of
+    /// them has at most three quarters.
     pub max_associations: usize,
     /// Longest data set in bytes; a longer one is read past and answered A700.
     pub max_instance_bytes: u64,
@@ -124,7 +124,8 @@ impl Scp {
             return Err(BindError::OpenToAnybody(address));
         }
         let listener = TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?;
-        Ok(Self { listener, shared: Arc::new(Shared { config, services, in_flight: AtomicU64::new(0) }) })
+        let places = Places::new(config.max_associations, &config.callers);
+        Ok(Self { listener, shared: Arc::new(Shared { config, services, places, in_flight: AtomicU64::new(0) }) })
     }
 
     /// The address listened on, with the port that port 0 became.
@@ -135,8 +136,7 @@ impl Scp {
     /// Serves until `shutdown` is done, then finishes the messages that are being received, within the configured grace.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let config = &self.shared.config;
-        let served = Arc::new(Semaphore::new(config.max_associations));
-        let refused = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
+        let door = Door::new(config.max_associations);
         let (stop, stopping) = watch::channel(false);
         let mut associations = JoinSet::new();
         tokio::pin!(shutdown);
@@ -158,29 +158,20 @@ impl Scp {
                     continue;
                 }
             };
-            if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
-                let (shared, stopping) = (Arc::clone(&self.shared), stopping.clone());
-                match OwnThread::take() {
-                    Some(own) => {
-                        let (thread, socket) = (own.handle().clone(), socket.into_std());
-                        let apart = async move {
-                            let _own = own;
-                            match socket.and_then(TcpStream::from_std) {
-                                Ok(socket) => serve(socket, remote, shared, stopping, permit).await,
-                                Err(error) => tracing::warn!(%error, "a connection was lost on the way to its thread"),
-                            }
-                        };
-                        associations.spawn_on(apart, &thread);
-                    }
-                    None => drop(associations.spawn(serve(socket, remote, shared, stopping, permit))),
+            let (shared, stopping, seat) = (Arc::clone(&self.shared), stopping.clone(), door.stand(remote));
+            match OwnThread::take() {
+                Some(own) => {
+                    let (thread, socket) = (own.handle().clone(), socket.into_std());
+                    let apart = async move {
+                        let _own = own;
+                        match socket.and_then(TcpStream::from_std) {
+                            Ok(socket) => serve(socket, remote, shared, stopping, seat).await,
+                            Err(error) => tracing::warn!(%error, "a connection was lost on the way to its thread"),
+                        }
+                    };
+                    associations.spawn_on(apart, &thread);
                 }
-            } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
-                tracing::warn!(limit = config.max_associations, "all associations are in use");
-                let pdu_timeout = config.pdu_timeout;
-                associations.spawn(async move {
-                    refuse(socket, pdu_timeout).await;
-                    drop(permit);
-                });
+                None => drop(associations.spawn(serve(socket, remote, shared, stopping, seat))),
             }
         }
         drop(self.listener);

@@ -31,13 +31,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// A socket just connected or accepted. Nagle's algorithm is off, see [`Transport::acknowledge_at_once`].
-    pub(crate) fn plain(socket: TcpStream) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
-        Ok(Self::Plain(socket))
-    }
-
-    /// The same on the accepting side, after the handshake where TLS is set up.
+    /// A socket just accepted, after the handshake where TLS is set up. Nagle's algorithm is off, see [`Transport::acknowledge_at_once`].
     pub(crate) async fn accept(socket: TcpStream, tls: Option<&TlsServer>) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         match tls {

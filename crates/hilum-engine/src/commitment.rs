@@ -165,10 +165,16 @@ impl Engine {
         Ok(self.catalog().commitment_told(scope, transaction, peer).await?)
     }
 
-    /// Results that are to be told now: for this machine's own worker.
-    pub async fn untold_commitments(&self) -> Result<Vec<UntoldCommitment>, EngineError> {
+    /// The peers that are to be told results now: for this machine's own worker.
+    pub async fn peers_with_untold_commitments(&self) -> Result<Vec<AeTitle>, EngineError> {
         let scope = self.catalog().system_scope().await?;
-        Ok(self.catalog().untold(&scope).await?)
+        Ok(self.catalog().peers_with_untold(&scope).await?)
+    }
+
+    /// Results that a peer is to be told now, the oldest first: for this machine's own worker.
+    pub async fn untold_commitments(&self, peer: &AeTitle) -> Result<Vec<UntoldCommitment>, EngineError> {
+        let scope = self.catalog().system_scope().await?;
+        Ok(self.catalog().untold(&scope, peer).await?)
     }
 
     /// Whether a result was told this time.

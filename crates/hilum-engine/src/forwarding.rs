@@ -51,7 +51,7 @@ pub struct DueForward {
 pub enum ForwardOutcome {
     /// The peer has it.
     Sent,
-    /// The peer does not take it; without identity. After many of these it is given up.
+    /// The peer does not take it, or broke off while it received it; without identity. After many of these it is given up.
     Refused {
         /// Why.
         reason: String,
@@ -98,7 +98,7 @@ pub struct ForwardView {
     pub peer: String,
     /// Where it stands.
     pub state: ForwardState,
-    /// Tries so far.
+    /// Tries so far that reached the peer.
     pub tries: u32,
     /// RFC 3339; of no meaning once it is sent.
     pub next_try_at: String,

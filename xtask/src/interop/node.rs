@@ -187,7 +187,8 @@ fn unknown_caller(bench: &Bench) -> anyhow::Result<String> {
 }
 
 fn many_callers(bench: &Bench) -> anyhow::Result<String> {
-    let configuration = format!("max_associations = 256\n{PEERS}");
+    // All of them are one peer's, which has three quarters of the places.
+    let configuration = format!("max_associations = 300\n{PEERS}");
     let server = Server::start_configured(bench, &bench.scratch.join("node-many"), &configuration)?;
     let file = patients(bench)?.into_iter().next().context("no patient")?.display().to_string();
     let [host, port] = address(&server);

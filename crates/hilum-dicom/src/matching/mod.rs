@@ -50,6 +50,8 @@ impl Key {
         let said: Vec<&str> = values.iter().copied().filter(|value| !value.is_empty()).collect();
         let Some(first) = said.first() else { return Ok(Self::Universal) };
         Ok(match vr {
+            // Neither is a key of C.2.2.2.5; requestors mean any date by the one and by a range without ends.
+            VR::DA | VR::TM | VR::DT if only_stars(first) || *first == "-" => Self::Universal,
             VR::DA | VR::TM | VR::DT => Self::Range(Range::read(vr, first, local_offset)?),
             VR::PN if said.iter().any(|value| only_stars(value)) => Self::Universal,
             VR::PN => Self::Name(said.iter().map(|value| NameKey::read(value)).collect()),
@@ -104,6 +106,18 @@ mod tests {
             assert!(key.matches(&[]));
         }
         assert!(!Key::read(VR::LO, &["?*".to_owned()], 0).unwrap().matches(&[]));
+    }
+
+    #[test]
+    fn a_date_or_time_of_a_star_or_a_hyphen_alone_is_any_and_of_none() {
+        for vr in [VR::DA, VR::TM, VR::DT] {
+            for key in ["*", "**", "-", " - ", "* "] {
+                assert_eq!(Key::read(vr, &[key.to_owned()], 0), Ok(Key::Universal), "{vr} {key}");
+            }
+            for key in ["--", "2026*", "*-", "?"] {
+                assert_eq!(Key::read(vr, &[key.to_owned()], 0), Err(TemporalError { vr }), "{vr} {key}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The service over real sockets: the peers' own tools, and peers that misbehave.
 
 mod archive;
+mod breaking;
+mod crowding;
 mod dcmtk;
 mod fuzz;
 mod misbehaviour;

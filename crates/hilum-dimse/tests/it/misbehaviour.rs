@@ -17,7 +17,7 @@ use crate::server::{CT, EXPLICIT, Running, config, data_set, start, start_with};
 
 pub const SOP: &str = "1.2.826.0.1.3680043.8.498.900";
 
-async fn connect(server: &Running) -> TcpStream {
+pub async fn connect(server: &Running) -> TcpStream {
     TcpStream::connect(server.address).await.unwrap()
 }
 
@@ -42,7 +42,7 @@ pub fn association_request() -> Vec<u8> {
     bytes
 }
 
-async fn associate(server: &Running) -> TcpStream {
+pub async fn associate(server: &Running) -> TcpStream {
     let mut socket = connect(server).await;
     socket.write_all(&association_request()).await.unwrap();
     assert!(matches!(receive(&mut socket).await, Some(Pdu::AssociationAC(_))));
@@ -50,7 +50,7 @@ async fn associate(server: &Running) -> TcpStream {
 }
 
 /// The next PDU, or None when the server closed.
-async fn receive(socket: &mut TcpStream) -> Option<Pdu> {
+pub async fn receive(socket: &mut TcpStream) -> Option<Pdu> {
     let mut bytes = vec![0; 6];
     timeout(Duration::from_secs(10), async {
         socket.read_exact(&mut bytes).await.ok()?;
@@ -505,7 +505,7 @@ async fn one_association_too_many_is_told_to_come_back_later() {
     let first = associate(&server).await;
     let _second = associate(&server).await;
     let mut third = connect(&server).await;
-    third.write_all(&[1, 0, 0, 0, 0, 4, 0, 1, 0, 0]).await.unwrap();
+    third.write_all(&association_request()).await.unwrap();
     let rejection = receive(&mut third).await;
     assert!(matches!(&rejection, Some(Pdu::AssociationRJ(_))), "{rejection:?}");
     drop(first);

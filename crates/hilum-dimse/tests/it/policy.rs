@@ -11,17 +11,17 @@ use crate::{
     user::question,
 };
 
-fn known(peers: Vec<Peer>, check_host: bool) -> hilum_dimse::ScpConfig {
+pub fn known(peers: Vec<Peer>, check_host: bool) -> hilum_dimse::ScpConfig {
     let mut strict = config();
     strict.callers = Callers::Known { peers, check_host };
     strict
 }
 
-fn caller(title: &str, host: &str, allowed: Allowed) -> Peer {
+pub fn caller(title: &str, host: &str, allowed: Allowed) -> Peer {
     Peer { allowed, ..Peer::new(title.parse().unwrap(), host, 104) }
 }
 
-fn scu(title: &str) -> Scu {
+pub fn scu(title: &str) -> Scu {
     Scu::new(ScuConfig::new(title.parse().unwrap()))
 }
 

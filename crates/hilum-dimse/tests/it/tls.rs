@@ -135,6 +135,18 @@ async fn objects_cross_tls_and_callers_without_a_certificate_stay_out_where_one_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_for_whom_no_place_is_left_is_told_so_over_tls() {
+    let Some(certificates) = Certificates::made() else { return };
+    let mut full = config();
+    full.tls = Some(certificates.server(false));
+    full.max_associations = 0;
+    let server = serve(full, &Arc::new(Archive::default())).await;
+    let error = scu(Some(certificates.client(false))).echo(&peer("HILUM", server.address.port())).await.unwrap_err();
+    assert!(matches!(error, ScuError::Rejected { transient: true, .. }), "{error}");
+    assert!(error.to_string().ends_with("it has no association left"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dcmtk_speaks_tls_with_us_on_either_side() {
     if !dcmtk_is_here() {
         return;

@@ -9,9 +9,8 @@ use std::{
 
 use dicom_core::Tag;
 use dicom_ul::pdu::{
-    AbortRQServiceProviderReason, AbortRQSource, AssociationAC, AssociationRJ, AssociationRJResult,
-    AssociationRJServiceUserReason, AssociationRJSource, Pdu, PresentationContextResult,
-    PresentationContextResultReason, UserVariableItem, read_pdu, write_pdu,
+    AbortRQServiceProviderReason, AbortRQSource, AssociationRJ, AssociationRJResult, AssociationRJServiceUserReason,
+    AssociationRJSource, Pdu, write_pdu,
 };
 use futures::StreamExt;
 use hilum_dicom::{DataSet, matching::QueryOptions};
@@ -20,7 +19,7 @@ use hilum_dimse::{
     SentOutcome, StorageContext,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
 
@@ -29,16 +28,17 @@ use crate::{
         Archive, Files, J2K, KOREAN, PATIENT_NAME, Program, RLE, SOP_UID, STUDY, STUDY_UID, free_port, object, serve,
         sop,
     },
+    breaking::{accepted, read_one, store_response},
     dcmtk::dcmtk_is_here,
     pynetdicom::python,
     server::{CT, EXPLICIT, config, part10_of, start},
 };
 
-fn scu() -> Scu {
+pub fn scu() -> Scu {
     Scu::new(ScuConfig::new("HILUM".parse().unwrap()))
 }
 
-fn peer(title: &str, port: u16) -> Peer {
+pub fn peer(title: &str, port: u16) -> Peer {
     Peer::new(title.parse().unwrap(), "127.0.0.1", port)
 }
 
@@ -397,16 +397,6 @@ enum Script {
     AcceptThenAnswerSomethingElse,
 }
 
-/// Reads one PDU whole.
-async fn read_one(socket: &mut TcpStream) -> Option<Pdu> {
-    let mut bytes = vec![0; 6];
-    socket.read_exact(&mut bytes).await.ok()?;
-    let length = u32::from_be_bytes(bytes[2..6].try_into().unwrap()) as usize;
-    bytes.resize(6 + length, 0);
-    socket.read_exact(&mut bytes[6..]).await.ok()?;
-    read_pdu(&bytes[..], 1 << 20, false).unwrap()
-}
-
 async fn scripted(script: Script) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -430,19 +420,7 @@ async fn act(mut socket: TcpStream, script: Script) {
             Pdu::AbortRQ { source: AbortRQSource::ServiceProvider(AbortRQServiceProviderReason::UnexpectedPdu) }
         }
         Script::AcceptThenHangUp | Script::AcceptThenSilent | Script::AcceptThenAnswerSomethingElse => {
-            let results = request.presentation_contexts.iter().map(|proposed| PresentationContextResult {
-                id: proposed.id,
-                reason: PresentationContextResultReason::Acceptance,
-                transfer_syntax: proposed.transfer_syntaxes[0].clone(),
-            });
-            Pdu::AssociationAC(AssociationAC {
-                protocol_version: 1,
-                calling_ae_title: request.calling_ae_title,
-                called_ae_title: request.called_ae_title,
-                application_context_name: request.application_context_name,
-                presentation_contexts: results.collect(),
-                user_variables: vec![UserVariableItem::MaxLength(16384)],
-            })
+            accepted(request)
         }
     };
     let mut bytes = Vec::new();
@@ -455,20 +433,7 @@ async fn act(mut socket: TcpStream, script: Script) {
         }
         Script::AcceptThenAnswerSomethingElse => {
             read_one(&mut socket).await;
-            // A C-STORE-RSP to message 9.
-            let command: [&[u8]; 4] = [
-                &[0, 0, 0, 1, 2, 0, 0, 0, 1, 0x80],
-                &[0, 0, 0x20, 1, 2, 0, 0, 0, 9, 0],
-                &[0, 0, 0, 8, 2, 0, 0, 0, 1, 1],
-                &[0, 0, 0, 9, 2, 0, 0, 0, 0, 0],
-            ];
-            let command = command.concat();
-            let mut pdu = vec![4, 0];
-            pdu.extend((command.len() as u32 + 6).to_be_bytes());
-            pdu.extend((command.len() as u32 + 2).to_be_bytes());
-            pdu.extend([1, 3]);
-            pdu.extend(command);
-            socket.write_all(&pdu).await.unwrap();
+            socket.write_all(&store_response(1, 9)).await.unwrap();
         }
         Script::Silent | Script::Reject | Script::Abort | Script::AcceptThenSilent => {}
     }
@@ -482,6 +447,10 @@ async fn what_goes_wrong_is_said_in_words() {
     impatient.response_timeout = Duration::from_millis(300);
     let impatient = Scu::new(impatient);
     let hears = async |script, expected: &str| {
+        let breaks_off = matches!(
+            script,
+            Script::AcceptThenHangUp | Script::AcceptThenSilent | Script::AcceptThenAnswerSomethingElse
+        );
         let port = scripted(script).await.port();
         let error = impatient.echo(&peer("PEER", port)).await.unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
@@ -493,7 +462,12 @@ async fn what_goes_wrong_is_said_in_words() {
         assert!(error.to_string().starts_with(expected) && !error.to_string().contains("Hong"), "{error}");
         let files = Archive::with(2).files;
         let report = impatient.store(&peer("PEER", port), &files.instances(), &files, |_, _| {}).await;
-        assert_eq!(report.outcomes, [SentOutcome::NotSent, SentOutcome::NotSent]);
+        for outcome in report.outcomes {
+            match outcome {
+                SentOutcome::BrokenOff { reason } => assert!(breaks_off && reason.starts_with(expected), "{reason}"),
+                outcome => assert!(!breaks_off && outcome == SentOutcome::NotSent, "{outcome:?}"),
+            }
+        }
         assert!(report.error.unwrap().to_string().starts_with(expected));
     };
     tokio::join!(

@@ -6,7 +6,7 @@ use crate::access::Scope;
 use crate::commitment::{CommitmentOutcome, Untold, UntoldCommitment};
 use hilum_dicom::AeTitle;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 use serde::{Serialize, de::DeserializeOwned};
 
 const ASKED: &str = "asked";
@@ -14,6 +14,7 @@ const TOLD: &str = "told";
 const OPEN: &str = "open";
 const DONE: &str = "done";
 const ACT: &str = "keep a storage commitment";
+const LOOK: &str = "look for results of storage commitment";
 
 /// A result is told so many times; then the requestor has to ask anew, as PS3.4 J.3 leaves to it.
 const TRIES: i64 = 50;
@@ -126,17 +127,22 @@ impl Catalog {
     }
 
     /// What is to be told now.
-    pub(crate) async fn untold(&self, scope: &Scope) -> Result<Vec<UntoldCommitment>, CatalogError> {
-        let rows = Entity::find()
-            .filter(Column::Role.eq(TOLD))
-            .filter(Column::State.eq(OPEN))
-            .filter(Column::NextAt.lte(now()))
-            .filter(Column::InstitutionId.is_in(self.visible(scope).await?))
-            .order_by_asc(Column::NextAt)
-            .limit(100)
-            .all(&self.read)
-            .await
-            .map_err(CatalogError::during("look for results of storage commitment"))?;
+    async fn due(&self, scope: &Scope) -> Result<Select<Entity>, CatalogError> {
+        let due = Entity::find().filter(Column::Role.eq(TOLD)).filter(Column::State.eq(OPEN));
+        Ok(due.filter(Column::NextAt.lte(now())).filter(Column::InstitutionId.is_in(self.visible(scope).await?)))
+    }
+
+    /// Who is to be told something now.
+    pub(crate) async fn peers_with_untold(&self, scope: &Scope) -> Result<Vec<AeTitle>, CatalogError> {
+        let peers = self.due(scope).await?.select_only().column(Column::Peer).distinct();
+        let peers: Vec<String> = peers.into_tuple().all(&self.read).await.map_err(CatalogError::during(LOOK))?;
+        peers.into_iter().map(|peer| peer.parse().map_err(|_| CatalogError::Corrupt { what: "AE title" })).collect()
+    }
+
+    /// What a peer is to be told now.
+    pub(crate) async fn untold(&self, scope: &Scope, peer: &AeTitle) -> Result<Vec<UntoldCommitment>, CatalogError> {
+        let due = self.due(scope).await?.filter(Column::Peer.eq(peer.as_str())).order_by_asc(Column::NextAt);
+        let rows = due.limit(100).all(&self.read).await.map_err(CatalogError::during(LOOK))?;
         rows.into_iter()
             .map(|row| {
                 let corrupt = || CatalogError::Corrupt { what: "storage commitment" };

@@ -137,18 +137,25 @@ impl Catalog {
                 .map_err(CatalogError::during(ACT))?;
             // The instance was deleted meanwhile.
             let Some(found) = found else { continue };
-            let tries = found.tries + 1;
-            let (state, reason) = match outcome {
-                ForwardOutcome::Sent => (ForwardState::Sent, None),
-                ForwardOutcome::Refused { reason } if tries >= TRIES => (ForwardState::Failed, Some(reason.clone())),
-                ForwardOutcome::Refused { reason } | ForwardOutcome::NotReached { reason } => {
-                    (ForwardState::Waiting, Some(reason.clone()))
+            let tried = found.tries + 1;
+            let pause = pause_ms(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+            let (state, tries, pause, reason) = match outcome {
+                ForwardOutcome::Sent => (ForwardState::Sent, tried, pause, None),
+                ForwardOutcome::Refused { reason } => {
+                    let state = if tried >= TRIES { ForwardState::Failed } else { ForwardState::Waiting };
+                    (state, tried, pause, Some(reason.clone()))
+                }
+                // Twice the pause before.
+                ForwardOutcome::NotReached { reason } => {
+                    let pause = (found.next_at - found.updated_at).saturating_mul(2);
+                    let pause = pause.clamp(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+                    (ForwardState::Waiting, found.tries, pause, Some(reason.clone()))
                 }
             };
             forward::Entity::update_many()
                 .col_expr(forward::Column::State, Expr::value(state.as_str()))
                 .col_expr(forward::Column::Tries, Expr::value(tries))
-                .col_expr(forward::Column::NextAt, Expr::value(at + pause_ms(tries, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)))
+                .col_expr(forward::Column::NextAt, Expr::value(at + pause))
                 .col_expr(forward::Column::Reason, Expr::value(reason))
                 .col_expr(forward::Column::UpdatedAt, Expr::value(at))
                 .filter(forward::Column::Id.eq(*row))
@@ -197,6 +204,7 @@ impl Catalog {
 
     /// Makes what was given up, and what waits for its next try, due now; how many that were.
     pub(crate) async fn retry_forwards(&self, scope: &Scope, peer: Option<&AeTitle>) -> Result<u64, CatalogError> {
+        let at = now();
         let mut update = forward::Entity::update_many()
             .col_expr(forward::Column::State, Expr::value(ForwardState::Waiting.as_str()))
             .col_expr(
@@ -205,7 +213,8 @@ impl Catalog {
                     .finally(Expr::col(forward::Column::Tries))
                     .into(),
             )
-            .col_expr(forward::Column::NextAt, Expr::value(now()))
+            .col_expr(forward::Column::NextAt, Expr::value(at))
+            .col_expr(forward::Column::UpdatedAt, Expr::value(at))
             .filter(forward::Column::State.ne(ForwardState::Sent.as_str()))
             .filter(forward::Column::InstitutionId.is_in(self.where_may(scope, Permission::Operate).await?));
         if let Some(peer) = peer {

@@ -108,7 +108,23 @@ async fn a_refusal_is_tried_again_ever_later_and_given_up_and_a_peer_that_is_awa
         number(data.path(), &format!("SELECT next_at - updated_at FROM forward WHERE id = {row}")).await
     };
     let mut pauses = Vec::new();
-    for _ in 0..25 {
+    let state = async |state| {
+        let search = ForwardSearch { state: Some(state), ..ForwardSearch::default() };
+        engine.forwards(&Scope::local(), &search).await.unwrap().items.into_iter().map(|f| f.id).collect::<Vec<_>>()
+    };
+    // What did not reach the peer counts against no later refusal.
+    let away_again = async || {
+        let end = ForwardEnd { row: refused, outcome: ForwardOutcome::NotReached { reason: "no".to_owned() } };
+        for _ in 0..25 {
+            engine.end_forwards(std::slice::from_ref(&end)).await.unwrap();
+        }
+    };
+    away_again().await;
+    for round in 0..25 {
+        if round == 18 {
+            away_again().await;
+            assert_eq!(state(ForwardState::Failed).await, [0_i64; 0]);
+        }
         let reason = || "no".to_owned();
         let ends = [
             ForwardEnd { row: refused, outcome: ForwardOutcome::Refused { reason: reason() } },
@@ -120,10 +136,6 @@ async fn a_refusal_is_tried_again_ever_later_and_given_up_and_a_peer_that_is_awa
     assert_eq!(pauses[..4], [30, 60, 120, 240]);
     assert_eq!(pauses[24], 3600);
     assert!(engine.peers_with_due_forwards().await.unwrap().is_empty());
-    let state = async |state| {
-        let search = ForwardSearch { state: Some(state), ..ForwardSearch::default() };
-        engine.forwards(&Scope::local(), &search).await.unwrap().items.into_iter().map(|f| f.id).collect::<Vec<_>>()
-    };
     assert_eq!((state(ForwardState::Failed).await, state(ForwardState::Waiting).await), (vec![refused], vec![away]));
     assert_eq!(engine.retry_forwards(&Scope::local(), Some(&title("PACS"))).await.unwrap(), 1);
     assert_eq!(engine.peers_with_due_forwards().await.unwrap(), [title("PACS")]);
@@ -205,7 +217,7 @@ async fn a_result_of_storage_commitment_is_taken_from_whom_it_was_asked_and_told
     let asked = Untold::Asked { asked: outcome.committed.clone() };
     engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &asked).await.unwrap();
     engine.keep_untold_commitment(&scope, "1.2.78", &title("CT1"), &asked).await.unwrap();
-    assert!(engine.untold_commitments().await.unwrap().is_empty());
+    assert!(engine.peers_with_untold_commitments().await.unwrap().is_empty());
     engine.commitment_told(&scope, "1.2.78", &title("CT2")).await.unwrap();
     assert_eq!(number(data.path(), "SELECT count(*) FROM commitment WHERE role = 'told'").await, 2);
     engine.commitment_told(&scope, "1.2.78", &title("CT1")).await.unwrap();
@@ -214,10 +226,12 @@ async fn a_result_of_storage_commitment_is_taken_from_whom_it_was_asked_and_told
     for _ in 0..2 {
         engine.keep_untold_commitment(&scope, "1.2.77", &title("CT1"), &result).await.unwrap();
     }
-    let untold = engine.untold_commitments().await.unwrap();
+    assert_eq!(engine.peers_with_untold_commitments().await.unwrap(), [title("CT1")]);
+    assert!(engine.untold_commitments(&title("CT2")).await.unwrap().is_empty());
+    let untold = engine.untold_commitments(&title("CT1")).await.unwrap();
     assert_eq!((untold.len(), &untold[0].what, &untold[0].peer), (1, &result, &title("CT1")));
     engine.end_untold_commitment(untold[0].row, false).await.unwrap();
-    assert!(engine.untold_commitments().await.unwrap().is_empty(), "its pause is not over");
+    assert!(engine.peers_with_untold_commitments().await.unwrap().is_empty(), "its pause is not over");
     engine.end_untold_commitment(untold[0].row, true).await.unwrap();
     assert_eq!(number(data.path(), "SELECT count(*) FROM commitment WHERE role = 'told' AND state = 'open'").await, 0);
 }

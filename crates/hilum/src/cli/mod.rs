@@ -140,7 +140,7 @@ Keys of the configuration file (TOML); what the command line says goes first, an
   requests_per_second = 200      of one address in the long run, ten seconds' worth at once; this machine has no limit
   ae_title = \"HILUM\"             our AE title
   check_called_ae = false        refuse associations that call another AE title
-  max_associations = 64          DICOM associations at the same time
+  max_associations = 64          DICOM associations at the same time; of several known peers one has at most three quarters of them
   max_instance_mib = 8192        longest instance taken, over DIMSE and STOW-RS
   private_storage = []           private storage SOP class UIDs to accept besides those in wide use
   model = \"models/my-model\"      model folder instead of the built-in model

@@ -1,16 +1,22 @@
 //! Storage commitment, on either side.
 
+use std::{sync::Arc, time::Duration};
+
 use hilum_dicom::AeTitle;
 use hilum_dimse::{
     Caller, CommitFuture, CommitmentFailure, CommitmentHandler, CommitmentRequest, CommitmentResult, CommitmentResults,
     ReferencedInstance, RequestorFuture, TakeFuture,
 };
 use hilum_engine::{
-    Engine, Scope,
+    Engine, EngineError, Scope,
     commitment::{CommitmentOutcome, CommitmentReference, Safekeeping, Untold, UntoldCommitment},
 };
 
 use super::Node;
+use crate::{
+    outbox::{Batch, Outbox, Pauses},
+    settings::KnownPeer,
+};
 
 impl CommitmentHandler for Node {
     fn note<'a>(&'a self, caller: &'a Caller, request: &'a CommitmentRequest) -> TakeFuture<'a> {
@@ -67,7 +73,7 @@ impl Node {
     }
 
     /// The result of a transaction that its requestor has not heard yet.
-    pub(super) async fn untold_result(&self, commitment: UntoldCommitment) -> CommitmentResult {
+    async fn untold_result(&self, commitment: UntoldCommitment) -> CommitmentResult {
         let UntoldCommitment { transaction, peer, what, .. } = commitment;
         let outcome = match what {
             Untold::Result(outcome) => outcome,
@@ -96,6 +102,50 @@ async fn look_after(engine: &Engine, scope: &Scope, asked: Vec<CommitmentReferen
         outcome.failed.push((instance, failure.code()));
     }
     outcome
+}
+
+/// Results that their requestors have not heard yet, told to each by itself.
+#[derive(Clone)]
+pub struct UntoldResults(pub Arc<Node>);
+
+impl Outbox for UntoldResults {
+    type Name = AeTitle;
+    /// The peer, where it is still configured: where it is not, its results run out of tries.
+    type Receiver = (AeTitle, Option<KnownPeer>);
+
+    const PAUSES: Pauses = Pauses { first: Duration::from_secs(5), longest: Duration::from_mins(1) };
+
+    async fn due(&self) -> Result<Vec<AeTitle>, EngineError> {
+        self.0.engine.peers_with_untold_commitments().await
+    }
+
+    fn find(&self, name: &AeTitle) -> Option<Self::Receiver> {
+        Some((name.clone(), self.0.peers.find(name).cloned()))
+    }
+
+    async fn send(&self, (title, known): &Self::Receiver) -> anyhow::Result<Batch> {
+        let Self(node) = self;
+        let untold = node.engine.untold_commitments(title).await?;
+        if untold.is_empty() {
+            return Ok(Batch::Empty);
+        }
+        let mut batch = Batch::NotReached;
+        for commitment in untold {
+            let row = commitment.row;
+            let told = match known {
+                Some(known) => {
+                    let result = node.untold_result(commitment).await;
+                    node.scu.report_commitment(&known.peer, &result).await.is_ok()
+                }
+                None => false,
+            };
+            if told {
+                batch = Batch::Answered;
+            }
+            node.engine.end_untold_commitment(row, told).await?;
+        }
+        Ok(batch)
+    }
 }
 
 impl CommitmentResults for Node {

@@ -51,16 +51,20 @@ impl Node {
         let (instances, source) = KeptInstances::new(self.engine.clone(), kept);
         let StoreReport { outcomes, error } = self.scu.store(peer, &instances, &source, |_, _| {}).await;
         let why = error.map_or_else(|| "the association ended before".to_owned(), |error| error.to_string());
+        // What was not begun because of another object stays due, and goes before that one when it is tried again.
+        let broke_off = outcomes.iter().any(|outcome| matches!(outcome, SentOutcome::BrokenOff { .. }));
         let ends: Vec<ForwardEnd> = rows
             .into_iter()
             .zip(&outcomes)
+            .filter(|(_, outcome)| !(broke_off && **outcome == SentOutcome::NotSent))
             .map(|(row, outcome)| ForwardEnd { row, outcome: forward_outcome(outcome, &why) })
             .collect();
         self.engine.end_forwards(&ends).await?;
         let sent = outcomes.iter().filter(|outcome| !outcome.is_failure()).count();
         tracing::info!(peer = %peer.ae_title, sent, failed = outcomes.len() - sent, "instances forwarded");
-        let reached = outcomes.iter().any(|outcome| *outcome != SentOutcome::NotSent);
-        Ok(if reached { Batch::Answered } else { Batch::NotReached })
+        let is_answer =
+            |outcome: &SentOutcome| !matches!(outcome, SentOutcome::NotSent | SentOutcome::BrokenOff { .. });
+        Ok(if outcomes.iter().any(is_answer) { Batch::Answered } else { Batch::NotReached })
     }
 }
 
@@ -81,6 +85,9 @@ pub fn reason_of(outcome: &SentOutcome) -> Option<String> {
             Some("the peer takes no object of this SOP class in this transfer syntax".to_owned())
         }
         SentOutcome::NotReadable => Some("the object cannot be read here; `HILUM_LOG=warn` says why".to_owned()),
+        SentOutcome::BrokenOff { reason } => {
+            Some(format!("the association broke off while the peer was receiving it: {reason}"))
+        }
         SentOutcome::NotSent => Some("the association ended before".to_owned()),
     }
 }

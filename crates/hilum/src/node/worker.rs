@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::sleep};
 
-use super::Node;
+use super::{Node, commitment::UntoldResults};
 use crate::{failure::sentence, outbox, settings::Pull};
 
 /// How often the catalogue is looked at.
@@ -18,36 +18,10 @@ pub async fn run(node: Arc<Node>, pulls: Vec<Pull>, shutdown: impl Future<Output
         tasks.spawn(pull_forever(Arc::clone(&node), pull));
     }
     tasks.spawn(fetch_for_work_forever(Arc::clone(&node)));
-    tasks.spawn(tell_forever(Arc::clone(&node)));
+    tasks.spawn(outbox::work(UntoldResults(Arc::clone(&node))));
     tasks.spawn(outbox::work(node));
     shutdown.await;
     tasks.shutdown().await;
-}
-
-async fn tell_forever(node: Arc<Node>) {
-    loop {
-        sleep(EVERY).await;
-        let untold = match node.engine.untold_commitments().await {
-            Ok(untold) => untold,
-            Err(error) => {
-                tracing::warn!(code = error.code(), "the node could not look for results of storage commitment");
-                continue;
-            }
-        };
-        for commitment in untold {
-            let row = commitment.row;
-            let told = match node.peers.find(&commitment.peer) {
-                Some(known) => {
-                    let result = node.untold_result(commitment).await;
-                    node.scu.report_commitment(&known.peer, &result).await.is_ok()
-                }
-                None => false,
-            };
-            if let Err(error) = node.engine.end_untold_commitment(row, told).await {
-                tracing::warn!(code = error.code(), "a told result of storage commitment could not be written");
-            }
-        }
-    }
 }
 
 async fn fetch_for_work_forever(node: Arc<Node>) {

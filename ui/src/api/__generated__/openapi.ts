@@ -2420,7 +2420,7 @@ export interface components {
             study_uid: string;
             /**
              * Format: int32
-             * @description Tries so far.
+             * @description Tries so far that reached the peer.
              */
             tries: number;
             /** @description RFC 3339. */

@@ -6,4 +6,4 @@ mod huge_object;
 mod lies;
 mod long_series;
 mod order;
-mod wire;
+pub mod wire;

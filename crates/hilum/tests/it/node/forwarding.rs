@@ -1,7 +1,9 @@
 //! Rules: institutions and forwards.
 
 use std::{
+    io::{BufRead as _, BufReader},
     path::Path,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -9,7 +11,7 @@ use super::{
     dcmtk::{self, Provider, free_port},
     site::{HONG, KIM, PARK, Site, dicom_files},
 };
-use crate::program::{Server, assert_code, out};
+use crate::program::{Server, assert_code, oracle_python, out, small_study};
 
 fn storescp(folder: &Path, port: u16) -> Provider {
     std::fs::create_dir_all(folder).unwrap();
@@ -95,6 +97,42 @@ fn a_peer_that_hangs_keeps_the_others_forwards_going() {
     assert!(server.receives("CT1", &KIM.file(site.path())).0);
     wait("the second one arrives", || dicom_files(&arrived) == 2);
     assert_eq!(states(&site, "waiting"), 2);
+}
+
+#[test]
+fn an_object_that_the_peer_aborts_on_keeps_no_other_from_arriving() {
+    let Some(python) = oracle_python("pynetdicom").filter(|_| dcmtk::is_here()) else { return };
+    let site = Site::new();
+    let port = free_port();
+    let configuration = format!(
+        "[[peers]]\nae_title = \"CT1\"\nhost = \"127.0.0.1\"\nport = 104\n\
+         [[peers]]\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+         [[rules]]\nforward = [\"PACS\"]\n"
+    );
+    std::fs::write(site.path().join("hilum.toml"), &configuration).unwrap();
+    let server = Server::start_with(&site.data(), &configuration);
+    let series = small_study(site.path(), 74).join("series-1");
+    // While the peer is away, so that all are due together when it is there.
+    for number in 1..=6 {
+        assert!(server.receives("CT1", &series.join(format!("{number:06}.dcm"))).0);
+    }
+    let mut peer = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/node/aborting_peer.py"))
+        .arg(port.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    let mut heard = BufReader::new(peer.stdout.take().expect("it is piped")).lines();
+    assert_eq!(heard.next().unwrap().unwrap(), "listening");
+    assert_code(&site.run(&["forwards", "--retry"]), 0);
+    wait("the others arrive", || states(&site, "sent") == 5);
+    let waiting = site.json(&["forwards", "--state", "waiting"]);
+    let bad = &waiting["items"][0];
+    assert!(bad["reason"].as_str().is_some_and(|reason| reason.contains("while the peer was receiving it")), "{bad}");
+    assert!(bad["tries"].as_u64().is_some_and(|tries| (1..=2).contains(&tries)), "{bad}");
+    drop(peer.stdin.take());
+    peer.wait().unwrap();
 }
 
 #[test]

@@ -6,7 +6,10 @@ use super::{
     dcmtk::{self, Provider, free_port},
     site::{HONG, KIM, Site, dicom_files},
 };
-use crate::program::{Server, small_study};
+use crate::{
+    faults::wire::associate_request,
+    program::{Server, small_study},
+};
 
 fn dcmdump(file: &Path) -> String {
     dcmtk::tool("dcmdump", &["+L", &file.display().to_string()]).1
@@ -127,8 +130,13 @@ fn two_hundred_callers_at_once_are_served_or_told_to_come_back_and_a_stuck_one_k
     drop(stuck);
 
     let few = Server::start_with(&site.path().join("few"), "max_associations = 1\n");
-    let held = std::net::TcpStream::connect(&few.dimse).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // One that asks for nothing takes no place.
+    let _silent = std::net::TcpStream::connect(&few.dimse).unwrap();
+    let mut held = std::net::TcpStream::connect(&few.dimse).unwrap();
+    std::io::Write::write_all(&mut held, &associate_request()).unwrap();
+    let mut answer = [0];
+    std::io::Read::read_exact(&mut held, &mut answer).unwrap();
+    assert_eq!(answer, [2], "A-ASSOCIATE-AC");
     let (output, said) = dcmtk::tool("echoscu", &["-v", "-aec", "HILUM", "127.0.0.1", few.dimse_port()]);
     // PS3.8 Table 9-21: result 2, source 3, reason 2.
     assert!(!output.status.success() && said.contains("Rejected Transient"), "{said}");
