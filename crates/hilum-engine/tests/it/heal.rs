@@ -41,12 +41,15 @@ async fn is_sound(data: &Path, engine: &Engine, files: &[Bytes]) {
     panic!("what was damaged is removed");
 }
 
+/// What befalls a data folder.
+type Harm = fn(&Path);
+
 #[tokio::test]
 async fn what_is_damaged_or_gone_is_there_again_when_it_is_sent_again() {
     let ct = Ct { slices: 2, ..Ct::default() };
     let files = ct.files();
     // The second object is the last one of its segment.
-    let harms: [(&str, fn(&Path)); 3] = [
+    let harms: [(&str, Harm); 3] = [
         ("a flipped bit", |data| change_object(data, 1, |bytes| *bytes.last_mut().unwrap() ^= 1)),
         ("a lost end", |data| change_object(data, 1, |bytes| bytes.truncate(100))),
         ("everything gone", lose_objects),
