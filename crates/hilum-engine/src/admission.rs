@@ -6,6 +6,7 @@ use crate::error::AcceptError;
 use crate::intake::{self, Examined, Incoming, Receipt};
 use crate::promise::Room;
 use crate::routing::Route;
+use crate::storage::ObjectKey;
 use crate::storage::segment::{Provenance, Purpose};
 use hilum_dicom::{AeTitle, StudyUid};
 
@@ -33,6 +34,8 @@ pub(crate) struct Admitted {
     pub(crate) file_name: Option<String>,
     /// Peers that it goes on to.
     pub(crate) forward: Vec<AeTitle>,
+    /// The kept object that was found missing or damaged, if this one comes again.
+    pub(crate) instead_of: Option<ObjectKey>,
     /// Its place among the promised, where its row follows.
     pub(crate) room: Option<Room>,
     row_follows: bool,
@@ -90,9 +93,12 @@ async fn admit_one(engine: &Engine, scope: &Scope, zone: Zone, incoming: Incomin
     let scope = given_to.clone().map_or_else(|| scope.clone(), |institution| scope.given_to(institution));
     let study = new.facts.study.uid.clone();
     engine.settled(&scope, zone, &new.facts.sop).await;
+    let mut instead_of = None;
     if let Some(known) = engine.catalog().known_instance(&scope, zone, &new.facts.sop).await? {
-        let accepted = intake::same_or_quarantined(engine, &scope, zone, source, &known, &new).await?;
-        return Ok(Admission::Known(Receipt { accepted, study, institution: given_to }));
+        if let Some(accepted) = intake::same_or_quarantined(engine, &scope, zone, source, &known, &new).await? {
+            return Ok(Admission::Known(Receipt { accepted, study, institution: given_to }));
+        }
+        instead_of = Some(known.object);
     }
     let institution = engine.catalog().home(&scope).await?;
     let provenance = Provenance::now(Purpose::Instance, &scope, zone, source, file_name.clone());
@@ -106,6 +112,7 @@ async fn admit_one(engine: &Engine, scope: &Scope, zone: Zone, incoming: Incomin
         provenance,
         file_name,
         forward,
+        instead_of,
         room: None,
         row_follows,
     })))

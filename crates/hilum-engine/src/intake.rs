@@ -179,9 +179,11 @@ fn native_pixel_bytes(image: &ImageFacts, transfer_syntax: &TransferSyntaxUid) -
 pub(crate) enum Comparison {
     /// The same data set, transfer syntax aside.
     Same,
+    /// The same bytes, and the kept ones are missing or damaged.
+    Lost,
     /// A different one.
     Different,
-    /// Pixel data that cannot be decoded here: treated as different, and said so.
+    /// The kept one cannot be read, or pixel data cannot be decoded here: treated as different, and said so.
     Incomparable,
 }
 
@@ -189,7 +191,7 @@ impl Comparison {
     /// Code and sentence for the quarantine.
     pub(crate) fn reason(self) -> (&'static str, &'static str) {
         match self {
-            Self::Same => ("same", "The same data set."),
+            Self::Same | Self::Lost => ("same", "The same data set."),
             Self::Different => {
                 ("different_object", "Another object with this SOP Instance UID and different content was kept before.")
             }
@@ -201,21 +203,25 @@ impl Comparison {
     }
 }
 
-/// Compares an object with the kept one: by bytes, then by data set. Of what is too long for memory only the bytes of the data set are
+/// Compares an object with the kept one, which is read: by bytes, then by data set. Of what is too long for memory only the bytes of the data set are
 /// compared: another encoding of it cannot be told from another object.
 pub(crate) async fn compare(
     storage: &Arc<Storage>,
     known: &KnownInstance,
     new: &Examined,
 ) -> Result<Comparison, AcceptError> {
-    if let Ok(digest) = known.digest.parse()
-        && has_digest(new, digest).await?
-    {
-        return Ok(Comparison::Same);
-    }
+    let same_bytes = match known.digest.parse() {
+        Ok(digest) => has_digest(new, digest).await?,
+        Err(_) => false,
+    };
     let (storage, key, new) = (Arc::clone(storage), known.object.clone(), new.object.clone());
     tokio::task::spawn_blocking(move || {
-        let kept = storage.load(&key)?;
+        let Some(kept) = storage.load_whole(&key)? else {
+            return Ok(if same_bytes { Comparison::Lost } else { Comparison::Incomparable });
+        };
+        if same_bytes {
+            return Ok(Comparison::Same);
+        }
         let (kept, new) = match (kept, new) {
             (ObjectBytes::Held(kept), ObjectBytes::Held(new)) => (kept, new),
             (kept, new) => {
@@ -271,7 +277,7 @@ pub(crate) async fn append(
 }
 
 /// The same of one.
-async fn append_one(
+pub(crate) async fn append_one(
     engine: &Engine,
     provenance: Provenance,
     new: &Examined,
@@ -291,7 +297,8 @@ pub(crate) fn request(
     RecordRequest { institution, zone, source, digest, bytes: new.object.len(), staged, subject }
 }
 
-/// The same data set again is one copy; a different one under the same UID is kept aside and shown.
+/// The same data set again is one copy; a different one under the same UID is kept aside and shown. `None` where the kept object is missing or
+/// damaged: this one is to take its place.
 pub(crate) async fn same_or_quarantined(
     engine: &Engine,
     scope: &Scope,
@@ -299,10 +306,12 @@ pub(crate) async fn same_or_quarantined(
     source: Source,
     known: &KnownInstance,
     new: &Examined,
-) -> Result<Accepted, AcceptError> {
+) -> Result<Option<Accepted>, AcceptError> {
     let comparison = compare(engine.storage(), known, new).await?;
-    if comparison == Comparison::Same {
-        return Ok(Accepted::AlreadyThere);
+    match comparison {
+        Comparison::Same => return Ok(Some(Accepted::AlreadyThere)),
+        Comparison::Lost => return Ok(None),
+        Comparison::Different | Comparison::Incomparable => {}
     }
     let (reason_code, reason) = comparison.reason();
     let institution = engine.catalog().home(scope).await?;
@@ -310,5 +319,5 @@ pub(crate) async fn same_or_quarantined(
     let aside = NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() };
     let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
     engine.recorder().record(request).await?;
-    Ok(Accepted::Quarantined { reason: reason.to_owned() })
+    Ok(Some(Accepted::Quarantined { reason: reason.to_owned() }))
 }

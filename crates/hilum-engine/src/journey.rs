@@ -5,7 +5,7 @@ use crate::admission::{self, Admission, Admitted};
 use crate::catalog::{Claim, NewInstance, NewSignature, Recorded, Subject};
 use crate::engine::{Accepted, Engine, Zone};
 use crate::error::{AcceptError, EngineError};
-use crate::intake::{self, Incoming, Receipt, append, request};
+use crate::intake::{self, Incoming, Receipt, append, append_one, request};
 use crate::reading;
 use crate::results;
 use crate::review::{self, Draft};
@@ -54,24 +54,39 @@ async fn record_instance(
     engine: &Engine,
     zone: Zone,
     admitted: Admitted,
-    staged: (Staged, ObjectDigest),
+    mut staged: (Staged, ObjectDigest),
 ) -> Result<Receipt, AcceptError> {
     let Admitted { scope, institution, given_to, source, study, new, provenance, file_name, forward, room, .. } =
         admitted;
-    let (facts, quiet_after) = (new.facts.clone(), engine.quiet_after());
-    let subject = Subject::Instance(NewInstance { facts, quiet_after, file_name, forward });
-    let request = request(institution, zone, source, &new, staged, subject);
-    if let Some(room) = room {
-        engine.promise(room, provenance, new.facts.sop.clone(), request).await;
-        return Ok(Receipt { accepted: Accepted::Kept, study, institution: given_to });
-    }
-    let accepted = match engine.recorder().record(request).await? {
-        Recorded::New => Accepted::Kept,
-        Recorded::Taken(known) => intake::same_or_quarantined(engine, &scope, zone, source, &known, &new).await?,
-        // The answer to what is put aside; an instance never gets it.
-        Recorded::AsideBefore => return Err(AcceptError::Aborted),
+    let (facts, quiet_after, mut instead_of) = (new.facts.clone(), engine.quiet_after(), admitted.instead_of);
+    let receipt = |accepted| Receipt { accepted, study, institution: given_to };
+    let subject = |instead_of| {
+        let (facts, file_name, forward) = (facts.clone(), file_name.clone(), forward.clone());
+        Subject::Instance(NewInstance { facts, quiet_after, file_name, forward, instead_of })
     };
-    Ok(Receipt { accepted, study, institution: given_to })
+    if let Some(room) = room {
+        let request = request(institution, zone, source, &new, staged, subject(instead_of));
+        engine.promise(room, provenance, new.facts.sop.clone(), request).await;
+        return Ok(receipt(Accepted::Kept));
+    }
+    loop {
+        let request = request(institution, zone, source, &new, staged, subject(instead_of));
+        let known = match engine.recorder().record(request).await? {
+            Recorded::New => return Ok(receipt(Accepted::Kept)),
+            Recorded::Healed => {
+                engine.remove_what_was_lost().await;
+                return Ok(receipt(Accepted::Kept));
+            }
+            Recorded::Taken(known) => known,
+            // The answer to what is put aside; an instance never gets it.
+            Recorded::AsideBefore => return Err(AcceptError::Aborted),
+        };
+        if let Some(accepted) = intake::same_or_quarantined(engine, &scope, zone, source, &known, &new).await? {
+            return Ok(receipt(accepted));
+        }
+        staged = append_one(engine, provenance.clone(), &new).await?;
+        instead_of = Some(known.object);
+    }
 }
 
 /// 2. A job, once the series is quiet: facts, geometry checked, tags with their evidence. Again at the same revision it does nothing.

@@ -141,9 +141,15 @@ impl Drop for Promised {
 impl Promised {
     /// Goes on where the row was not simply a new one.
     async fn keep(self, recorded: Outcome) {
+        if matches!(recorded, Ok(Recorded::Healed)) {
+            let engine = self.engine.clone();
+            drop(self);
+            engine.remove_what_was_lost().await;
+            return;
+        }
         let take_up = || recovery::take_up(&self.engine, &self.object, &self.provenance, Lost::BeforeItsRow);
         let mut outcome = match recorded {
-            Ok(Recorded::New) => return,
+            Ok(Recorded::New | Recorded::Healed) => return,
             // Another sender was first; the object is compared with that one's.
             Ok(Recorded::Taken(_) | Recorded::AsideBefore) => take_up().await,
             Err(error) => Err(error),

@@ -69,8 +69,8 @@ pub(crate) async fn provenance(storage: &Arc<Storage>, key: &ObjectKey) -> Resul
     Ok(header.ok_or(StorageError::Corrupt)?.provenance)
 }
 
-/// Gives a durable object its row, by the way that instances come in: the same data set again is one copy, a different one under the
-/// same UID is put aside.
+/// Gives a durable object its row, by the way that instances come in: the same data set again is one copy, or takes the place of one that is
+/// missing or damaged; a different one under the same UID is put aside.
 pub(crate) async fn take_up(
     engine: &Engine,
     object: &ObjectKey,
@@ -89,12 +89,13 @@ pub(crate) async fn take_up(
             Some(known) if known.object == *object => return Ok(()),
             Some(known) => match intake::compare(engine.storage(), &known, &new).await? {
                 Comparison::Same => return remove(engine.storage(), object).await,
+                Comparison::Lost => instance(engine, provenance, &new, lost, Some(known.object)),
                 different => aside(&new, different.reason()),
             },
             None if provenance.purpose == Purpose::Quarantine => {
                 aside(&new, ("found_again", "Put aside before, for a reason that was lost with the catalogue."))
             }
-            None => instance(engine, provenance, &new, lost),
+            None => instance(engine, provenance, &new, lost, None),
         };
         let request = RecordRequest {
             institution,
@@ -107,6 +108,10 @@ pub(crate) async fn take_up(
         };
         match engine.recorder().record(request).await? {
             Recorded::New => return Ok(()),
+            Recorded::Healed => {
+                engine.remove_what_was_lost().await;
+                return Ok(());
+            }
             Recorded::AsideBefore => return remove(engine.storage(), object).await,
             Recorded::Taken(_) => {}
         }
@@ -117,7 +122,13 @@ fn aside(new: &Examined, (reason_code, reason): (&'static str, &str)) -> Subject
     Subject::Quarantine(NewQuarantine { sop: new.facts.sop.clone(), reason_code, reason_text: reason.to_owned() })
 }
 
-fn instance(engine: &Engine, provenance: &Provenance, new: &Examined, lost: Lost) -> Subject {
+fn instance(
+    engine: &Engine,
+    provenance: &Provenance,
+    new: &Examined,
+    lost: Lost,
+    instead_of: Option<ObjectKey>,
+) -> Subject {
     let sender = (provenance.source == Source::Dimse).then(|| sender(&new.object)).flatten();
     let (quiet_after, forward) = match lost {
         Lost::BeforeItsRow => {
@@ -126,7 +137,7 @@ fn instance(engine: &Engine, provenance: &Provenance, new: &Examined, lost: Lost
         Lost::WithTheCatalogue => (Duration::ZERO, Vec::new()),
     };
     let file_name = provenance.file_name.clone();
-    Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after, file_name, forward })
+    Subject::Instance(NewInstance { facts: new.facts.clone(), quiet_after, file_name, forward, instead_of })
 }
 
 fn sender(object: &ObjectBytes) -> Option<AeTitle> {

@@ -24,6 +24,14 @@ impl Engine {
         Ok(deleted)
     }
 
+    /// Removes what is left of objects that were missing or damaged, once their instances came again and took their places.
+    pub(crate) async fn remove_what_was_lost(&self) {
+        tracing::warn!("a kept object was missing or damaged; its instance came again and took its place");
+        if let Err(error) = self.remove_objects().await {
+            tracing::warn!(code = error.code(), "bytes of a damaged object stay until the next start");
+        }
+    }
+
     /// Removes the bytes of what was deleted before.
     pub(crate) async fn remove_objects(&self) -> Result<(), EngineError> {
         let removals = self.catalog().removals().await?;

@@ -1,8 +1,8 @@
 //! The instances of a series that somebody goes through, without asking the database for each of them.
 //!
 //! A viewer asks for frame after frame, each under the address of its instance. Who asks for a second instance of a series within [`LIFE`] has all of
-//! them looked up, and for as long again they are at hand. A row of an instance never changes, so they can only be wrong by being gone: what this process
-//! deletes is out of hand before anybody is told that it is deleted, what another process deletes once [`LIFE`] is over. What comes in meanwhile is
+//! them looked up, and for as long again they are at hand. A row of an instance changes only where its object was lost and came again: what this process
+//! deletes or heals is out of hand before anybody is told, what another process does once [`LIFE`] is over. What comes in meanwhile is
 //! not among them, and is looked up by itself.
 
 use super::instances::{ACT, InstanceRow, instance_columns, stored};
@@ -99,7 +99,7 @@ impl AtHand {
         }
     }
 
-    /// Nothing is at hand any more, nor will be what is being looked up now. Called once a deletion is committed.
+    /// Nothing is at hand any more, nor will be what is being looked up now. Called once a deletion, or the healing of an instance, is committed.
     pub(super) fn let_go(&self) {
         self.state().series.clear();
     }

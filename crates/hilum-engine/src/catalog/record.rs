@@ -1,5 +1,6 @@
 //! Recording instances: rows and "this series is unsettled, revision n" in one transaction, a batch of instances at a time.
 
+use super::delete::doom;
 use super::dialect::Dialect;
 use super::entity::{instance, quarantine, series, study};
 use super::forward::record_forwards;
@@ -9,10 +10,13 @@ use super::search::text;
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
 use crate::engine::{Source, Zone};
-use crate::storage::Staged;
+use crate::storage::{ObjectKey, Staged};
 use hilum_dicom::{AeTitle, InstanceFacts, ObjectDigest, SopUid};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, NotSet,
+    QueryFilter, Set,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -27,6 +31,16 @@ pub struct NewInstance {
     pub file_name: Option<String>,
     /// Peers that it goes on to.
     pub forward: Vec<AeTitle>,
+    /// The kept object with the same bytes that was found missing or damaged: its row is to name this one. Where there is no such row any more
+    /// it is an instance like others.
+    pub instead_of: Option<ObjectKey>,
+}
+
+impl NewInstance {
+    /// Milliseconds since 1970 UTC when its series is settled, if nothing else of it comes.
+    fn quiet_at(&self) -> i64 {
+        now() + self.quiet_after.as_millis() as i64
+    }
 }
 
 /// An object that was staged to be put aside.
@@ -73,6 +87,8 @@ pub struct RecordRequest {
 pub enum Recorded {
     /// A new row; the bytes are at their place.
     New,
+    /// The row of an instance whose object was missing or damaged names this one; what is left of the other is noted for removal.
+    Healed,
     /// Another sender was first with this SOP Instance UID.
     Taken(KnownInstance),
     /// The very same object was put aside before.
@@ -95,15 +111,21 @@ impl Catalog {
         let outcomes = record_all(&txn, &mut cache, &mut touched, batch).await?;
         raise_revisions(&txn, &cache, &touched).await?;
         index_studies(&txn, &cache).await?;
-        if let Err(error) = txn.commit().await {
+        let committed = txn.commit().await;
+        if outcomes.contains(&Recorded::Healed) {
+            self.at_hand.let_go();
+        }
+        if let Err(error) = committed {
             // Whether it was committed nobody can say here: rows without bytes would be worse than bytes without rows.
             for request in batch {
                 request.staged.stay();
             }
             return Err(CatalogError::during(ACT)(error));
         }
-        for (request, _) in batch.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Recorded::New) {
-            request.staged.recorded();
+        for (request, outcome) in batch.iter().zip(&outcomes) {
+            if matches!(outcome, Recorded::New | Recorded::Healed) {
+                request.staged.recorded();
+            }
         }
         Ok(outcomes)
     }
@@ -188,13 +210,19 @@ async fn record_all(
             }
         };
         let key = (request.institution, request.zone, new.facts.sop.to_string());
-        if let Some(known) = taken.get(&key) {
-            outcomes.push(Recorded::Taken(known.clone()));
+        let known = KnownInstance { object: request.staged.target().clone(), digest: request.digest.to_string() };
+        if let Some(before) = taken.get_mut(&key) {
+            if new.instead_of.as_ref() != Some(&before.object) {
+                outcomes.push(Recorded::Taken(before.clone()));
+                continue;
+            }
+            heal(txn, touched, request, new, &before.object).await?;
+            *before = known;
+            outcomes.push(Recorded::Healed);
             continue;
         }
         let place = place_of(txn, cache, request.institution, request.zone, &new.facts).await?;
         rows.push(row_of(request, new, place.series_row)?);
-        let known = KnownInstance { object: request.staged.target().clone(), digest: request.digest.to_string() };
         taken.insert(key, known);
         new_ones.push((at, new, place));
         outcomes.push(Recorded::New);
@@ -213,11 +241,36 @@ async fn record_all(
         let touched = touched.entry(place.series_row).or_default();
         touched.to_read |= batch[at].source != Source::Result;
         touched.study_row = place.study_row;
-        touched.quiet_at = now() + new.quiet_after.as_millis() as i64;
+        touched.quiet_at = new.quiet_at();
         touched.instances += 1;
         touched.frames += i64::from(new.facts.image.frames);
     }
     Ok(outcomes)
+}
+
+/// Lets the row of a lost object name the new one, whose bytes are the same. The series is settled again, for what is packed of it may have been
+/// read from the damaged one; the study is not read again.
+async fn heal(
+    txn: &DatabaseTransaction,
+    touched: &mut BTreeMap<i64, Touched>,
+    request: &RecordRequest,
+    new: &NewInstance,
+    lost: &ObjectKey,
+) -> Result<(), CatalogError> {
+    let failed = || CatalogError::during(ACT);
+    let row = instance::Entity::find().filter(instance::Column::ObjectKey.eq(lost.as_str())).one(txn).await;
+    let row = row.map_err(failed())?.ok_or(CatalogError::Corrupt { what: "instance" })?;
+    let series = series::Entity::find_by_id(row.series_row).one(txn).await;
+    let series = series.map_err(failed())?.ok_or(CatalogError::Corrupt { what: "series" })?;
+    let mut changed = row.into_active_model();
+    changed.object_key = Set(request.staged.target().as_str().to_owned());
+    changed.digest = Set(request.digest.to_string());
+    changed.update(txn).await.map_err(failed())?;
+    doom(txn, [lost.as_str().to_owned()]).await?;
+    let touched = touched.entry(series.id).or_default();
+    touched.study_row = series.study_row;
+    touched.quiet_at = touched.quiet_at.max(new.quiet_at());
+    Ok(())
 }
 
 fn row_of(request: &RecordRequest, new: &NewInstance, series_row: i64) -> Result<instance::ActiveModel, CatalogError> {

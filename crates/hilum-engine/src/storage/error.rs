@@ -20,7 +20,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// The stored bytes no longer match their digest.
-    #[error("a stored object no longer matches its SHA-256; restore it from a backup")]
+    #[error("a stored object no longer matches its digest; send it again or restore it from a backup")]
     Corrupt,
     /// The object was deleted while it was read.
     #[error("the object was deleted while it was read")]
@@ -98,6 +98,17 @@ impl StorageError {
         }
     }
 
+    /// The object is missing or damaged, while its store answers.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Gone | Self::Corrupt => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) || is_bad_block(source)
+            }
+            _ => false,
+        }
+    }
+
     /// For the status tables. What a bucket's keeper can put right is no fault of what was sent: senders are to come again.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -135,4 +146,14 @@ impl StorageError {
             Self::OtherArchive { .. } => "bucket_of_another_archive",
         }
     }
+}
+
+/// The disk cannot read what it holds (EIO).
+fn is_bad_block(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let code = Some(rustix::io::Errno::IO.raw_os_error());
+    // ERROR_CRC
+    #[cfg(not(unix))]
+    let code = Some(23);
+    error.raw_os_error() == code
 }

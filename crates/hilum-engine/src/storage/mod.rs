@@ -282,6 +282,22 @@ impl Storage {
         if found == digest { Ok(object) } else { Err(StorageError::Corrupt) }
     }
 
+    /// As [`Self::load`], and what stands before the object is looked at, too; `None` where it is missing or damaged. Fails where its store does
+    /// not answer.
+    pub fn load_whole(&self, key: &ObjectKey) -> Result<Option<ObjectBytes>, StorageError> {
+        let load = || {
+            let header = self.header(key)?.ok_or(StorageError::Corrupt)?;
+            if Some(header.digest) != key.digest() || Some(header.length) != key.length() {
+                return Err(StorageError::Corrupt);
+            }
+            self.load(key)
+        };
+        match load() {
+            Err(error) if error.is_loss() => Ok(None),
+            loaded => loaded.map(Some),
+        }
+    }
+
     /// Says which objects are about to be read, in this order; those of a bucket are asked for, several at a time. Does not block.
     pub(crate) fn will_read<'a>(&self, keys: impl IntoIterator<Item = &'a ObjectKey>, reading: Reading) {
         let Some(bucket) = &self.bucket else { return };

@@ -11,6 +11,7 @@ mod emr;
 mod export;
 mod find;
 mod fixture;
+mod heal;
 mod import;
 mod journey;
 mod keys;
