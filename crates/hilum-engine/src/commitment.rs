@@ -1,16 +1,20 @@
 //! Storage commitment as the archive sees it: what is safely kept, and what must be remembered between two associations.
 
 use crate::access::Scope;
-use crate::archive::Selection;
+use crate::archive::{Selection, aside};
 use crate::engine::{Engine, Zone};
 use crate::error::EngineError;
+use crate::storage::{ObjectKey, Reading, Storage, StorageError};
 use hilum_dicom::{AeTitle, SopClassUid, SopUid};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A sender is answered before the row of its instance is there; by so much later it is.
 const ROWS_FOLLOW: Duration = Duration::from_millis(250);
+/// So many objects are read before the thread that reads them is anybody's again.
+const READ_AT_ONCE: usize = 64;
 
 /// An instance that is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +34,7 @@ pub enum Safekeeping {
     Missing,
     /// It is there with another SOP class.
     OtherClass,
-    /// Its row is there, its bytes are not.
+    /// Its row is there, its bytes are not, or are others.
     Damaged,
 }
 
@@ -69,8 +73,21 @@ pub struct UntoldCommitment {
     pub what: Untold,
 }
 
+/// Whether objects are whole, each with its place in the question and the size that its row says. Blocks on the store.
+fn look_at(
+    storage: &Arc<Storage>,
+    objects: &[(usize, ObjectKey, u64)],
+) -> Result<Vec<(usize, Safekeeping)>, StorageError> {
+    let look = |(index, (at, object, bytes)): (usize, &(usize, ObjectKey, u64))| {
+        storage.will_read(objects[index..].iter().map(|(_, object, _)| object), Reading::Whole);
+        let whole = storage.load_whole(object)?.is_some_and(|object| object.len() == *bytes);
+        Ok((*at, if whole { Safekeeping::Kept } else { Safekeeping::Damaged }))
+    };
+    objects.iter().enumerate().map(look).collect()
+}
+
 impl Engine {
-    /// What is known of each instance, in the order asked.
+    /// What is known of each instance, in the order asked. Each is read, and compared with its digest.
     pub async fn safekeeping(
         &self,
         scope: &Scope,
@@ -87,15 +104,21 @@ impl Engine {
             kept = self.instances(scope, Zone::Clinical, &selection).await?;
         }
         let kept: HashMap<&str, _> = kept.iter().map(|instance| (instance.sop.as_str(), instance)).collect();
-        let mut found = Vec::with_capacity(asked.len());
-        for reference in asked {
-            found.push(match kept.get(reference.sop.as_str()) {
-                None => Safekeeping::Missing,
-                Some(instance) if instance.sop_class != reference.sop_class => Safekeeping::OtherClass,
-                // Opening compares the size with the catalogue's.
-                Some(instance) if self.open_instance(instance).await.is_err() => Safekeeping::Damaged,
-                Some(_) => Safekeeping::Kept,
-            });
+        let mut found = vec![Safekeeping::Missing; asked.len()];
+        let mut to_read = Vec::new();
+        for (at, reference) in asked.iter().enumerate() {
+            match kept.get(reference.sop.as_str()) {
+                None => {}
+                Some(instance) if instance.sop_class != reference.sop_class => found[at] = Safekeeping::OtherClass,
+                Some(instance) => to_read.push((at, instance.object.clone(), instance.bytes)),
+            }
+        }
+        for some in to_read.chunks(READ_AT_ONCE) {
+            let (storage, some) = (self.storage().clone(), some.to_vec());
+            let read = aside("reading what is asked about", move || Ok(look_at(&storage, &some)?));
+            for (at, safekeeping) in read.await? {
+                found[at] = safekeeping;
+            }
         }
         Ok(found)
     }

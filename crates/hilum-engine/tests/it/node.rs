@@ -178,8 +178,11 @@ async fn safekeeping_is_said_of_what_is_there_with_its_bytes_and_its_class_alone
     assert_eq!(engine.safekeeping(&scope, &asked).await.unwrap(), [Kept, OtherClass, Missing, Kept]);
     let elsewhere = Scope::console(code("SITE_A"));
     assert_eq!(engine.safekeeping(&elsewhere, &asked[..1]).await.unwrap(), [Missing]);
-    change_object(data.path(), 0, |bytes| bytes.truncate(100));
-    assert_eq!(engine.safekeeping(&scope, &asked[..1]).await.unwrap(), [Damaged]);
+    // Its size and its header are still right.
+    change_object(data.path(), 0, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    assert_eq!(engine.safekeeping(&scope, &asked).await.unwrap(), [Damaged, OtherClass, Missing, Kept]);
+    change_object(data.path(), 1, |bytes| bytes.truncate(100));
+    assert_eq!(engine.safekeeping(&scope, &asked).await.unwrap(), [Damaged, OtherClass, Missing, Damaged]);
 }
 
 #[tokio::test]
