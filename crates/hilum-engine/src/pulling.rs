@@ -1,8 +1,7 @@
 //! What to pull from a peer: studies of which it has more than is kept here.
 
 use crate::access::Scope;
-use crate::archive::Selection;
-use crate::engine::{Engine, Zone};
+use crate::engine::Engine;
 use crate::error::EngineError;
 use hilum_dicom::{AeTitle, StudyUid};
 
@@ -16,7 +15,7 @@ impl Engine {
         study: &StudyUid,
         announced: u64,
     ) -> Result<bool, EngineError> {
-        Ok(!self.has_pulled(scope, study, announced).await?
+        Ok(!self.has_pulled(scope, peer, study, announced).await?
             && self.catalog().may_pull(scope, peer, study, announced).await?)
     }
 
@@ -28,14 +27,20 @@ impl Engine {
         study: &StudyUid,
         announced: u64,
     ) -> Result<(), EngineError> {
-        if self.has_pulled(scope, study, announced).await? {
+        if self.has_pulled(scope, peer, study, announced).await? {
             return Ok(self.catalog().pulled_whole(scope, peer, study).await?);
         }
         Ok(self.catalog().pulled_in_part(scope, peer, study, announced).await?)
     }
 
-    async fn has_pulled(&self, scope: &Scope, study: &StudyUid, announced: u64) -> Result<bool, EngineError> {
-        let here = self.select_unseen(scope, Zone::Clinical, &Selection::study(study.clone())).await?.len();
-        Ok(here >= announced.max(1))
+    async fn has_pulled(
+        &self,
+        scope: &Scope,
+        peer: &AeTitle,
+        study: &StudyUid,
+        announced: u64,
+    ) -> Result<bool, EngineError> {
+        self.caught_up().await;
+        Ok(self.catalog().shared_with(scope, peer, study).await? >= announced.max(1))
     }
 }

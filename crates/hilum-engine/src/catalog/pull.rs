@@ -3,13 +3,20 @@
 use super::entity::pulled_study::{ActiveModel, Column, Entity};
 use super::{Catalog, CatalogError, now};
 use crate::access::Scope;
+use crate::engine::{Source, Zone};
+use crate::forwarding::ForwardState;
 use hilum_dicom::{AeTitle, StudyUid};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Value};
 
 const ACT: &str = "remember what was pulled";
 const FIRST_PAUSE_MS: i64 = 5 * 60_000;
 const LONGEST_PAUSE_MS: i64 = 24 * 3_600_000;
+
+#[derive(FromQueryResult)]
+struct Count {
+    n: i64,
+}
 
 impl Catalog {
     /// Whether a study may be pulled now: it was never tried, the peer announces more of it than then, or its pause is over.
@@ -73,6 +80,26 @@ impl Catalog {
             .await
             .map_err(CatalogError::during(ACT))?;
         Ok(())
+    }
+
+    /// Instances of a study that are here and that the peer can have: what was made here counts once it was sent there.
+    pub(crate) async fn shared_with(
+        &self,
+        scope: &Scope,
+        peer: &AeTitle,
+        study: &StudyUid,
+    ) -> Result<u64, CatalogError> {
+        let sql = format!(
+            "SELECT count(*) AS n FROM instance JOIN series ON series.id = instance.series_row JOIN study ON study.id = series.study_row \
+             WHERE study.study_uid = ? AND study.zone = ? AND study.institution_id IN ({0}) AND instance.institution_id IN ({0}) \
+             AND (instance.source <> ? OR EXISTS (SELECT 1 FROM forward WHERE forward.instance_row = instance.id \
+                  AND forward.peer = ? AND forward.state = ?))",
+            self.visible_list(scope).await?
+        );
+        let (made_here, sent) = (Source::Result.as_str(), ForwardState::Sent.as_str());
+        let values = [study.as_str(), Zone::Clinical.as_str(), made_here, peer.as_str(), sent].map(Value::from);
+        let found = Count::find_by_statement(self.statement(&sql, values)).one(&self.read).await;
+        Ok(found.map_err(CatalogError::during(ACT))?.map_or(0, |count| count.n as u64))
     }
 
     async fn pulled(

@@ -1,6 +1,6 @@
 //! What the network node must not forget: forwards, storage commitment, pulls, the worklist.
 
-use crate::fixture::{Ct, change_object, config, number, objects, sender_of, viewer};
+use crate::fixture::{Ct, change_object, config, execute, number, objects, sender_of, viewer};
 use dicom_core::Tag;
 use hilum_dicom::matching::{Pattern, QueryOptions};
 use hilum_dicom::{AeTitle, DataSet, read_facts};
@@ -8,7 +8,7 @@ use hilum_engine::commitment::{CommitmentOutcome, CommitmentReference, Safekeepi
 use hilum_engine::forwarding::{ForwardEnd, ForwardOutcome, ForwardSearch, ForwardState};
 use hilum_engine::routing::{Route, Rule, Rules};
 use hilum_engine::worklist::{Order, OrderError};
-use hilum_engine::{AcceptError, Accepted, Engine, EngineConfig, InstitutionCode, Scope, Sender, Zone};
+use hilum_engine::{AcceptError, Accepted, Engine, EngineConfig, InstitutionCode, Scope, Sender, Source, Zone};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -241,6 +241,31 @@ async fn a_study_is_pulled_until_it_is_whole_and_one_that_never_is_not_at_every_
     engine.end_pull(&scope, &peer, &study, 2).await.unwrap();
     assert!(!due(2).await);
     assert_eq!(number(data.path(), "SELECT count(*) FROM pulled_study").await, 0);
+}
+
+#[tokio::test]
+async fn what_hilum_made_of_a_study_does_not_stand_for_images_that_have_not_come() {
+    let data = tempdir().unwrap();
+    let engine = engine_with(data.path(), Vec::new()).await;
+    let (scope, peer) = (Scope::local(), title("PACS"));
+    let images = Ct { slices: 4, ..Ct::default() };
+    for file in &images.files()[..3] {
+        engine.accept_from(&scope, Zone::Clinical, file.clone(), sender_of("PACS", file)).await.unwrap();
+    }
+    for file in (Ct { series: 2, slices: 2, ..Ct::default() }).files() {
+        engine.accept_instance(&scope, Zone::Clinical, file, Source::Result).await.unwrap();
+    }
+    let study = images.study_uid();
+    let due = async |announced| engine.is_pull_due(&scope, &peer, &study, announced).await.unwrap();
+    assert!(due(4).await, "one image has not come");
+    assert!(!due(3).await);
+    // What the peer has of ours is among those that it announces.
+    let sent = "INSERT INTO forward (institution_id, instance_row, peer, state, tries, next_at, created_at, updated_at) \
+                SELECT institution_id, id, 'PACS', 'sent', 1, 0, 0, 0 FROM instance WHERE source = 'result'";
+    execute(data.path(), sent).await;
+    assert!(due(6).await && !due(5).await);
+    let elsewhere = engine.is_pull_due(&scope, &title("OTHER"), &study, 5).await.unwrap();
+    assert!(elsewhere, "another peer has nothing of ours");
 }
 
 const NAME: Tag = Tag(0x0010, 0x0010);
