@@ -8,6 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::tempdir;
 
+/// What is done to a data folder while no engine is open.
+type Harm = fn(&Path);
+
 async fn open(data: &Path) -> Engine {
     Engine::open(config(data)).await.unwrap()
 }
@@ -40,9 +43,6 @@ async fn is_sound(data: &Path, engine: &Engine, files: &[Bytes]) {
     }
     panic!("what was damaged is removed");
 }
-
-/// What befalls a data folder.
-type Harm = fn(&Path);
 
 #[tokio::test]
 async fn what_is_damaged_or_gone_is_there_again_when_it_is_sent_again() {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use hilum_dicom::{DataSet, StudyUid, matching::Level, matching::QueryOptions};
-use hilum_dimse::{InformationModel, Question};
+use hilum_dimse::{InformationModel, Progress, Question, ScuError};
 use hilum_engine::EngineError;
 use time::{Duration, OffsetDateTime, macros::format_description};
 
@@ -20,7 +20,8 @@ const PATIENTS: usize = 1_000;
 
 impl Node {
     /// Asks the peer, and fetches studies that are not here whole, at most as many as the schedule allows; how many that were. Doing it
-    /// twice fetches nothing the second time.
+    /// twice fetches nothing the second time. A study that does not come is left to a later turn, and as many of those end a question as
+    /// studies that come; a peer that cannot be reached ends the turn.
     pub async fn pull(self: &Arc<Self>, pull: &Pull, known: &KnownPeer) -> anyhow::Result<u64> {
         let now = OffsetDateTime::now_utc();
         let questions = match pull.patients {
@@ -48,25 +49,37 @@ impl Node {
         }
         let (found, _) = ask::matches(&self.scu, &known.peer, question, LOOKED_AT).await?;
         let (scope, title) = (known.scope(), &known.peer.ae_title);
-        let mut fetched = 0;
+        let (mut fetched, mut left_out) = (0, 0);
         for found in found.iter().filter(|found| ask::agrees(question, found)) {
             let Some(study) = found.text(STUDY_UID).and_then(|uid| uid.parse::<StudyUid>().ok()) else { continue };
             let announced = found.text(STUDY_INSTANCES).and_then(|count| count.trim().parse().ok()).unwrap_or(0);
             if !self.engine.is_pull_due(&scope, title, &study, announced).await? {
                 continue;
             }
-            if fetched == most {
+            if fetched == most || left_out == most {
                 break;
             }
             let sink = Sink::new(Arc::clone(self));
             let fetch = Fetch { scu: &self.scu, known, by: known.retrieve_by, ae_title: &self.ae_title, sink: &sink };
             let report = fetch.fetch(study.as_str(), None, std::future::pending(), |_| {}).await;
+            let report = match report {
+                Err(error) if is_out_of_reach(&error) => return Err(error.into()),
+                report => report,
+            };
             self.engine.end_pull(&scope, title, &study, announced).await?;
-            let report = report?;
-            tracing::info!(
-                peer = %title, completed = report.progress.completed, failed = report.progress.failed, "study pulled"
-            );
-            fetched += 1;
+            match report {
+                Ok(report) => {
+                    let Progress { completed, failed, warning, .. } = report.progress;
+                    tracing::info!(peer = %title, completed, failed, "study pulled");
+                    let came = completed > 0 || warning > 0;
+                    fetched += u64::from(came);
+                    left_out += u64::from(!came);
+                }
+                Err(error) => {
+                    tracing::warn!(peer = %title, %error, "a study was not pulled; a later turn tries again");
+                    left_out += 1;
+                }
+            }
         }
         Ok(fetched)
     }
@@ -115,6 +128,11 @@ impl Node {
             }
         }
     }
+}
+
+/// There was no association: what was asked for has no part in it.
+fn is_out_of_reach(error: &ScuError) -> bool {
+    matches!(error, ScuError::Connect { .. } | ScuError::NoTls { .. } | ScuError::Rejected { .. })
 }
 
 /// Today is the day everywhere on earth: from a day before to a day after that of UTC.

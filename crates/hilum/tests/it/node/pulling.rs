@@ -1,12 +1,16 @@
 //! `[[pull]]`
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use super::{
     dcmtk::{self, Provider},
     site::{HONG, KIM, Made, Site},
 };
-use crate::program::Server;
+use crate::program::{Server, oracle_python, small_study};
 
 /// dcmtk's archive with a study of each.
 fn archive(site: &Site, all: &[Made]) -> Provider {
@@ -69,6 +73,31 @@ fn studies_of_the_schedule_come_by_themselves_and_no_others() {
     wait_for(&server, "\"KR0001\"");
     let studies = server.studies();
     assert!(!studies.contains("\"KR0002\"") && !studies.contains("\"KR0009\""), "{studies}");
+}
+
+#[test]
+fn a_study_that_the_peer_cannot_give_out_keeps_no_other_from_coming_in_the_same_turn() {
+    let Some(python) = oracle_python("pynetdicom") else { return };
+    let (site, port) = (Site::new(), dcmtk::free_port());
+    let slice = small_study(site.path(), 71).join("series-1/000001.dcm");
+    let mut peer = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/node/offline_peer.py"))
+        .args([&port.to_string(), &slice.display().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    let mut heard = BufReader::new(peer.stdout.take().expect("it is piped")).lines();
+    assert_eq!(heard.next().unwrap().unwrap(), "listening");
+    // The next turn is an hour away.
+    let configuration = format!(
+        "[[peers]]\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+         [[pull]]\npeer = \"PACS\"\nevery_minutes = 60\nmost_studies = 3\n"
+    );
+    let server = Server::start_with(&site.data(), &configuration);
+    wait_for(&server, "\"KR0007\"");
+    drop(peer.stdin.take());
+    peer.wait().unwrap();
 }
 
 #[test]
