@@ -20,6 +20,14 @@ const MODALITIES: Tag = Tag(0x0008, 0x0061);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
 const DESCRIPTION: Tag = Tag(0x0008, 0x1030);
 const STUDY: Tag = Tag(0x0020, 0x000D);
+const STUDY_ID: Tag = Tag(0x0020, 0x0010);
+const REFERRER: Tag = Tag(0x0008, 0x0090);
+const BIRTH_DATE: Tag = Tag(0x0010, 0x0030);
+const TIME: Tag = Tag(0x0008, 0x0030);
+const SERIES_NUMBER: Tag = Tag(0x0020, 0x0011);
+const SERIES_DESCRIPTION: Tag = Tag(0x0008, 0x103E);
+const BODY_PART: Tag = Tag(0x0018, 0x0015);
+const PERFORMED_DATE: Tag = Tag(0x0040, 0x0244);
 
 /// A row of the table: what is asked, at which level, with which keys.
 type Question = (&'static str, Level, &'static [(Tag, &'static str)]);
@@ -44,6 +52,30 @@ const QUESTIONS: &[Question] = &[
     ("series of a modality, KIM*", Level::Series, &[(MODALITY, "MR"), (NAME, "KIM*")]),
     ("patients KIM*", Level::Patient, &[(NAME, "KIM*")]),
     ("patients 선우*", Level::Patient, &[(NAME, "선우*")]),
+    ("study ID", Level::Study, &[(STUDY_ID, "S00000777")]),
+    ("study ID S000007*", Level::Study, &[(STUDY_ID, "S000007*")]),
+    ("a study ID that none has", Level::Study, &[(STUDY_ID, "T00000777")]),
+    ("referring physician of a quarter", Level::Study, &[(REFERRER, "Park^Jisung")]),
+    ("referring physician of few, 선우*", Level::Study, &[(REFERRER, "선우*")]),
+    ("a referring physician nobody is", Level::Study, &[(REFERRER, "이몽룡")]),
+    ("birth date", Level::Study, &[(BIRTH_DATE, "19610709")]),
+    ("birth dates of ten years", Level::Study, &[(BIRTH_DATE, "1950-1959")]),
+    ("a birth date that none has", Level::Study, &[(BIRTH_DATE, "19010101")]),
+    ("study time, a minute", Level::Study, &[(TIME, "0730")]),
+    ("a study time that none has", Level::Study, &[(TIME, "073059")]),
+    ("modalities P*", Level::Study, &[(MODALITIES, "P*")]),
+    ("modalities X*, none", Level::Study, &[(MODALITIES, "X*")]),
+    ("series of body part CHEST", Level::Series, &[(BODY_PART, "CHEST")]),
+    ("series of body part PROSTATE, few", Level::Series, &[(BODY_PART, "PROSTATE")]),
+    ("series of body part ELBOW, none", Level::Series, &[(BODY_PART, "ELBOW")]),
+    ("series described CHEST*", Level::Series, &[(SERIES_DESCRIPTION, "CHEST*")]),
+    ("series described *RARE, few", Level::Series, &[(SERIES_DESCRIPTION, "*RARE")]),
+    ("series described *ELBOW*, none", Level::Series, &[(SERIES_DESCRIPTION, "*ELBOW*")]),
+    ("series number 1", Level::Series, &[(SERIES_NUMBER, "1")]),
+    ("series number 901, few", Level::Series, &[(SERIES_NUMBER, "901")]),
+    ("series number 999, none", Level::Series, &[(SERIES_NUMBER, "999")]),
+    ("series number 1, CHEST, KIM*", Level::Series, &[(SERIES_NUMBER, "1"), (BODY_PART, "CHEST"), (NAME, "KIM*")]),
+    ("series performed on a day", Level::Series, &[(PERFORMED_DATE, "20190315")]),
 ];
 
 const SEARCHES: &[&str] = &["", "홍", "길동", "kim", "P00000777", "복부", "kim 2019-03 CT", "liver", "zzz"];

@@ -270,8 +270,25 @@ mod tests {
         let catalogue = sqlite(&folder.path().join("catalog.sqlite"), 1).await.unwrap();
         let options = catalogue.query_all_raw(Dialect::Sqlite.statement("PRAGMA compile_options", [])).await.unwrap();
         let options: Vec<String> = options.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
-        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPILL=1048576"] {
+        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "STMTJRNL_SPILL=131071"] {
             assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_touches_megabytes_is_no_full_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalogue = sqlite(&folder.path().join("catalog.sqlite"), 1).await.unwrap();
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i, hex(zeroblob(100)) FROM n";
+        for sql in [
+            "CREATE TABLE wide (id INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, text TEXT)",
+            &format!("INSERT INTO wide (number, text) {numbers}"),
+            "BEGIN",
+            // May fail at any row, so that what it did before must be undone: 4 MB of pages are kept for that.
+            "UPDATE wide SET number = number + 100000, text = text || 'x'",
+            "COMMIT",
+        ] {
+            catalogue.execute_unprepared(sql).await.unwrap();
         }
     }
 }

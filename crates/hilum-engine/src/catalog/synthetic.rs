@@ -45,19 +45,20 @@ const SYLLABLES: [(&str, &str, &str); 24] = [
     ("Ye", "藝", "예"),
     ("Rin", "璘", "린"),
 ];
-const DESCRIPTIONS: [(&str, &str, u64); 12] = [
-    ("CT KUB", "CT", 60),
-    ("CT ABDOMEN+PELVIS (CE)", "CT", 200),
-    ("조영 복부 CT", "CT", 120),
-    ("CHEST CT", "CT", 150),
-    ("BRAIN CT", "CT", 70),
-    ("MRI LIVER DYNAMIC", "MR", 60),
-    ("뇌 MRI", "MR", 90),
-    ("CHEST PA", "CR", 180),
-    ("KNEE AP/LAT", "DX", 50),
-    ("ABDOMEN US", "US", 15),
-    ("MAMMOGRAPHY BOTH", "MG", 4),
-    ("PET-CT TORSO", "PT", 1),
+/// Description of a study, its modality, the body part of its series, and how frequent it is.
+const DESCRIPTIONS: [(&str, &str, &str, u64); 12] = [
+    ("CT KUB", "CT", "ABDOMEN", 60),
+    ("CT ABDOMEN+PELVIS (CE)", "CT", "ABDOMEN", 200),
+    ("조영 복부 CT", "CT", "ABDOMEN", 120),
+    ("CHEST CT", "CT", "CHEST", 150),
+    ("BRAIN CT", "CT", "HEAD", 70),
+    ("MRI LIVER DYNAMIC", "MR", "LIVER", 60),
+    ("뇌 MRI", "MR", "HEAD", 90),
+    ("CHEST PA", "CR", "CHEST", 180),
+    ("KNEE AP/LAT", "DX", "KNEE", 50),
+    ("ABDOMEN US", "US", "ABDOMEN", 15),
+    ("MAMMOGRAPHY BOTH", "MG", "BREAST", 4),
+    ("PET-CT TORSO", "PT", "WHOLEBODY", 1),
 ];
 
 /// So many of the newest studies nobody has read yet.
@@ -107,6 +108,7 @@ struct Rows {
     patients: Vec<Value>,
     studies: Vec<Value>,
     series: Vec<Value>,
+    instances: Vec<Value>,
 }
 
 /// Studies of one statement: SQLite takes 32,766 values.
@@ -137,7 +139,7 @@ impl Catalog {
                 let keys = self
                     .statement(KEYS, [((studies as i64) - UNREAD).into(), (done as i64).into(), (last as i64).into()]);
                 txn.execute_raw(keys).await.map_err(during())?;
-                let sql = format!("{} WHERE s.id > ? AND s.id <= ?", text::SELECT);
+                let sql = format!("{} WHERE s.id > ? AND s.id <= ? ORDER BY s.id", text::SELECT);
                 let new = self.statement(&sql, [(done as i64).into(), (last as i64).into()]);
                 let new = StudyText::find_by_statement(new).all(&txn).await.map_err(during())?;
                 txn.execute_raw(text::insert(self.dialect(), &new)).await.map_err(during())?;
@@ -149,7 +151,7 @@ impl Catalog {
         if self.dialect() == Dialect::Postgres {
             // Rows came with their numbers.
             let txn = self.begin("fill").await?;
-            for table in ["patient", "study", "series"] {
+            for table in ["patient", "study", "series", "instance"] {
                 let sql =
                     format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))");
                 txn.execute_unprepared(&sql).await.map_err(during())?;
@@ -186,15 +188,21 @@ impl Rows {
             ),
             (
                 "study (id, institution_id, zone, study_uid, patient_row, study_date, study_time, description, accession, \
-                 synthetic, modalities, series_count, instance_count, revision, read_revision, created_at, updated_at)",
-                "(?, ?, 'clinical', ?, ?, ?, ?, ?, ?, TRUE, ?, 1, 1, 1, 1, ?, ?)",
+                 study_id, referring_physician, synthetic, modalities, series_count, instance_count, revision, read_revision, created_at, updated_at)",
+                "(?, ?, 'clinical', ?, ?, ?, ?, ?, ?, ?, ?, TRUE, ?, 1, 1, 1, 1, ?, ?)",
                 self.studies,
             ),
             (
-                "series (id, institution_id, study_row, series_uid, number, description, modality, instance_count, \
-                 frame_count, revision, settled_revision, quiet_at, created_at)",
-                "(?, ?, ?, ?, 1, ?, ?, 1, 1, 1, 1, 0, ?)",
+                "series (id, institution_id, study_row, series_uid, number, description, modality, body_part, performed_date, \
+                 step_ids, procedure_ids, instance_count, frame_count, revision, settled_revision, quiet_at, created_at)",
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, 1, 1, 0, ?)",
                 self.series,
+            ),
+            (
+                "instance (id, institution_id, zone, sop_uid, series_row, sop_class_uid, transfer_syntax_uid, object_key, digest, \
+                 bytes, frames, source, facts, received_at)",
+                "(?, ?, 'clinical', ?, ?, '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', '', '', 0, 1, 'stow', ?, ?)",
+                self.instances,
             ),
         ];
         for (columns, row, values) in tables {
@@ -226,7 +234,7 @@ fn study(rows: &mut Rows, institution: i64, index: u64, studies: u64, draw: &mut
             now().into(),
         ]);
     }
-    let (description, modality, _) = DESCRIPTIONS[draw.weighted(&DESCRIPTIONS, |description| description.2)];
+    let (description, modality, body_part, _) = DESCRIPTIONS[draw.weighted(&DESCRIPTIONS, |description| description.3)];
     let row = index as i64 + 1;
     let day = time::Date::from_ordinal_date(2016, 1).map_err(|_| sea_orm::DbErr::Custom("date".into()))?
         + time::Duration::days((index * DAYS / studies) as i64);
@@ -241,18 +249,61 @@ fn study(rows: &mut Rows, institution: i64, index: u64, studies: u64, draw: &mut
         text(&format!("{:02}:{:02}:00", draw.below(24), draw.below(60))),
         text(description),
         text(&format!("A{}{index:08}", day.year())),
+        text(&format!("S{index:08}")),
+        text(&referrer(index)),
         text(modality),
         now().into(),
         now().into(),
     ]);
+    // One in 50,000 shows what others do not, and has a number of its own.
+    let rare = index % 50_000 == 777;
+    let body_part = if rare { "PROSTATE" } else { body_part };
+    let number = if rare { 901 } else { 1 + (index % 6) as i64 };
+    let (step, procedure) = (format!("ST{index:08}"), format!("RP{index:08}"));
     rows.series.extend([
         row.into(),
         institution.into(),
         row.into(),
         text(&format!("{uid}.1")),
-        text(description),
+        number.into(),
+        text(&format!("{description} {}.0 {}", 1 + index % 5, if rare { "RARE" } else { "AX" })),
         text(modality),
+        text(body_part),
+        text(&day.to_string()),
+        text(&step),
+        text(&procedure),
+        now().into(),
+    ]);
+    let sop = format!("{uid}.1.1");
+    let facts = serde_json::json!({
+        "sop": sop, "sop_class": "1.2.840.10008.5.1.4.1.1.2", "transfer_syntax": "1.2.840.10008.1.2.1",
+        "patient": {}, "study": {"uid": uid}, "equipment": {"manufacturer": "Synthetic", "model": "Bench"},
+        "series": {
+            "uid": format!("{uid}.1"), "body_part": body_part, "performed_date": day,
+            "requests": [{"step": step, "procedure": procedure}],
+        },
+        "image": {"instance_number": 1, "frames": 1, "lossy": false, "truncated": false, "has_pixel_data": true},
+    });
+    rows.instances.extend([
+        row.into(),
+        institution.into(),
+        text(&sop),
+        row.into(),
+        text(&facts.to_string()),
         now().into(),
     ]);
     Ok(())
+}
+
+/// One physician refers a quarter of the studies, two hundred others the rest, and one each 100,000th.
+fn referrer(index: u64) -> String {
+    if index % 100_000 == 777 {
+        return "Sonu^Rin=鮮于^璘=선우^린".to_owned();
+    }
+    if index.is_multiple_of(4) {
+        return "Park^Jisung=朴^智星=박^지성".to_owned();
+    }
+    let number = Draw(index).below(200) as usize;
+    let ((family, _, hangul, _), (given, _, syllable)) = (SURNAMES[number % 8], SYLLABLES[number % 24]);
+    format!("{family}^{given}=={hangul}^{syllable}")
 }
