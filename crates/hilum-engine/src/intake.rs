@@ -1,7 +1,8 @@
 //! An instance on its way in, and what is known of it before anything of it is kept.
 
 use crate::access::{InstitutionCode, Scope};
-use crate::catalog::{KnownInstance, NewQuarantine, RecordRequest, Subject};
+use crate::admission::Admitted;
+use crate::catalog::{KnownInstance, NewInstance, NewQuarantine, RecordRequest, Recorded, Subject};
 use crate::engine::{Accepted, Engine, Source, Zone};
 use crate::error::AcceptError;
 use crate::storage::segment::{Provenance, Purpose};
@@ -320,4 +321,45 @@ pub(crate) async fn same_or_quarantined(
     let request = request(institution, zone, source, new, staged, Subject::Quarantine(aside));
     engine.recorder().record(request).await?;
     Ok(Some(Accepted::Quarantined { reason: reason.to_owned() }))
+}
+
+/// Records a durable instance, or promises its row. Where another one came under its SOP Instance UID meanwhile, the two are compared; one
+/// whose kept object is lost is mended.
+pub(crate) async fn record(
+    engine: &Engine,
+    zone: Zone,
+    admitted: Admitted,
+    mut staged: (Staged, ObjectDigest),
+) -> Result<Receipt, AcceptError> {
+    let Admitted { scope, institution, given_to, source, study, new, provenance, file_name, forward, room, .. } =
+        admitted;
+    let (facts, quiet_after, mut instead_of) = (&new.facts, engine.quiet_after(), admitted.instead_of);
+    let receipt = |accepted| Receipt { accepted, study, institution: given_to };
+    let subject = |instead_of| {
+        let (facts, file_name, forward) = (facts.clone(), file_name.clone(), forward.clone());
+        Subject::Instance(NewInstance { facts, quiet_after, file_name, forward, instead_of })
+    };
+    if let Some(room) = room {
+        let request = request(institution, zone, source, &new, staged, subject(instead_of));
+        engine.promise(room, provenance, new.facts.sop.clone(), request).await;
+        return Ok(receipt(Accepted::Kept));
+    }
+    loop {
+        let request = request(institution, zone, source, &new, staged, subject(instead_of));
+        let known = match engine.recorder().record(request).await? {
+            Recorded::New => return Ok(receipt(Accepted::Kept)),
+            Recorded::Healed => {
+                engine.remove_what_was_lost().await;
+                return Ok(receipt(Accepted::Kept));
+            }
+            Recorded::Taken(known) => known,
+            // The answer to what is put aside; an instance never gets it.
+            Recorded::AsideBefore => return Err(AcceptError::Aborted),
+        };
+        if let Some(accepted) = same_or_quarantined(engine, &scope, zone, source, &known, &new).await? {
+            return Ok(receipt(accepted));
+        }
+        staged = append_one(engine, provenance.clone(), &new).await?;
+        instead_of = Some(known.object);
+    }
 }

@@ -1,18 +1,17 @@
 //! The main path: an instance arrives, its series settles, its study is read and reported, a physician signs. Read top-down.
 
 use crate::access::Scope;
-use crate::admission::{self, Admission, Admitted};
-use crate::catalog::{Claim, NewInstance, NewSignature, Recorded, Subject};
-use crate::engine::{Accepted, Engine, Zone};
+use crate::admission::{self, Admission};
+use crate::catalog::{Claim, NewSignature};
+use crate::engine::{Engine, Zone};
 use crate::error::{AcceptError, EngineError};
-use crate::intake::{self, Incoming, Receipt, append, append_one, request};
+use crate::intake::{self, Incoming, Receipt, append};
 use crate::reading;
 use crate::results;
 use crate::review::{self, Draft};
-use crate::storage::Staged;
 use crate::tagging::{rank, tag_series};
 use hilum_dicom::geometry::{SlicePlacement, check_stack};
-use hilum_dicom::{InstanceFacts, ObjectDigest, StudyUid};
+use hilum_dicom::{InstanceFacts, StudyUid};
 
 /// 1. Inside the request that brings it: examine, keep durable, record; only then the sender hears success. Over DIMSE, where one
 ///    instance waits for the answer to another, it hears success as soon as the bytes are durable, and the row is promised; so is that of a
@@ -30,7 +29,7 @@ pub(crate) async fn accept_instances(
     for outcome in looked_at {
         receipts.push(match outcome {
             Ok(Admission::New(admitted)) => match kept.next().unwrap_or(Err(AcceptError::Aborted)) {
-                Ok(staged) => record_instance(engine, zone, *admitted, staged).await,
+                Ok(staged) => intake::record(engine, zone, *admitted, staged).await,
                 Err(error) => Err(error),
             },
             Ok(Admission::Known(receipt)) => Ok(receipt),
@@ -48,45 +47,6 @@ pub(crate) async fn accept_instance(
     incoming: Incoming,
 ) -> Result<Receipt, AcceptError> {
     accept_instances(engine, scope, zone, vec![incoming]).await.pop().unwrap_or(Err(AcceptError::Aborted))
-}
-
-async fn record_instance(
-    engine: &Engine,
-    zone: Zone,
-    admitted: Admitted,
-    mut staged: (Staged, ObjectDigest),
-) -> Result<Receipt, AcceptError> {
-    let Admitted { scope, institution, given_to, source, study, new, provenance, file_name, forward, room, .. } =
-        admitted;
-    let (facts, quiet_after, mut instead_of) = (new.facts.clone(), engine.quiet_after(), admitted.instead_of);
-    let receipt = |accepted| Receipt { accepted, study, institution: given_to };
-    let subject = |instead_of| {
-        let (facts, file_name, forward) = (facts.clone(), file_name.clone(), forward.clone());
-        Subject::Instance(NewInstance { facts, quiet_after, file_name, forward, instead_of })
-    };
-    if let Some(room) = room {
-        let request = request(institution, zone, source, &new, staged, subject(instead_of));
-        engine.promise(room, provenance, new.facts.sop.clone(), request).await;
-        return Ok(receipt(Accepted::Kept));
-    }
-    loop {
-        let request = request(institution, zone, source, &new, staged, subject(instead_of));
-        let known = match engine.recorder().record(request).await? {
-            Recorded::New => return Ok(receipt(Accepted::Kept)),
-            Recorded::Healed => {
-                engine.remove_what_was_lost().await;
-                return Ok(receipt(Accepted::Kept));
-            }
-            Recorded::Taken(known) => known,
-            // The answer to what is put aside; an instance never gets it.
-            Recorded::AsideBefore => return Err(AcceptError::Aborted),
-        };
-        if let Some(accepted) = intake::same_or_quarantined(engine, &scope, zone, source, &known, &new).await? {
-            return Ok(receipt(accepted));
-        }
-        staged = append_one(engine, provenance.clone(), &new).await?;
-        instead_of = Some(known.object);
-    }
 }
 
 /// 2. A job, once the series is quiet: facts, geometry checked, tags with their evidence. Again at the same revision it does nothing.
