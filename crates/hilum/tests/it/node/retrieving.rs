@@ -57,8 +57,16 @@ fn a_study_is_given_out_by_get_and_moved_to_known_peers_only() {
     let got = walkdir::WalkDir::new(&got).into_iter().filter_map(Result::ok).find(|entry| entry.file_type().is_file());
     let got = got.expect("a file came");
     // The data set is the one that was sent.
-    let data_set = |text: String| text.split_once("# Dicom-Data-Set").expect("a data set").1.to_owned();
-    assert_eq!(data_set(dcmdump(got.path())), data_set(dcmdump(&hong)));
+    let data_set = |text: String| without_lengths(text.split_once("# Dicom-Data-Set").expect("a data set").1);
+    assert!(data_set(dcmdump(got.path())) == data_set(dcmdump(&hong)));
+}
+
+/// The lines of a dump but for how the lengths of sequences are written, which another encoding changes.
+fn without_lengths(dump: &str) -> Vec<String> {
+    let is_delimiter = |line: &&str| line.contains("DelimitationItem");
+    let plain =
+        |line: &str| line.split_once(" length #").map_or(line, |(start, _)| start).replace("undefined", "explicit");
+    dump.lines().filter(|line| !is_delimiter(line)).map(plain).collect()
 }
 
 #[test]
@@ -96,9 +104,9 @@ fn what_was_imported_without_file_meta_information_is_given_out_as_a_whole_objec
     let data_set = |file: &Path| {
         let said = dcmdump(file);
         let said = said.split_once("# Dicom-Data-Set\n").expect("a data set").1;
-        said.split_once('\n').expect("its transfer syntax").1.to_owned()
+        without_lengths(said.split_once('\n').expect("its transfer syntax").1)
     };
-    assert_eq!(data_set(&file), data_set(&hong));
+    assert!(data_set(&file) == data_set(&hong));
 }
 
 #[test]
