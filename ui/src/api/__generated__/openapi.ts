@@ -9058,6 +9058,7 @@ export interface operations {
                 content: {
                     "application/octet-stream": string;
                     "image/jls": string;
+                    "image/jpeg": string;
                     "multipart/related; type=\"application/octet-stream\"": string;
                 };
             };
