@@ -1,14 +1,13 @@
 //! Rules: institutions and forwards.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use super::{
     dcmtk::{self, Provider, free_port},
+    python_peer::PythonPeer,
     site::{HONG, KIM, PARK, Site, dicom_files},
 };
 use crate::program::{Server, assert_code, oracle_python, out, small_study};
@@ -116,23 +115,14 @@ fn an_object_that_the_peer_aborts_on_keeps_no_other_from_arriving() {
     for number in 1..=6 {
         assert!(server.receives("CT1", &series.join(format!("{number:06}.dcm"))).0);
     }
-    let mut peer = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/node/aborting_peer.py"))
-        .arg(port.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
-    let mut heard = BufReader::new(peer.stdout.take().expect("it is piped")).lines();
-    assert_eq!(heard.next().unwrap().unwrap(), "listening");
+    let peer = PythonPeer::listening(&python, "aborting_peer.py", &[&port.to_string()]);
     assert_code(&site.run(&["forwards", "--retry"]), 0);
     wait("the others arrive", || states(&site, "sent") == 5);
     let waiting = site.json(&["forwards", "--state", "waiting"]);
     let bad = &waiting["items"][0];
     assert!(bad["reason"].as_str().is_some_and(|reason| reason.contains("while the peer was receiving it")), "{bad}");
     assert!(bad["tries"].as_u64().is_some_and(|tries| (1..=2).contains(&tries)), "{bad}");
-    drop(peer.stdin.take());
-    peer.wait().unwrap();
+    drop(peer);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod fetching;
 mod forwarding;
 mod promising;
 mod pulling;
+mod python_peer;
 mod retrieving;
 mod searching;
 mod sending;

@@ -1,46 +1,25 @@
 //! Storage commitment that was promised by a process that died before it told the result.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
-use super::{dcmtk::free_port, site::Site};
+use super::{
+    dcmtk::free_port,
+    python_peer::{self, PythonPeer},
+    site::Site,
+};
 use crate::program::{Server, oracle_python, small_study};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/node/commitment_peer.py");
+const SCRIPT: &str = "commitment_peer.py";
 
 fn peer(python: &str, arguments: &[&str]) -> String {
-    let output = Command::new(python).arg(SCRIPT).args(arguments).output().expect("Python starts");
+    let output = Command::new(python).arg(python_peer::script(SCRIPT)).args(arguments).output().expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A requestor that listens for its first result.
-struct Hearing(BufReader<ChildStdout>, Child);
-
-impl Hearing {
-    fn begun(python: &str, port: u16) -> Self {
-        let mut command = Command::new(python);
-        command.arg(SCRIPT).args(["hear", &port.to_string()]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("Python starts");
-        let mut hearing = Self(child.stdout.take().map(BufReader::new).expect("it is piped"), child);
-        assert_eq!(hearing.line(), "listening");
-        hearing
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        line.trim().to_owned()
-    }
-
-    fn heard(mut self) -> String {
-        let heard = self.line();
-        self.1.wait().unwrap();
-        heard
-    }
+fn hearing(python: &str, port: u16) -> PythonPeer {
+    PythonPeer::listening(python, SCRIPT, &["hear", &port.to_string()])
 }
 
 fn an_object_of(folder: &Path) -> hilum_dicom::InstanceFacts {
@@ -64,9 +43,9 @@ fn what_was_promised_before_a_kill_is_told_after_the_next_start() {
 
     let noted = peer(&python, &["age", &site.data().display().to_string()]);
     assert!(noted.contains(facts.sop.as_str()), "{noted}");
-    let hearing = Hearing::begun(&python, port);
+    let mut hearing = hearing(&python, port);
     let _server = Server::start_at(&site.data(), &configuration);
-    assert_eq!(hearing.heard(), format!("1.2.826.0.1.3680043.8.498.77 kept {} failed", facts.sop.as_str()));
+    assert_eq!(hearing.line(), format!("1.2.826.0.1.3680043.8.498.77 kept {} failed", facts.sop.as_str()));
 }
 
 #[test]
@@ -95,7 +74,7 @@ fn a_peer_that_hangs_keeps_no_other_from_its_results() {
     ask("CT1", "1.2.3.3");
     server.signal("KILL");
     peer(&python, &["age", &site.data().display().to_string()]);
-    let hearing = Hearing::begun(&python, port);
+    let mut hearing = hearing(&python, port);
     let _server = Server::start_at(&site.data(), &configuration);
-    assert_eq!(hearing.heard(), format!("1.2.3.3 kept {} failed", facts.sop.as_str()));
+    assert_eq!(hearing.line(), format!("1.2.3.3 kept {} failed", facts.sop.as_str()));
 }

@@ -1,13 +1,10 @@
 //! `[[pull]]`
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     dcmtk::{self, Provider},
+    python_peer::PythonPeer,
     site::{HONG, KIM, Made, Site},
 };
 use crate::program::{Server, oracle_python, small_study};
@@ -80,15 +77,7 @@ fn a_study_that_the_peer_cannot_give_out_keeps_no_other_from_coming_in_the_same_
     let Some(python) = oracle_python("pynetdicom") else { return };
     let (site, port) = (Site::new(), dcmtk::free_port());
     let slice = small_study(site.path(), 71).join("series-1/000001.dcm");
-    let mut peer = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/node/offline_peer.py"))
-        .args([&port.to_string(), &slice.display().to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
-    let mut heard = BufReader::new(peer.stdout.take().expect("it is piped")).lines();
-    assert_eq!(heard.next().unwrap().unwrap(), "listening");
+    let peer = PythonPeer::listening(&python, "offline_peer.py", &[&port.to_string(), &slice.display().to_string()]);
     // The next turn is an hour away.
     let configuration = format!(
         "[[peers]]\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n\
@@ -96,8 +85,7 @@ fn a_study_that_the_peer_cannot_give_out_keeps_no_other_from_coming_in_the_same_
     );
     let server = Server::start_with(&site.data(), &configuration);
     wait_for(&server, "\"KR0007\"");
-    drop(peer.stdin.take());
-    peer.wait().unwrap();
+    drop(peer);
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Ctrl-C in the middle of a retrieval from a slow peer.
 
 use std::{
-    io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use super::{dcmtk::free_port, site::Site};
+use super::{dcmtk::free_port, python_peer::PythonPeer, site::Site};
 use crate::program::{assert_code, command, err, oracle_python, out, small_study};
 
 #[test]
@@ -16,15 +15,7 @@ fn a_retrieval_that_is_stopped_tells_the_peer_and_keeps_what_came() {
     let port = free_port();
     site.knows("PACS", port);
     let slice = small_study(site.path(), 71).join("series-1/000001.dcm");
-    let mut peer = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/node/slow_peer.py"))
-        .args([&port.to_string(), &slice.display().to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
-    let mut heard = BufReader::new(peer.stdout.take().expect("it is piped")).lines();
-    assert_eq!(heard.next().unwrap().unwrap(), "listening");
+    let mut peer = PythonPeer::listening(&python, "slow_peer.py", &[&port.to_string(), &slice.display().to_string()]);
 
     let retrieving = command()
         .args(["retrieve", "PACS", "--study", "1.2.3", "--config"])
@@ -42,10 +33,9 @@ fn a_retrieval_that_is_stopped_tells_the_peer_and_keeps_what_came() {
     assert_code(&output, 1);
     assert!(err(&output).contains("stopped before the end"), "{}", err(&output));
 
-    let told = heard.next().unwrap().unwrap();
+    let told = peer.line();
     let given: u64 = told.strip_prefix("cancelled after ").unwrap_or_else(|| panic!("{told}")).parse().unwrap();
     assert!((1..200).contains(&given), "{told}");
-    drop(peer.stdin.take());
-    peer.wait().unwrap();
+    drop(peer);
     assert!(out(&output).contains(&format!("study 1.2.3: {given} instances")), "{}", out(&output));
 }
