@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use hilum_dicom::header::Encoding;
 use proptest::prelude::*;
 
+use crate::damage::{apply, cases, damage};
 use crate::objects::{BIG_ENDIAN, EXPLICIT, IMPLICIT, ct_with_pixels};
 use crate::oracle;
 
@@ -29,68 +30,6 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     }
     seeds
 });
-
-/// One act of damage at a place given as a fraction of the length.
-#[derive(Clone, Debug)]
-enum Damage {
-    Set(f64, u8),
-    Length(f64, u32),
-    Cut(f64),
-    Repeat(f64, u8),
-    Remove(f64, u8),
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    let lengths = prop_oneof![
-        Just(u32::MAX),
-        Just(0x7FFF_FFFF),
-        Just(0xE000_FFFE),
-        Just(0xE00D_FFFE),
-        Just(0xE0DD_FFFE),
-        any::<u32>()
-    ];
-    prop_oneof![
-        (0.0..1.0, any::<u8>()).prop_map(|(at, to)| Damage::Set(at, to)),
-        (0.0..1.0, lengths).prop_map(|(at, to)| Damage::Length(at, to)),
-        (0.0..1.0).prop_map(Damage::Cut),
-        (0.0..1.0, any::<u8>()).prop_map(|(at, len)| Damage::Repeat(at, len)),
-        (0.0..1.0, any::<u8>()).prop_map(|(at, len)| Damage::Remove(at, len)),
-    ]
-}
-
-fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
-    let place = |at: &f64| (*at * bytes.len() as f64) as usize;
-    match damage {
-        Damage::Set(at, to) => {
-            let at = place(at);
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte = *to;
-            }
-        }
-        Damage::Length(at, to) => {
-            let at = place(at);
-            for (byte, to) in bytes.iter_mut().skip(at).zip(to.to_le_bytes()) {
-                *byte = to;
-            }
-        }
-        Damage::Cut(at) => bytes.truncate(place(at)),
-        Damage::Repeat(at, len) => {
-            let at = place(at);
-            let run: Vec<u8> = bytes.iter().skip(at).take(usize::from(*len)).copied().collect();
-            bytes.splice(at..at, run);
-        }
-        Damage::Remove(at, len) => {
-            let at = place(at);
-            bytes.drain(at..(at + usize::from(*len)).min(bytes.len()));
-        }
-    }
-}
-
-/// Cases of one run: few in everyday tests, many where HILUM_FUZZ_CASES says so.
-fn cases() -> ProptestConfig {
-    let cases = std::env::var("HILUM_FUZZ_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
 
 proptest! {
     #![proptest_config(cases())]

@@ -2,6 +2,7 @@
 
 mod charset;
 mod conformance;
+mod damage;
 mod dicomdir;
 mod digest;
 mod facts;
