@@ -20,6 +20,7 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
 };
+use hilum_dicom::dicomdir::RecordType;
 use hilum_dicom::pixels::PixelError;
 use hilum_dicom::{HeaderError, OutlineError, UidError};
 use hilum_engine::{EngineError, Permission, Selection, StoredInstance, Zone};
@@ -184,6 +185,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Resource {
         }
         Ok(resource)
     }
+}
+
+/// Whether pictures can be made of an instance, as far as its SOP class says.
+pub(super) fn is_image(instance: &StoredInstance) -> bool {
+    // Of a class that is not known here nothing is said of pixels: it may have them.
+    RecordType::of(&instance.sop_class, true) == RecordType::Image
 }
 
 /// What the peer is told when nothing of what it accepts can be given.

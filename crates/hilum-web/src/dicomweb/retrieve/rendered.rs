@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hilum_dicom::Outline;
-use hilum_dicom::dicomdir::RecordType;
 use hilum_dicom::pixels::ImageDescription;
 use hilum_dicom::render::{Picture, VoiFunction, VoiWindow, render};
 use hilum_dicom::uid::PixelCoding;
@@ -15,7 +14,7 @@ use hilum_engine::{InstanceBytes, StoredInstance};
 use super::super::query::Parameters;
 use super::accept::{Accept, Form};
 use super::body::{Parts, pieces};
-use super::{Resource, aside, not_acceptable};
+use super::{Resource, aside, is_image, not_acceptable};
 use crate::{
     doors::App,
     error::ApiError,
@@ -106,8 +105,6 @@ async fn picture(
 
 /// The instance in the middle of those that are images, where there are any.
 fn shown(instances: Vec<StoredInstance>) -> StoredInstance {
-    // Whether it has pixels is known to be false of documents and the like only.
-    let is_image = |instance: &StoredInstance| RecordType::of(&instance.sop_class, true) == RecordType::Image;
     let (mut images, mut others): (Vec<_>, Vec<_>) = instances.into_iter().partition(is_image);
     let from = if images.is_empty() { &mut others } else { &mut images };
     from.swap_remove(from.len() / 2)

@@ -5,7 +5,6 @@ use axum::{
     http::{HeaderMap, Uri, header},
     response::{IntoResponse, Response},
 };
-use hilum_dicom::dicomdir::RecordType;
 use hilum_dicom::render::{VoiFunction, VoiWindow};
 use hilum_dicom::{TransferSyntaxUid, UidError};
 use hilum_engine::{Selection, StoredInstance};
@@ -14,7 +13,7 @@ use super::super::query::Parameters;
 use super::accept::{Accept, Syntax};
 use super::instances::{alone, prepared};
 use super::rendered::{LARGEST_SIDE, QUALITY, Viewport, encoded, picture_of};
-use super::{Resource, aside, not_acceptable};
+use super::{Resource, aside, is_image, not_acceptable};
 use crate::{
     doors::App,
     error::ApiError,
@@ -63,9 +62,8 @@ pub(in super::super) async fn retrieve(app: App, headers: HeaderMap, uri: Uri) -
     };
     let instance = resource.instance(&app).await?;
     // What is no image comes as it is, where the request leaves that open (PS3.18 9.1.2.1.1).
-    let is_image = RecordType::of(&instance.sop_class, true) == RecordType::Image;
     let mut offers = ["image/jpeg", "image/png", "application/dicom"];
-    if !is_image {
+    if !is_image(&instance) {
         offers.reverse();
     }
     let essence = wanted.0.iter().find_map(|range| offers.into_iter().find(|offer| range.takes(offer)));
